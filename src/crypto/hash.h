@@ -1,0 +1,41 @@
+// SHA-2 and SHA-1 (the latter for OCSP CertIDs alone), HMAC and HKDF. Algorithms are fetched once per process.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/secret.h"
+
+namespace sallyport::crypto {
+
+using Sha1Digest = std::array<std::uint8_t, 20>;
+using Sha256Digest = std::array<std::uint8_t, 32>;
+
+Sha256Digest sha256(ByteView bytes);
+// RFC 6960 CertIDs of old clients; never under a signature that we make or accept.
+Sha1Digest sha1(ByteView bytes);
+
+// SHA-256 over parts that come one after another. Not thread-safe.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  Sha256& update(ByteView bytes);
+  // Ends the computation; the object must not be used after.
+  Sha256Digest digest() &&;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+Sha256Digest hmac_sha256(ByteView key, ByteView message);
+// RFC 5869. At most 255 × 32 bytes.
+SecretBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t length);
+
+}  // namespace sallyport::crypto
