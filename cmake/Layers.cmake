@@ -129,8 +129,8 @@ layer(store     DEPS base codec records telemetry EXPOSES base records telemetry
 # services: none of them includes another
 layer(root      DEPS base codec crypto pki records keystore config EXPOSES base crypto pki)
 layer(factory   DEPS base codec crypto pki records keystore config EXPOSES base crypto pki records)
-layer(signer    DEPS base codec crypto pki keystore net config EXPOSES base crypto pki net EXTERNAL PkgConfig::SECCOMP)
-layer(authority DEPS base codec crypto pki records telemetry net http config EXPOSES base pki records net)
+layer(signer    DEPS base codec crypto pki tunnel keystore net config EXPOSES base crypto pki net EXTERNAL PkgConfig::SECCOMP)
+layer(authority DEPS base codec crypto pki records tunnel telemetry net http config EXPOSES base pki records net)
 layer(status    DEPS base codec crypto pki records telemetry net http config EXPOSES base pki records net)
 layer(gateway   DEPS base codec crypto pki records telemetry net http config EXPOSES base pki records telemetry net)
 layer(relay     DEPS base codec crypto pki records tunnel net http config EXPOSES base pki records tunnel net)

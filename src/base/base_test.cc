@@ -56,8 +56,8 @@ TEST(UnixTime, RoundTripsThroughCivilTime) {
 }
 
 TEST(UnixTime, RefusesDaysAndTimesThatDoNotExist) {
-  for (const char* text : {"2025-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z",
-                           "2026-01-01 00:00:00Z", "2026-01-01T00:00:00", ""}) {
+  for (const char* text : {"2025-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z",
+                           "2026-01-01T00:00:60Z", "2026-01-01 00:00:00Z", "2026-01-01T00:00:00", ""}) {
     EXPECT_FALSE(parse_iso8601(text)) << text;
   }
 }
@@ -76,13 +76,13 @@ TEST(Names, AcceptOnlyTheirGrammar) {
   EXPECT_TRUE(parse_dns_name("a.b-c.example"));
   EXPECT_TRUE(parse_device_name("abcdefgh27"));
   for (const std::string& bad :
-       {std::string(""), std::string("A"), std::string("-a"), std::string("a-"), std::string("a_b"), std::string("a/../b"),
-        std::string("a\0b", 3), std::string("a b"), std::string("a%2e"), std::string(64, 'a'), std::string("\xC3\xA4"),
-        std::string("a\n"), std::string("*"), std::string("a.b")}) {
+       {std::string(""), std::string("A"), std::string("-a"), std::string("a-"), std::string("a_b"),
+        std::string("a/../b"), std::string("a\0b", 3), std::string("a b"), std::string("a%2e"), std::string(64, 'a'),
+        std::string("\xC3\xA4"), std::string("a\n"), std::string("*"), std::string("a.b")}) {
     EXPECT_FALSE(parse_serial_id(bad)) << log::escape(bad);
   }
-  for (const std::string& bad : {std::string("."), std::string("a."), std::string(".a"), std::string("a..b"), std::string("*.a"),
-                                 std::string("A.b"), std::string(254, 'a')}) {
+  for (const std::string& bad : {std::string("."), std::string("a."), std::string(".a"), std::string("a..b"),
+                                 std::string("*.a"), std::string("A.b"), std::string(254, 'a')}) {
     EXPECT_FALSE(parse_dns_name(bad)) << bad;
   }
   EXPECT_FALSE(parse_device_name("abcdefgh01"));

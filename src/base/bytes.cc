@@ -22,11 +22,21 @@ void write_unsigned(Bytes& out, std::uint64_t value, unsigned width) {
 
 }  // namespace
 
-Result<std::uint8_t> Reader::u8() { return read_unsigned<std::uint8_t>(rest_, 1); }
-Result<std::uint16_t> Reader::u16() { return read_unsigned<std::uint16_t>(rest_, 2); }
-Result<std::uint32_t> Reader::u24() { return read_unsigned<std::uint32_t>(rest_, 3); }
-Result<std::uint32_t> Reader::u32() { return read_unsigned<std::uint32_t>(rest_, 4); }
-Result<std::uint64_t> Reader::u64() { return read_unsigned<std::uint64_t>(rest_, 8); }
+Result<std::uint8_t> Reader::u8() {
+  return read_unsigned<std::uint8_t>(rest_, 1);
+}
+Result<std::uint16_t> Reader::u16() {
+  return read_unsigned<std::uint16_t>(rest_, 2);
+}
+Result<std::uint32_t> Reader::u24() {
+  return read_unsigned<std::uint32_t>(rest_, 3);
+}
+Result<std::uint32_t> Reader::u32() {
+  return read_unsigned<std::uint32_t>(rest_, 4);
+}
+Result<std::uint64_t> Reader::u64() {
+  return read_unsigned<std::uint64_t>(rest_, 8);
+}
 
 Result<ByteView> Reader::bytes(std::size_t length) {
   if (rest_.size() < length) return failf(Errc::malformed, "input: {} bytes left, want {}", rest_.size(), length);

@@ -27,12 +27,20 @@ inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
-inline Bytes to_bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
+inline Bytes to_bytes(ByteView view) {
+  return {view.begin(), view.end()};
+}
+inline Bytes to_bytes(std::string_view text) {
+  return to_bytes(as_bytes(text));
+}
 
-inline bool equal(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
+inline bool equal(ByteView a, ByteView b) {
+  return std::ranges::equal(a, b);
+}
 
-inline void append(Bytes& out, ByteView more) { out.insert(out.end(), more.begin(), more.end()); }
+inline void append(Bytes& out, ByteView more) {
+  out.insert(out.end(), more.begin(), more.end());
+}
 
 // Reads fields from a byte string in wire order. Borrows the bytes for its lifetime; every read past the end is
 // Errc::malformed and leaves the position where it was.
@@ -85,7 +93,7 @@ class Writer {
 
   std::size_t size() const { return out_.size(); }
   ByteView view() const { return out_; }
-  Bytes take() && { return std::move(out_); }
+  Bytes take() { return std::move(out_); }
 
  private:
   Bytes out_;

@@ -14,8 +14,8 @@ namespace sallyport::log {
 // error: a human must act; warn: degraded; info: life cycle; debug: per connection.
 enum class Level : std::uint8_t { debug, info, warn, error };
 
-// One field of an event. Values are escaped when written, so that a peer's bytes can neither break a line nor colour it, and
-// cut at kMaxValueLength.
+// One field of an event. Values are escaped when written, so that a peer's bytes can neither break a line nor colour
+// it, and cut at kMaxValueLength.
 struct Field {
   std::string_view name;
   std::string value;
@@ -37,12 +37,21 @@ void start(std::string_view program, Level least);
 // `event` is a stable dotted name ("tunnel.opened") of the program, never built from input.
 void write(Level level, std::string_view event, std::initializer_list<Field> fields);
 
-inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::debug, event, fields); }
-inline void info(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::info, event, fields); }
-inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::warn, event, fields); }
-inline void error(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::error, event, fields); }
+inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::debug, event, fields);
+}
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::info, event, fields);
+}
+inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::warn, event, fields);
+}
+inline void error(std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(Level::error, event, fields);
+}
 
-// Returns `text` with control characters, quotes, backslashes and bytes outside ASCII written as \xNN, cut at the limit.
+// Returns `text` with control characters, quotes, backslashes and bytes outside ASCII written as \xNN, cut at the
+// limit.
 std::string escape(std::string_view text);
 
 }  // namespace sallyport::log

@@ -10,11 +10,14 @@ constexpr std::size_t kMaxLabelLength = 63;
 constexpr std::size_t kMaxNameLength = 253;
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";
 
-bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool is_lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 Result<std::string> parse_label(std::string_view text, std::string_view what, std::size_t max_length) {
   if (text.empty()) return failf(Errc::malformed, "{}: empty, want 1 to {} characters", what, max_length);
-  if (text.size() > max_length) return failf(Errc::malformed, "{}: {} characters, want at most {}", what, text.size(), max_length);
+  if (text.size() > max_length)
+    return failf(Errc::malformed, "{}: {} characters, want at most {}", what, text.size(), max_length);
   if (text.front() == '-' || text.back() == '-') return failf(Errc::malformed, "{}: begins or ends with '-'", what);
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (!is_lower_alnum(text[i]) && text[i] != '-') {
@@ -29,7 +32,8 @@ Result<std::string> parse_base32(std::string_view text, std::string_view what, s
   if (text.size() != length) return failf(Errc::malformed, "{}: {} characters, want {}", what, text.size(), length);
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (kBase32.find(text[i]) == std::string_view::npos) {
-      return failf(Errc::malformed, "{}: character {:#04x} at {}, want a-z or 2-7", what, static_cast<unsigned char>(text[i]), i);
+      return failf(Errc::malformed, "{}: character {:#04x} at {}, want a-z or 2-7", what,
+                   static_cast<unsigned char>(text[i]), i);
     }
   }
   return std::string(text);
@@ -82,8 +86,12 @@ Result<DnsName> parse_dns_name(std::string_view text) {
   return DnsName(std::string(text));
 }
 
-DeviceName draw_device_name(Random& random) { return DeviceName(draw_base32(random, kDeviceNameLength)); }
-GrantLabel draw_grant_label(Random& random) { return GrantLabel(draw_base32(random, kGrantLabelLength)); }
+DeviceName draw_device_name(Random& random) {
+  return DeviceName(draw_base32(random, kDeviceNameLength));
+}
+GrantLabel draw_grant_label(Random& random) {
+  return GrantLabel(draw_base32(random, kGrantLabelLength));
+}
 
 bool is_below(const DnsName& name, const DnsName& zone) {
   const std::string& n = name.get();
@@ -91,7 +99,9 @@ bool is_below(const DnsName& name, const DnsName& zone) {
   return n.size() > z.size() + 1 && n.ends_with(z) && n[n.size() - z.size() - 1] == '.';
 }
 
-DnsName under(std::string_view label, const DnsName& zone) { return DnsName(std::string(label) + "." + zone.get()); }
+DnsName under(std::string_view label, const DnsName& zone) {
+  return DnsName(std::string(label) + "." + zone.get());
+}
 
 bool is_reserved_label(std::string_view label) {
   constexpr std::array<std::string_view, 6> reserved = {"gateway", "console", "relay", "status", "factory", "internal"};

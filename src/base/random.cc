@@ -6,7 +6,8 @@ namespace sallyport {
 
 std::uint64_t Random::below(std::uint64_t bound) {
   SALLYPORT_CHECK(bound > 0);
-  const std::uint64_t limit = std::numeric_limits<std::uint64_t>::max() - std::numeric_limits<std::uint64_t>::max() % bound;
+  const std::uint64_t limit =
+      std::numeric_limits<std::uint64_t>::max() - std::numeric_limits<std::uint64_t>::max() % bound;
   for (;;) {
     std::uint64_t value = 0;
     for (const std::uint8_t byte : array<8>()) value = (value << 8U) | byte;

@@ -1,4 +1,5 @@
-// What every fallible function returns. The world's faults are values (`Result`); our own are aborts (`SALLYPORT_CHECK`).
+// What every fallible function returns. The world's faults are values (`Result`); our own are aborts
+// (`SALLYPORT_CHECK`).
 #pragma once
 
 #include <cstdint>
@@ -62,29 +63,28 @@ std::unexpected<Error> failf(Errc code, fmt::format_string<Args...> format, Args
 
 // TRY(auto x, expression): binds the value of a Result, or returns its error from the enclosing function.
 #define TRY(declaration, ...) TRY_NAMED_(SALLYPORT_CONCAT(try_result_, __COUNTER__), declaration, __VA_ARGS__)
-#define TRY_NAMED_(name, declaration, ...)                                 \
-  auto name = (__VA_ARGS__);                                               \
+#define TRY_NAMED_(name, declaration, ...)                                          \
+  auto name = (__VA_ARGS__);                                                        \
   if (!name) return ::std::unexpected<::sallyport::Error>(std::move(name).error()); \
   declaration = *std::move(name)
 
 // TRY_VOID(expression): returns the error of a Result from the enclosing function.
-#define TRY_VOID(...)                                                                      \
-  do {                                                                                     \
-    if (auto try_void_result = (__VA_ARGS__); !try_void_result)                            \
-      return ::std::unexpected<::sallyport::Error>(std::move(try_void_result).error());    \
+#define TRY_VOID(...)                                                                   \
+  do {                                                                                  \
+    if (auto try_void_result = (__VA_ARGS__); !try_void_result)                         \
+      return ::std::unexpected<::sallyport::Error>(std::move(try_void_result).error()); \
   } while (false)
 
 // The same two in a coroutine that returns Task<Result<T>>; the expression may contain co_await.
 #define CO_TRY(declaration, ...) CO_TRY_NAMED_(SALLYPORT_CONCAT(try_result_, __COUNTER__), declaration, __VA_ARGS__)
-#define CO_TRY_NAMED_(name, declaration, ...)                                 \
-  auto name = (__VA_ARGS__);                                                  \
+#define CO_TRY_NAMED_(name, declaration, ...)                                          \
+  auto name = (__VA_ARGS__);                                                           \
   if (!name) co_return ::std::unexpected<::sallyport::Error>(std::move(name).error()); \
   declaration = *std::move(name)
-#define CO_TRY_VOID(...)                                                                     \
-  do {                                                                                       \
-    auto try_void_result = (__VA_ARGS__);                                                    \
-    if (!try_void_result)                                                                    \
-      co_return ::std::unexpected<::sallyport::Error>(std::move(try_void_result).error());   \
+#define CO_TRY_VOID(...)                                                                                       \
+  do {                                                                                                         \
+    auto try_void_result = (__VA_ARGS__);                                                                      \
+    if (!try_void_result) co_return ::std::unexpected<::sallyport::Error>(std::move(try_void_result).error()); \
   } while (false)
 
 // Ends the process on a broken invariant of our own; never on input.

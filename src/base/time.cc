@@ -10,7 +10,8 @@ namespace chrono = std::chrono;
 Result<unsigned> digits(std::string_view text, std::size_t at, std::size_t count) {
   unsigned value = 0;
   for (const char c : text.substr(at, count)) {
-    if (c < '0' || c > '9') return failf(Errc::malformed, "time: found '{}' at {}, want a digit", static_cast<int>(c), at);
+    if (c < '0' || c > '9')
+      return failf(Errc::malformed, "time: found '{}' at {}, want a digit", static_cast<int>(c), at);
     value = value * 10 + static_cast<unsigned>(c - '0');
   }
   return value;
@@ -39,15 +40,15 @@ Result<UnixTime> from_civil(const CivilTime& civil) {
   if (civil.hour > 23 || civil.minute > 59 || civil.second > 59) {
     return failf(Errc::malformed, "time: no such time as {:02}:{:02}:{:02}", civil.hour, civil.minute, civil.second);
   }
-  const chrono::sys_seconds point =
-      chrono::sys_days(date) + chrono::hours(civil.hour) + chrono::minutes(civil.minute) + chrono::seconds(civil.second);
+  const chrono::sys_seconds point = chrono::sys_days(date) + chrono::hours(civil.hour) + chrono::minutes(civil.minute) +
+                                    chrono::seconds(civil.second);
   return UnixTime(point.time_since_epoch().count());
 }
 
 std::string to_iso8601(UnixTime time) {
   const CivilTime civil = to_civil(time);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", civil.year, civil.month, civil.day, civil.hour, civil.minute,
-                     civil.second);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", civil.year, civil.month, civil.day, civil.hour,
+                     civil.minute, civil.second);
 }
 
 Result<UnixTime> parse_iso8601(std::string_view text) {

@@ -17,7 +17,8 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 inline constexpr seconds kDay{86'400};
 
-// Civil time in whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted (RFC 5280 §4.1.2.5 works the same way).
+// Civil time in whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted (RFC 5280 §4.1.2.5 works the same
+// way).
 class UnixTime {
  public:
   UnixTime() = default;

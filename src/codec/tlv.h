@@ -31,7 +31,7 @@ class TlvWriter {
   TlvWriter& optional_text(std::uint16_t tag, const std::optional<T>& value) {
     return value ? text(tag, *value) : *this;
   }
-  Bytes take() && { return std::move(out_); }
+  Bytes take() { return std::move(out_); }
 
  private:
   Bytes out_;

@@ -1,0 +1,100 @@
+// What the installation keeps of every certificate that any CA of it issued or meant to issue.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/strong.h"
+#include "base/time.h"
+
+namespace sallyport::records {
+
+// Which CA, as the installation names it: "root", "online-ca", "server-ca", "web-ca", "people-ca", "roles-ca",
+// "control-ca", "local-ca/<site>".
+using CaName = Strong<std::string, struct CaNameTag>;
+CaName local_ca_name(std::string_view site);
+// The site of a local CA's name, absent for any other CA.
+std::optional<std::string> site_of(const CaName& ca);
+
+// A certificate serial number: the content octets of the INTEGER, 1 to 20 of them, positive (RFC 5280 §4.1.2.2).
+using CertificateSerial = Strong<Bytes, struct CertificateSerialTag>;
+
+using Digest = std::array<std::uint8_t, 32>;
+
+// intent: the serial is taken and a signature may exist; issued: signed and recorded; void_intent: an intent that no
+// signature followed; revoked. DO NOT CHANGE THESE VALUES: they are stored.
+enum class CertificateState : std::uint8_t { intent = 1, issued = 2, void_intent = 3, revoked = 4 };
+
+// What a certificate is for. DO NOT CHANGE THESE VALUES: they are stored and travel in snapshots.
+enum class CertificateKind : std::uint8_t {
+  ca = 1,
+  factory = 2,      // subject: "<serial id>.<site>"
+  operational = 3,  // subject: device name
+  web = 4,          // subject: device name
+  server = 5,       // subject: role
+  role = 6,         // subject: role
+  person = 7,       // subject: login
+  control = 8,      // subject: kind of object signed
+  ocsp_signer = 9,  // subject: CA name
+};
+
+// RFC 5280 §5.3.1 reason codes that we use.
+enum class RevocationReason : std::uint8_t {
+  unspecified = 0,
+  key_compromise = 1,
+  ca_compromise = 2,
+  affiliation_changed = 3,
+  superseded = 4,
+  cessation_of_operation = 5,
+};
+
+struct CertificateRecord {
+  CaName ca;
+  CertificateSerial serial;
+  CertificateKind kind{};
+  CertificateState state = CertificateState::intent;
+  std::string subject;
+  Digest spki_sha256{};
+  Bytes der;  // empty until issued
+  UnixTime not_before;
+  UnixTime not_after;
+  UnixTime recorded_at;
+  std::optional<UnixTime> revoked_at;
+  RevocationReason reason = RevocationReason::unspecified;
+};
+
+// Every call is part of the transaction of the Records it belongs to.
+class CertificateStore {
+ public:
+  virtual ~CertificateStore() = default;
+
+  // Takes the serial for an issuance that is about to be signed. Errc::conflict when this CA has used it.
+  virtual Result<void> record_intent(const CertificateRecord& record) = 0;
+  // Completes an intent. Errc::not_found without one.
+  virtual Result<void> record_issued(const CaName& ca, const CertificateSerial& serial, ByteView der) = 0;
+  // Marks an intent as followed by no signature.
+  virtual Result<void> void_intent(const CaName& ca, const CertificateSerial& serial) = 0;
+  // Idempotent: a certificate that is revoked already keeps its first time and reason. Errc::not_found when it was
+  // never recorded.
+  virtual Result<void> revoke(const CaName& ca, const CertificateSerial& serial, UnixTime at,
+                              RevocationReason reason) = 0;
+
+  virtual Result<std::optional<CertificateRecord>> find(const CaName& ca, const CertificateSerial& serial) const = 0;
+  // The newest that is issued and not revoked, with this key.
+  virtual Result<std::optional<CertificateRecord>> find_by_spki(CertificateKind kind,
+                                                                const Digest& spki_sha256) const = 0;
+  // Newest first, whatever their state but void.
+  virtual Result<std::vector<CertificateRecord>> list_by_subject(CertificateKind kind,
+                                                                 std::string_view subject) const = 0;
+  virtual Result<std::vector<CertificateRecord>> list_by_state(CertificateState state, std::size_t limit) const = 0;
+  // All that were issued or revoked since the change number `after`, in order of change, at most `limit`; see
+  // Records::change_number.
+  virtual Result<std::vector<CertificateRecord>> changed_after(std::uint64_t after, std::size_t limit) const = 0;
+  virtual Result<std::uint64_t> count(const CaName& ca, CertificateState state) const = 0;
+};
+
+}  // namespace sallyport::records
