@@ -1,0 +1,29 @@
+// Files that must be whole or absent. Errors name the file, what is wrong and what to do.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+
+#include "base/bytes.h"
+#include "base/secret.h"
+
+namespace sallyport::keystore {
+
+inline constexpr mode_t kSecretMode = 0600;
+inline constexpr mode_t kPublicMode = 0644;
+
+// Reads a whole regular file of at most `max` bytes. Errc::not_found, Errc::overloaded when it is longer,
+// Errc::unavailable.
+Result<Bytes> read_file(const std::filesystem::path& path, std::size_t max);
+// The same for secrets: refuses with Errc::unauthorized a file that group or others may access or that is not ours or
+// root's.
+Result<SecretBytes> read_secret_file(const std::filesystem::path& path, std::size_t max);
+
+// Replaces or makes `path`: after any crash it holds the old content or the new one. Temporary file in the same folder,
+// fsync, rename, fsync of the folder. Errc::overloaded when the disk is full, Errc::unavailable.
+Result<void> atomic_write_file(const std::filesystem::path& path, ByteView bytes, mode_t mode);
+// The same, but never replaces: Errc::conflict when `path` exists.
+Result<void> create_file(const std::filesystem::path& path, ByteView bytes, mode_t mode);
+
+}  // namespace sallyport::keystore
