@@ -1,0 +1,238 @@
+"""A whole Sallyport on this machine for a demonstration or a test: root, installation, factory, devices with their panels.
+
+Everything lives under one folder; every process is started here and ended here by its process id.
+"""
+import dataclasses
+import json
+import os
+import pathlib
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ZONE = "devices.localhost"
+CONSOLE = "console.localhost"
+SITE = "site-07"
+STOP_SECONDS = 5.0
+
+
+class Failed(Exception):
+    """A step did not do what it should: `found`, `wanted`."""
+
+    def __init__(self, found, wanted):
+        super().__init__(f"found {found}, wanted {wanted}")
+        self.found = found
+        self.wanted = wanted
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds, what):
+    """Returns the first true value of condition(), asked every 50 ms; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    last = None
+    while True:
+        last = condition()
+        if last:
+            return last
+        if time.monotonic() >= deadline:
+            raise Failed(f"nothing within {seconds:g} s", what)
+        time.sleep(0.05)
+
+
+class Process:
+    """A child with its output in a file; ended by its own process id."""
+
+    def __init__(self, name, command, log, environment=None):
+        self.name = name
+        self.log = log
+        self.output = open(log, "ab")
+        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
+                                      env={**os.environ, **(environment or {})})
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def running(self):
+        return self.child.poll() is None
+
+    def stop(self, how=signal.SIGTERM):
+        """Asks the child to end, insists after STOP_SECONDS. Returns its exit status."""
+        if self.running():
+            self.child.send_signal(how)
+            try:
+                self.child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+        self.output.close()
+        return self.child.returncode
+
+    def tail(self, lines=15):
+        text = pathlib.Path(self.log).read_text(errors="replace").splitlines()
+        return "\n".join(text[-lines:])
+
+
+@dataclasses.dataclass
+class Device:
+    serial_id: str
+    title: str
+    folder: pathlib.Path
+    panel_port: int
+    panel: Process
+    agent: Process | None = None
+
+
+class Installation:
+    def __init__(self, programs, folder, tls_port, http_port):
+        self.sallyport = str(pathlib.Path(programs) / "sallyport")
+        self.agent_program = str(pathlib.Path(programs) / "sallyport-agent")
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state = self.folder / "installation"
+        self.root = self.folder / "root"
+        self.factory = self.folder / "factory"
+        self.logs = self.folder / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self.tls_port = tls_port
+        self.http_port = http_port
+        self.server = None
+        self.devices = []
+        self.owner = "owner"
+        self.passphrase_file = self._secret("root-passphrase")
+        self.password_file = self._secret("owner-password")
+
+    def _secret(self, name):
+        path = self.folder / name
+        if not path.exists():
+            path.write_text(secrets.token_urlsafe(12) + "\n")
+            path.chmod(0o600)
+        return path
+
+    @property
+    def password(self):
+        return self.password_file.read_text().strip()
+
+    @property
+    def console_url(self):
+        return f"https://{CONSOLE}:{self.tls_port}"
+
+    def run(self, *arguments, program=None, check=True, seconds=60):
+        command = [program or self.sallyport, *map(str, arguments)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds)
+        with open(self.logs / "commands.log", "a") as log:
+            log.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}[{done.returncode}]\n")
+        if check and done.returncode != 0:
+            raise Failed(f"exit {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}", f"success of {command[1:3]}")
+        return done
+
+    def read(self, *arguments, program=None):
+        """Runs a reading command with --json and returns what it says."""
+        return json.loads(self.run(*arguments, "--json", program=program).stdout)
+
+    # ---- the trust: root, installation, factory
+
+    def initialise(self):
+        if not (self.root / "VERSION").exists():
+            self.run("root", "init", "--root", self.root, "--name", "Demo", "--passphrase-file", self.passphrase_file)
+        self.run("init", "--state", self.state, "--name", "Demo", "--zone", ZONE, "--console-name", CONSOLE,
+                 "--root", self.root, "--root-passphrase-file", self.passphrase_file,
+                 "--owner", self.owner, "--owner-password-file", self.password_file,
+                 "--address", "127.0.0.1", "--tls-port", self.tls_port, "--http-port", self.http_port)
+
+    def add_site(self, count=100):
+        self.run("factory", "init", "--factory", self.factory, "--site", SITE, "--zone", ZONE)
+        signed = self.folder / "site-signed"
+        self.run("root", "sign", "--root", self.root, "--in", self.factory / "to-root", "--out", signed,
+                 "--passphrase-file", self.passphrase_file, "--zone", ZONE, "--yes")
+        certificate = signed / f"local-ca-{SITE}.pem"
+        permit = self.folder / "site.permit"
+        self.run("site", "add", SITE, "--state", self.state, "--certificate", certificate, "--count", count, "--permit-out", permit)
+        self.run("factory", "permit", "--factory", self.factory, "--permit", permit, "--certificate", certificate,
+                 "--root-certificate", self.state / "trust" / "root.pem")
+
+    # ---- running
+
+    def start(self):
+        command = [self.sallyport, "up", "--state", str(self.state)]
+        if os.geteuid() != 0:
+            command.append("--single-uid")
+        self.server = Process("sallyport up", command, self.logs / "sallyport.log")
+        wait_for(self._answers, 20, f"port {self.tls_port} to answer")
+
+    def _answers(self):
+        if not self.server.running():
+            raise Failed(f"sallyport up ended:\n{self.server.tail()}", "it running")
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            return probe.connect_ex(("127.0.0.1", self.tls_port)) == 0
+
+    def make_device(self, serial_id, title, remote_access=True):
+        folder = self.folder / serial_id
+        folder.mkdir(exist_ok=True)
+        port_file = self.folder / f"{serial_id}.port"
+        port_file.unlink(missing_ok=True)
+        panel_program = pathlib.Path(__file__).with_name("machine_panel.py")
+        panel = Process(f"panel of {serial_id}", [sys.executable, str(panel_program), "--name", title, "--port-file", str(port_file)],
+                        self.logs / f"{serial_id}-panel.log")
+        wait_for(port_file.exists, 10, "the panel to listen")
+        device = Device(serial_id, title, folder, int(port_file.read_text()), panel)
+        self.devices.append(device)
+        state = folder / "state"
+        if not (state / "VERSION").exists():
+            self.run("init", "--state", state, "--serial-id", serial_id, "--site", SITE, "--zone", ZONE,
+                     "--root-certificate", self.state / "trust" / "root.pem", "--csr-out", folder / "factory.csr",
+                     "--relay-address", f"127.0.0.1:{self.tls_port}", "--http-address", f"127.0.0.1:{self.http_port}",
+                     "--service", f"panel=http:127.0.0.1:{device.panel_port}", "--remote-access", "on" if remote_access else "off",
+                     program=self.agent_program)
+        return device
+
+    def issue_factory_certificate(self, device):
+        certificate = device.folder / "factory.pem"
+        self.run("factory", "issue", "--factory", self.factory, "--csr", device.folder / "factory.csr", "--out", certificate)
+        self.run("init", "--state", device.folder / "state", "--certificate", certificate, program=self.agent_program)
+        return certificate
+
+    def import_ledger(self):
+        ledger = self.folder / "site.ledger"
+        self.run("factory", "export", "--factory", self.factory, "--out", ledger)
+        self.run("site", "import", SITE, "--ledger", ledger, "--state", self.state)
+
+    def start_agent(self, device):
+        device.agent = Process(f"agent of {device.serial_id}", [self.agent_program, "run", "--state", str(device.folder / "state")],
+                               self.logs / f"{device.serial_id}-agent.log")
+
+    def agent_status(self, device):
+        done = self.run("status", "--state", device.folder / "state", "--json", program=self.agent_program, check=False)
+        if done.returncode != 0:
+            return {}
+        return json.loads(done.stdout)
+
+    def claim_code(self, device):
+        done = self.run("claim-code", "--state", device.folder / "state", program=self.agent_program, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def device(self, serial_id):
+        for record in self.read("device", "list", "--state", self.state)["devices"]:
+            if record["serial_id"] == serial_id:
+                return record
+        return None
+
+    def stop(self):
+        """Ends everything that was started here; returns the exit statuses by name."""
+        ended = {}
+        for device in self.devices:
+            for process in (device.agent, device.panel):
+                if process:
+                    ended[process.name] = process.stop()
+        if self.server:
+            ended[self.server.name] = self.server.stop()
+        return ended

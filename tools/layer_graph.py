@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Prints the layer table of cmake/Layers.cmake as Graphviz. An edge that follows from others is left out."""
+import signal
+
+import layer_table
+
+GROUPS = ("services", "adapters", "cores", "ground")
+
+
+def reachable(layers):
+    below = {}
+    for layer in layers:  # the table is in dependency order
+        below[layer.name] = set(layer.deps).union(*(below[dep] for dep in layer.deps))
+    return below
+
+
+def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    layers = layer_table.read()
+    below = reachable(layers)
+    print("digraph layers {\n  rankdir=TB; node [shape=box, fontname=\"sans-serif\", style=rounded];")
+    for group in GROUPS:
+        names = " ".join(f"{layer.name};" for layer in layers if layer.group == group)
+        print(f"  subgraph cluster_{group} {{ label={group}; {names} }}")
+    for layer in layers:
+        for dep in layer.deps:
+            if not any(dep in below[other] for other in layer.deps if other != dep):
+                print(f"  {layer.name} -> {dep};")
+    print("}")
+
+
+if __name__ == "__main__":
+    main()
