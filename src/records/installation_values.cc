@@ -1,0 +1,66 @@
+#include "records/installation_values.h"
+
+#include "codec/tlv.h"
+
+namespace sallyport::records {
+namespace {
+
+constexpr std::string_view kFacts = "installation";
+constexpr std::string_view kRootCrl = "root-crl";
+
+std::string ca_key(const CaName& ca) {
+  return "ca/" + ca.get();
+}
+
+}  // namespace
+
+Result<void> put_installation_facts(Records& records, const InstallationFacts& facts) {
+  const Bytes fields = codec::TlvWriter()
+                           .text(1, facts.name)
+                           .text(2, facts.zone.get())
+                           .text(3, facts.console_name.get())
+                           .u32(4, facts.public_port)
+                           .take();
+  return records.put_value(kFacts, fields);
+}
+
+Result<InstallationFacts> load_installation_facts(Records& records) {
+  TRY(auto stored, records.find_value(kFacts));
+  if (!stored) return fail(Errc::not_found, "database: no installation in it, want one made by `sallyport init`");
+  codec::TlvReader reader(*stored, "installation facts");
+  InstallationFacts facts;
+  TRY(facts.name, reader.text(1));
+  TRY(auto zone, reader.text(2));
+  TRY(facts.zone, parse_dns_name(zone));
+  TRY(auto console_name, reader.text(3));
+  TRY(facts.console_name, parse_dns_name(console_name));
+  TRY(auto port, reader.u32(4));
+  if (port == 0 || port > 0xFFFF) return failf(Errc::malformed, "installation facts: port {}, want 1 to 65535", port);
+  facts.public_port = static_cast<std::uint16_t>(port);
+  TRY_VOID(reader.finish());
+  return facts;
+}
+
+Result<void> put_ca_certificate(Records& records, const CaName& ca, ByteView der) {
+  return records.put_value(ca_key(ca), der);
+}
+
+Result<std::optional<Bytes>> find_ca_certificate(Records& records, const CaName& ca) {
+  return records.find_value(ca_key(ca));
+}
+
+Result<void> put_root_crl(Records& records, ByteView der) {
+  return records.put_value(kRootCrl, der);
+}
+
+Result<std::optional<Bytes>> find_root_crl(Records& records) {
+  return records.find_value(kRootCrl);
+}
+
+const std::vector<CaName>& online_ca_names() {
+  static const std::vector<CaName> names = {CaName("online-ca"), CaName("server-ca"), CaName("web-ca"),
+                                            CaName("people-ca"), CaName("roles-ca"),  CaName("control-ca")};
+  return names;
+}
+
+}  // namespace sallyport::records
