@@ -9,7 +9,8 @@ import pathlib
 import re
 import sys
 
-INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
+INCLUDE = re.compile(r'^\s*#\s*(?:include|include_next|import)\s*(["<])([^">]+)[">]')
+COMPUTED = re.compile(r'^\s*#\s*(?:include|include_next|import)\s*[^"<\s]')
 
 # Headers from outside that belong to one layer (or a few), by prefix.
 OWNED = {
@@ -29,20 +30,23 @@ OWNED = {
 
 
 def findings(layer, allowed, folder):
+    layers = {sibling.name for sibling in folder.resolve().parent.iterdir() if sibling.is_dir()}
     for path in sorted(folder.rglob("*")):
         if path.suffix not in (".h", ".cc"):
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             match = INCLUDE.match(line)
             if not match:
+                if COMPUTED.match(line):
+                    yield f"{path}:{number}: an include must name its file: {line.strip()}"
                 continue
             quote, target = match.groups()
             for prefix, owners in OWNED.items():
                 if target.startswith(prefix) and layer not in owners:
                     yield f"{path}:{number}: {layer} includes <{target}>, which belongs to {' and '.join(sorted(owners))}"
-            if quote != '"':
-                continue
             top, _, rest = target.partition("/")
+            if quote != '"' and top not in layers:
+                continue
             if not rest:
                 yield f"{path}:{number}: \"{target}\": write the layer too, as \"{layer}/{target}\""
             elif top != layer and top not in allowed:

@@ -10,6 +10,7 @@ import uuid
 
 MARK = "SALLYPORT_TEST_RUN"  # inherited by all children, so those that left the process group are found too
 LEAVE_GRACE = 3.0  # seconds that children have to go by themselves after the test has ended
+TAIL_LINES = 60  # of a failed test's output
 OUTPUT_LIMIT = 4_000_000  # characters kept of one process's output
 
 
@@ -61,7 +62,7 @@ class Outcome:
             return f"killed by {signal.Signals(-self.status).name}"
         return f"exit status {self.status}"
 
-    def tail(self, lines=60):
+    def tail(self, lines=TAIL_LINES):
         return "\n".join(self.output.splitlines()[-lines:])
 
 

@@ -114,12 +114,27 @@ def run_replay(run, environment, tally):
         tally.fail(run.name, outcome.ending(), outcome.tail())
 
 
+def results_of_script(output):
+    """(verdict, case, reason, the lines around it that belong to it) for each result line of a script."""
+    results, before = [], []
+    for line in output.splitlines():
+        match = SCRIPT_LINE.match(line)
+        if match:
+            results.append((*match.groups(), before))
+            before = []
+        elif results and line.startswith("  "):
+            results[-1][3].append(line)
+        else:
+            before.append(line)
+    return results
+
+
 def run_script(run, environment, tally):
     outcome = process.run(run.command, run.deadline, environment)
     whole = run.wanted.has(run.name)
-    lines = [match.groups() for match in map(SCRIPT_LINE.match, outcome.output.splitlines()) if match]
+    results = results_of_script(outcome.output)
     failed = False
-    for verdict, case, reason in lines:
+    for verdict, case, reason, around in results:
         failed = failed or verdict == "FAIL"
         if not whole and not run.wanted.has(run.name + case):
             continue
@@ -128,12 +143,12 @@ def run_script(run, environment, tally):
         elif verdict == "skip":
             tally.skip(run.name + case, reason or "does not say what is missing")
         else:
-            tally.fail(run.name + case, reason or "does not say why", outcome.tail())
+            tally.fail(run.name + case, reason or "does not say why", "\n".join(around[-process.TAIL_LINES:]))
     if outcome.timed_out or (outcome.status != 0 and not failed):
         tally.fail(run.name + "exit", outcome.ending(), outcome.tail())
     elif outcome.status == 0 and failed:
         tally.fail(run.name + "exit", "exit status 0 though a case failed")
-    elif not lines:
+    elif not results:
         tally.fail(run.name + "exit", "printed no result line", outcome.tail())
     if outcome.left_behind and not outcome.timed_out:
         tally.fail(run.name + "leaves-no-process", "; ".join(outcome.left_behind))

@@ -1,0 +1,54 @@
+"""The line protocol between a test script and ./test: `ok NAME`, `FAIL NAME: reason`, `skip NAME: what is missing`.
+
+A script defines functions named check_… (the rest of the name, with dashes, is the case) and ends with
+`sys.exit(cases.run(globals(), build=…))`. A case fails by raising; cases.Missing skips it.
+"""
+import argparse
+import pathlib
+import traceback
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+class Failed(Exception):
+    """A case found something else than it wanted. The text is one line: found x, want y."""
+
+
+class Missing(Exception):
+    """What the case needs is not on this machine."""
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "dev", help="the build folder to test")
+    return parser.parse_args()
+
+
+def want(condition, text):
+    if not condition:
+        raise Failed(text)
+
+
+def run(namespace, *given):
+    """Runs the check_… functions in the order of the file, each with the given arguments. Returns the exit status."""
+    status = 0
+    for name, function in list(namespace.items()):
+        if not name.startswith("check_") or not callable(function):
+            continue
+        case = name.removeprefix("check_").replace("_", "-")
+        try:
+            function(*given)
+            print(f"ok {case}", flush=True)
+        except Missing as missing:
+            print(f"skip {case}: {missing}", flush=True)
+        except Failed as failure:
+            first, _, rest = str(failure).partition("\n")
+            print(f"FAIL {case}: {first}", flush=True)
+            if rest:
+                print(rest, flush=True)
+            status = 1
+        except Exception as error:
+            traceback.print_exc()
+            print(f"FAIL {case}: {type(error).__name__}: {' '.join(str(error).split())[:300]}", flush=True)
+            status = 1
+    return status
