@@ -35,7 +35,7 @@ class Sha256 {
 };
 
 Sha256Digest hmac_sha256(ByteView key, ByteView message);
-// RFC 5869. At most 255 × 32 bytes.
+// RFC 5869. `secret` is not empty, `info` has at most 1,024 bytes, the result 1 to 255 × 32.
 SecretBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t length);
 
 }  // namespace sallyport::crypto

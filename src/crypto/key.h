@@ -17,6 +17,9 @@ enum class KeyType : std::uint8_t { p256, p384, ed25519, rsa };
 enum class SignatureScheme : std::uint8_t { ecdsa_p256_sha256, ecdsa_p384_sha384, ed25519, rsa_pkcs1_sha256, rsa_pkcs1_sha384,
                                             rsa_pkcs1_sha512, rsa_pss_sha256 };
 
+// The scheme that a key of `type` signs with here: its curve's, Ed25519, or RSA PKCS#1 v1.5 with SHA-256.
+SignatureScheme default_scheme(KeyType type);
+
 // A verified-to-be-sane public key. A cheap value: copies share one immutable key. Thread-safe.
 class PublicKey {
  public:
@@ -70,7 +73,8 @@ class PrivateKey final : public SigningKey {
 
   // "PRIVATE KEY" PEM, unencrypted: for a file of mode 0600 alone.
   SecretBytes to_pem() const;
-  // "ENCRYPTED PRIVATE KEY" PEM: PBES2, scrypt N=2^15, AES-256-CBC (RFC 8018, RFC 7914).
+  // "ENCRYPTED PRIVATE KEY" PEM: PBES2, scrypt N=2^15 r=4 p=5 (16 MiB, within what OpenSSL's
+  // own tools can open), AES-256-CBC (RFC 8018, RFC 7914).
   SecretBytes to_encrypted_pem(ByteView passphrase) const;
   PrivateKey clone() const;
 

@@ -1,0 +1,50 @@
+// Owning pointers for OpenSSL objects, and its byte types.
+#pragma once
+
+#include <memory>
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/x509.h>
+
+namespace sallyport::crypto {
+
+template <auto Free>
+struct FreeWith {
+  template <class T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+
+template <class T, auto Free>
+using Owned = std::unique_ptr<T, FreeWith<Free>>;
+
+using OwnedPkey = Owned<EVP_PKEY, EVP_PKEY_free>;
+using OwnedPkeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using OwnedDigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
+using OwnedMacContext = Owned<EVP_MAC_CTX, EVP_MAC_CTX_free>;
+using OwnedKdfContext = Owned<EVP_KDF_CTX, EVP_KDF_CTX_free>;
+using OwnedPoint = Owned<EC_POINT, EC_POINT_free>;
+using OwnedPkcs8 = Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
+using OwnedEncryptedPkcs8 = Owned<X509_SIG, X509_SIG_free>;
+
+// Algorithms that are fetched once per process and never freed.
+const EVP_MD* sha1_algorithm();
+const EVP_MD* sha256_algorithm();
+const EVP_MD* sha384_algorithm();
+
+// Leaves the thread's error queue empty, so that a refused input does not show up in an unrelated call (SSL_get_error
+// reads the same queue).
+class ErrorQueueGuard {
+ public:
+  ErrorQueueGuard() = default;
+  ~ErrorQueueGuard() { ERR_clear_error(); }
+  ErrorQueueGuard(const ErrorQueueGuard&) = delete;
+  ErrorQueueGuard& operator=(const ErrorQueueGuard&) = delete;
+};
+
+}  // namespace sallyport::crypto

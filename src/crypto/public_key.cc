@@ -1,0 +1,212 @@
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/rsa.h>
+
+#include "codec/der.h"
+#include "crypto/detail/evp.h"
+#include "crypto/detail/public_key_state.h"
+#include "crypto/detail/spki.h"
+#include "crypto/hash.h"
+#include "crypto/key.h"
+
+namespace sallyport::crypto {
+namespace {
+
+namespace der = codec::der;
+
+const EC_GROUP* group_of(KeyType type) {
+  static const EC_GROUP* const p256 = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+  static const EC_GROUP* const p384 = EC_GROUP_new_by_curve_name(NID_secp384r1);
+  const EC_GROUP* const out = type == KeyType::p256 ? p256 : p384;
+  SALLYPORT_CHECK(out != nullptr);
+  return out;
+}
+
+bool is_elliptic(KeyType type) {
+  return type == KeyType::p256 || type == KeyType::p384;
+}
+
+// EC_POINT_oct2point: "the point is on the curve" is checked there.
+bool is_on_curve(KeyType type, ByteView point) {
+  const ErrorQueueGuard guard;
+  const EC_GROUP* const group = group_of(type);
+  const OwnedPoint parsed(EC_POINT_new(group));
+  return parsed && EC_POINT_oct2point(group, parsed.get(), point.data(), point.size(), nullptr) == 1;
+}
+
+OwnedPkey make_elliptic(KeyType type, ByteView point) {
+  std::string group = type == KeyType::p256 ? "prime256v1" : "secp384r1";
+  std::array parameters = {
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), group.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<std::uint8_t*>(point.data()), point.size()),
+      OSSL_PARAM_construct_end()};
+  const OwnedPkeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  EVP_PKEY* out = nullptr;
+  if (!context || EVP_PKEY_fromdata_init(context.get()) != 1) return nullptr;
+  if (EVP_PKEY_fromdata(context.get(), &out, EVP_PKEY_PUBLIC_KEY, parameters.data()) != 1) return nullptr;
+  return OwnedPkey(out);
+}
+
+OwnedPkey make_native(const ParsedSpki& parsed, ByteView spki) {
+  if (is_elliptic(parsed.type)) return make_elliptic(parsed.type, parsed.key);
+  if (parsed.type == KeyType::ed25519) {
+    return OwnedPkey(EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, parsed.key.data(), parsed.key.size()));
+  }
+  const unsigned char* at = spki.data();
+  return OwnedPkey(d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+}
+
+// Ecdsa-Sig-Value := SEQUENCE { r INTEGER, s INTEGER } (RFC 3279 §2.2.3), both positive and no longer than the order.
+Result<void> check_ecdsa_signature(KeyType type, ByteView signature) {
+  const std::size_t order_size = type == KeyType::p256 ? 32 : 48;
+  TRY(der::Reader fields, der::enter_only(signature, der::Tag::sequence, "ecdsa signature"));
+  for (int i = 0; i < 2; ++i) {
+    TRY(ByteView number, fields.integer());
+    if (number[0] >= 0x80) return fail(Errc::malformed, "ecdsa signature: negative number");
+    if (number[0] == 0) number = number.subspan(1);
+    if (number.empty() || number.size() > order_size) {
+      return failf(Errc::malformed, "ecdsa signature: number of {} bytes, want 1 to {}", number.size(), order_size);
+    }
+  }
+  return fields.finish("ecdsa signature");
+}
+
+bool verify_digest(const EVP_PKEY_CTX* prepared, ByteView digest, ByteView signature) {
+  if (prepared == nullptr) return false;
+  const OwnedPkeyContext context(EVP_PKEY_CTX_dup(prepared));
+  return context &&
+         EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest.data(), digest.size()) == 1;
+}
+
+bool verify_message(EVP_PKEY* key, SignatureScheme scheme, ByteView message, ByteView signature) {
+  if (key == nullptr) return false;
+  const OwnedDigestContext context(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* inner = nullptr;  // owned by `context`
+  return context &&
+         EVP_DigestVerifyInit_ex(context.get(), &inner, digest_name(scheme), nullptr, nullptr, key, nullptr) == 1 &&
+         set_padding(inner, scheme) &&
+         EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;
+}
+
+}  // namespace
+
+Bytes digest_for(SignatureScheme scheme, ByteView message) {
+  if (scheme == SignatureScheme::ecdsa_p256_sha256) return to_bytes(sha256(message));
+  SALLYPORT_CHECK(scheme == SignatureScheme::ecdsa_p384_sha384);
+  Bytes out(48);
+  SALLYPORT_CHECK(EVP_Digest(message.data(), message.size(), out.data(), nullptr, sha384_algorithm(), nullptr) == 1);
+  return out;
+}
+
+bool fits(SignatureScheme scheme, KeyType type) {
+  switch (scheme) {
+    case SignatureScheme::ecdsa_p256_sha256:
+      return type == KeyType::p256;
+    case SignatureScheme::ecdsa_p384_sha384:
+      return type == KeyType::p384;
+    case SignatureScheme::ed25519:
+      return type == KeyType::ed25519;
+    case SignatureScheme::rsa_pkcs1_sha256:
+    case SignatureScheme::rsa_pkcs1_sha384:
+    case SignatureScheme::rsa_pkcs1_sha512:
+    case SignatureScheme::rsa_pss_sha256:
+      return type == KeyType::rsa;
+  }
+  return false;
+}
+
+// RFC 4055 §3.1: the salt of rsa_pss_sha256 has the length of the digest.
+bool set_padding(EVP_PKEY_CTX* context, SignatureScheme scheme) {
+  if (scheme != SignatureScheme::rsa_pss_sha256) return true;
+  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
+const char* digest_name(SignatureScheme scheme) {
+  switch (scheme) {
+    case SignatureScheme::ecdsa_p256_sha256:
+    case SignatureScheme::rsa_pkcs1_sha256:
+    case SignatureScheme::rsa_pss_sha256:
+      return "SHA256";
+    case SignatureScheme::ecdsa_p384_sha384:
+    case SignatureScheme::rsa_pkcs1_sha384:
+      return "SHA384";
+    case SignatureScheme::rsa_pkcs1_sha512:
+      return "SHA512";
+    case SignatureScheme::ed25519:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+void PublicKey::State::prepare() const {
+  std::call_once(prepared_, [this] {
+    const ErrorQueueGuard guard;
+    const auto parsed = parse_spki(spki);
+    SALLYPORT_CHECK(parsed.has_value());
+    native_ = make_native(*parsed, spki);
+    if (!native_ || !is_elliptic(type)) return;
+    OwnedPkeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, native_.get(), nullptr));
+    if (context && EVP_PKEY_verify_init(context.get()) == 1) verify_template_ = std::move(context);
+  });
+}
+
+EVP_PKEY* PublicKey::State::native() const {
+  prepare();
+  return native_.get();
+}
+
+const EVP_PKEY_CTX* PublicKey::State::verify_template() const {
+  prepare();
+  return verify_template_.get();
+}
+
+Result<PublicKey> PublicKey::from_spki(ByteView spki_der) {
+  TRY(const ParsedSpki parsed, parse_spki(spki_der));
+  if (is_elliptic(parsed.type) && !is_on_curve(parsed.type, parsed.key)) {
+    return fail(Errc::malformed, "key: point that is not on its curve");
+  }
+  auto state = std::make_shared<State>();
+  state->type = parsed.type;
+  state->spki = to_bytes(spki_der);
+  return PublicKey(std::move(state));
+}
+
+KeyType PublicKey::type() const {
+  return state_->type;
+}
+ByteView PublicKey::spki() const {
+  return state_->spki;
+}
+
+Result<void> PublicKey::verify(SignatureScheme scheme, ByteView message, ByteView signature) const {
+  if (!fits(scheme, type())) return fail(Errc::unauthorized, "signature: scheme of another type of key");
+  const ErrorQueueGuard guard;
+  bool good = false;
+  if (is_elliptic(type())) {
+    const auto checked = check_ecdsa_signature(type(), signature);
+    if (!checked) return fail(Errc::unauthorized, checked.error().detail);
+    good = verify_digest(state_->verify_template(), digest_for(scheme, message), signature);
+  } else {
+    good = verify_message(state_->native(), scheme, message, signature);
+  }
+  if (!good) return fail(Errc::unauthorized, "signature: not of this key over this message");
+  return {};
+}
+
+SignatureScheme default_scheme(KeyType type) {
+  switch (type) {
+    case KeyType::p256:
+      return SignatureScheme::ecdsa_p256_sha256;
+    case KeyType::p384:
+      return SignatureScheme::ecdsa_p384_sha384;
+    case KeyType::ed25519:
+      return SignatureScheme::ed25519;
+    case KeyType::rsa:
+      return SignatureScheme::rsa_pkcs1_sha256;
+  }
+  SALLYPORT_CHECK(false);
+  return {};
+}
+
+}  // namespace sallyport::crypto
