@@ -58,6 +58,8 @@ class Json {
 
   // Writes compact JSON; control characters and non-ASCII that is not UTF-8 never occur in it.
   std::string write() const;
+  // Appends the same to `out`.
+  void write_to(std::string& out) const;
 
  private:
   std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value_ = nullptr;
@@ -66,6 +68,7 @@ class Json {
 struct JsonLimits {
   std::size_t size = 1U << 20U;  // bytes of text
   std::size_t depth = 32;        // nested arrays and objects
+  std::size_t values = 16'384;   // of every kind, containers included: bounds memory, some 120 bytes each
 };
 
 // Fails with Errc::malformed with the position of the first fault, and Errc::overloaded over a limit.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/secret.h"
 #include "codec/text.h"
 
 namespace sallyport::codec {
@@ -21,6 +22,21 @@ std::string_view next_line(std::string_view& text) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
 }
+
+// Text that may be a private key's: wiped when it ends, allocated once so that no copy stays behind.
+class WipedText {
+ public:
+  explicit WipedText(std::string text) : text_(std::move(text)) {}
+  explicit WipedText(std::size_t capacity) { text_.reserve(capacity); }
+  ~WipedText() { wipe({reinterpret_cast<std::uint8_t*>(text_.data()), text_.size()}); }
+  WipedText(const WipedText&) = delete;
+  WipedText& operator=(const WipedText&) = delete;
+  const std::string& get() const { return text_; }
+  void append(std::string_view more) { text_ += more; }
+
+ private:
+  std::string text_;
+};
 
 // RFC 7468 §3: label characters are %x21-2C / %x2E-%7E, single spaces or hyphens between them.
 bool is_label(std::string_view label) {
@@ -45,13 +61,13 @@ Result<std::string> parse_begin(std::string_view line) {
 // RFC 7468 §3, strict: every line but the last has exactly 64 characters.
 Result<PemBlock> parse_block(std::string label, std::string_view& text) {
   const std::string want_end = std::string(kEnd) + label + std::string(kDashes);
-  std::string base64;
+  WipedText base64(text.size());
   std::size_t last_length = kLineLength;
   while (!text.empty()) {
     const std::string_view line = next_line(text);
     if (line.starts_with("-----")) {
       if (line != want_end) return fail(Errc::malformed, "pem: the block does not end with its own label");
-      auto content = decode_base64(base64);
+      auto content = decode_base64(base64.get());
       if (!content) return std::unexpected<Error>(std::move(content).error().at("pem"));
       if (content->empty()) return fail(Errc::malformed, "pem: empty block");
       return PemBlock{.label = std::move(label), .content = *std::move(content)};
@@ -62,7 +78,7 @@ Result<PemBlock> parse_block(std::string label, std::string_view& text) {
                    line.size(), last_length);
     }
     last_length = line.size();
-    base64 += line;
+    base64.append(line);
   }
   return fail(Errc::malformed, "pem: the block does not end");
 }
@@ -93,8 +109,11 @@ Result<Bytes> parse_single_pem(std::string_view text, std::string_view label) {
 
 std::string encode_pem(std::string_view label, ByteView content) {
   SALLYPORT_CHECK(is_label(label) && !content.empty());
-  const std::string base64 = encode_base64(content);
-  std::string out = fmt::format("-----BEGIN {}-----\n", label);
+  const WipedText text(encode_base64(content));
+  const std::string& base64 = text.get();
+  std::string out;
+  out.reserve(base64.size() + base64.size() / kLineLength + 2 * (kMaxLabel + kBegin.size() + kDashes.size()));
+  out += fmt::format("-----BEGIN {}-----\n", label);
   for (std::size_t i = 0; i < base64.size(); i += kLineLength) {
     out.append(base64, i, kLineLength);
     out += '\n';
