@@ -57,13 +57,17 @@ struct OpenAsked {
   OpenFrame open;
   bool ready = false;  // a connection dialled with this ticket exists
 };
+// An OPEN of this ready connection was refused on the spot (switch off, no such service): close it.
+struct DropReady {
+  Ticket ticket;
+};
 struct GrantRenewed {
   Bytes sealed_grant;
 };
 struct CutAsked {
   GrantId session;
 };
-using AgentAction = std::variant<SendBytes, WakeAt, Close, Accepted, OpenAsked, GrantRenewed, CutAsked>;
+using AgentAction = std::variant<SendBytes, WakeAt, Close, Accepted, OpenAsked, DropReady, GrantRenewed, CutAsked>;
 using AgentActions = std::vector<AgentAction>;
 
 struct AgentHello {
@@ -92,7 +96,7 @@ class AgentSession {
 
   // A ticket to dial a ready data connection with, when one is free; then it is spent but for its OPEN.
   std::optional<Ticket> take_ticket();
-  // The ready connection dialled with `ticket` broke: an OPEN of it will be refused.
+  // The ready connection dialled with `ticket` broke: an OPEN of it, should one still come, is not `ready`.
   void ready_lost(const Ticket& ticket);
 
   AgentState state() const { return state_; }
@@ -102,13 +106,14 @@ class AgentSession {
 
  private:
   void on_frame(Frame frame, Instant now, AgentActions& out);
-  void on_tickets(const TicketsFrame& frame, AgentActions& out);
-  void on_open(OpenFrame frame, Instant now, AgentActions& out);
-  void on_pong(const PongFrame& frame, Instant now, AgentActions& out);
+  void on_tickets(const TicketsFrame& frame, Instant now, AgentActions& out);
+  void on_open(OpenFrame frame, AgentActions& out);
+  void on_pong(const PongFrame& frame, Instant now);
+  bool spend(const Ticket& ticket, bool& ready);
+  bool offers(const ServiceName& service) const;
   void send(const Frame& frame, AgentActions& out);
   void send_ping(Instant now, AgentActions& out);
   void close(CloseReason reason, std::string detail, AgentActions& out);
-  void wake(Instant now, AgentActions& out);
 
   AgentHello hello_;
   PingInterval& ping_interval_;
@@ -118,6 +123,7 @@ class AgentSession {
   TokenBucket budget_;
   std::vector<Ticket> free_;     // given, not dialled
   std::vector<Ticket> dialled_;  // a ready connection waits with each
+  std::deque<Ticket> lost_;      // its ready connection broke
   std::uint32_t next_token_ = 1;
   std::optional<std::uint32_t> ping_token_;  // a ping is out
   Instant ping_sent_{};
@@ -194,7 +200,8 @@ class RelaySession {
   void send(const Frame& frame, RelayActions& out);
   void issue_tickets(RelayActions& out);
   void close(CloseReason reason, std::string detail, RelayActions& out);
-  void wake(Instant now, RelayActions& out);
+  void dismiss(GoAwayReason why, CloseReason reason, std::string detail, RelayActions& out);
+  RelayActions woken(RelayActions out) const;
   bool offers(const ServiceName& service) const;
 
   WorkerSlot slot_;

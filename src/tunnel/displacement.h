@@ -51,13 +51,16 @@ class DisplacementPolicy {
     Generation generation;
     BootId boot_id;
   };
+  struct Arrival {
+    Instant when;
+    BootId boot_id;
+  };
   bool alternates_too_often(const BootId& boot_id, Instant now);
 
   std::uint64_t last_generation_ = 0;
   std::optional<Holder> incumbent_;
   std::optional<Holder> rival_;
-  std::optional<BootId> last_boot_;
-  std::deque<Instant> alternations_;
+  std::deque<Arrival> arrivals_;
   std::optional<Instant> alarm_until_;
 };
 

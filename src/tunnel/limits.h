@@ -27,9 +27,10 @@ inline constexpr std::size_t kMaxVersionText = 64;
 inline constexpr std::size_t kMaxClientAddressText = 64;
 inline constexpr milliseconds kMaxComeBackIn{10 * 60 * 1000};
 inline constexpr seconds kHelloDeadline{60};      // after TLS: the agent first asks for the server's status
+inline constexpr seconds kAcceptDeadline{20};     // agent: from HELLO to the first TICKETS
 inline constexpr seconds kJudgementDeadline{10};  // between HELLO and the relay's decision
-inline constexpr std::size_t kFrameBurst = 64;    // frames a peer may send at once, beyond what was asked of it
-inline constexpr double kFramesPerSecond = 4.0;   // and in the long run
+inline constexpr std::size_t kFrameBurst = 512;   // frames a peer may send at once, beyond what was asked of it
+inline constexpr double kFramesPerSecond = 16.0;  // and in the long run
 
 // Keep-alive: silence of at most the interval, then a ping that is due within the deadline; together at most 20 s.
 inline constexpr seconds kMinPingInterval{5};
@@ -40,6 +41,7 @@ inline constexpr seconds kDeadPeerDeadline = kMaxPingInterval + kPongDeadline;
 // Tickets outstanding per session: few for a device that nobody visits, more after its first user.
 inline constexpr std::size_t kTicketsIdle = 2;
 inline constexpr std::size_t kTicketsActive = 16;
+inline constexpr std::size_t kMaxTicketsHeld = 256;  // by an agent, in any state
 inline constexpr std::size_t kMaxOpensPending = 64;  // OPENs that the agent has neither joined nor refused
 
 // Rendezvous.

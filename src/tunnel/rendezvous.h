@@ -105,7 +105,6 @@ class Rendezvous {
     std::vector<Ticket> awaited;
   };
   void forget_user(UserId user, Instant deadline);
-  void forget_session_if_empty(SessionId session);
 
   RendezvousLimits limits_;
   std::unordered_map<Ticket, Entry> tickets_;

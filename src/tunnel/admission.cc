@@ -1,0 +1,118 @@
+#include "tunnel/admission.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+
+namespace sallyport::tunnel {
+namespace {
+
+constexpr double kDecrease = 0.7;
+constexpr std::array<std::uint8_t, 12> kMappedV4 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+
+// Counts down and forgets what reached nothing.
+template <class Map, class Key>
+void decrement(Map& counts, const Key& key) {
+  const auto found = counts.find(key);
+  SALLYPORT_CHECK(found != counts.end() && found->second > 0);
+  if (--found->second == 0) counts.erase(found);
+}
+
+// Counts up unless `limit` is reached.
+template <class Map, class Key>
+bool increment(Map& counts, const Key& key, std::size_t limit) {
+  const auto found = counts.find(key);
+  if (limit == 0 || (found != counts.end() && found->second >= limit)) return false;
+  ++counts[key];
+  return true;
+}
+
+}  // namespace
+
+TokenBucket::TokenBucket(std::size_t burst, double per_second)
+    : burst_(static_cast<double>(burst)), per_second_(per_second), tokens_(burst_) {}
+
+bool TokenBucket::take(Instant now) {
+  if (last_ && now > *last_) {
+    const double elapsed = std::chrono::duration<double>(now - *last_).count();
+    tokens_ = std::min(burst_, tokens_ + elapsed * per_second_);
+  }
+  if (!last_ || now > *last_) last_ = now;
+  if (tokens_ < 1.0) return false;
+  tokens_ -= 1.0;
+  return true;
+}
+
+void TokenBucket::grant(std::size_t count) {
+  tokens_ = std::min(burst_, tokens_ + static_cast<double>(count));
+}
+
+HandshakeAdmission::HandshakeAdmission(AimdLimits limits)
+    : limits_(limits), window_(static_cast<double>(std::clamp(limits.start, limits.least, limits.most))) {}
+
+bool HandshakeAdmission::begin() {
+  if (under_way_ >= window()) return false;
+  ++under_way_;
+  return true;
+}
+
+void HandshakeAdmission::end() {
+  SALLYPORT_CHECK(under_way_ > 0);
+  --under_way_;
+}
+
+void HandshakeAdmission::on_success(milliseconds took, Instant now) {
+  end();
+  if (took > limits_.target) return decrease(now);
+  window_ = std::min(window_ + 1.0 / window_, static_cast<double>(limits_.most));
+}
+
+void HandshakeAdmission::on_timeout(Instant now) {
+  end();
+  decrease(now);
+}
+
+void HandshakeAdmission::on_refused() {
+  end();
+}
+
+void HandshakeAdmission::decrease(Instant now) {
+  if (decreased_ && now - *decreased_ < limits_.patience) return;
+  decreased_ = now;
+  window_ = std::max(window_ * kDecrease, static_cast<double>(limits_.least));
+}
+
+Source source_of_v4(const std::array<std::uint8_t, 4>& address) {
+  std::array<std::uint8_t, 16> out{};
+  std::ranges::copy(kMappedV4, out.begin());
+  std::ranges::copy(address, out.begin() + kMappedV4.size());
+  return Source(out);
+}
+
+Source source_of_v6(const std::array<std::uint8_t, 16>& address) {
+  if (std::equal(kMappedV4.begin(), kMappedV4.end(), address.begin())) return Source(address);
+  std::array<std::uint8_t, 16> out{};
+  std::copy_n(address.begin(), 8, out.begin());
+  return Source(out);
+}
+
+bool ConnectionCaps::enter(const Source& source) {
+  if (total_ >= limits_.total || !increment(sources_, source, limits_.per_source)) return false;
+  ++total_;
+  return true;
+}
+
+void ConnectionCaps::leave(const Source& source) {
+  decrement(sources_, source);
+  --total_;
+}
+
+bool ConnectionCaps::enter_name(const Source& source, const DnsName& name) {
+  return increment(names_, std::pair(name, source), limits_.per_name_and_source);
+}
+
+void ConnectionCaps::leave_name(const Source& source, const DnsName& name) {
+  decrement(names_, std::pair(name, source));
+}
+
+}  // namespace sallyport::tunnel

@@ -1,0 +1,20 @@
+// The lexical elements that HTTP heads are made of (RFC 9110 §5.6).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sallyport::tunnel {
+
+std::string to_lower(std::string_view text);
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+// Without spaces and tabs at either end.
+std::string_view trim(std::string_view text);
+// Whether `text` is a token: letters, digits and the fifteen marks, at least one.
+bool is_token(std::string_view text);
+// Whether a byte below 0x20 or 0x7F is in it.
+bool has_control(std::string_view text);
+// Cuts what stands before the next `separator` from the front of `rest`, with the separator.
+std::string_view take_until(std::string_view& rest, char separator);
+
+}  // namespace sallyport::tunnel
