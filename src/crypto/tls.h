@@ -1,5 +1,7 @@
-// TLS 1.3 over a non-blocking descriptor: contexts that are made once, sessions that read and write and say what they wait
-// for. The peer's certificates go to a verifier of ours; OpenSSL's own verifier is never asked.
+// TLS 1.3 over a non-blocking descriptor: contexts that are made once, sessions that read and write and say what they
+// wait for. The peer's certificates go to a verifier of ours; OpenSSL's own verifier is never asked.
+//
+// Writes go through write(2), which raises SIGPIPE when the peer has gone: programs ignore that signal (net/task.h).
 #pragma once
 
 #include <chrono>
@@ -17,8 +19,14 @@
 
 namespace sallyport::crypto {
 
-// Decides on the peer's certificates, leaf first, DER, as sent. Called during the handshake on the session's thread; returning
-// an error ends the handshake with the TLS alert that fits its Errc.
+// What a peer may show; more ends the handshake before the verifier is asked.
+inline constexpr std::size_t kMaxPeerCertificates = 10;
+inline constexpr std::size_t kMaxPeerChainBytes = 64 * 1024;
+inline constexpr std::size_t kMaxStapledOcsp = 16 * 1024;
+
+// Decides on the peer's certificates, leaf first, DER, as sent. Called during the handshake on the session's thread;
+// returning an error ends the handshake with the TLS alert that fits its Errc. A server that wants no certificate, or
+// gets none that it did not require, does not call it.
 using PeerVerifier = std::function<Result<void>(std::span<const Bytes> chain)>;
 
 // How a server wants a client certificate.
@@ -31,24 +39,34 @@ struct TlsIdentity {
 
 struct TlsServerSettings {
   TlsIdentity identity;
-  std::vector<std::string> alpn;     // accepted protocols in order of preference; empty: no ALPN
-  bool require_alpn = false;         // refuse a client that offers none of `alpn`
+  std::vector<std::string> alpn;  // accepted protocols in order of preference; empty: no ALPN
+  bool require_alpn = false;      // refuse a client that offers none of `alpn`
   ClientAuth client_auth = ClientAuth::none;
-  PeerVerifier verify_client;        // must be set unless client_auth is none
-  // Which certificate to show for a name; absent: `identity` for every name. An error refuses the name (unrecognized_name).
+  PeerVerifier verify_client;  // must be set unless client_auth is none
+  // Which certificate to show for a name, in lower case, empty when the client named none; absent: `identity` for every
+  // name. An error refuses the name (unrecognized_name) and comes back from handshake(). A malformed name is refused
+  // either way.
   std::function<Result<TlsIdentity>(std::string_view server_name)> identity_for;
+  // How to treat clients that name this; absent: `client_auth` for every name.
+  std::function<ClientAuth(std::string_view server_name)> client_auth_for;
+  // The DER OCSP response to staple to the certificate in use; empty: none. Absent: never.
+  std::function<Bytes(std::string_view server_name)> ocsp_staple;
+  // A resumed session skips the client's certificate, so this excludes client authentication (Errc::conflict).
   bool session_tickets = false;
-  bool request_ocsp_stapling = false;
 };
 
 struct TlsClientSettings {
   std::optional<TlsIdentity> identity;
   std::vector<std::string> alpn;
-  PeerVerifier verify_server;        // must be set
+  PeerVerifier verify_server;  // must be set
+  bool request_ocsp_staple = false;
+  // Keep the newest ticket per server name in the context and offer it the next time. The verifier is asked again at
+  // every resumption, about the chain that the server showed when the session began.
+  bool resume = false;
 };
 
-// An immutable set of choices for many sessions. Thread-safe. TLS 1.3 only, X25519 and P-256 (X25519MLKEM768 first where the
-// library has it), no early data, no renegotiation, buffers released while idle.
+// An immutable set of choices for many sessions. Thread-safe. TLS 1.3 only, X25519 and P-256 (X25519MLKEM768 first
+// where the library has it), no early data, no renegotiation, buffers released while idle.
 class TlsContext {
  public:
   static Result<std::shared_ptr<TlsContext>> server(TlsServerSettings settings);
@@ -83,8 +101,8 @@ class TlsSession {
   TlsSession(TlsSession&&) noexcept;
   TlsSession& operator=(TlsSession&&) noexcept;
 
-  // Each fails with Errc::unauthorized when a certificate was refused (ours or theirs; the verifier's own error is returned
-  // whole), Errc::malformed on a protocol fault, Errc::unavailable when the connection broke.
+  // Each fails with Errc::unauthorized when a certificate was refused (ours or theirs; the verifier's own error is
+  // returned whole), Errc::malformed on a protocol fault, Errc::unavailable when the connection broke.
   Result<TlsStep> handshake();
   Result<TlsStep> read(std::span<std::uint8_t> into);
   Result<TlsStep> write(ByteView from);
@@ -95,8 +113,12 @@ class TlsSession {
   const std::vector<Bytes>& peer_chain() const;
   void drop_peer_chain();
   std::string_view alpn() const;
-  // What the client named in SNI, in the form it was sent; empty when it named nothing.
+  // What the client named in SNI, in lower case; empty when it named nothing.
   std::string_view server_name() const;
+  // Whether this session resumed an earlier one.
+  bool resumed() const;
+  // What the server stapled; empty when it stapled nothing.
+  Bytes stapled_ocsp() const;
   // RFC 8446 §7.5 exporter.
   Result<Bytes> export_keying_material(std::string_view label, std::size_t length) const;
 

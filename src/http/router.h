@@ -1,0 +1,50 @@
+// From method and path to the code that answers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "http/limits.h"
+#include "http/message.h"
+
+namespace sallyport::http {
+
+// Answers one request. The request and what is known of the peer are its own.
+using Handler = std::function<net::Task<Response>(Request request, net::PeerInfo peer)>;
+
+struct RouteOptions {
+  std::size_t body_limit = kDefaultRequestBody;
+};
+
+// The routes of one server, complete before it serves. A pattern is a path whose segments are literal, `{name}`
+// (exactly one non-empty segment), or as the last `{name...}` (the rest, possibly empty). Literal segments win over
+// parameters.
+class Router {
+ public:
+  // HEAD is answered by the GET route. A pattern that is there already, or malformed, is a broken invariant.
+  Router& add(std::string_view method, std::string_view pattern, Handler handler, RouteOptions options = {});
+
+  struct Match {
+    const Handler* handler = nullptr;
+    std::size_t body_limit = 0;
+    std::map<std::string, std::string, std::less<>> params;
+  };
+  // The route for a request; otherwise the 404, 400 (an escape in the path is broken, or hides '/' or NUL) or 405 (with
+  // Allow) that answers it.
+  std::variant<Match, Response> find(std::string_view method, std::string_view path) const;
+
+ private:
+  struct Route {
+    std::string method;
+    std::vector<std::string> segments;
+    Handler handler;
+    RouteOptions options;
+  };
+  std::vector<Route> routes_;
+};
+
+}  // namespace sallyport::http

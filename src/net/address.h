@@ -1,0 +1,28 @@
+// Host and port.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace sallyport::net {
+
+struct Address {
+  std::string host;  // a name or an IP address in its canonical text form, IPv6 without brackets
+  std::uint16_t port = 0;
+
+  friend bool operator==(const Address&, const Address&) = default;
+};
+
+// Parses "host:port", "1.2.3.4:443" or "[::1]:443". The host is a DNS name of base/names.h in any case, returned in
+// lower case, or an IP address; the port is decimal, 0 to 65535. Errc::malformed otherwise.
+Result<Address> parse_address(std::string_view text);
+// The form that parse_address reads.
+std::string to_string(const Address& address);
+bool is_loopback(const Address& address);
+// Whether `host` is an IP address and not a name.
+bool is_ip(std::string_view host);
+
+}  // namespace sallyport::net

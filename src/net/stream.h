@@ -1,0 +1,89 @@
+// A byte stream in two directions: TCP, Unix socket, TLS over either, or a pipe in memory.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "net/address.h"
+#include "net/deadline.h"
+#include "net/descriptor.h"
+#include "net/task.h"
+
+namespace sallyport::net {
+
+// Who is at the other end.
+struct PeerInfo {
+  // As the kernel saw it; empty host for a Unix socket or a pipe.
+  Address address;
+  // Unix sockets: the uid of the peer when it connected (SO_PEERCRED).
+  std::optional<uid_t> uid;
+  bool tls = false;
+  std::vector<Bytes> tls_chain;  // DER, leaf first, verified; empty when the peer showed none
+  std::string alpn;
+  std::string server_name;  // TLS servers: the SNI in lower case, empty when there was none
+};
+
+// One reader and one writer at a time; both may wait at once. Operations return Errc::expired at their deadline,
+// Errc::unavailable when the connection broke or close() was called meanwhile, and the stream must outlive them. A
+// stream whose operation failed other than by expiry is only good for closing; a write that expired may have sent a
+// part.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Reads at least one byte; 0 is the orderly end of the peer's direction. `into` must not be empty.
+  virtual Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) = 0;
+  // Writes all of `from`, which must stay until it returns.
+  virtual Task<Result<void>> write_all(ByteView from, Deadline deadline) = 0;
+  // Ends our direction (FIN, close_notify); the peer's goes on.
+  virtual Task<Result<void>> shutdown_write(Deadline deadline) = 0;
+  // Ends both directions at once and wakes who waits. May be called again.
+  virtual void close() = 0;
+  // Gives the descriptor away, non-blocking, and leaves the stream closed. Errc::conflict for TLS and pipes, where the
+  // descriptor alone is not the stream.
+  virtual Result<Descriptor> release() = 0;
+  // The descriptor for socket options; -1 for a pipe or when closed. Stays owned by the stream.
+  virtual int native() const = 0;
+  virtual const PeerInfo& peer() const = 0;
+  virtual Executor executor() const = 0;
+
+ protected:
+  Stream() = default;
+};
+
+using StreamPtr = std::unique_ptr<Stream>;
+
+// Fills `into` whole. An end of stream before that is Errc::unavailable.
+Task<Result<void>> read_exactly(Stream& stream, std::span<std::uint8_t> into, Deadline deadline);
+// Reads to the end of the peer's direction; more than `limit` bytes is Errc::overloaded.
+Task<Result<Bytes>> read_to_end(Stream& stream, std::size_t limit, Deadline deadline);
+
+// How a socket behaves; zero leaves the system's value.
+struct SocketOptions {
+  bool no_delay = true;
+  // TCP_USER_TIMEOUT: how long sent data may stay unacknowledged before the connection breaks.
+  milliseconds user_timeout{20'000};
+  // Keep-alive probes begin after `keepalive_idle` of silence and follow each other at `keepalive_interval`.
+  seconds keepalive_idle{30};
+  seconds keepalive_interval{10};
+};
+Result<void> set_socket_options(Stream& stream, const SocketOptions& options);
+
+// Takes over a connected TCP or Unix stream socket, inherited or received. Errc::malformed when it is something else.
+Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket);
+
+inline constexpr std::size_t kPipeCapacity = 64 * 1024;
+// Two ends of a connection in memory, each direction holding at most `capacity` bytes: for tests.
+std::pair<StreamPtr, StreamPtr> make_pipe(Executor executor, std::size_t capacity = kPipeCapacity);
+
+}  // namespace sallyport::net

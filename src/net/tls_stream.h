@@ -1,0 +1,23 @@
+// TLS over a socket stream. The handshake is part of the opening: a TLS stream that exists has proven its peer.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "crypto/tls.h"
+#include "net/stream.h"
+
+namespace sallyport::net {
+
+// Each takes a TCP or Unix stream over (a pipe is Errc::conflict) and returns what carries its inside; peer() then has
+// chain, ALPN and server name. The verifier's error comes back whole; the lower stream is closed on any error.
+Task<Result<StreamPtr>> tls_connect(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context,
+                                    std::string server_name, Deadline deadline);
+Task<Result<StreamPtr>> tls_accept(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context, Deadline deadline);
+
+// RFC 8446 §7.5 exporter and the stapled OCSP answer of a stream that tls_connect or tls_accept made; Errc::conflict
+// for any other.
+Result<Bytes> export_keying_material(const Stream& stream, std::string_view label, std::size_t length);
+Result<Bytes> stapled_ocsp(const Stream& stream);
+
+}  // namespace sallyport::net
