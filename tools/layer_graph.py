@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Prints the layer table of cmake/Layers.cmake as Graphviz. An edge that follows from others is left out."""
+"""Prints the layer table of cmake/Layers.cmake as Graphviz (an edge that follows from others is left out), or, with --table, as
+the rows that ARCHITECTURE.md has."""
 import signal
+import sys
 
 import layer_table
 
@@ -14,9 +16,16 @@ def reachable(layers):
     return below
 
 
+def table_rows(layers):
+    return [f"| {layer.name} | {' '.join(layer.deps) or '–'} |" for layer in layers]
+
+
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     layers = layer_table.read()
+    if "--table" in sys.argv:
+        print("\n".join(table_rows(layers)))
+        return
     below = reachable(layers)
     print("digraph layers {\n  rankdir=TB; node [shape=box, fontname=\"sans-serif\", style=rounded];")
     for group in GROUPS:

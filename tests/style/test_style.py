@@ -12,7 +12,7 @@ ROOT = cases.ROOT
 EXCEPTIONS = ROOT / "tests" / "style" / "exceptions.txt"
 RULES = {"long-file", "unfuzzed", "reads-clock", "word"}
 MAX_LINES = 450
-CODE_FOLDERS = ("src", "apps", "fuzz", "bench")
+CODE_FOLDERS = ("src", "apps", "fuzz", "benchmarks")
 CLOCK_READ = re.compile(r"(?:system|steady|high_resolution|utc)_clock::now|\btime\((?:nullptr|NULL|0)\)|\bgettimeofday\b"
                         r"|\bclock_gettime\b")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|\bfor now\b|\bplaceholder\b|\bhard-?coded\b", re.IGNORECASE)
