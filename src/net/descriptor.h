@@ -1,10 +1,9 @@
-// File descriptors that are owned, and handing them to another process.
+// File descriptors that are owned.
 #pragma once
 
-#include <string>
 #include <utility>
 
-#include "base/bytes.h"
+#include "base/result.h"
 
 namespace sallyport::net {
 
@@ -34,24 +33,7 @@ class Descriptor {
   int number_ = -1;
 };
 
-inline constexpr std::size_t kMaxPassedMetadata = 4U << 10U;
-
-// Sends `descriptor` and `metadata` (1 to kMaxPassedMetadata bytes) as one message of the Unix socket `over`, without
-// waiting. Errc::overloaded when the peer's queue is full, Errc::unavailable when the peer is gone.
-Result<void> send_descriptor(int over, int descriptor, ByteView metadata);
-
-struct PassedDescriptor {
-  Descriptor descriptor;
-  Bytes metadata;
-};
-// Takes one message, without waiting. Errc::not_yet when there is none, Errc::unavailable at the end of the connection,
-// Errc::malformed for a message without exactly one descriptor or with more metadata than allowed. `over` must be a
-// SOCK_SEQPACKET or SOCK_DGRAM socket, so that messages stay apart.
-Result<PassedDescriptor> receive_descriptor(int over);
-
-// The uid of the process at the other end of a Unix socket.
-Result<unsigned> peer_uid(int socket);
-
+// Sets O_NONBLOCK.
 Result<void> set_non_blocking(int descriptor);
 
 }  // namespace sallyport::net

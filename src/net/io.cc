@@ -1,0 +1,117 @@
+#include "net/io.h"
+
+#include <exception>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/log.h"
+
+namespace sallyport::net {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kBlockingThreads = 2;
+
+void log_exception(const std::string& name, const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    log::error("task.failed", {{"task", name}, {"what", error.what()}});
+  }
+}
+
+asio::thread_pool& blocking_pool() {
+  static auto& pool = *new asio::thread_pool(kBlockingThreads);
+  return pool;
+}
+
+}  // namespace
+
+struct Io::State {
+  asio::io_context context{1};
+  std::unique_ptr<asio::signal_set> signals;
+};
+
+Io::Io() : state_(std::make_unique<State>()) {}
+Io::~Io() = default;
+
+void Io::run() {
+  state_->context.run();
+}
+
+void Io::run_for(milliseconds limit) {
+  state_->context.restart();
+  state_->context.run_for(limit);
+}
+
+void Io::stop() {
+  state_->context.stop();
+}
+
+void Io::post(std::function<void()> work) {
+  asio::post(state_->context, std::move(work));
+}
+
+void Io::on_termination(std::function<void()> work) {
+  state_->signals = std::make_unique<asio::signal_set>(state_->context, SIGTERM, SIGINT);
+  state_->signals->async_wait([work = std::move(work)](const boost::system::error_code& error, int) {
+    if (!error) work();
+  });
+}
+
+Executor Io::executor() {
+  return state_->context.get_executor();
+}
+
+void spawn(Executor executor, Task<void> task, std::string_view name) {
+  asio::co_spawn(std::move(executor), std::move(task),
+                 [label = std::string(name)](const std::exception_ptr& exception) {
+                   if (exception) log_exception(label, exception);
+                 });
+}
+
+Task<Executor> current_executor() {
+  co_return co_await asio::this_coro::executor;
+}
+
+namespace {
+
+using ResultSignature = void(Result<void>);
+
+// Posts the completion to the loop that the waiting coroutine runs on.
+struct StartCallback {
+  template <class Handler>
+  void operator()(Handler handler, std::function<void(std::function<void(Result<void>)>)> start) const {
+    auto shared = std::make_shared<Handler>(std::move(handler));
+    auto executor = asio::get_associated_executor(*shared);
+    auto work = asio::make_work_guard(executor);
+    start([shared, executor, work](Result<void> result) {
+      asio::post(executor, [shared, outcome = std::move(result)]() mutable { (*shared)(std::move(outcome)); });
+    });
+  }
+};
+
+}  // namespace
+
+Task<Result<void>> await_callback(std::function<void(std::function<void(Result<void>)>)> start) {
+  return asio::async_initiate<const asio::use_awaitable_t<>, ResultSignature>(StartCallback{}, asio::use_awaitable,
+                                                                              std::move(start));
+}
+
+Task<Result<void>> run_blocking(std::function<Result<void>()> work) {
+  const auto start = [work = std::move(work)](std::function<void(Result<void>)> done) {
+    asio::post(blocking_pool(), [work, done = std::move(done)] { done(work()); });
+  };
+  co_return co_await await_callback(start);
+}
+
+}  // namespace sallyport::net
