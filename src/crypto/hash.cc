@@ -118,10 +118,12 @@ SecretBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size
   static EVP_KDF* const algorithm = EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_HKDF, nullptr);
   const OwnedKdfContext context(EVP_KDF_CTX_new(algorithm));
   std::string digest = "SHA256";
-  const std::array parameters = {text_parameter(OSSL_KDF_PARAM_DIGEST, digest),
-                                 bytes_parameter(OSSL_KDF_PARAM_KEY, secret),
-                                 bytes_parameter(OSSL_KDF_PARAM_SALT, salt), bytes_parameter(OSSL_KDF_PARAM_INFO, info),
-                                 OSSL_PARAM_construct_end()};
+  std::vector<OSSL_PARAM> parameters = {text_parameter(OSSL_KDF_PARAM_DIGEST, digest),
+                                        bytes_parameter(OSSL_KDF_PARAM_KEY, secret)};
+  // OpenSSL refuses a null pointer even for no bytes; absent means empty (RFC 5869 §2.2).
+  if (!salt.empty()) parameters.push_back(bytes_parameter(OSSL_KDF_PARAM_SALT, salt));
+  if (!info.empty()) parameters.push_back(bytes_parameter(OSSL_KDF_PARAM_INFO, info));
+  parameters.push_back(OSSL_PARAM_construct_end());
   Bytes out(length);
   SALLYPORT_CHECK(context && EVP_KDF_derive(context.get(), out.data(), out.size(), parameters.data()) == 1);
   return SecretBytes(std::move(out));
