@@ -61,6 +61,9 @@ class Json {
   // Appends the same to `out`.
   void write_to(std::string& out) const;
 
+  // An integer and a double are never equal.
+  friend bool operator==(const Json&, const Json&) = default;
+
  private:
   std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value_ = nullptr;
 };
