@@ -36,6 +36,8 @@ inline constexpr std::size_t kMaxPayloadDepth = 16;
 inline constexpr std::size_t kMaxBatchItems = 4'096;
 // No batch is longer than this: what holds any single item fits in it.
 inline constexpr std::size_t kMaxBatchBytes = 1U << 20U;
+// Numbers of items stay below 2^63, so that every database can hold them.
+inline constexpr std::uint64_t kMaxSequence = (1ULL << 63U) - 1;
 // What a batch of no items takes, and an item beside its topic and payload, both at most.
 inline constexpr std::size_t kBatchOverhead = 28 + kMaxStreamName;
 inline constexpr std::size_t kItemOverhead = 20;
