@@ -38,6 +38,10 @@ def arguments():
     return parser.parse_args()
 
 
+def interrupt(number, _):
+    raise KeyboardInterrupt(f"signal {number}")
+
+
 def main():
     options = arguments()
     root = pathlib.Path(__file__).resolve().parent.parent
@@ -54,6 +58,8 @@ def main():
         print(f"no test matches {' '.join(options.names)!r}; ./test --list prints all names", file=sys.stderr)
         screen.close()
         return 1
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
     built = build.build(root, planned, screen)
     runs = sources.runs(root, planned, built, wanted, screen)
     run_all(runs, screen, options.jobs, os.environ | {"SALLYPORT_LONG": "1" if options.long else "0"})
@@ -61,4 +67,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was running has been ended", file=sys.stderr)
+        sys.exit(130)

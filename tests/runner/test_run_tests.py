@@ -3,6 +3,8 @@
 import io
 import os
 import pathlib
+import signal
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -134,6 +136,28 @@ def check_gtest_crash_fails_its_case_and_the_rest_still_runs():
 
 def check_replay_without_corpus_fails():
     equal(counts(run("pass", kind="replay", arguments=["/nonexistent/corpus"])), (0, ["t/"], []))
+
+
+def check_interruption_ends_what_is_running():
+    with tempfile.TemporaryDirectory() as folder:
+        note = pathlib.Path(folder) / "started"
+        sleeper = pathlib.Path(folder) / "sleeper"
+        sleeper.write_text(f"#!/usr/bin/python3\nimport os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
+        sleeper.chmod(0o755)
+        engine = subprocess.Popen([sys.executable, "-c", textwrap.dedent(f"""
+            import io, os, signal, sys
+            sys.path.insert(0, {str(cases.ROOT / 'tools')!r})
+            from testing import report, schedule, sources
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+            run = sources.Run("script", "t/", [{str(sleeper)!r}], 600.0, wanted=sources.Selection([]))
+            schedule.run_all([run, run, run], report.Screen(out=io.StringIO()), 1, dict(os.environ))
+            """)])
+        deadline = time.monotonic() + 20
+        while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        engine.send_signal(signal.SIGTERM)
+        equal(engine.wait(timeout=20), 9)
+        cases.want(not pathlib.Path(f"/proc/{note.read_text()}").exists(), "the test outlived its engine")
 
 
 def check_closing_line():

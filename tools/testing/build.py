@@ -35,6 +35,7 @@ def targets_of(root, preset, planned, everything):
 
 def step(command, root, screen, name):
     screen.progress(name)
+    screen.note(f"---- {name}")
     result = subprocess.run(prefix() + command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     if result.returncode != 0:

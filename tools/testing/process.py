@@ -47,6 +47,24 @@ def kill_all(mark):
         time.sleep(0.02)
 
 
+_active = set()  # marks of the processes that are running now
+
+
+class Interrupted(Exception):
+    """The run is being ended from outside; nothing more is started."""
+
+
+_stopping = False
+
+
+def stop():
+    """Kills everything that is running, with all children, and lets nothing more be started."""
+    global _stopping
+    _stopping = True
+    for mark in list(_active):
+        kill_all(mark)
+
+
 class Outcome:
     def __init__(self, status, output, timed_out, left_behind, seconds):
         self.status = status
@@ -68,15 +86,18 @@ class Outcome:
 
 def run(command, deadline, environment):
     """Runs a command to its end or its deadline. Its temporary folder is removed afterwards."""
+    if _stopping:
+        raise Interrupted
     scratch = tempfile.mkdtemp(prefix="sallyport-test-")
     os.chmod(scratch, 0o755)  # roles that drop their privileges must find what lies below
     mark = uuid.uuid4().hex
     started = time.monotonic()
     timed_out = False
+    needle = f"{MARK}={mark}".encode()
+    _active.add(needle)
     with tempfile.TemporaryFile() as capture:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=capture, stderr=subprocess.STDOUT,
                                  start_new_session=True, env=environment | {MARK: mark, "TMPDIR": scratch})
-        needle = f"{MARK}={mark}".encode()
         try:
             status = child.wait(timeout=deadline)
         except subprocess.TimeoutExpired:
@@ -93,7 +114,10 @@ def run(command, deadline, environment):
             left = marked(needle)
         left_behind = [name_of(pid) for pid in left]
         kill_all(needle)
+        _active.discard(needle)
         capture.seek(0)
         output = capture.read(OUTPUT_LIMIT).decode("utf-8", errors="replace")
     shutil.rmtree(scratch, ignore_errors=True)
+    if _stopping:
+        raise Interrupted
     return Outcome(status, output, timed_out, left_behind, time.monotonic() - started)

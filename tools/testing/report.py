@@ -26,6 +26,12 @@ class Screen:
                 self.out.write(f"\r\x1b[K[{count}{failed}] {doing}"[:160])
                 self.out.flush()
 
+    def note(self, text):
+        """A line for a log; a terminal has its progress line."""
+        if not self.terminal:
+            with self.lock:
+                self._line(text)
+
     def ok(self, name):
         with self.lock:
             self.passed += 1
