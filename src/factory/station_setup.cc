@@ -1,0 +1,53 @@
+#include <string>
+
+#include "codec/pem.h"
+#include "config/document.h"
+#include "factory/station.h"
+#include "keystore/file.h"
+#include "pki/profile.h"
+
+namespace sallyport::factory {
+namespace {
+
+std::string names_toml(const NewStation& station) {
+  return fmt::format("site = \"{}\"\nzone = \"{}\"\n", station.site.get(), station.zone.get());
+}
+
+// Writes the configuration, or checks that the one from an earlier run says the same.
+Result<void> settle_names(const keystore::StateFolder& folder, const NewStation& station) {
+  const auto path = folder.file("factory.toml");
+  const std::string wanted = names_toml(station);
+  auto written = keystore::create_file(path, as_bytes(wanted), keystore::kPublicMode);
+  if (written || written.error().code != Errc::conflict) return written;
+  TRY(const auto found, keystore::read_file(path, config::kMaxDocumentBytes));
+  if (as_text(found) == wanted) return {};
+  return failf(Errc::conflict, "{}: found a station of another site or zone, want one folder per site", path.string());
+}
+
+Result<crypto::PrivateKey> settle_key(const keystore::StateFolder& folder, Random& random) {
+  TRY(const auto secret, keystore::MachineSecret::open_or_create(folder.file("secret"), random));
+  auto key = secret.read_key(folder.file("ca.key"));
+  if (key || key.error().code != Errc::not_found) return key;
+  auto made = crypto::PrivateKey::generate();
+  TRY_VOID(secret.write_key(folder.file("ca.key"), made));
+  return made;
+}
+
+}  // namespace
+
+Result<void> initialise_station(const keystore::StateFolder& folder, const NewStation& station, Random& random) {
+  TRY_VOID(settle_names(folder, station));
+  TRY(auto key, settle_key(folder, random));
+  TRY(const auto subject, pki::DistinguishedName::of(station.site.get(), "Sallyport local-ca"));
+  TRY(const auto csr, pki::build_csr(key, subject));
+  const std::string pem = codec::encode_pem("CERTIFICATE REQUEST", csr);
+  const auto to_root = folder.file("to-root");
+  std::error_code failure;
+  std::filesystem::create_directories(to_root, failure);
+  if (failure) return failf(Errc::unavailable, "{}: {}", to_root.string(), failure.message());
+  TRY_VOID(keystore::atomic_write_file(to_root / "request.toml", as_bytes(names_toml(station)), keystore::kPublicMode));
+  return keystore::atomic_write_file(to_root / fmt::format("local-ca-{}.csr", station.site.get()), as_bytes(pem),
+                                     keystore::kPublicMode);
+}
+
+}  // namespace sallyport::factory

@@ -1,0 +1,148 @@
+// The offline root: signs the CAs below it and its CRL, and nothing else. Every act is in the journal before its result
+// leaves the folder.
+//
+//   <folder>/root.toml        name
+//   <folder>/root.key         encrypted under the passphrase      root.pem   its certificate
+//   <folder>/next-root.key    the next root's key, encrypted      next-root.pem   its public key, pinned by root.pem
+//   <folder>/root.crl         the newest CRL
+//   <folder>/issued/<serial>.pem
+//   <folder>/journal          root/journal.h
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/secret.h"
+#include "base/time.h"
+#include "crypto/key.h"
+#include "keystore/state_folder.h"
+#include "pki/certificate.h"
+#include "pki/crl.h"
+#include "pki/csr.h"
+#include "pki/issue.h"
+#include "root/journal.h"
+#include "root/request.h"
+
+namespace sallyport::root {
+
+inline constexpr keystore::StateFormat kRootFormat{.kind = "root", .version = 1};
+inline constexpr std::size_t kMinPassphrase = 8;
+// How long a root CRL may be in force (DESIGN §10).
+inline constexpr seconds kShortestCrl = 35 * kDay;
+inline constexpr seconds kUsualCrl = 90 * kDay;
+inline constexpr seconds kLongestCrl = 400 * kDay;
+
+// A key and certificate made elsewhere.
+struct BroughtRoot {
+  crypto::PrivateKey key;
+  pki::Certificate certificate;
+};
+struct NewRoot {
+  std::string name;  // of the installation or its owner, shown in every CA's subject; 1 to 40 characters
+  SecretBytes passphrase;
+  std::optional<BroughtRoot> brought;
+};
+// Makes the root; its first CRL is sign_crl's. Errc::unauthorized for a passphrase too short or a brought certificate that cannot
+// be our root (not self-signed, no CA, path length 0, another key); Errc::conflict when the folder holds a root
+// already.
+Result<void> initialise_root(const keystore::StateFolder& folder, NewRoot root, const Clock& clock, Random& random);
+
+// A CA that the root has signed, or was about to sign when it was interrupted.
+struct SignedCa {
+  std::string ca_name;
+  pki::SerialNumber serial;
+  crypto::Sha256Digest spki{};
+  bool is_issued = false;
+  std::optional<UnixTime> revoked_at;
+};
+
+// What the root would sign, for the operator to see. Made by Root::propose alone.
+class ProposedCa {
+ public:
+  const CaPlan& plan() const { return plan_; }
+  const std::string& common_name() const { return common_name_; }
+  const pki::Validity& validity() const { return validity_; }
+  const crypto::PublicKey& key() const { return request_.public_key; }
+  // Set when this key was signed as this CA before: signing then hands out that certificate again.
+  const std::optional<pki::SerialNumber>& signed_before() const { return signed_before_; }
+
+ private:
+  friend class Root;
+  ProposedCa(CaPlan plan, std::string common_name, pki::Validity validity, pki::CertificateRequest request,
+             std::optional<std::string> crl_url, std::optional<pki::SerialNumber> signed_before)
+      : plan_(std::move(plan)),
+        common_name_(std::move(common_name)),
+        validity_(validity),
+        request_(std::move(request)),
+        crl_url_(std::move(crl_url)),
+        signed_before_(std::move(signed_before)) {}
+  CaPlan plan_;
+  std::string common_name_;
+  pki::Validity validity_;
+  pki::CertificateRequest request_;
+  std::optional<std::string> crl_url_;
+  std::optional<pki::SerialNumber> signed_before_;
+};
+
+struct Revocation {
+  pki::SerialNumber serial;
+  pki::RevocationReason reason = pki::RevocationReason::unspecified;
+};
+
+// An existing root. Not thread-safe.
+class Root {
+ public:
+  // Errc::not_found before initialise_root was complete; Errc::malformed when the journal contradicts itself. `clock`
+  // and `random` must outlive it.
+  static Result<Root> open(keystore::StateFolder folder, const Clock& clock, Random& random);
+
+  const std::string& name() const { return name_; }
+  const pki::Certificate& certificate() const { return certificate_; }
+  const std::vector<SignedCa>& signed_cas() const { return signed_cas_; }
+  // The highest number any CRL of this root may carry; 0 before the first.
+  std::uint64_t crl_number() const { return crl_number_; }
+  const Journal& journal() const { return journal_; }
+  // The newest CRL. Errc::conflict when the file is older than the journal says.
+  Result<pki::Crl> load_crl() const;
+
+  // Decrypts the key. Errc::unauthorized on a wrong passphrase.
+  Result<crypto::PrivateKey> unlock(ByteView passphrase) const;
+
+  // Says what would be signed for a request file of that stem.
+  Result<ProposedCa> propose(std::string_view file_stem, ByteView csr, const RequestFacts& facts) const;
+  // Signs, or returns what was signed before.
+  Result<pki::Certificate> sign(const ProposedCa& proposed, crypto::PrivateKey& key);
+
+  // Signs a CRL with a number never used before, in force from now for `lifetime`, after adding `revocation`.
+  // Errc::not_found when that serial is not of a CA signed here; revoking again changes nothing. Errc::malformed
+  // outside the lifetimes above.
+  Result<pki::Crl> sign_crl(crypto::PrivateKey& key, seconds lifetime, const std::optional<Revocation>& revocation);
+
+ private:
+  Root(keystore::StateFolder folder, Journal journal, pki::Certificate certificate, std::string name,
+       const Clock& clock, Random& random);
+  Result<void> replay(const JournalEntry& entry);
+  Result<void> record(std::string_view act, std::vector<std::pair<std::string, std::string>> fields);
+  Result<void> revoke(const Revocation& revocation);
+
+  keystore::StateFolder folder_;
+  Journal journal_;
+  pki::Certificate certificate_;
+  std::string name_;
+  const Clock& clock_;
+  Random& random_;
+  std::vector<SignedCa> signed_cas_;
+  std::vector<pki::RevokedEntry> revoked_;
+  std::uint64_t crl_number_ = 0;
+};
+
+// Reads and writes reasons as `--reason` takes them: "key-compromise", "superseded", …
+Result<pki::RevocationReason> parse_reason(std::string_view text);
+std::string_view reason_text(pki::RevocationReason reason);
+
+}  // namespace sallyport::root
