@@ -2,8 +2,8 @@
 //
 //   field := tag u16 | length u24 | value[length]                 (big-endian)
 //
-// Fields stand in ascending order of tag; a tag that may repeat repeats in a row. Unknown tags are refused: a new field is a
-// new version. So one value has one encoding, and what was signed is what is parsed.
+// Fields stand in ascending order of tag; a tag that may repeat repeats in a row. Unknown tags are refused: a new field
+// is a new version. So one value has one encoding, and what was signed is what is parsed.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ class TlvWriter {
   TlvWriter& u8(std::uint16_t tag, std::uint8_t value);
   TlvWriter& u32(std::uint16_t tag, std::uint32_t value);
   TlvWriter& u64(std::uint16_t tag, std::uint64_t value);
-  TlvWriter& time(std::uint16_t tag, UnixTime value);  // seconds since the epoch, u64
+  TlvWriter& time(std::uint16_t tag, UnixTime value);  // seconds since the epoch to kNoExpiry, u64
   TlvWriter& flag(std::uint16_t tag, bool value) { return u8(tag, value ? 1 : 0); }
   template <class T>
   TlvWriter& optional_text(std::uint16_t tag, const std::optional<T>& value) {
@@ -55,7 +55,8 @@ class TlvReader {
   template <std::size_t N>
   Result<std::array<std::uint8_t, N>> array(std::uint16_t tag) {
     TRY(auto view, bytes(tag));
-    if (view.size() != N) return failf(Errc::malformed, "{}: field {} has {} bytes, want {}", where_, tag, view.size(), N);
+    if (view.size() != N)
+      return failf(Errc::malformed, "{}: field {} has {} bytes, want {}", where_, tag, view.size(), N);
     std::array<std::uint8_t, N> out;
     std::ranges::copy(view, out.begin());
     return out;
@@ -73,8 +74,8 @@ class TlvReader {
   std::string_view where_;
 };
 
-// The string under a signature: "sallyport/<kind>/v1" 0x00 payload. The kind separates domains, so that no signature of one
-// kind is one of another.
+// The string under a signature: "sallyport/<kind>/v1" 0x00 payload. The kind separates domains, so that no signature of
+// one kind is one of another.
 Bytes signing_input(std::string_view kind, ByteView payload);
 
 }  // namespace sallyport::codec

@@ -1,4 +1,5 @@
-// Signature keys: P-256 ECDSA with SHA-256 by default, P-384 and RSA for foreign certificates, Ed25519 where profiles allow.
+// Signature keys: P-256 ECDSA with SHA-256 by default, P-384 and RSA for foreign certificates, Ed25519 where profiles
+// allow.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,15 @@ namespace sallyport::crypto {
 
 enum class KeyType : std::uint8_t { p256, p384, ed25519, rsa };
 // The signatures that we make and accept. No SHA-1, no RSA below 2,048 bits.
-enum class SignatureScheme : std::uint8_t { ecdsa_p256_sha256, ecdsa_p384_sha384, ed25519, rsa_pkcs1_sha256, rsa_pkcs1_sha384,
-                                            rsa_pkcs1_sha512, rsa_pss_sha256 };
+enum class SignatureScheme : std::uint8_t {
+  ecdsa_p256_sha256,
+  ecdsa_p384_sha384,
+  ed25519,
+  rsa_pkcs1_sha256,
+  rsa_pkcs1_sha384,
+  rsa_pkcs1_sha512,
+  rsa_pss_sha256
+};
 
 // The scheme that a key of `type` signs with here: its curve's, Ed25519, or RSA PKCS#1 v1.5 with SHA-256.
 SignatureScheme default_scheme(KeyType type);
@@ -24,15 +32,15 @@ SignatureScheme default_scheme(KeyType type);
 class PublicKey {
  public:
   // Parses a DER SubjectPublicKeyInfo. Fails with Errc::malformed on anything but a named curve P-256 or P-384 with an
-  // uncompressed point on it, Ed25519, or RSA of 2,048 to 8,192 bits with an odd exponent of at least 65,537; explicit curve
-  // parameters are refused by name. P-256 does not go through the slow general decoder.
+  // uncompressed point on it, Ed25519, or RSA of 2,048 to 8,192 bits with an odd exponent from 65,537 to 2^63; explicit
+  // curve parameters are refused by name. P-256 does not go through the slow general decoder.
   static Result<PublicKey> from_spki(ByteView spki_der);
 
   KeyType type() const;
   // The SubjectPublicKeyInfo, DER, as we encode it.
   ByteView spki() const;
-  // Fails with Errc::unauthorized when `signature` (DER ECDSA-Sig-Value, or as RFC 8032 / RFC 8017) is not this key's over
-  // `message`, or the scheme is not one of this key's type.
+  // Fails with Errc::unauthorized when `signature` (DER ECDSA-Sig-Value, or as RFC 8032 / RFC 8017) is not this key's
+  // over `message`, or the scheme is not one of this key's type.
   Result<void> verify(SignatureScheme scheme, ByteView message, ByteView signature) const;
   friend bool operator==(const PublicKey& a, const PublicKey& b) { return equal(a.spki(), b.spki()); }
 
