@@ -43,7 +43,7 @@ node_is_new_enough() {
 }
 
 package_is_installed() {
-  dpkg-query -W -f '${db:Status-Status}\n' "$1" 2> /dev/null | grep -qx installed
+  dpkg-query -W -f '${db:Status-Status}\n' "$1" 2> /dev/null | grep -x installed > /dev/null
 }
 
 # Prints the entries (`a` or `a|b`) of the purposes named of which no alternative is installed.
@@ -60,11 +60,13 @@ missing_packages() {
   done | sort -u
 }
 
+# No `grep -q` below: under pipefail it would fail by chance, when the writer is killed by SIGPIPE before its last line.
+
 # The first alternative of `a|b` that the package lists have a candidate for; `a` if none has.
 known_alternative() {
   local alternative
   for alternative in ${1//|/ }; do
-    if apt-cache policy "$alternative" 2> /dev/null | grep -q '^  Candidate: [^(]'; then
+    if apt-cache policy "$alternative" 2> /dev/null | grep '^  Candidate: [^(]' > /dev/null; then
       echo "$alternative"
       return
     fi
