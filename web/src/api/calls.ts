@@ -1,0 +1,43 @@
+// Every operation of docs/api/openapi.yaml that the front end uses, by its own name.
+import { get, post } from "./http";
+import type {
+  AccessSession, AuditPage, Certificate, Device, Grant, Pki, RevocationPreview, Role, Session, Site, Telemetry, User,
+} from "./types";
+
+const device = (name: string): string => `/devices/${encodeURIComponent(name)}`;
+
+export const login = (loginName: string, password: string) => post<Session>("/login", { login: loginName, password });
+export const logout = () => post<void>("/logout");
+export const getSession = () => get<Session>("/session");
+export const stepUp = (password: string) => post<void>("/session/step-up", { password });
+export const changePassword = (current: string, next: string) =>
+  post<void>("/session/password", { current, new: next });
+
+export const listDevices = (after: string | undefined, limit: number) =>
+  get<{ devices: Device[]; next: string | null }>("/devices", { after, limit });
+export const getDevice = (name: string) => get<Device>(device(name));
+export const listCertificates = (name: string) => get<{ certificates: Certificate[] }>(`${device(name)}/certificates`);
+export const listDeviceSessions = (name: string) => get<{ sessions: AccessSession[] }>(`${device(name)}/sessions`);
+export const getTelemetry = (name: string, query: { stream?: string; from?: string; limit?: number }) =>
+  get<Telemetry>(`${device(name)}/telemetry`, query);
+export const setRemoteAccess = (name: string, enabled: boolean) =>
+  post<Device>(`${device(name)}/remote-access`, { enabled });
+export const setAlias = (name: string, alias: string) => post<Device>(`${device(name)}/alias`, { alias });
+export const suspendDevice = (name: string) => post<Device>(`${device(name)}/suspend`);
+export const resumeDevice = (name: string) => post<Device>(`${device(name)}/resume`);
+export const previewRevocation = (name: string) => get<RevocationPreview>(`${device(name)}/revocation-preview`);
+export const revokeDevice = (name: string, confirm: string) => post<Device>(`${device(name)}/revoke`, { confirm });
+export const createGrant = (name: string, service: string) => post<Grant>(`${device(name)}/grants`, { service });
+export const claimDevice = (claim: { serial_id: string; code: string; alias?: string; site?: string }) =>
+  post<Device>("/claims", claim);
+
+export const listSessions = () => get<{ sessions: AccessSession[] }>("/sessions");
+export const endSession = (id: string) => post<void>(`/sessions/${encodeURIComponent(id)}/end`);
+export const listAudit = (query: { after?: number; limit?: number; action?: string; subject?: string }) =>
+  get<AuditPage>("/audit", query);
+export const listSites = () => get<{ sites: Site[] }>("/sites");
+export const getPki = () => get<Pki>("/pki");
+export const listUsers = () => get<{ users: User[] }>("/users");
+export const createUser = (user: { login: string; role: Role; password: string }) => post<User>("/users", user);
+
+export const eventsPath = "/api/v1/events";

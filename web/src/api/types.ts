@@ -1,0 +1,21 @@
+// The shapes of docs/api/openapi.yaml under short names; schema.d.ts is generated from it at every build.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Session = Schemas["Session"];
+export type Role = Schemas["Role"];
+export type Device = Schemas["Device"];
+export type Service = Schemas["Service"];
+export type Alarm = Schemas["Alarm"];
+export type Certificate = Schemas["Certificate"];
+export type AccessSession = Schemas["AccessSession"];
+export type Telemetry = Schemas["Telemetry"];
+export type RevocationPreview = Schemas["RevocationPreview"];
+export type Grant = Schemas["Grant"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuditPage = Schemas["AuditPage"];
+export type Site = Schemas["Site"];
+export type Pki = Schemas["Pki"];
+export type Authority = Pki["authorities"][number];
+export type User = Schemas["User"];

@@ -1,0 +1,83 @@
+// Is a factory honest: what it may make, what it made, what came in.
+import * as api from "../api/calls";
+import type { Site } from "../api/types";
+import { Link } from "../router";
+import { useLoad } from "../state/load";
+import { count } from "../ui/format";
+import { Mark } from "../ui/mark";
+import { Bar, Command, Empty, Expiry, Fact, Facts, Fingerprint, Loading, PageHead, ProblemNote, Time } from "../ui/parts";
+
+export function SitesPage() {
+  const { value, problem, reload } = useLoad("sites", api.listSites);
+  return (
+    <>
+      <PageHead title="Sites" lead="Each factory makes devices in its own namespace, under a signed permit, and accounts for each in a hash-chained ledger." />
+      <ProblemNote problem={problem} retry={reload} />
+      {!value && !problem && <Loading what="sites" />}
+      {value?.sites.length === 0 && (
+        <Empty title="No sites yet">
+          <p>A site is a factory. It begins with a permit:</p>
+          <p><Command text="sallyport site add" /></p>
+        </Empty>
+      )}
+      {value?.sites.map((site) => <SiteCard key={site.name} site={site} />)}
+    </>
+  );
+}
+
+function SiteCard({ site }: { site: Site }) {
+  return (
+    <section class="card" aria-labelledby={`site-${site.name}`}>
+      <div class="section-head">
+        <h2 id={`site-${site.name}`}>{site.name}</h2>
+        <SiteState site={site} />
+        <Link to={`/devices?site=${site.name}`}>Its devices</Link>
+      </div>
+      {site.alarms.map((alarm, index) => (
+        <div class="note bad" key={index}>
+          <Mark tone="bad" shape="triangle">{alarm.kind}</Mark>
+          <p>{alarm.detail} <span class="muted"><Time iso={alarm.time} none="" /></span></p>
+        </div>
+      ))}
+      <dl class="ledger">
+        <Used name="Made" value={site.issued} of={site.permitted} what="in the accepted ledger, of so many permitted" />
+        <Used name="Connected" value={site.enrolled} of={site.activation_quota} what="serial ids enrolled, of the activation quota" />
+      </dl>
+      <Facts>
+        <Fact name="Permit"><Expiry iso={site.permit_not_after} /></Fact>
+        <Fact name="Its CA"><Expiry iso={site.ca_not_after} /></Fact>
+        <Fact name="Since"><Time iso={site.created} /></Fact>
+        <Fact name="Ledger head">
+          {site.ledger_head ? <Fingerprint hex={site.ledger_head} what="ledger head" /> : <span class="muted">no ledger yet</span>}
+        </Fact>
+      </Facts>
+    </section>
+  );
+}
+
+const nearlyUsed = 0.9;
+
+function Used({ name, value, of, what }: { name: string; value: number; of: number; what: string }) {
+  const share = of > 0 ? value / of : 0;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <Bar value={value} of={of} tone={share > 1 ? "bad" : share >= nearlyUsed ? "warning" : "accent"} label={`${value} of ${of}`} />
+        <span class="number">{count(value)} of {count(of)}</span> <span class="muted">{what}</span>
+        {share >= nearlyUsed && <Mark tone="warning" shape="triangle">nearly used up</Mark>}
+      </dd>
+    </div>
+  );
+}
+
+function SiteState({ site }: { site: Site }) {
+  switch (site.state) {
+    case "active":
+      return <Mark tone="good" shape="disc">Active</Mark>;
+    case "disabled":
+      return <Mark tone="warning" shape="pause">Disabled</Mark>;
+    case "revoked":
+      return <Mark tone="bad" shape="cross">Revoked</Mark>;
+  }
+}

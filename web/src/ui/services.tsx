@@ -1,0 +1,34 @@
+// The ways into a device, or why there is none now.
+import type { Device, Service } from "../api/types";
+import { may } from "../state/session";
+import { CopyButton } from "./parts";
+
+// Why nothing of the device can be opened, in few words; null if it can.
+export function whyClosed(device: Device): string | null {
+  if (device.state === "connected") return "Unclaimed";
+  if (device.state !== "claimed") return "Not in use";
+  if (!device.online) return "Offline";
+  if (!device.remote_access) return "Remote access off";
+  if (device.device_switch === false) return "Off at the device";
+  if (!may("operator")) return "Viewers cannot open";
+  return null;
+}
+
+export const connectCommand = (device: Device, service: Service): string =>
+  `sallyport connect ${device.name ?? ""} ${service.name}`;
+
+export const openAddress = (device: Device, service: Service): string =>
+  `/open?device=${encodeURIComponent(device.name ?? "")}&service=${encodeURIComponent(service.name)}`;
+
+export function ServiceButton({ device, service }: { device: Device; service: Service }) {
+  if (service.kind !== "http") {
+    return <CopyButton text={connectCommand(device, service)} what={`command for ${service.name}`} label={service.name} />;
+  }
+  return (
+    <a class="button open" data-open href={openAddress(device, service)} target="_blank" rel="noopener"
+      aria-label={`Open ${service.name} of ${device.alias || device.serial_id}`}>
+      {service.name}
+      <svg viewBox="0 0 12 12" aria-hidden="true"><path d="M4 1h7v7H9.4V3.7L2.6 10.5 1.5 9.4 8.3 2.6H4z" /></svg>
+    </a>
+  );
+}
