@@ -26,6 +26,8 @@ class Records {
 
   // Rises with every transaction that changed a certificate or a device; the number of the snapshot that shows it.
   virtual Result<std::uint64_t> change_number() const = 0;
+  // Raises it for a change that is in no certificate or device: another root CRL, another CA.
+  virtual Result<void> raise_change_number() = 0;
 
   // Small named values of the installation: its id, the root CRL, CA certificates, counters that never go back.
   virtual Result<std::optional<Bytes>> find_value(std::string_view name) const = 0;

@@ -1,0 +1,85 @@
+#include "authority/administration.h"
+
+#include <array>
+
+#include "authority/detail/admin_methods.h"
+
+namespace sallyport::authority {
+namespace {
+
+using records::UserRole;
+
+struct Method {
+  std::string_view name;
+  UserRole least;
+  AdminAnswer (*run)(AdminCall);
+};
+
+constexpr std::array kMethods = {
+    Method{"device.list", UserRole::viewer, device_list},
+    Method{"device.get", UserRole::viewer, device_get},
+    Method{"device.certificates", UserRole::viewer, device_certificates},
+    Method{"device.sessions", UserRole::viewer, device_sessions},
+    Method{"device.alias", UserRole::operator_, device_alias},
+    Method{"device.remote_access", UserRole::operator_, device_remote_access},
+    Method{"device.suspend", UserRole::operator_, device_suspend},
+    Method{"device.resume", UserRole::operator_, device_resume},
+    Method{"device.claim", UserRole::operator_, device_claim},
+    Method{"device.revocation_preview", UserRole::owner, device_revocation_preview},
+    Method{"device.revoke", UserRole::owner, device_revoke},
+    Method{"grant.create", UserRole::operator_, grant_create},
+    Method{"session.list", UserRole::viewer, session_list},
+    Method{"session.end", UserRole::operator_, session_end},
+    Method{"site.list", UserRole::viewer, site_list},
+    Method{"site.add", UserRole::owner, site_add},
+    Method{"site.import_ledger", UserRole::owner, site_import_ledger},
+    Method{"audit.list", UserRole::viewer, audit_list},
+    Method{"pki.tree", UserRole::viewer, pki_tree},
+    Method{"root.install_crl", UserRole::owner, root_install_crl},
+    Method{"certificate.revoke", UserRole::owner, certificate_revoke},
+    Method{"user.list", UserRole::owner, user_list},
+    Method{"user.add", UserRole::owner, user_add},
+    Method{"user.find", UserRole::viewer, user_find},
+    Method{"user.set_password", UserRole::viewer, user_set_password},
+    Method{"login_session.put", UserRole::viewer, login_session_put},
+    Method{"login_session.find", UserRole::viewer, login_session_find},
+    Method{"login_session.end", UserRole::viewer, login_session_end},
+};
+
+// What acts on the whole installation rather than on one tenant's things.
+bool is_for_the_installation_alone(std::string_view method) {
+  constexpr std::array<std::string_view, 4> names = {"site.add", "site.import_ledger", "root.install_crl",
+                                                     "certificate.revoke"};
+  return std::ranges::find(names, method) != names.end();
+}
+
+const Method* find_method(std::string_view name) {
+  for (const Method& method : kMethods) {
+    if (method.name == name) return &method;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<UserRole> least_role(std::string_view method) {
+  const Method* found = find_method(method);
+  return found == nullptr ? std::nullopt : std::optional(found->least);
+}
+
+net::Task<Result<codec::Json>> administer(Core& core, records::AdminRequest request) {
+  const Method* method = find_method(request.method);
+  if (method == nullptr) co_return fail(Errc::unauthorized, "forbidden: no such method");
+  if (request.role < method->least) {
+    co_return failf(Errc::unauthorized, "forbidden: role {}, want {} or more", records::to_string(request.role),
+                    records::to_string(method->least));
+  }
+  if (!request.tenant.empty() && is_for_the_installation_alone(request.method)) {
+    co_return fail(Errc::unauthorized, "forbidden: for the operator of the installation alone");
+  }
+  CO_TRY(auto parameters, codec::parse_json(request.parameters, {.size = records::kMaxRoleMessage}));
+  AdminCall call{core, std::move(request), std::move(parameters)};
+  co_return co_await method->run(std::move(call));
+}
+
+}  // namespace sallyport::authority

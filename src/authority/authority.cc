@@ -1,0 +1,289 @@
+#include "authority/authority.h"
+
+#include <array>
+
+#include "authority/administration.h"
+#include "authority/enrolment.h"
+#include "authority/issuance.h"
+#include "authority/sessions.h"
+#include "base/log.h"
+#include "pki/csr.h"
+
+namespace sallyport::authority {
+namespace {
+
+using records::RoleMethod;
+
+constexpr milliseconds kSessionRound{2'000};
+
+// Which roles may call what; a method that is not here is refused.
+struct Permission {
+  RoleMethod method;
+  std::array<std::string_view, 4> roles;
+};
+constexpr std::array kPermissions = {
+    Permission{RoleMethod::subscribe, {"relay", "gateway", "status", "console"}},
+    Permission{RoleMethod::acknowledge, {"relay", "gateway", "status"}},
+    Permission{RoleMethod::role_certificate, {"relay", "gateway", "status", "console"}},
+    Permission{RoleMethod::ocsp_signer, {"status"}},
+    Permission{RoleMethod::enrol, {"gateway"}},
+    Permission{RoleMethod::renew, {"gateway"}},
+    Permission{RoleMethod::web_certificate, {"gateway"}},
+    Permission{RoleMethod::claim_hash, {"gateway"}},
+    Permission{RoleMethod::find_certificate, {"relay", "gateway", "status"}},
+    Permission{RoleMethod::presence, {"relay"}},
+    Permission{RoleMethod::access_session, {"relay"}},
+    Permission{RoleMethod::grant_acknowledge, {"relay"}},
+    Permission{RoleMethod::alarm, {"relay", "gateway"}},
+    Permission{RoleMethod::admin, {"console"}},
+};
+
+bool is_permitted(std::uint16_t method, const std::set<std::string>& roles) {
+  for (const Permission& permission : kPermissions) {
+    if (std::to_underlying(permission.method) != method) continue;
+    return std::ranges::any_of(permission.roles,
+                               [&](std::string_view role) { return roles.contains(std::string(role)); });
+  }
+  return false;
+}
+
+// The names that a role's server certificate carries.
+std::vector<std::string> server_names(const records::InstallationFacts& facts, const std::string& role) {
+  if (role == "console") return {facts.console_name.get(), "api." + facts.console_name.get()};
+  return {role + "." + facts.zone.get()};
+}
+
+}  // namespace
+
+// One connection of a role or an administrator.
+struct Authority::Connection {
+  std::set<std::string> roles;
+  bool administrator = false;
+  uid_t uid = 0;
+  std::optional<Feed::SubscriberId> subscriber;
+  std::uint32_t instance = 0;
+};
+
+Authority::Authority(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
+                     Settings settings)
+    : core_(executor, database, clock, random, settings.signer_socket),
+      executor_(executor),
+      settings_(std::move(settings)) {}
+
+net::Task<Result<void>> Authority::start() {
+  CO_TRY_VOID(core_.reload_installation());
+  CO_TRY_VOID(co_await void_unfinished_intents(core_));
+  CO_TRY_VOID(co_await close_orphaned_sessions(core_));
+  net::spawn(executor_, core_.feed().keep_leases(), "authority.leases");
+  net::spawn(executor_, keep_sessions_for_ever(), "authority.sessions");
+  co_return Result<void>{};
+}
+
+net::Task<void> Authority::keep_sessions_for_ever() {
+  for (;;) {
+    co_await keep_sessions(core_);
+    co_await net::sleep_for(kSessionRound);
+  }
+}
+
+net::Task<void> Authority::serve_roles(net::Listener& listener) {
+  for (;;) {
+    auto stream = co_await listener.accept(net::Deadline::never());
+    if (!stream) co_return;
+    net::spawn(executor_, serve_connection(*std::move(stream), false), "authority.role");
+  }
+}
+
+net::Task<void> Authority::serve_administrators(net::Listener& listener) {
+  for (;;) {
+    auto stream = co_await listener.accept(net::Deadline::never());
+    if (!stream) co_return;
+    net::spawn(executor_, serve_connection(*std::move(stream), true), "authority.administrator");
+  }
+}
+
+net::Task<void> Authority::serve_connection(net::StreamPtr stream, bool administrator) {
+  auto connection = std::make_shared<Connection>();
+  connection->administrator = administrator;
+  connection->uid = stream->peer().uid.value_or(static_cast<uid_t>(-1));
+  const auto allowed = settings_.roles_of_uid.find(connection->uid);
+  if (!administrator && allowed != settings_.roles_of_uid.end()) connection->roles = allowed->second;
+  if (administrator ? !settings_.administrators.contains(connection->uid) : connection->roles.empty()) {
+    log::warn("authority.peer-refused", {{"uid", connection->uid}, {"administrator", administrator}});
+    stream->close();
+    co_return;
+  }
+  net::RpcOptions options;
+  options.max_frame = records::kMaxRoleMessage;
+  options.max_queued = 2 * records::kMaxRoleMessage;
+  options.on_request = [this, connection](Bytes request, net::Caller caller) {
+    return dispatch(connection, std::move(request), std::move(caller.peer));
+  };
+  const auto peer = net::RpcPeer::start(std::move(stream), std::move(options));
+  co_await peer->ended();
+  if (!connection->subscriber) co_return;
+  const records::Subscribe what = core_.feed().unsubscribe(*connection->subscriber);
+  if (what.role != "relay") co_return;
+  for (const DeviceName& device : core_.presence().worker_gone(what.instance, core_.clock().now())) {
+    core_.announce_device(device);
+  }
+}
+
+net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connection, Bytes request,
+                                             std::shared_ptr<net::RpcPeer> peer) {
+  ByteView fields = request;
+  CO_TRY(auto method, records::take_method(fields));
+  const bool as_administrator = connection->administrator && method == std::to_underlying(RoleMethod::admin);
+  if (!as_administrator && !is_permitted(method, connection->roles)) {
+    co_return failf(Errc::unauthorized, "authority: method {} is not for this peer", method);
+  }
+  switch (static_cast<RoleMethod>(method)) {
+    case RoleMethod::subscribe: {
+      CO_TRY(auto subscribe, records::parse_subscribe(fields));
+      if (!connection->roles.contains(subscribe.role) || connection->subscriber) {
+        co_return fail(Errc::unauthorized, "authority: another role than this peer's, or subscribed already");
+      }
+      connection->instance = subscribe.instance;
+      CO_TRY(connection->subscriber, co_await core_.feed().subscribe(std::move(peer), std::move(subscribe)));
+      co_return Bytes{};
+    }
+    case RoleMethod::acknowledge: {
+      CO_TRY(auto number, Reader(fields).u64());
+      if (connection->subscriber) core_.feed().acknowledged(*connection->subscriber, number);
+      co_return Bytes{};
+    }
+    case RoleMethod::grant_acknowledge: {
+      if (connection->subscriber) core_.feed().grant_acknowledged(*connection->subscriber, fields);
+      co_return Bytes{};
+    }
+    case RoleMethod::role_certificate: {
+      CO_TRY(auto order, records::parse_role_certificate_request(fields));
+      co_return co_await role_certificate(std::move(connection), std::move(order));
+    }
+    case RoleMethod::ocsp_signer: {
+      CO_TRY(auto order, records::parse_ocsp_signer_request(fields));
+      co_return co_await ocsp_signer(std::move(order));
+    }
+    case RoleMethod::enrol: {
+      CO_TRY(auto order, records::parse_enrol_request(fields));
+      CO_TRY(auto chain, co_await enrol(core_, std::move(order)));
+      co_return records::encode(chain);
+    }
+    case RoleMethod::renew:
+    case RoleMethod::web_certificate: {
+      CO_TRY(auto order, records::parse_renew_request(fields));
+      const bool web = static_cast<RoleMethod>(method) == RoleMethod::web_certificate;
+      CO_TRY(auto chain,
+             web ? co_await issue_web_certificate(core_, std::move(order)) : co_await renew(core_, std::move(order)));
+      co_return records::encode(chain);
+    }
+    case RoleMethod::claim_hash: {
+      CO_TRY(auto claim, records::parse_claim_hash(fields));
+      CO_TRY_VOID(co_await remember_claim_hash(core_, std::move(claim)));
+      co_return Bytes{};
+    }
+    case RoleMethod::find_certificate: {
+      CO_TRY(auto wanted, records::parse_find_certificate(fields));
+      co_return find_certificate(wanted);
+    }
+    case RoleMethod::presence: {
+      CO_TRY(auto presence, records::parse_presence(fields));
+      take_presence(*connection, presence);
+      co_return Bytes{};
+    }
+    case RoleMethod::access_session: {
+      CO_TRY(auto report, records::parse_access_session_report(fields));
+      CO_TRY_VOID(co_await take_session_report(core_, std::move(report)));
+      co_return Bytes{};
+    }
+    case RoleMethod::alarm: {
+      CO_TRY(auto alarm, records::parse_alarm(fields));
+      core_.announce_alarm(alarm.kind, alarm.subject, alarm.detail);
+      co_return Bytes{};
+    }
+    case RoleMethod::admin: {
+      CO_TRY(auto order, records::parse_admin_request(fields));
+      co_return co_await admin(std::move(connection), std::move(order));
+    }
+  }
+  co_return failf(Errc::malformed, "authority: method {}, want one of this version", method);
+}
+
+net::Task<Result<Bytes>> Authority::role_certificate(std::shared_ptr<Connection> connection,
+                                                     records::RoleCertificateRequest request) {
+  if (!connection->roles.contains(request.role)) {
+    co_return fail(Errc::unauthorized, "role certificate: for another role than this peer's");
+  }
+  CO_TRY(auto csr, pki::parse_csr(request.csr));
+  const records::InstallationFacts& facts = core_.installation().facts();
+  const bool server = request.kind == records::CertificateKind::server;
+  IssueOrder order{.ca = records::CaName(server ? "server-ca" : "roles-ca"),
+                   .profile = server ? pki::ProfileId::server : pki::ProfileId::role,
+                   .kind = request.kind,
+                   .subject = request.role,
+                   .common_name = request.role,
+                   .dns_names = {},
+                   .public_key = csr.public_key,
+                   .lifetime = kServerLifetime,
+                   .with_intent = {},
+                   .with_result = {}};
+  order.dns_names = server ? server_names(facts, request.role)
+                           : std::vector{request.role + "." + pki::roles_namespace(facts.zone).get()};
+  const records::CaName ca = order.ca;
+  CO_TRY(auto certificate, co_await issue_certificate(core_, std::move(order)));
+  CO_TRY(auto issuer, core_.installation().ca(ca));
+  co_return records::encode(records::CertificateChain{{to_bytes(certificate.der()), to_bytes(issuer.der())}});
+}
+
+net::Task<Result<Bytes>> Authority::ocsp_signer(records::OcspSignerRequest request) {
+  const std::vector<records::CaName>& online = records::online_ca_names();
+  if (std::ranges::find(online, request.ca) == online.end()) {
+    co_return failf(Errc::unauthorized, "OCSP signer: {} is not an online CA", request.ca.get());
+  }
+  CO_TRY(auto csr, pki::parse_csr(request.csr));
+  IssueOrder order{.ca = request.ca,
+                   .profile = pki::ProfileId::ocsp_signer,
+                   .kind = records::CertificateKind::ocsp_signer,
+                   .subject = request.ca.get(),
+                   .common_name = "OCSP signer of " + request.ca.get(),
+                   .dns_names = {},
+                   .public_key = csr.public_key,
+                   .lifetime = kOcspSignerLifetime,
+                   .with_intent = {},
+                   .with_result = {}};
+  CO_TRY(auto certificate, co_await issue_certificate(core_, std::move(order)));
+  co_return records::encode(records::CertificateChain{{to_bytes(certificate.der())}});
+}
+
+net::Task<Result<Bytes>> Authority::admin(std::shared_ptr<Connection> connection, records::AdminRequest request) {
+  if (connection->administrator) {
+    request.actor = fmt::format("cli:uid {}", connection->uid);
+    request.role = records::UserRole::owner;
+    request.tenant.clear();
+  }
+  CO_TRY(auto answer, co_await administer(core_, std::move(request)));
+  co_return to_bytes(answer.write());
+}
+
+Result<Bytes> Authority::find_certificate(const records::FindCertificate& request) const {
+  std::optional<records::CertificateRecord> found;
+  TRY_VOID(core_.read([&](records::Records& records) -> Result<void> {
+    TRY(found, records.certificates().find(request.ca, request.serial));
+    return {};
+  }));
+  const bool exists = found && (found->state == records::CertificateState::issued ||
+                                found->state == records::CertificateState::revoked);
+  if (!exists) return fail(Errc::not_found, "certificate: not in the issuance record");
+  records::SnapshotUpdate answer;
+  answer.cas = core_.installation().snapshot_cas();
+  answer.certificates = {
+      {found->ca, found->serial, found->kind, found->subject, found->not_after, found->revoked_at, found->reason}};
+  return records::encode_snapshot_update(answer);
+}
+
+void Authority::take_presence(const Connection& connection, const records::Presence& presence) {
+  if (core_.presence().report(presence, connection.instance, core_.clock().now()))
+    core_.announce_device(presence.device);
+}
+
+}  // namespace sallyport::authority

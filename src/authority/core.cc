@@ -1,0 +1,116 @@
+#include "authority/core.h"
+
+#include "authority/admin_json.h"
+#include "authority/sessions.h"
+#include "base/log.h"
+#include "net/io.h"
+
+namespace sallyport::authority {
+namespace {
+
+net::RpcLinkOptions signer_link(std::string path) {
+  net::RpcLinkOptions options;
+  options.path = std::move(path);
+  options.rpc.max_frame = pki::kMaxSigningRequestBytes;
+  return options;
+}
+
+}  // namespace
+
+Core::Core(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
+           std::string signer_socket)
+    : executor_(executor),
+      database_(database),
+      clock_(clock),
+      random_(random),
+      signer_(executor, random, signer_link(std::move(signer_socket))),
+      feed_(*this, executor) {}
+
+Result<void> Core::reload_installation() {
+  return database_.read([this](records::Records& records) -> Result<void> {
+    TRY(auto installation, Installation::load(records));
+    installation_ = std::make_unique<Installation>(std::move(installation));
+    return {};
+  });
+}
+
+net::Task<Result<pki::SigningAnswer>> Core::sign(pki::SigningRequest request) {
+  Bytes encoded = pki::encode_signing_request(request);
+  CO_TRY(auto bytes, co_await signer_.call(std::move(encoded), kSigningLimit));
+  CO_TRY(auto answer, pki::parse_signing_answer(bytes));
+  if (auto* refusal = std::get_if<Error>(&answer)) co_return std::unexpected(std::move(*refusal).at("signer"));
+  co_return answer;
+}
+
+net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {
+  const auto start = [this, work = std::move(work)](std::function<void(Result<void>)> done) {
+    database_.write(work, std::move(done));
+  };
+  auto result = co_await net::await_callback(start);
+  if (result) feed_.changed();
+  co_return result;
+}
+
+net::Task<Result<void>> Core::until_in_force() {
+  std::uint64_t number = 0;
+  CO_TRY_VOID(read([&](records::Records& records) -> Result<void> {
+    TRY(number, records.change_number());
+    return {};
+  }));
+  co_return co_await feed_.until_in_force(number);
+}
+
+Result<codec::Json> Core::describe_device(records::Records& records, const records::DeviceRecord& device) const {
+  DeviceSurroundings around;
+  around.now = clock_.now();
+  if (device.name) {
+    around.online = presence_.find(*device.name);
+    around.last_seen = presence_.last_seen(*device.name);
+    around.live_sessions = grants_.of_device(*device.name).size();
+    TRY(auto certificates,
+        records.certificates().list_by_subject(records::CertificateKind::operational, device.name->get()));
+    for (const records::CertificateRecord& certificate : certificates) {
+      if (certificate.state != records::CertificateState::issued) continue;
+      around.certificate_expires = certificate.not_after;
+      break;
+    }
+  }
+  return device_json(device, around);
+}
+
+void Core::announce_record(const records::DeviceRecord& device, const codec::Json& shown) {
+  feed_.announce("device", device.tenant, shown);
+}
+
+void Core::announce_device(const DeviceName& name) {
+  static_cast<void>(read([&](records::Records& records) -> Result<void> {
+    TRY(auto device, records.devices().find_by_name(name));
+    if (!device) return {};
+    TRY(auto shown, describe_device(records, *device));
+    announce_record(*device, shown);
+    return {};
+  }));
+}
+
+void Core::announce_device(const SiteName& site, const SerialId& serial_id) {
+  static_cast<void>(read([&](records::Records& records) -> Result<void> {
+    TRY(auto device, records.devices().find(site, serial_id));
+    if (!device) return {};
+    TRY(auto shown, describe_device(records, *device));
+    announce_record(*device, shown);
+    return {};
+  }));
+}
+
+void Core::announce_alarm(std::string_view kind, std::string_view subject, std::string_view detail) {
+  log::warn("alarm", {{"kind", kind}, {"subject", subject}, {"detail", detail}});
+  feed_.announce(
+      "alarm", {},
+      codec::Json::Object{{"kind", kind}, {"time", to_iso8601(clock_.now())}, {"device", subject}, {"detail", detail}});
+}
+
+net::Task<void> Core::cut_sessions_of(DeviceName device, std::string reason) {
+  for (const tunnel::GrantId& session : grants_.of_device(device)) co_await end_session(*this, session, reason);
+}
+
+}  // namespace sallyport::authority

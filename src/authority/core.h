@@ -1,0 +1,83 @@
+// What all parts of the authority share: records, signer, feed, the tables in memory. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "authority/feed.h"
+#include "authority/grant_book.h"
+#include "authority/installation.h"
+#include "authority/presence.h"
+#include "authority/try_limiter.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "codec/json.h"
+#include "net/rpc_link.h"
+#include "net/task.h"
+#include "pki/signing_request.h"
+#include "records/database.h"
+
+namespace sallyport::authority {
+
+inline constexpr milliseconds kSigningLimit{10'000};
+
+class Core {
+ public:
+  // Borrows all that it is given for its lifetime. `signer_socket` is the path of the signer's socket.
+  Core(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
+       std::string signer_socket);
+
+  // Reads CAs and root CRL anew; before the first success nothing else may be called.
+  Result<void> reload_installation();
+
+  const Clock& clock() const { return clock_; }
+  Random& random() const { return random_; }
+  net::Executor executor() const { return executor_; }
+  const Installation& installation() const { return *installation_; }
+  PresenceTable& presence() { return presence_; }
+  const PresenceTable& presence() const { return presence_; }
+  GrantBook& grants() { return grants_; }
+  Feed& feed() { return feed_; }
+  TryLimiter& claim_limiter() { return claim_limiter_; }
+
+  // Asks the signer. A refusal of the signer is returned as its Error.
+  net::Task<Result<pki::SigningAnswer>> sign(pki::SigningRequest request);
+  // Commits durably, then lets the feed tell the roles. `work` runs on a thread of the database.
+  net::Task<Result<void>> commit(records::RecordDatabase::Work work);
+  Result<void> read(const records::RecordDatabase::Work& work) const { return database_.read(work); }
+  // Returns when everything committed before this call is in force at every role that may admit sessions.
+  net::Task<Result<void>> until_in_force();
+
+  // The device as the administration interface shows it.
+  Result<codec::Json> describe_device(records::Records& records, const records::DeviceRecord& device) const;
+
+  // Tell the consoles.
+  void announce_device(const DeviceName& name);
+  void announce_device(const SiteName& site, const SerialId& serial_id);
+  void announce_alarm(std::string_view kind, std::string_view subject, std::string_view detail);
+  void announce(std::string_view event, const codec::Json& data) { feed_.announce(event, {}, data); }
+
+  // Ends every session of a device, everywhere.
+  net::Task<void> cut_sessions_of(DeviceName device, std::string reason);
+  void send_grant(ByteView sealed) { feed_.send_grant(sealed); }
+  void send_cut(Bytes session, std::string reason) { feed_.send_cut({std::move(session), std::move(reason)}); }
+  net::Task<Result<void>> until_grant_is_known(tunnel::GrantId session, net::Deadline deadline) {
+    return feed_.until_grant_is_known(session, deadline);
+  }
+
+ private:
+  void announce_record(const records::DeviceRecord& device, const codec::Json& shown);
+
+  net::Executor executor_;
+  records::RecordDatabase& database_;
+  const Clock& clock_;
+  Random& random_;
+  net::RpcLink signer_;
+  std::unique_ptr<Installation> installation_;
+  PresenceTable presence_;
+  GrantBook grants_;
+  TryLimiter claim_limiter_;
+  Feed feed_;
+};
+
+}  // namespace sallyport::authority

@@ -1,0 +1,57 @@
+// The methods of the administration interface by noun. Each takes the caller and the JSON parameters; roles were
+// checked.
+#pragma once
+
+#include "authority/core.h"
+#include "codec/json.h"
+#include "net/task.h"
+#include "records/role_messages.h"
+
+namespace sallyport::authority {
+
+// Who asks, and for what. Lives as long as the call.
+struct AdminCall {
+  Core& core;
+  records::AdminRequest request;
+  codec::Json parameters;
+
+  UnixTime now() const { return core.clock().now(); }
+  // Whether a thing of `tenant` exists for the caller.
+  bool may_see(std::string_view tenant) const { return request.tenant.empty() || request.tenant == tenant; }
+};
+using AdminAnswer = net::Task<Result<codec::Json>>;
+
+AdminAnswer device_list(AdminCall call);
+AdminAnswer device_get(AdminCall call);
+AdminAnswer device_certificates(AdminCall call);
+AdminAnswer device_sessions(AdminCall call);
+AdminAnswer device_alias(AdminCall call);
+AdminAnswer device_remote_access(AdminCall call);
+AdminAnswer device_suspend(AdminCall call);
+AdminAnswer device_resume(AdminCall call);
+AdminAnswer device_claim(AdminCall call);
+AdminAnswer device_revocation_preview(AdminCall call);
+AdminAnswer device_revoke(AdminCall call);
+
+AdminAnswer grant_create(AdminCall call);
+AdminAnswer session_list(AdminCall call);
+AdminAnswer session_end(AdminCall call);
+
+AdminAnswer site_list(AdminCall call);
+AdminAnswer site_add(AdminCall call);
+AdminAnswer site_import_ledger(AdminCall call);
+
+AdminAnswer audit_list(AdminCall call);
+AdminAnswer pki_tree(AdminCall call);
+AdminAnswer root_install_crl(AdminCall call);
+AdminAnswer certificate_revoke(AdminCall call);
+
+AdminAnswer user_list(AdminCall call);
+AdminAnswer user_add(AdminCall call);
+AdminAnswer user_find(AdminCall call);
+AdminAnswer user_set_password(AdminCall call);
+AdminAnswer login_session_put(AdminCall call);
+AdminAnswer login_session_find(AdminCall call);
+AdminAnswer login_session_end(AdminCall call);
+
+}  // namespace sallyport::authority

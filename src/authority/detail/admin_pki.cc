@@ -1,0 +1,174 @@
+#include "authority/admin_json.h"
+#include "authority/audit.h"
+#include "authority/detail/admin_methods.h"
+#include "authority/issuance.h"
+#include "codec/pem.h"
+#include "codec/text.h"
+
+namespace sallyport::authority {
+namespace {
+
+using codec::Json;
+using records::CaName;
+using records::CertificateState;
+using records::Records;
+
+constexpr std::int64_t kMaxAuditPage = 1'000;
+constexpr std::int64_t kDefaultAuditPage = 100;
+
+std::string_view key_algorithm(const pki::Certificate& certificate) {
+  switch (certificate.public_key().type()) {
+    case crypto::KeyType::p256:
+      return "P-256";
+    case crypto::KeyType::p384:
+      return "P-384";
+    case crypto::KeyType::ed25519:
+      return "Ed25519";
+    case crypto::KeyType::rsa:
+      return "RSA";
+  }
+  return "unknown";
+}
+
+Result<Json> authority_json(Records& records, const CaName& name, const pki::Certificate& certificate, bool revoked,
+                            UnixTime now) {
+  TRY(auto issued, records.certificates().count(name, CertificateState::issued));
+  TRY(auto gone, records.certificates().count(name, CertificateState::revoked));
+  const bool expired = certificate.validity().not_after < now;
+  return Json(Json::Object{
+      {"name", name.get()},
+      {"parent", name.get() == "root" ? Json() : Json("root")},
+      {"subject", certificate.subject().common_name().value_or("")},
+      {"serial", certificate.serial().hex()},
+      {"key_algorithm", key_algorithm(certificate)},
+      {"sha256", codec::encode_hex(certificate.fingerprint())},
+      {"not_before", to_iso8601(certificate.validity().not_before)},
+      {"not_after", to_iso8601(certificate.validity().not_after)},
+      {"state", revoked ? "revoked" : (expired ? "expired" : "valid")},
+      {"issued", issued},
+      {"revoked", gone},
+  });
+}
+
+Result<Json> signers_json(Records& records, const Installation& installation, UnixTime now) {
+  Json::Array out;
+  for (const auto& [name, certificate] : installation.cas()) {
+    TRY(auto signers, records.certificates().list_by_subject(records::CertificateKind::ocsp_signer, name.get()));
+    for (const records::CertificateRecord& signer : signers) {
+      if (signer.state != CertificateState::issued || signer.not_after < now) continue;
+      out.emplace_back(Json::Object{{"ca", name.get()},
+                                    {"serial", codec::encode_hex(signer.serial.get())},
+                                    {"not_before", to_iso8601(signer.not_before)},
+                                    {"not_after", to_iso8601(signer.not_after)}});
+      break;
+    }
+  }
+  return Json(std::move(out));
+}
+
+}  // namespace
+
+AdminAnswer audit_list(AdminCall call) {
+  records::AuditFilter filter;
+  std::int64_t limit = kDefaultAuditPage;
+  if (const Json* given = call.parameters.find("after")) {
+    CO_TRY(auto after, given->integer());
+    filter.after = static_cast<std::uint64_t>(std::max<std::int64_t>(after, 0));
+  }
+  if (const Json* given = call.parameters.find("limit")) {
+    CO_TRY(limit, given->integer());
+  }
+  if (const Json* given = call.parameters.find("action")) {
+    CO_TRY(filter.action, given->text());
+  }
+  if (const Json* given = call.parameters.find("subject")) {
+    CO_TRY(filter.subject, given->text());
+  }
+  filter.limit = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, kMaxAuditPage));
+  Json::Object out;
+  CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
+    TRY(auto page, records.audit().list(filter));
+    Json::Array entries;
+    for (const records::AuditEntry& entry : page) entries.push_back(audit_entry_json(entry));
+    TRY(auto head, records.audit().head());
+    Json head_json;
+    if (head) head_json = Json::Object{{"sequence", head->sequence}, {"hash", codec::encode_hex(head->hash)}};
+    out = {{"entries", std::move(entries)}, {"head", head_json}, {"verified", true}, {"broken_at", nullptr}};
+    TRY(auto broken, find_audit_break(records));
+    if (broken) {
+      out.insert_or_assign("verified", false);
+      out.insert_or_assign("broken_at", *broken);
+    }
+    return {};
+  }));
+  co_return Json(std::move(out));
+}
+
+AdminAnswer pki_tree(AdminCall call) {
+  const Installation& installation = call.core.installation();
+  Json::Object out;
+  CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
+    TRY(auto crl, pki::parse_crl(installation.root_crl_der()));
+    Json::Array authorities;
+    TRY(auto root, authority_json(records, CaName("root"), installation.root(), false, call.now()));
+    authorities.push_back(std::move(root));
+    for (const auto& [name, certificate] : installation.cas()) {
+      const bool revoked = crl.find(certificate.serial()) != nullptr;
+      TRY(auto shown, authority_json(records, name, certificate, revoked, call.now()));
+      authorities.push_back(std::move(shown));
+    }
+    TRY(auto signers, signers_json(records, installation, call.now()));
+    out = {{"authorities", std::move(authorities)},
+           {"root_crl", Json::Object{{"number", crl.number()},
+                                     {"this_update", to_iso8601(crl.this_update())},
+                                     {"next_update", to_iso8601(crl.next_update())},
+                                     {"revoked", std::uint64_t{crl.entries().size()}}}},
+           {"ocsp_signers", std::move(signers)}};
+    return {};
+  }));
+  co_return Json(std::move(out));
+}
+
+AdminAnswer root_install_crl(AdminCall call) {
+  CO_TRY(auto pem, call.parameters.text_at("crl"));
+  CO_TRY(auto der, codec::parse_single_pem(pem, "X509 CRL"));
+  CO_TRY(auto crl, pki::parse_crl(der));
+  CO_TRY(auto present, pki::parse_crl(call.core.installation().root_crl_der()));
+  CO_TRY_VOID(
+      pki::verify_crl(crl, call.core.installation().root(), pki::TimeRule::clock(call.now()), present.number()));
+  const auto work = [call, der, crl](Records& records) -> Result<void> {
+    TRY_VOID(records::put_root_crl(records, der));
+    for (const pki::RevokedEntry& entry : crl.entries()) {
+      const auto known = records.certificates().revoke(CaName("root"), to_record_serial(entry.serial), entry.revoked_at,
+                                                       records::RevocationReason::ca_compromise);
+      if (!known && known.error().code != Errc::not_found) return known;
+    }
+    TRY_VOID(records.raise_change_number());
+    return append_audit(records, call.now(), call.request.actor, "root.crl-installed", "root",
+                        {{"number", crl.number()}, {"revoked", std::uint64_t{crl.entries().size()}}});
+  };
+  CO_TRY_VOID(co_await call.core.commit(work));
+  CO_TRY_VOID(call.core.reload_installation());
+  call.core.feed().changed();
+  CO_TRY_VOID(co_await call.core.until_in_force());
+  co_return Json(Json::Object{{"number", crl.number()}});
+}
+
+AdminAnswer certificate_revoke(AdminCall call) {
+  CO_TRY_VOID(call.parameters.only_keys({"ca", "serial", "reason"}));
+  CO_TRY(auto ca, call.parameters.text_at("ca"));
+  CO_TRY(auto serial_hex, call.parameters.text_at("serial"));
+  CO_TRY(auto serial, pki::SerialNumber::parse_hex(serial_hex));
+  CO_TRY(auto reason_text, call.parameters.text_at("reason"));
+  CO_TRY(auto reason, parse_revocation_reason(reason_text));
+  const auto work = [call, ca, serial, reason](Records& records) -> Result<void> {
+    TRY_VOID(records.certificates().revoke(CaName(ca), to_record_serial(serial), call.now(), reason));
+    return append_audit(records, call.now(), call.request.actor, "certificate.revoked", serial.hex(),
+                        {{"ca", ca}, {"reason", to_string(reason)}});
+  };
+  CO_TRY_VOID(co_await call.core.commit(work));
+  CO_TRY_VOID(co_await call.core.until_in_force());
+  co_return Json(Json::Object{{"ca", ca}, {"serial", serial.hex()}});
+}
+
+}  // namespace sallyport::authority

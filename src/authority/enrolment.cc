@@ -1,0 +1,285 @@
+#include "authority/enrolment.h"
+
+#include <memory>
+
+#include "authority/audit.h"
+#include "authority/issuance.h"
+#include "base/log.h"
+#include "codec/text.h"
+#include "pki/csr.h"
+
+namespace sallyport::authority {
+namespace {
+
+using records::DeviceRecord;
+using records::DeviceState;
+
+const records::CaName kOnlineCa("online-ca");
+const records::CaName kWebCa("web-ca");
+
+// A factory certificate that verified, with the request made under it.
+struct Applicant {
+  pki::Certificate factory_certificate;
+  pki::FactoryIdentity identity;
+  crypto::PublicKey new_key;
+  records::Digest new_spki{};
+  std::string source;
+};
+
+Result<Applicant> check_applicant(const Core& core, const records::EnrolRequest& request) {
+  const UnixTime now = core.clock().now();
+  std::vector<Bytes> sent = {request.client_certificate};
+  sent.insert(sent.end(), request.client_chain.begin(), request.client_chain.end());
+  TRY(auto chain, pki::parse_chain(sent));
+  TRY(auto root_crl, core.installation().root_crl(now));
+  TRY(auto verified, pki::verify_chain(chain, core.installation().anchors(),
+                                       pki::FactoryDevicePurpose{core.installation().facts().zone},
+                                       pki::TimeRule::clock(now), &root_crl));
+  const auto& identity = verified.identity_as<pki::FactoryIdentity>();
+  TRY(auto site_ca, core.installation().ca(records::local_ca_name(identity.site.get())));
+  if (!(site_ca == verified.issuer())) {
+    return failf(Errc::unauthorized, "enrolment: issued by a former CA of site {}, want its present one",
+                 identity.site.get());
+  }
+  TRY(auto csr, pki::parse_csr(request.csr));
+  const records::Digest new_spki = crypto::sha256(csr.public_key.spki());
+  if (new_spki == verified.leaf().spki_sha256()) {
+    return fail(Errc::unauthorized, "enrolment: request for the factory key itself, want a key made for operation");
+  }
+  return Applicant{verified.leaf(), identity, csr.public_key, new_spki, request.source};
+}
+
+// Why an enrolment cannot be, or the record as it stands.
+Result<DeviceRecord> find_admissible_device(records::Records& records, const Applicant& applicant) {
+  TRY(auto site, records.sites().find(applicant.identity.site));
+  if (!site || site->state != records::SiteState::active) {
+    return failf(Errc::unauthorized, "enrolment: site {} is not active", applicant.identity.site.get());
+  }
+  TRY(auto device, records.devices().find(applicant.identity.site, applicant.identity.serial_id));
+  if (!device) {
+    return failf(Errc::not_yet, "enrolment: {}.{} is in no accepted ledger yet", applicant.identity.serial_id.get(),
+                 applicant.identity.site.get());
+  }
+  if (device->factory_spki_sha256 != applicant.factory_certificate.spki_sha256() ||
+      device->factory_serial != to_record_serial(applicant.factory_certificate.serial())) {
+    return fail(Errc::unauthorized, "enrolment: another factory certificate of this serial id is in the ledger");
+  }
+  if (device->state == DeviceState::suspended || device->state == DeviceState::revoked ||
+      device->state == DeviceState::retired) {
+    return failf(Errc::unauthorized, "enrolment: the device is {}", records::to_string(device->state));
+  }
+  if (device->enrolled_spki_sha256 && *device->enrolled_spki_sha256 != applicant.new_spki) {
+    return fail(Errc::conflict, "enrolment: the factory certificate is burnt, another key enrolled with it");
+  }
+  return *std::move(device);
+}
+
+Result<DeviceName> allocate_name(records::Records& records, Random& random) {
+  for (;;) {
+    const DeviceName name = draw_device_name(random);
+    TRY(auto taken, records.devices().find_by_name(name));
+    if (!taken && !is_reserved_label(name.get())) return name;
+  }
+}
+
+// Refuses a key that any other device, or this one's web server, has.
+Result<void> check_key_is_new(records::Records& records, const records::Digest& spki, const std::string& own_name,
+                              records::CertificateKind own_kind) {
+  for (const auto kind :
+       {records::CertificateKind::operational, records::CertificateKind::web, records::CertificateKind::factory}) {
+    TRY(auto holder, records.certificates().find_by_spki(kind, spki));
+    if (holder && (kind != own_kind || holder->subject != own_name)) {
+      return fail(Errc::unauthorized,
+                  "enrolment: the requested key is in use already, want one of its own per certificate");
+    }
+  }
+  return {};
+}
+
+// Takes the device through its first connection: name, key, state, quota, and the end of its factory certificate.
+Result<DeviceRecord> burn_factory_certificate(records::Records& records, const Applicant& applicant, UnixTime now,
+                                              Random& random) {
+  TRY(auto device, find_admissible_device(records, applicant));
+  if (device.enrolled_spki_sha256) return device;
+  TRY_VOID(check_key_is_new(records, applicant.new_spki, {}, records::CertificateKind::operational));
+  TRY(auto site, records.sites().find(applicant.identity.site));
+  const bool first_time = !device.connected_at;
+  if (first_time && site->enrolled >= site->activation_quota) {
+    return failf(Errc::overloaded, "enrolment: site {} has enrolled {} of {} devices", site->name.get(), site->enrolled,
+                 site->activation_quota);
+  }
+  if (!device.name) {
+    TRY(device.name, allocate_name(records, random));
+  }
+  device.enrolled_spki_sha256 = applicant.new_spki;
+  device.state = DeviceState::connected;
+  if (first_time) {
+    device.connected_at = now;
+    site->enrolled += 1;
+    TRY_VOID(records.sites().update(*site));
+  }
+  TRY_VOID(records.devices().update(device));
+  TRY_VOID(records.certificates().revoke(records::local_ca_name(site->name.get()), device.factory_serial, now,
+                                         records::RevocationReason::superseded));
+  TRY_VOID(append_audit(records, now, "role:gateway", "device.enrolled", device.serial_id.get(),
+                        {{"site", site->name.get()}, {"name", device.name->get()}, {"source", applicant.source}}));
+  return device;
+}
+
+net::Task<void> raise_clone_alarm(Core& core, Applicant applicant) {
+  const UnixTime now = core.clock().now();
+  const auto count = [applicant, now](records::Records& records) -> Result<void> {
+    TRY(auto device, records.devices().find(applicant.identity.site, applicant.identity.serial_id));
+    if (!device) return {};
+    device->alarms += 1;
+    TRY_VOID(records.devices().update(*device));
+    return append_audit(records, now, "role:gateway", "enrolment.refused", device->serial_id.get(),
+                        {{"site", device->site.get()},
+                         {"reason", "burnt factory certificate shown with another key"},
+                         {"key", codec::encode_hex(applicant.new_spki)},
+                         {"source", applicant.source}});
+  };
+  if (auto done = co_await core.commit(count); !done) log::error("enrolment.alarm-lost", {{"error", done.error()}});
+  core.announce_device(applicant.identity.site, applicant.identity.serial_id);
+  core.announce_alarm("enrolment.refused", applicant.identity.serial_id.get(),
+                      "burnt factory certificate shown with another key");
+}
+
+Result<records::CertificateChain> to_chain(const Core& core, const records::CaName& ca, ByteView leaf) {
+  TRY(auto issuer, core.installation().ca(ca));
+  return records::CertificateChain{{to_bytes(leaf), to_bytes(issuer.der())}};
+}
+
+// The valid certificate that this very key got before, if it did.
+Result<std::optional<Bytes>> find_earlier_answer(const Core& core, records::CertificateKind kind,
+                                                 const records::Digest& spki, const std::string& subject) {
+  std::optional<Bytes> found;
+  const UnixTime now = core.clock().now();
+  TRY_VOID(core.read([&](records::Records& records) -> Result<void> {
+    TRY(auto record, records.certificates().find_by_spki(kind, spki));
+    if (record && record->subject == subject && record->state == records::CertificateState::issued &&
+        record->not_after > now) {
+      found = record->der;
+    }
+    return {};
+  }));
+  return found;
+}
+
+IssueOrder device_order(const Core& core, const DeviceName& name, const crypto::PublicKey& key, bool web) {
+  const DnsName host = under(name.get(), core.installation().facts().zone);
+  IssueOrder order{.ca = web ? kWebCa : kOnlineCa,
+                   .profile = web ? pki::ProfileId::web_device : pki::ProfileId::operational_device,
+                   .kind = web ? records::CertificateKind::web : records::CertificateKind::operational,
+                   .subject = name.get(),
+                   .common_name = name.get(),
+                   .dns_names = {host.get()},
+                   .public_key = key,
+                   .lifetime = web ? kWebLifetime : kOperationalLifetime,
+                   .with_intent = {},
+                   .with_result = {}};
+  if (web) order.dns_names.push_back("*." + host.get());
+  return order;
+}
+
+// An enrolled device that showed its operational certificate.
+struct EnrolledDevice {
+  DeviceName name;
+  pki::CertificateRequest request;
+  records::Digest new_spki{};
+};
+
+Result<EnrolledDevice> check_enrolled_device(const Core& core, const records::RenewRequest& request) {
+  const UnixTime now = core.clock().now();
+  TRY(auto leaf, pki::parse_certificate(request.client_certificate));
+  TRY(auto issuer, core.installation().ca(kOnlineCa));
+  const std::vector<pki::Certificate> chain = {leaf, issuer};
+  TRY(auto root_crl, core.installation().root_crl(now));
+  TRY(auto verified, pki::verify_chain(chain, core.installation().anchors(),
+                                       pki::OperationalDevicePurpose{core.installation().facts().zone},
+                                       pki::TimeRule::clock(now), &root_crl));
+  const auto& name = verified.identity_as<DeviceName>();
+  TRY_VOID(core.read([&](records::Records& records) -> Result<void> {
+    TRY(auto record, records.certificates().find(kOnlineCa, to_record_serial(leaf.serial())));
+    if (!record || record->state != records::CertificateState::issued) {
+      return fail(Errc::unauthorized, "renewal: certificate is not in the issuance record, or revoked");
+    }
+    TRY(auto device, records.devices().find_by_name(name));
+    if (!device || (device->state != DeviceState::connected && device->state != DeviceState::claimed)) {
+      return fail(Errc::unauthorized, "renewal: the device is not connected or claimed");
+    }
+    return {};
+  }));
+  TRY(auto csr, pki::parse_csr(request.csr));
+  const records::Digest spki = crypto::sha256(csr.public_key.spki());
+  return EnrolledDevice{name, std::move(csr), spki};
+}
+
+net::Task<Result<records::CertificateChain>> issue_to_enrolled(Core& core, records::RenewRequest request, bool web) {
+  CO_TRY(auto device, check_enrolled_device(core, request));
+  const auto kind = web ? records::CertificateKind::web : records::CertificateKind::operational;
+  const records::CaName& ca = web ? kWebCa : kOnlineCa;
+  CO_TRY(auto earlier, find_earlier_answer(core, kind, device.new_spki, device.name.get()));
+  if (earlier) co_return to_chain(core, ca, *earlier);
+
+  IssueOrder order = device_order(core, device.name, device.request.public_key, web);
+  const UnixTime now = core.clock().now();
+  order.with_intent = [spki = device.new_spki, name = device.name.get(), kind](records::Records& records) {
+    return check_key_is_new(records, spki, name, kind);
+  };
+  order.with_result = [name = device.name.get(), web, now, source = request.source](records::Records& records) {
+    return append_audit(records, now, "role:gateway", web ? "device.web-certificate" : "device.renewed", name,
+                        {{"source", source}});
+  };
+  CO_TRY(auto certificate, co_await issue_certificate(core, std::move(order)));
+  co_return to_chain(core, ca, certificate.der());
+}
+
+}  // namespace
+
+net::Task<Result<records::CertificateChain>> enrol(Core& core, records::EnrolRequest request) {
+  CO_TRY(auto applicant, check_applicant(core, request));
+  const UnixTime now = core.clock().now();
+  const auto device = std::make_shared<std::optional<DeviceRecord>>();
+  const auto burn = [device, applicant, now, &core](records::Records& records) -> Result<void> {
+    TRY(*device, burn_factory_certificate(records, applicant, now, core.random()));
+    return {};
+  };
+  if (auto burnt = co_await core.commit(burn); !burnt) {
+    if (burnt.error().code == Errc::conflict) co_await raise_clone_alarm(core, applicant);
+    co_return std::unexpected(std::move(burnt).error());
+  }
+  const DeviceName name = *(*device)->name;
+  core.announce_device(applicant.identity.site, applicant.identity.serial_id);
+
+  CO_TRY(auto earlier,
+         find_earlier_answer(core, records::CertificateKind::operational, applicant.new_spki, name.get()));
+  if (earlier) co_return to_chain(core, kOnlineCa, *earlier);
+  IssueOrder order = device_order(core, name, applicant.new_key, false);
+  CO_TRY(auto certificate, co_await issue_certificate(core, std::move(order)));
+  co_return to_chain(core, kOnlineCa, certificate.der());
+}
+
+net::Task<Result<records::CertificateChain>> renew(Core& core, records::RenewRequest request) {
+  co_return co_await issue_to_enrolled(core, std::move(request), false);
+}
+
+net::Task<Result<records::CertificateChain>> issue_web_certificate(Core& core, records::RenewRequest request) {
+  co_return co_await issue_to_enrolled(core, std::move(request), true);
+}
+
+net::Task<Result<void>> remember_claim_hash(Core& core, records::ClaimHash claim) {
+  const auto remember = [claim](records::Records& records) -> Result<void> {
+    TRY(auto device, records.devices().find_by_name(claim.device));
+    if (!device) return fail(Errc::not_found, "claim hash: no such device");
+    if (device->state != DeviceState::connected) {
+      return failf(Errc::conflict, "claim hash: the device is {}, want connected", records::to_string(device->state));
+    }
+    if (device->claim_hash == claim.hash) return {};
+    device->claim_hash = claim.hash;
+    return records.devices().update(*device);
+  };
+  co_return co_await core.commit(remember);
+}
+
+}  // namespace sallyport::authority

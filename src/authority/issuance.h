@@ -1,0 +1,50 @@
+// Issuing: store intent → sign → store result → publish → hand out (DESIGN §8).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "authority/core.h"
+#include "net/task.h"
+#include "pki/certificate.h"
+#include "pki/profile.h"
+#include "records/database.h"
+
+namespace sallyport::authority {
+
+// What is to be issued.
+struct IssueOrder {
+  records::CaName ca;
+  pki::ProfileId profile{};
+  records::CertificateKind kind{};
+  std::string subject;      // as CertificateRecord::subject
+  std::string common_name;  // for display
+  std::vector<std::string> dns_names;
+  crypto::PublicKey public_key;
+  seconds lifetime{};
+  // Further changes in the transaction that takes the serial; an error refuses the whole order. May be empty.
+  records::RecordDatabase::Work with_intent;
+  // Further changes in the transaction that stores the certificate. May be empty.
+  records::RecordDatabase::Work with_result;
+};
+
+// The lifetimes that the authority asks for; profiles cap them.
+inline constexpr seconds kOperationalLifetime = 90 * kDay;
+inline constexpr seconds kWebLifetime = 90 * kDay;
+inline constexpr seconds kServerLifetime = 30 * kDay;
+inline constexpr seconds kOcspSignerLifetime = 25 * kDay;
+
+// Issues one certificate. When this returns it is recorded and every role that may admit sessions works from a snapshot
+// that has it, so it may be handed out at once. A crash in between leaves an intent, which void_unfinished_intents()
+// closes.
+net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder order);
+
+// Marks what an earlier run left unfinished: such a certificate was never handed out, and its serial is never used
+// again.
+net::Task<Result<void>> void_unfinished_intents(Core& core);
+
+records::CertificateSerial to_record_serial(const pki::SerialNumber& serial);
+
+}  // namespace sallyport::authority

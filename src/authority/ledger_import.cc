@@ -1,0 +1,77 @@
+#include "authority/ledger_import.h"
+
+#include "authority/audit.h"
+#include "authority/issuance.h"
+#include "codec/text.h"
+#include "pki/signed_object.h"
+
+namespace sallyport::authority {
+namespace {
+
+Result<pki::SitePermit> open_permit(const records::SiteRecord& site, std::span<const pki::Certificate> anchors,
+                                    UnixTime now) {
+  TRY(auto opened, pki::open_object(pki::ControlKind::permit, site.permit, anchors, pki::TimeRule::clock(now)));
+  return pki::parse_permit(opened.payload());
+}
+
+Result<void> record_device(records::Records& records, const SiteName& site, const pki::LedgerEntry& entry,
+                           const pki::Certificate& certificate, UnixTime now) {
+  records::CertificateRecord record;
+  record.ca = records::local_ca_name(site.get());
+  record.serial = to_record_serial(entry.certificate_serial);
+  record.kind = records::CertificateKind::factory;
+  record.subject = entry.serial_id.get() + "." + site.get();
+  record.spki_sha256 = entry.spki;
+  record.not_before = certificate.validity().not_before;
+  record.not_after = certificate.validity().not_after;
+  record.recorded_at = now;
+  TRY_VOID(records.certificates().record_intent(record));
+  TRY_VOID(records.certificates().record_issued(record.ca, record.serial, certificate.der()));
+  records::DeviceRecord device;
+  device.serial_id = entry.serial_id;
+  device.site = site;
+  device.factory_spki_sha256 = entry.spki;
+  device.factory_serial = record.serial;
+  device.created = now;
+  return records.devices().add(device);
+}
+
+}  // namespace
+
+Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& site_name, ByteView exported,
+                                     std::span<const pki::Certificate> anchors, UnixTime now, std::string_view actor) {
+  TRY(auto site, records.sites().find(site_name));
+  if (!site || site->ca_certificate.empty() || site->permit.empty()) {
+    return failf(Errc::not_found, "site {}: no such site with a CA and a permit", site_name.get());
+  }
+  TRY(auto site_ca, pki::parse_certificate(site->ca_certificate));
+  TRY(auto permit, open_permit(*site, anchors, now));
+  TRY(auto ledger, pki::parse_ledger_export(exported));
+  const pki::LedgerContext context{
+      .site_ca = site_ca,
+      .permit = permit,
+      .accepted = {site->ledger_sequence, site->ledger_head},
+      .is_known =
+          [&](const SerialId& serial_id) {
+            const auto known = records.devices().find(site_name, serial_id);
+            return known && known->has_value();
+          },
+  };
+  auto accepted = pki::verify_ledger(ledger, context);
+  if (!accepted) {
+    return std::unexpected(std::move(accepted.error().error).at(fmt::format("ledger of {}", site_name.get())));
+  }
+  for (std::size_t i = 0; i < accepted->entries.size(); ++i) {
+    TRY_VOID(record_device(records, site_name, accepted->entries[i], accepted->certificates[i], now));
+  }
+  site->ledger_sequence = accepted->head.sequence;
+  site->ledger_head = accepted->head.hash;
+  TRY_VOID(records.sites().update(*site));
+  TRY_VOID(append_audit(records, now, actor, "site.ledger-imported", site_name.get(),
+                        {{"entries", std::uint64_t{accepted->entries.size()}},
+                         {"sequence", accepted->head.sequence},
+                         {"head", codec::encode_hex(accepted->head.hash)}}));
+  return ImportedLedger{accepted->entries.size(), accepted->head.sequence};
+}
+
+}  // namespace sallyport::authority

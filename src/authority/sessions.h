@@ -1,0 +1,45 @@
+// Access sessions: grants made, renewed while they are used, and ended.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "authority/core.h"
+#include "base/secret.h"
+#include "net/task.h"
+#include "tunnel/grant.h"
+
+namespace sallyport::authority {
+
+struct GrantOrder {
+  records::DeviceRecord device;
+  ServiceName service;
+  std::string login;
+  std::string tenant;
+  std::optional<records::Digest> login_session;  // the session ends with this console login
+  std::optional<records::Digest> client_key;     // SHA-256 of the SPKI that proves it; absent: an entry secret is drawn
+};
+struct Granted {
+  tunnel::AccessGrant grant;
+  std::optional<Secret<32>> entry_secret;
+};
+
+// How long every worker may take to acknowledge a grant before the order fails with Errc::unavailable.
+inline constexpr milliseconds kGrantSpreadLimit{3'000};
+
+// Signs a grant, tells every relay worker, records the session, and returns when all of them know it.
+net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order);
+
+// Cuts a session at every worker and on the device, and records why. Nothing happens when it has ended before.
+net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string reason);
+
+// A worker's report of a session: counts, and its last use.
+net::Task<Result<void>> take_session_report(Core& core, records::AccessSessionReport report);
+
+// Renews what is used, ends what is over. Called every few seconds.
+net::Task<void> keep_sessions(Core& core);
+
+// Ends in the records what an earlier run of the authority left live: its grants have lost their books.
+net::Task<Result<void>> close_orphaned_sessions(Core& core);
+
+}  // namespace sallyport::authority
