@@ -69,4 +69,7 @@ std::string encode_certificates_pem(std::span<const Certificate> certificates);
 // RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the bits of the public key.
 Bytes key_identifier(const crypto::PublicKey& key);
 
+// The scheme by which a key of this type signs certificates and objects of ours (RSA: PKCS #1 with SHA-256).
+crypto::SignatureScheme signature_scheme_of(const crypto::PublicKey& key);
+
 }  // namespace sallyport::pki

@@ -114,6 +114,8 @@ struct OcspExpectation {
   UnixTime signer_not_before_at_least;  // the ratchet of reference/pki.md §6.4
   std::uint64_t crl_number_at_least = 0;
   std::optional<Certificate> known_delegate;  // for responses that leave it out
+  // A responder of somebody else's PKI: the CA itself may sign, and a delegate need only be its own, with OCSPSigning.
+  bool foreign = false;
 };
 
 // A certificate that its CA's delegate called good. Made by check_ocsp_response() alone.

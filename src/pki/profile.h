@@ -99,7 +99,8 @@ struct Profile {
   std::uint32_t key_usage = 0;
   std::span<const ExtendedUse> extended_uses;  // exactly these, in this order
   NameRule names = NameRule::none;
-  seconds longest{};  // from now, backdating apart; kUnlimited ends with the issuer
+  seconds longest{};              // from now, backdating apart; kUnlimited ends with the issuer
+  bool several_subtrees = false;  // NameRule::subtrees: up to kMaxServerNames instead of one
   bool ocsp_no_check = false;
   bool from_any_online_ca = false;  // ocsp_signer: issuer is whichever CA it answers for
 

@@ -1,0 +1,27 @@
+// Extensions of certificates: values → whole Extension elements.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pki/extensions.h"
+
+namespace sallyport::pki::detail {
+
+Bytes encode_subject_key_id(ByteView id);
+Bytes encode_authority_key_id(ByteView id);
+Bytes encode_key_usage(std::uint32_t bits);
+Bytes encode_basic_constraints(const BasicConstraints& constraints);
+Bytes encode_extended_key_usage(std::span<const Oid> uses);
+Bytes encode_policy(const Oid& policy);
+// DNS names and URIs.
+Bytes encode_alternative_names(const AlternativeNames& names, bool critical);
+// Permits the DNS subtrees; excludes all IP addresses and mailboxes (reference/pki.md §6.2).
+Bytes encode_name_constraints(std::span<const std::string> permitted_dns);
+Bytes encode_crl_urls(std::span<const std::string> urls);
+Bytes encode_information_access(std::span<const std::string> ocsp_urls, std::span<const std::string> ca_issuer_urls);
+Bytes encode_no_check();
+Bytes encode_next_root_key(const crypto::Sha256Digest& spki_sha256);
+
+}  // namespace sallyport::pki::detail
