@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Prints the layer table of cmake/Layers.cmake as Graphviz (an edge that follows from others is left out), or, with --table, as
-the rows that ARCHITECTURE.md has."""
+the rows that ARCHITECTURE.md has; --write puts those rows there."""
 import signal
 import sys
 
 import layer_table
 
+TABLE_HEAD = "| layer | may include |\n|---|---|\n"
 GROUPS = ("services", "adapters", "cores", "ground")
 
 
@@ -20,11 +21,20 @@ def table_rows(layers):
     return [f"| {layer.name} | {' '.join(layer.deps) or '–'} |" for layer in layers]
 
 
+def write_rows(rows, document=layer_table.ROOT / "ARCHITECTURE.md"):
+    head, _, rest = document.read_text(encoding="utf-8").partition(TABLE_HEAD)
+    tail = rest.partition("\n\n")[2]
+    document.write_text(head + TABLE_HEAD + "\n".join(rows) + "\n\n" + tail, encoding="utf-8")
+
+
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     layers = layer_table.read()
     if "--table" in sys.argv:
         print("\n".join(table_rows(layers)))
+        return
+    if "--write" in sys.argv:
+        write_rows(table_rows(layers))
         return
     below = reachable(layers)
     print("digraph layers {\n  rankdir=TB; node [shape=box, fontname=\"sans-serif\", style=rounded];")

@@ -13,8 +13,8 @@ EXCEPTIONS = ROOT / "tests" / "style" / "exceptions.txt"
 RULES = {"long-file", "unfuzzed", "reads-clock", "word"}
 MAX_LINES = 450
 CODE_FOLDERS = ("src", "apps", "fuzz", "benchmarks")
-CLOCK_READ = re.compile(r"(?:system|steady|high_resolution|utc)_clock::now|\btime\((?:nullptr|NULL|0)\)|\bgettimeofday\b"
-                        r"|\bclock_gettime\b")
+CLOCK_READ = re.compile(r"(?:system|steady|high_resolution|utc)_clock::now|\btime\((?:nullptr|NULL|0)\)|\bgettimeofday\s*\("
+                        r"|\bclock_gettime\s*\(")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|\bfor now\b|\bplaceholder\b|\bhard-?coded\b", re.IGNORECASE)
 VAGUE_NAME = re.compile(r"\b(?:class|struct|namespace)\s+(\w*(?:Manager|Helper|Helpers|Util|Utils))\b")
 PARSER = re.compile(r"\b(parse_[a-z0-9_]+)\s*\(")
