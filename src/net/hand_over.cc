@@ -1,0 +1,44 @@
+#include "net/hand_over.h"
+
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "net/descriptor_passing.h"
+
+namespace sallyport::net {
+namespace {
+
+constexpr std::uint8_t kHandshakeRecord = 22;
+
+Task<void> serve_channel(StreamPtr channel, std::function<void(HandedOver)> take) {
+  for (;;) {
+    auto passed = co_await receive_descriptor(*channel, Deadline::never());
+    if (!passed) {
+      log::info("hand-over.ended", {{"error", passed.error()}});
+      co_return;
+    }
+    std::uint8_t first = 0;
+    const ssize_t seen = ::recv(passed->descriptor.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    auto stream = adopt_socket(channel->executor(), std::move(passed->descriptor));
+    if (!stream || seen < 1) continue;
+    take(HandedOver{*std::move(stream), first == kHandshakeRecord, std::string(as_text(passed->metadata))});
+  }
+}
+
+}  // namespace
+
+Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::function<void(HandedOver)> take) {
+  for (;;) {
+    auto channel = co_await listener.accept(Deadline::never());
+    if (!channel) co_return;
+    const auto uid = (*channel)->peer().uid;
+    if (!uid || !givers.contains(*uid)) {
+      log::warn("hand-over.peer-refused", {{"uid", uid.value_or(static_cast<uid_t>(-1))}});
+      continue;
+    }
+    const Executor executor = (*channel)->executor();
+    spawn(executor, serve_channel(*std::move(channel), take), "net.hand-over");
+  }
+}
+
+}  // namespace sallyport::net

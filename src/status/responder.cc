@@ -1,0 +1,141 @@
+#include "status/responder.h"
+
+#include <algorithm>
+
+#include "pki/crl.h"
+
+namespace sallyport::status {
+namespace {
+
+const records::CaName kControlCa("control-ca");
+
+bool is_infrastructure(records::CertificateKind kind) {
+  return kind == records::CertificateKind::server || kind == records::CertificateKind::role ||
+         kind == records::CertificateKind::control || kind == records::CertificateKind::ca;
+}
+
+Bytes cache_key(const pki::CertId& id) {
+  Writer writer;
+  writer.u8(static_cast<std::uint8_t>(id.hash)).bytes(id.issuer_key_hash).bytes(id.serial.content());
+  return writer.take();
+}
+
+pki::RevocationReason to_pki(records::RevocationReason reason) {
+  return static_cast<pki::RevocationReason>(std::to_underlying(reason));
+}
+
+}  // namespace
+
+void Responder::use_snapshot(const records::SnapshotState& state) {
+  state_ = &state;
+  if (state.number() == state_number_) return;
+  state_number_ = state.number();
+  cache_.clear();
+  issuers_.clear();
+  for (const records::SnapshotCa& ca : state.cas()) {
+    const auto certificate = pki::parse_certificate(ca.certificate);
+    if (!certificate) continue;
+    for (const pki::CertIdHash hash : {pki::CertIdHash::sha1, pki::CertIdHash::sha256}) {
+      const pki::CertId id = pki::make_cert_id(hash, *certificate, certificate->serial());
+      issuers_.insert_or_assign(id.issuer_key_hash, Issuer{ca.name, *certificate});
+    }
+  }
+  root_crl_number_.reset();
+  if (const auto crl = pki::parse_crl(state.root_crl())) root_crl_number_ = crl->number();
+}
+
+void Responder::use_signer(const records::CaName& ca, Signer signer) {
+  signers_.insert_or_assign(ca, std::move(signer));
+  cache_.clear();
+}
+
+std::optional<UnixTime> Responder::signer_not_after(const records::CaName& ca) const {
+  const auto found = signers_.find(ca);
+  return found == signers_.end() ? std::nullopt : std::optional(found->second.certificate.validity().not_after);
+}
+
+const Responder::Issuer* Responder::find_issuer(const pki::CertId& id) const {
+  const auto found = issuers_.find(id.issuer_key_hash);
+  if (found == issuers_.end()) return nullptr;
+  const pki::CertId expected = pki::make_cert_id(id.hash, found->second.certificate, id.serial);
+  return expected == id ? &found->second : nullptr;
+}
+
+pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const {
+  const UnixTime now = clock_.now();
+  const records::CertificateSerial serial(to_bytes(id.serial.content()));
+  const records::SnapshotCertificate* certificate = state_->find_certificate(issuer.name, serial);
+  pki::SingleResponse response{id, pki::UnknownStatus{}, now, now + kServerAnswerLife, std::nullopt};
+  if (issuer.name == kControlCa) response.crl_number = root_crl_number_;
+  if (nonce) response.next_update = now + kNonceAnswerLife;
+  if (certificate == nullptr) return response;
+  if (certificate->revoked_at) {
+    response.status = pki::RevokedStatus{*certificate->revoked_at, to_pki(certificate->reason)};
+  } else if (certificate->not_after >= now) {
+    response.status = pki::GoodStatus{};
+    if (!nonce && !is_infrastructure(certificate->kind)) response.next_update = now + kDeviceAnswerLife;
+    response.next_update = std::min(*response.next_update, certificate->not_after);
+  }
+  return response;
+}
+
+Answer Responder::refuse(pki::OcspResponseStatus status) {
+  if (status == pki::OcspResponseStatus::try_later) ++counters_.try_later;
+  if (status == pki::OcspResponseStatus::unauthorized) ++counters_.unauthorized;
+  if (status == pki::OcspResponseStatus::malformed_request) ++counters_.malformed;
+  return {std::make_shared<const Bytes>(pki::encode_ocsp_error(status)), std::nullopt, std::nullopt};
+}
+
+bool Responder::take_token() {
+  const Instant now = clock_.monotonic();
+  const double passed = std::chrono::duration<double>(now - refilled_).count();
+  tokens_ = std::min(kLiveAnswersPerSecond, tokens_ + passed * kLiveAnswersPerSecond);
+  refilled_ = now;
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
+  return true;
+}
+
+Answer Responder::sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce) {
+  const auto signer = signers_.find(issuer.name);
+  if (signer == signers_.end()) return refuse(pki::OcspResponseStatus::unauthorized);
+  if (signer->second.certificate.validity().not_after < clock_.now()) return refuse(pki::OcspResponseStatus::try_later);
+  pki::OcspAnswer answer{{single_response(issuer, id, nonce.has_value())}, clock_.now(), nonce};
+  auto der = pki::build_ocsp_response(answer, *signer->second.key, &signer->second.certificate);
+  if (!der) return refuse(pki::OcspResponseStatus::internal_error);
+  Answer out{std::make_shared<const Bytes>(*std::move(der)), std::nullopt, std::nullopt};
+  if (!nonce) {
+    out.this_update = answer.responses.front().this_update;
+    out.next_update = answer.responses.front().next_update;
+  }
+  return out;
+}
+
+Answer Responder::answer(ByteView request, bool may_sign) {
+  if (request.size() > pki::kMaxOcspRequestBytes) return refuse(pki::OcspResponseStatus::malformed_request);
+  const auto parsed = pki::parse_ocsp_request(request);
+  if (!parsed || parsed->ids.size() != 1) return refuse(pki::OcspResponseStatus::malformed_request);
+  if (state_ == nullptr) return refuse(pki::OcspResponseStatus::try_later);
+  const pki::CertId& id = parsed->ids.front();
+  const Issuer* issuer = find_issuer(id);
+  if (issuer == nullptr) return refuse(pki::OcspResponseStatus::unauthorized);
+
+  const Bytes key = cache_key(id);
+  if (!parsed->nonce) {
+    const auto cached = cache_.find(key);
+    if (cached != cache_.end() && clock_.now() - cached->second.signed_at < kCacheRefresh) {
+      ++counters_.cached;
+      return cached->second.answer;
+    }
+  }
+  if (!may_sign || !take_token()) return refuse(pki::OcspResponseStatus::try_later);
+  ++counters_.live;
+  Answer out = sign(*issuer, id, parsed->nonce);
+  if (!parsed->nonce && out.next_update) {
+    if (cache_.size() >= kMaxCachedAnswers) cache_.clear();
+    cache_.insert_or_assign(key, Cached{out, clock_.now()});
+  }
+  return out;
+}
+
+}  // namespace sallyport::status

@@ -1,0 +1,88 @@
+// The OCSP responder without its sockets (RFC 6960, RFC 5019, RFC 9654; DESIGN §10).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "crypto/key.h"
+#include "pki/ocsp.h"
+#include "records/snapshot.h"
+
+namespace sallyport::status {
+
+// How long an answer without a nonce may be kept: by kind of certificate.
+inline constexpr seconds kServerAnswerLife{900};
+inline constexpr seconds kDeviceAnswerLife{24 * 3600};
+// An answer with a nonce says when the next may differ: at once, so it is not worth keeping.
+inline constexpr seconds kNonceAnswerLife{60};
+// Answers without a nonce are signed anew when older than this.
+inline constexpr seconds kCacheRefresh{300};
+inline constexpr std::size_t kMaxCachedAnswers = 100'000;
+// Live signatures per second for everybody; beyond that the answer is tryLater.
+inline constexpr double kLiveAnswersPerSecond = 5'000;
+
+struct Signer {
+  std::shared_ptr<crypto::SigningKey> key;
+  pki::Certificate certificate;
+};
+
+struct Answer {
+  std::shared_ptr<const Bytes> der;
+  // Absent: must not be cached (RFC 9111 no-store).
+  std::optional<UnixTime> this_update;
+  std::optional<UnixTime> next_update;
+};
+
+// Answers from a snapshot alone. Not thread-safe. Never "good" for a certificate that was not issued or has expired;
+// without a lease tryLater to everything that is not cached.
+class Responder {
+ public:
+  explicit Responder(const Clock& clock) : clock_(clock) {}
+
+  // Takes a new state: cached answers about what it changed are forgotten. `state` must outlive the responder.
+  void use_snapshot(const records::SnapshotState& state);
+  // Takes the delegate of a CA into use.
+  void use_signer(const records::CaName& ca, Signer signer);
+  bool has_signer(const records::CaName& ca) const { return signers_.contains(ca); }
+  std::optional<UnixTime> signer_not_after(const records::CaName& ca) const;
+
+  // `may_sign` is whether the role has a lease. Never fails: what cannot be answered is an OCSP error status.
+  Answer answer(ByteView request, bool may_sign);
+
+  struct Counters {
+    std::uint64_t cached = 0, live = 0, try_later = 0, unauthorized = 0, malformed = 0;
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Issuer {
+    records::CaName name;
+    pki::Certificate certificate;
+  };
+  struct Cached {
+    Answer answer;
+    UnixTime signed_at;
+  };
+
+  const Issuer* find_issuer(const pki::CertId& id) const;
+  pki::SingleResponse single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const;
+  Answer sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce);
+  Answer refuse(pki::OcspResponseStatus status);
+  bool take_token();
+
+  const Clock& clock_;
+  const records::SnapshotState* state_ = nullptr;
+  std::uint64_t state_number_ = 0;
+  std::map<Bytes, Issuer> issuers_;  // by key hash, of either algorithm
+  std::map<records::CaName, Signer> signers_;
+  std::map<Bytes, Cached> cache_;  // by encoded CertID
+  std::optional<std::uint64_t> root_crl_number_;
+  double tokens_ = kLiveAnswersPerSecond;
+  Instant refilled_{};
+  Counters counters_;
+};
+
+}  // namespace sallyport::status

@@ -1,0 +1,184 @@
+#include "status/status.h"
+
+#include "base/log.h"
+#include "codec/text.h"
+#include "crypto/hash.h"
+#include "http/server.h"
+#include "net/hand_over.h"
+#include "net/tls_stream.h"
+#include "records/installation_values.h"
+
+namespace sallyport::status {
+namespace {
+
+constexpr milliseconds kHandshakeLimit{10'000};
+constexpr milliseconds kSignerRetry{2'000};
+// A delegate is replaced when this much of its life is left (DESIGN §10: seven days' overlap).
+constexpr seconds kSignerOverlap = 7 * kDay;
+// What intermediaries may keep at most, whatever the answer's own window (reference: RFC 5019 §6.2).
+constexpr seconds kMaxAge{300};
+constexpr std::string_view kOcspResponse = "application/ocsp-response";
+
+http::Response to_http(const Answer& answer, UnixTime now) {
+  http::Response response = http::Response::bytes(*answer.der, kOcspResponse);
+  if (!answer.next_update) {
+    response.headers.set("Cache-Control", "no-store");
+    return response;
+  }
+  const seconds age = std::clamp(*answer.next_update - now, seconds(0), kMaxAge);
+  response.headers.set("Cache-Control", fmt::format("max-age={}, public, no-transform, must-revalidate", age.count()));
+  response.headers.set("ETag", "\"" + codec::encode_hex(crypto::sha256(*answer.der)) + "\"");
+  return response;
+}
+
+}  // namespace
+
+struct Status::State {
+  State(net::Executor on, const Clock& civil, Random& random, Settings what)
+      : executor(on),
+        clock(civil),
+        settings(std::move(what)),
+        responder(civil),
+        link(on, civil, random, settings.link, events()),
+        server(routes()) {}
+
+  rolelink::Events events();
+  http::Router routes();
+  net::Task<http::Response> answer_post(http::Request request);
+  net::Task<http::Response> answer_get(http::Request request);
+  net::Task<http::Response> answer_crl(http::Request request);
+  net::Task<http::Response> answer_ca(http::Request request);
+  net::Task<http::Response> answer_witness();
+  net::Task<void> keep_signer(records::CaName ca);
+  net::Task<void> serve_connection(net::HandedOver connection);
+  void use_identity(crypto::TlsIdentity identity);
+
+  net::Executor executor;
+  const Clock& clock;
+  Settings settings;
+  Responder responder;
+  rolelink::RoleLink link;
+  http::Server server;
+  std::shared_ptr<crypto::TlsContext> tls;
+};
+
+rolelink::Events Status::State::events() {
+  rolelink::Events events;
+  events.on_snapshot = [this](const records::SnapshotState& state) { responder.use_snapshot(state); };
+  return events;
+}
+
+http::Router Status::State::routes() {
+  http::Router router;
+  const http::RouteOptions small{.body_limit = pki::kMaxOcspRequestBytes};
+  router.add(
+      "POST", "/ocsp", [this](http::Request request, net::PeerInfo) { return answer_post(std::move(request)); }, small);
+  router.add("GET", "/ocsp/{request...}",
+             [this](http::Request request, net::PeerInfo) { return answer_get(std::move(request)); });
+  router.add("GET", "/crl/{file}",
+             [this](http::Request request, net::PeerInfo) { return answer_crl(std::move(request)); });
+  router.add("GET", "/ca/{file}",
+             [this](http::Request request, net::PeerInfo) { return answer_ca(std::move(request)); });
+  router.add("GET", "/witness", [this](http::Request, net::PeerInfo) { return answer_witness(); });
+  return router;
+}
+
+net::Task<http::Response> Status::State::answer_post(http::Request request) {
+  if (request.headers.get("Content-Type") != "application/ocsp-request") {
+    co_return http::Response::error(415, "want Content-Type application/ocsp-request");
+  }
+  co_return to_http(responder.answer(request.body, link.has_lease()), clock.now());
+}
+
+net::Task<http::Response> Status::State::answer_get(http::Request request) {
+  // RFC 6960 appendix A.1: base64, percent-encoded; '+' comes as a space from some clients.
+  std::string text = request.param("request");
+  std::ranges::replace(text, ' ', '+');
+  const auto der = codec::decode_base64(text);
+  co_return to_http(responder.answer(der ? ByteView(*der) : ByteView(), link.has_lease()), clock.now());
+}
+
+net::Task<http::Response> Status::State::answer_crl(http::Request request) {
+  if (request.param("file") != "root.crl" || link.snapshot().number() == 0) co_return http::Response::error(404);
+  http::Response response = http::Response::bytes(to_bytes(link.snapshot().root_crl()), "application/pkix-crl");
+  response.headers.set("Cache-Control", "max-age=60, public, must-revalidate");
+  co_return response;
+}
+
+net::Task<http::Response> Status::State::answer_ca(http::Request request) {
+  std::string name = request.param("file");
+  if (!name.ends_with(".cer")) co_return http::Response::error(404);
+  name.resize(name.size() - 4);
+  const records::SnapshotCa* ca = link.snapshot().find_ca(records::CaName(name));
+  if (ca == nullptr) co_return http::Response::error(404);
+  co_return http::Response::bytes(ca->certificate, "application/pkix-cert");
+}
+
+// A serial of control-ca about which a device may ask, so that control-ca's delegate tells it the root CRL's number.
+net::Task<http::Response> Status::State::answer_witness() {
+  for (const auto& [key, certificate] : link.snapshot().certificates()) {
+    const bool usable = certificate.kind == records::CertificateKind::control && !certificate.revoked_at &&
+                        certificate.subject == "grant" && certificate.not_after > clock.now();
+    if (usable) co_return http::Response::text(codec::encode_hex(certificate.serial.get()));
+  }
+  co_return http::Response::error(404);
+}
+
+net::Task<void> Status::State::keep_signer(records::CaName ca) {
+  co_await link.until_ready();
+  for (;;) {
+    auto signer = co_await link.obtain_ocsp_signer(ca);
+    if (!signer) {
+      log::warn("status.no-signer", {{"ca", ca.get()}, {"error", signer.error()}});
+      co_await net::sleep_for(kSignerRetry);
+      continue;
+    }
+    const UnixTime end = signer->certificate.validity().not_after;
+    responder.use_signer(ca, Signer{signer->key, signer->certificate});
+    log::info("status.signer", {{"ca", ca.get()}, {"not_after", to_iso8601(end)}});
+    co_await net::sleep_for(std::max<seconds>(end - clock.now() - kSignerOverlap, seconds(60)));
+  }
+}
+
+void Status::State::use_identity(crypto::TlsIdentity identity) {
+  crypto::TlsServerSettings server_settings;
+  server_settings.identity = std::move(identity);
+  server_settings.alpn = {"http/1.1"};
+  auto context = crypto::TlsContext::server(std::move(server_settings));
+  if (!context) {
+    log::error("status.tls", {{"error", context.error()}});
+    return;
+  }
+  tls = *std::move(context);
+}
+
+net::Task<void> Status::State::serve_connection(net::HandedOver connection) {
+  if (!connection.is_tls) {
+    co_await server.serve(std::move(connection.stream));
+    co_return;
+  }
+  const auto context = tls;
+  if (!context) co_return;
+  auto stream = co_await net::tls_accept(std::move(connection.stream), context, kHandshakeLimit);
+  if (stream) co_await server.serve(*std::move(stream));
+}
+
+Status::Status(net::Executor executor, const Clock& clock, Random& random, Settings settings)
+    : state_(std::make_unique<State>(executor, clock, random, std::move(settings))) {
+  const auto use = [state = state_.get()](crypto::TlsIdentity identity) { state->use_identity(std::move(identity)); };
+  net::spawn(executor, state_->link.keep_certificate(records::CertificateKind::server, use), "status.certificate");
+  for (const records::CaName& ca : records::online_ca_names()) {
+    net::spawn(executor, state_->keep_signer(ca), "status.signer");
+  }
+}
+
+Status::~Status() = default;
+
+net::Task<void> Status::serve(net::Listener& listener) {
+  const auto take = [state = state_.get()](net::HandedOver connection) {
+    net::spawn(state->executor, state->serve_connection(std::move(connection)), "status.connection");
+  };
+  co_await net::serve_hand_over(listener, state_->settings.givers, take);
+}
+
+}  // namespace sallyport::status
