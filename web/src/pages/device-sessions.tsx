@@ -57,7 +57,7 @@ function useSessions(key: string, read: () => Promise<{ sessions: readonly Acces
 export function SessionTable({ sessions, label, withDevice = false }: { sessions: readonly AccessSession[]; label: string; withDevice?: boolean }) {
   const at = useNow();
   return (
-    <div class="scroll-x" tabIndex={0} role="region" aria-label={label}>
+    <div class="scroll-x" tabIndex={0} role="group" aria-label={label}>
       <table>
         <thead>
           <tr>

@@ -107,7 +107,7 @@ function Alarms({ devices }: { devices: readonly Device[] }) {
     <Section title="Alarms" id="alarms">
       {alarms.length === 0 && <p><Mark tone="good" shape="disc">No alarm</Mark></p>}
       {alarms.length > 0 && (
-        <div class="scroll-x" tabIndex={0} role="region" aria-label="Alarms">
+        <div class="scroll-x" tabIndex={0} role="group" aria-label="Alarms">
           <table>
             <thead><tr><th scope="col">Device</th><th scope="col">State</th><th scope="col">Alarm</th><th scope="col">What</th><th scope="col">When</th></tr></thead>
             <tbody>

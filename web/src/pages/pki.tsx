@@ -101,7 +101,7 @@ function OcspSigners({ signers }: { signers: Pki["ocsp_signers"] }) {
   return (
     <Section title="OCSP signers" id="ocsp">
       {signers.length === 0 ? <p class="note bad"><Mark tone="bad" shape="cross">None</Mark> The status service cannot answer.</p> : (
-        <div class="scroll-x" tabIndex={0} role="region" aria-label="OCSP signers">
+        <div class="scroll-x" tabIndex={0} role="group" aria-label="OCSP signers">
           <table>
             <thead><tr><th scope="col">For</th><th scope="col">Lifetime</th><th scope="col">Rotates before</th><th scope="col">Made</th></tr></thead>
             <tbody>

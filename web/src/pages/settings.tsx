@@ -102,7 +102,7 @@ function People() {
         <ProblemNote problem={problem} retry={reload} />
         {!value && !problem && <Loading what="people" />}
         {value && (
-          <div class="scroll-x" tabIndex={0} role="region" aria-label="People">
+          <div class="scroll-x" tabIndex={0} role="group" aria-label="People">
             <table>
               <thead><tr><th scope="col">Login</th><th scope="col">Role</th><th scope="col">Tenant</th><th scope="col">Since</th><th scope="col">State</th></tr></thead>
               <tbody>
