@@ -1,0 +1,322 @@
+#include "gateway/gateway.h"
+
+#include "base/log.h"
+#include "codec/json.h"
+#include "codec/text.h"
+#include "gateway/peer_identity.h"
+#include "gateway/telemetry_reader.h"
+#include "http/server.h"
+#include "net/hand_over.h"
+#include "net/io.h"
+#include "net/rpc.h"
+#include "net/tls_stream.h"
+#include "pki/est.h"
+#include "records/installation_values.h"
+
+namespace sallyport::gateway {
+namespace {
+
+constexpr milliseconds kHandshakeLimit{10'000};
+constexpr std::size_t kMaxCsrBody = 16U << 10U;
+// What a device whose ledger is not in yet is told to wait.
+constexpr std::string_view kRetryAfter = "5";
+const records::CaName kOnlineCa("online-ca");
+
+http::Response refusal(const Error& error) {
+  if (error.code == Errc::not_yet) {
+    http::Response response = http::Response::text("not in a ledger yet", "text/plain; charset=utf-8", 202);
+    response.headers.set("Retry-After", kRetryAfter);
+    return response;
+  }
+  switch (error.code) {
+    case Errc::conflict:
+      return http::Response::error(403, "another key enrolled with this certificate");
+    case Errc::unauthorized:
+    case Errc::not_found:
+      return http::Response::error(403, "not permitted");
+    case Errc::malformed:
+      return http::Response::error(400, "not a request of the right form");
+    case Errc::overloaded: {
+      http::Response response = http::Response::error(429, "the quota is used up or the service is busy");
+      response.headers.set("Retry-After", "60");
+      return response;
+    }
+    default: {
+      http::Response response = http::Response::error(503, "not available now");
+      response.headers.set("Retry-After", kRetryAfter);
+      return response;
+    }
+  }
+}
+
+http::Response certs_only(std::span<const pki::Certificate> certificates) {
+  const std::string body = pki::encode_est_body(pki::encode_certs_only(certificates));
+  return http::Response::bytes(to_bytes(std::string_view(body)), "application/pkcs7-mime; smime-type=certs-only");
+}
+
+}  // namespace
+
+struct Gateway::State {
+  State(net::Executor on, const Clock& civil, Random& random, telemetry::TelemetrySink& store, Settings what)
+      : executor(on),
+        clock(civil),
+        sink(store),
+        settings(std::move(what)),
+        anchors{settings.link.root},
+        link(on, civil, random, settings.link, {}),
+        server(routes()) {}
+
+  http::Router routes();
+  net::Task<http::Response> ca_certificates();
+  net::Task<http::Response> enrol(http::Request request, net::PeerInfo peer);
+  net::Task<http::Response> web_certificate(http::Request request, net::PeerInfo peer);
+  net::Task<http::Response> claim_hash(http::Request request, net::PeerInfo peer);
+  net::Task<http::Response> take_telemetry(http::Request request, net::PeerInfo peer);
+  net::Task<http::Response> facts(net::PeerInfo peer);
+
+  pki::Verdict<pki::VerifiedChain> identify(std::span<const Bytes> chain) const;
+  // The device of an operational certificate that may act now.
+  net::Task<Result<DeviceName>> authorise(net::PeerInfo peer);
+  net::Task<Result<records::CertificateChain>> request_certificate(records::RoleMethod method, http::Request request,
+                                                                   net::PeerInfo peer);
+  void use_identity(crypto::TlsIdentity identity);
+  net::Task<void> serve_connection(net::HandedOver connection);
+  net::Task<Result<Bytes>> read(Bytes request);
+
+  net::Executor executor;
+  const Clock& clock;
+  telemetry::TelemetrySink& sink;
+  Settings settings;
+  std::vector<pki::Certificate> anchors;
+  rolelink::RoleLink link;
+  http::Server server;
+  std::shared_ptr<crypto::TlsContext> tls;
+};
+
+http::Router Gateway::State::routes() {
+  http::Router router;
+  const http::RouteOptions csr{.body_limit = kMaxCsrBody};
+  const http::RouteOptions batch{.body_limit = telemetry::kMaxBatchBytes};
+  router.add("GET", "/.well-known/est/cacerts", [this](http::Request, net::PeerInfo) { return ca_certificates(); });
+  router.add("GET", "/.well-known/est/csrattrs", [](http::Request, net::PeerInfo) -> net::Task<http::Response> {
+    const std::string body = pki::encode_est_body(pki::encode_csr_attributes());
+    co_return http::Response::bytes(to_bytes(std::string_view(body)), "application/csrattrs");
+  });
+  const http::Handler enrolment = [this](http::Request request, net::PeerInfo peer) {
+    return enrol(std::move(request), std::move(peer));
+  };
+  router.add("POST", "/.well-known/est/simpleenroll", enrolment, csr);
+  router.add("POST", "/.well-known/est/simplereenroll", enrolment, csr);
+  router.add(
+      "POST", "/device/v1/web-certificate",
+      [this](http::Request request, net::PeerInfo peer) {
+        return web_certificate(std::move(request), std::move(peer));
+      },
+      csr);
+  router.add("POST", "/device/v1/claim-hash", [this](http::Request request, net::PeerInfo peer) {
+    return claim_hash(std::move(request), std::move(peer));
+  });
+  router.add(
+      "POST", "/device/v1/telemetry",
+      [this](http::Request request, net::PeerInfo peer) { return take_telemetry(std::move(request), std::move(peer)); },
+      batch);
+  router.add("GET", "/device/v1/facts", [this](http::Request, net::PeerInfo peer) { return facts(std::move(peer)); });
+  return router;
+}
+
+pki::Verdict<pki::VerifiedChain> Gateway::State::identify(std::span<const Bytes> chain) const {
+  const UnixTime now = clock.now();
+  auto crl = pki::parse_crl(link.snapshot().root_crl());
+  if (!crl) return pki::refuse(pki::Reason::crl_unusable, "root CRL: none yet");
+  auto verified = pki::verify_crl(*crl, anchors.front(), pki::TimeRule::clock(now));
+  if (!verified) return std::unexpected(std::move(verified).error());
+  return verify_device_chain(chain, anchors, settings.zone, now, &*verified);
+}
+
+net::Task<Result<DeviceName>> Gateway::State::authorise(net::PeerInfo peer) {
+  if (!link.has_lease()) co_return fail(Errc::unavailable, "gateway: no lease, nobody is admitted");
+  if (peer.tls_chain.empty())
+    co_return fail(Errc::unauthorized, "gateway: no client certificate, want an operational one");
+  CO_TRY(auto chain, identify(peer.tls_chain));
+  if (!is_operational(chain))
+    co_return fail(Errc::unauthorized, "gateway: factory certificate, want an operational one");
+  CO_TRY(auto record, co_await link.find_certificate(kOnlineCa, chain.leaf().serial()));
+  if (record.revoked_at) co_return fail(Errc::unauthorized, "gateway: certificate is revoked");
+  const DeviceName name = chain.identity_as<DeviceName>();
+  const records::SnapshotDevice* device = link.snapshot().find_device(name);
+  const bool active = device != nullptr && (device->state == records::DeviceState::connected ||
+                                            device->state == records::DeviceState::claimed);
+  if (!active) co_return fail(Errc::unauthorized, "gateway: the device is neither connected nor claimed");
+  co_return name;
+}
+
+net::Task<http::Response> Gateway::State::ca_certificates() {
+  std::vector<pki::Certificate> certificates = anchors;
+  for (const records::CaName& name : records::online_ca_names()) {
+    const records::SnapshotCa* ca = link.snapshot().find_ca(name);
+    if (ca == nullptr) co_return http::Response::error(503, "not ready yet");
+    if (auto certificate = pki::parse_certificate(ca->certificate)) certificates.push_back(*std::move(certificate));
+  }
+  co_return certs_only(certificates);
+}
+
+net::Task<Result<records::CertificateChain>> Gateway::State::request_certificate(records::RoleMethod method,
+                                                                                 http::Request request,
+                                                                                 net::PeerInfo peer) {
+  records::RenewRequest order{peer.tls_chain.front(), {}, net::to_string(peer.address)};
+  CO_TRY(order.csr, pki::decode_est_body(as_text(request.body)));
+  CO_TRY(auto bytes, co_await link.call(method, records::encode(order)));
+  co_return records::parse_certificate_chain(bytes);
+}
+
+net::Task<http::Response> Gateway::State::enrol(http::Request request, net::PeerInfo peer) {
+  if (!link.has_lease()) co_return refusal({Errc::unavailable, {}});
+  if (peer.tls_chain.empty()) co_return http::Response::error(401, "want a client certificate");
+  const auto chain = identify(peer.tls_chain);
+  if (!chain) co_return refusal({Errc::unauthorized, {}});
+  Result<records::CertificateChain> answer = fail(Errc::internal, "enrolment: nothing done");
+  if (is_operational(*chain)) {
+    answer = co_await request_certificate(records::RoleMethod::renew, std::move(request), std::move(peer));
+  } else {
+    records::EnrolRequest order{peer.tls_chain.front(), {}, {}, net::to_string(peer.address)};
+    order.client_chain.assign(peer.tls_chain.begin() + 1, peer.tls_chain.end());
+    auto csr = pki::decode_est_body(as_text(request.body));
+    if (!csr) co_return refusal(csr.error());
+    order.csr = *std::move(csr);
+    auto bytes = co_await link.call(records::RoleMethod::enrol, records::encode(order));
+    answer = bytes ? records::parse_certificate_chain(*bytes)
+                   : Result<records::CertificateChain>(std::unexpected(bytes.error()));
+  }
+  if (!answer || answer->certificates.empty()) {
+    if (!answer) log::info("enrolment.refused", {{"error", answer.error()}, {"source", net::to_string(peer.address)}});
+    co_return refusal(answer ? Error{Errc::internal, {}} : answer.error());
+  }
+  auto certificate = pki::parse_certificate(answer->certificates.front());
+  if (!certificate) co_return refusal(certificate.error());
+  // RFC 7030 §4.2.3: "containing only the certificate that was issued".
+  co_return certs_only(std::span(&*certificate, 1));
+}
+
+net::Task<http::Response> Gateway::State::web_certificate(http::Request request, net::PeerInfo peer) {
+  const auto device = co_await authorise(peer);
+  if (!device) co_return refusal(device.error());
+  auto answer = co_await request_certificate(records::RoleMethod::web_certificate, std::move(request), std::move(peer));
+  if (!answer) co_return refusal(answer.error());
+  std::vector<pki::Certificate> chain;
+  for (const Bytes& der : answer->certificates) {
+    if (auto certificate = pki::parse_certificate(der)) chain.push_back(*std::move(certificate));
+  }
+  co_return certs_only(chain);
+}
+
+net::Task<http::Response> Gateway::State::claim_hash(http::Request request, net::PeerInfo peer) {
+  const auto device = co_await authorise(std::move(peer));
+  if (!device) co_return refusal(device.error());
+  const auto body = codec::parse_json(as_text(request.body));
+  const auto text = body ? body->text_at("hash") : Result<std::string>(std::unexpected(body.error()));
+  const auto bytes = text ? codec::decode_hex(*text) : Result<Bytes>(std::unexpected(text.error()));
+  if (!bytes || bytes->size() != 32) co_return refusal({Errc::malformed, {}});
+  records::ClaimHash claim{*device, {}};
+  std::ranges::copy(*bytes, claim.hash.begin());
+  auto done = co_await link.call(records::RoleMethod::claim_hash, records::encode(claim));
+  if (!done && done.error().code == Errc::conflict)
+    co_return http::Response::error(409, "the device is claimed already");
+  if (!done) co_return refusal(done.error());
+  co_return http::Response::text("{}", "application/json");
+}
+
+net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, net::PeerInfo peer) {
+  const auto device = co_await authorise(std::move(peer));
+  if (!device) co_return refusal(device.error());
+  auto batch = telemetry::parse_batch(request.body);
+  if (!batch) co_return refusal(batch.error());
+  const auto acknowledgement = std::make_shared<telemetry::Acknowledgement>();
+  const auto start = [this, name = *device, batch = *std::move(batch),
+                      acknowledgement](std::function<void(Result<void>)> done) {
+    sink.commit(name, batch, [acknowledgement, done = std::move(done)](Result<telemetry::Acknowledgement> result) {
+      if (!result) return done(std::unexpected(std::move(result).error()));
+      *acknowledgement = *result;
+      done({});
+    });
+  };
+  auto committed = co_await net::await_callback(start);
+  if (!committed) co_return refusal(committed.error());
+  co_return http::Response::bytes(telemetry::encode_acknowledgement(*acknowledgement), "application/octet-stream");
+}
+
+net::Task<http::Response> Gateway::State::facts(net::PeerInfo peer) {
+  const auto device = co_await authorise(std::move(peer));
+  if (!device) co_return refusal(device.error());
+  const records::SnapshotDevice* known = link.snapshot().find_device(*device);
+  const codec::Json out(codec::Json::Object{{"name", device->get()},
+                                            {"state", records::to_string(known->state)},
+                                            {"remote_access", known->remote_access},
+                                            {"zone", settings.zone.get()},
+                                            {"console_origin", settings.console_origin}});
+  co_return http::Response::text(out.write(), "application/json");
+}
+
+void Gateway::State::use_identity(crypto::TlsIdentity identity) {
+  crypto::TlsServerSettings server_settings;
+  server_settings.identity = std::move(identity);
+  server_settings.alpn = {"http/1.1"};
+  server_settings.client_auth = crypto::ClientAuth::optional;
+  server_settings.verify_client = [this](std::span<const Bytes> chain) -> Result<void> {
+    TRY_VOID(identify(chain));
+    return {};
+  };
+  auto context = crypto::TlsContext::server(std::move(server_settings));
+  if (!context) {
+    log::error("gateway.tls", {{"error", context.error()}});
+    return;
+  }
+  tls = *std::move(context);
+  log::info("gateway.ready");
+}
+
+net::Task<void> Gateway::State::serve_connection(net::HandedOver connection) {
+  const auto context = tls;
+  if (!connection.is_tls || !context) co_return;
+  auto stream = co_await net::tls_accept(std::move(connection.stream), context, kHandshakeLimit);
+  if (!stream) {
+    log::info("gateway.handshake-failed", {{"source", connection.source}, {"error", stream.error()}});
+    co_return;
+  }
+  co_await server.serve(*std::move(stream));
+}
+
+net::Task<Result<Bytes>> Gateway::State::read(Bytes request) {
+  CO_TRY(auto parsed, codec::parse_json(as_text(request)));
+  CO_TRY(auto answer, read_telemetry(sink, parsed));
+  co_return to_bytes(answer.write());
+}
+
+Gateway::Gateway(net::Executor executor, const Clock& clock, Random& random, telemetry::TelemetrySink& sink,
+                 Settings settings)
+    : state_(std::make_unique<State>(executor, clock, random, sink, std::move(settings))) {
+  const auto use = [state = state_.get()](crypto::TlsIdentity identity) { state->use_identity(std::move(identity)); };
+  net::spawn(executor, state_->link.keep_certificate(records::CertificateKind::server, use), "gateway.certificate");
+}
+
+Gateway::~Gateway() = default;
+
+net::Task<void> Gateway::serve_devices(net::Listener& listener) {
+  const auto take = [state = state_.get()](net::HandedOver connection) {
+    net::spawn(state->executor, state->serve_connection(std::move(connection)), "gateway.connection");
+  };
+  co_await net::serve_hand_over(listener, state_->settings.givers, take);
+}
+
+net::Task<void> Gateway::serve_readers(net::Listener& listener) {
+  for (;;) {
+    auto stream = co_await listener.accept(net::Deadline::never());
+    if (!stream) co_return;
+    const auto uid = (*stream)->peer().uid;
+    if (!uid || !state_->settings.askers.contains(*uid)) continue;
+    net::RpcOptions options;
+    options.on_request = [state = state_.get()](Bytes request, net::Caller) { return state->read(std::move(request)); };
+    net::spawn(state_->executor, net::serve_rpc(*std::move(stream), std::move(options)), "gateway.reader");
+  }
+}
+
+}  // namespace sallyport::gateway
