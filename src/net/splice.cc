@@ -1,0 +1,269 @@
+#include "net/splice.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+
+#include "net/detail/readiness.h"
+
+namespace sallyport::net {
+
+namespace asio = boost::asio;
+
+namespace {
+
+#ifdef SALLYPORT_LEAKY_RELAY
+// A relay that betrays its users, made to show that the search for their bytes would find them (tests/e2e). No product
+// is built with this.
+constexpr bool kMaySplice = false;
+void look_at(ByteView bytes) {
+  static Bytes seen;
+  append(seen, bytes);
+}
+#else
+constexpr bool kMaySplice = true;
+void look_at(ByteView) {}
+#endif
+
+bool would_block(int cause) {
+  return cause == EAGAIN || cause == EWOULDBLOCK;
+}
+
+std::optional<Pipe> make_pipe_of(std::size_t bytes) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) return std::nullopt;
+  // Less than asked for still works.
+  static_cast<void>(::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(bytes)));
+  return Pipe{.read_end = Descriptor(ends[0]), .write_end = Descriptor(ends[1])};
+}
+
+void reset_socket(asio::posix::stream_descriptor& socket) {
+  if (!socket.is_open()) return;
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  static_cast<void>(::setsockopt(socket.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
+}
+
+}  // namespace
+
+PipePool::PipePool(std::size_t count, std::size_t bytes) {
+  free_.reserve(count);
+  while (free_.size() < count) {
+    auto pipe = make_pipe_of(bytes);
+    if (!pipe) break;
+    free_.push_back(*std::move(pipe));
+  }
+  total_ = free_.size();
+}
+
+std::optional<Pipe> PipePool::take() {
+  if (free_.empty()) return std::nullopt;
+  std::optional<Pipe> pipe(std::move(free_.back()));
+  free_.pop_back();
+  return pipe;
+}
+
+void PipePool::give_back(Pipe pipe) {
+  free_.push_back(std::move(pipe));
+}
+
+// One direction. What was taken from `from` and not yet given to `to` is in `pipe`, or in `held`.
+struct Splice::Flow {
+  asio::posix::stream_descriptor& from;
+  asio::posix::stream_descriptor& to;
+  std::optional<Pipe> pipe{};
+  std::size_t in_pipe = 0;
+  Bytes held{};
+  std::size_t held_from = 0;
+  bool bulk = false;
+  bool ended = false;
+  std::uint64_t total = 0;
+};
+
+struct Splice::State {
+  State(Executor executor, Descriptor left_socket, Descriptor right_socket, PipePool& pipes, OnEnd told)
+      : left(executor, left_socket.release()),
+        right(executor, right_socket.release()),
+        pool(pipes),
+        on_end(std::move(told)),
+        forward{.from = left, .to = right},
+        backward{.from = right, .to = left} {}
+
+  asio::posix::stream_descriptor left;
+  asio::posix::stream_descriptor right;
+  PipePool& pool;
+  OnEnd on_end;
+  Flow forward;
+  Flow backward;
+  bool over = false;
+
+  // Each returns what happened; would-block is success with nothing moved.
+  enum class Step : std::uint8_t { done, blocked, ended, broken };
+  Step take(Flow& flow);
+  Step take_by_copy(Flow& flow);
+  Step take_by_splice(Flow& flow);
+  Step give(Flow& flow);
+  Step give_held(Flow& flow);
+  void drop_pipe(Flow& flow);
+};
+
+// Empties the pipe, whose bytes end here with their connection, rather than lose its size.
+void Splice::State::drop_pipe(Flow& flow) {
+  if (!flow.pipe) return;
+  std::array<std::uint8_t, kBulkThreshold> discarded;
+  while (flow.in_pipe > 0) {
+    const ssize_t got = ::read(flow.pipe->read_end.get(), discarded.data(), discarded.size());
+    if (got <= 0) break;
+    flow.in_pipe -= static_cast<std::size_t>(got);
+  }
+  if (flow.in_pipe == 0) pool.give_back(*std::move(flow.pipe));
+  flow.pipe.reset();
+}
+
+Splice::State::Step Splice::State::take_by_copy(Flow& flow) {
+  static thread_local std::array<std::uint8_t, kBulkThreshold> buffer;
+  const ssize_t got = ::recv(flow.from.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got < 0) return would_block(errno) || errno == EINTR ? Step::blocked : Step::broken;
+  if (got == 0) return Step::ended;
+  const ByteView bytes = ByteView(buffer).first(static_cast<std::size_t>(got));
+  flow.total += bytes.size();
+  flow.bulk = kMaySplice && bytes.size() == buffer.size();
+  look_at(bytes);
+  const ssize_t sent = ::send(flow.to.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0 && !would_block(errno) && errno != EINTR) return Step::broken;
+  const auto given = sent < 0 ? std::size_t{0} : static_cast<std::size_t>(sent);
+  flow.held.assign(bytes.begin() + static_cast<std::ptrdiff_t>(given), bytes.end());
+  flow.held_from = 0;
+  return Step::done;
+}
+
+Splice::State::Step Splice::State::take_by_splice(Flow& flow) {
+  const ssize_t got = ::splice(flow.from.native_handle(), nullptr, flow.pipe->write_end.get(), nullptr, kSpliceStep,
+                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (got < 0 && !would_block(errno) && errno != EINTR) return Step::broken;
+  if (got < 0 || static_cast<std::size_t>(got) < kBulkThreshold) flow.bulk = false;
+  if (got < 0) return Step::blocked;
+  if (got == 0) return Step::ended;
+  flow.in_pipe = static_cast<std::size_t>(got);
+  flow.total += flow.in_pipe;
+  return Step::done;
+}
+
+Splice::State::Step Splice::State::take(Flow& flow) {
+  if (flow.bulk && !flow.pipe) flow.pipe = pool.take();
+  return flow.bulk && flow.pipe ? take_by_splice(flow) : take_by_copy(flow);
+}
+
+Splice::State::Step Splice::State::give_held(Flow& flow) {
+  while (flow.held_from < flow.held.size()) {
+    const ssize_t sent = ::send(flow.to.native_handle(), flow.held.data() + flow.held_from,
+                                flow.held.size() - flow.held_from, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return would_block(errno) || errno == EINTR ? Step::blocked : Step::broken;
+    flow.held_from += static_cast<std::size_t>(sent);
+  }
+  Bytes().swap(flow.held);
+  flow.held_from = 0;
+  return Step::done;
+}
+
+Splice::State::Step Splice::State::give(Flow& flow) {
+  if (!flow.held.empty()) return give_held(flow);
+  while (flow.in_pipe > 0) {
+    const ssize_t moved = ::splice(flow.pipe->read_end.get(), nullptr, flow.to.native_handle(), nullptr, flow.in_pipe,
+                                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (moved < 0) return would_block(errno) || errno == EINTR ? Step::blocked : Step::broken;
+    if (moved == 0) return Step::broken;
+    flow.in_pipe -= static_cast<std::size_t>(moved);
+  }
+  return Step::done;
+}
+
+Splice::Splice(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Splice::~Splice() = default;
+
+std::shared_ptr<Splice> Splice::start(Executor executor, Descriptor left, Descriptor right, PipePool& pool,
+                                      OnEnd on_end) {
+  std::shared_ptr<Splice> splice(
+      new Splice(std::make_unique<State>(executor, std::move(left), std::move(right), pool, std::move(on_end))));
+  asio::post(executor, [splice] {
+    splice->pump(splice->state_->forward);
+    splice->pump(splice->state_->backward);
+  });
+  return splice;
+}
+
+// One step of a direction: give what is held, take more, give that, and wait for whatever stopped it.
+void Splice::pump(Flow& flow) {
+  using Step = State::Step;
+  if (state_->over || flow.ended) return;
+  const auto broken = [this] { finish(Error{Errc::unavailable, "splice: connection reset"}); };
+  Step step = state_->give(flow);
+  if (step == Step::broken) return broken();
+  if (step == Step::blocked) return wait_to_write(flow);
+  step = state_->take(flow);
+  if (step == Step::broken) return broken();
+  if (step == Step::ended) {
+    flow.ended = true;
+    state_->drop_pipe(flow);
+    if (state_->forward.ended && state_->backward.ended) return finish(std::nullopt);
+    static_cast<void>(::shutdown(flow.to.native_handle(), SHUT_WR));
+    return;
+  }
+  if (step == Step::done) {
+    step = state_->give(flow);
+    if (step == Step::broken) return broken();
+    if (step == Step::blocked) return wait_to_write(flow);
+  }
+  if (!flow.bulk) state_->drop_pipe(flow);
+  wait_to_read(flow);
+}
+
+void Splice::wait_to_read(Flow& flow) {
+  flow.from.async_wait(asio::posix::descriptor_base::wait_read,
+                       [self = shared_from_this(), &flow](const boost::system::error_code& error) {
+                         if (!error) self->pump(flow);
+                       });
+}
+
+void Splice::wait_to_write(Flow& flow) {
+  flow.to.async_wait(asio::posix::descriptor_base::wait_write,
+                     [self = shared_from_this(), &flow](const boost::system::error_code& error) {
+                       if (!error) self->pump(flow);
+                     });
+}
+
+void Splice::finish(std::optional<Error> error) {
+  if (state_->over) return;
+  state_->over = true;
+  if (error) {
+    reset_socket(state_->left);
+    reset_socket(state_->right);
+  }
+  boost::system::error_code ignored;
+  state_->drop_pipe(state_->forward);
+  state_->drop_pipe(state_->backward);
+  asio::post(state_->left.get_executor(), [self = shared_from_this(), cause = std::move(error)] {
+    if (const auto told = std::exchange(self->state_->on_end, nullptr)) told(cause);
+  });
+  state_->left.close(ignored);
+  state_->right.close(ignored);
+}
+
+void Splice::abort() {
+  finish(Error{Errc::unavailable, "splice: cut"});
+}
+
+std::uint64_t Splice::left_to_right() const {
+  return state_->forward.total;
+}
+
+std::uint64_t Splice::right_to_left() const {
+  return state_->backward.total;
+}
+
+}  // namespace sallyport::net
