@@ -65,6 +65,8 @@ struct TlsClientSettings {
   bool resume = false;
 };
 
+struct TlsCallbacks;
+
 // An immutable set of choices for many sessions. Thread-safe. TLS 1.3 only, X25519 and P-256 (X25519MLKEM768 first
 // where the library has it), no early data, no renegotiation, buffers released while idle.
 class TlsContext {
@@ -77,6 +79,7 @@ class TlsContext {
 
  private:
   friend class TlsSession;
+  friend struct TlsCallbacks;
   struct State;
   explicit TlsContext(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
@@ -106,6 +109,8 @@ class TlsSession {
   Result<TlsStep> handshake();
   Result<TlsStep> read(std::span<std::uint8_t> into);
   Result<TlsStep> write(ByteView from);
+  // Whether bytes have been received that read() has not looked at yet; the descriptor says nothing of them.
+  bool has_pending() const;
   // Sends close_notify. The connection may then be closed without waiting for the peer's.
   Result<TlsStep> shutdown();
 
@@ -123,6 +128,7 @@ class TlsSession {
   Result<Bytes> export_keying_material(std::string_view label, std::size_t length) const;
 
  private:
+  friend struct TlsCallbacks;
   struct State;
   std::unique_ptr<State> state_;
 };

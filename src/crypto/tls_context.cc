@@ -1,0 +1,161 @@
+#include "crypto/detail/tls_context.h"
+
+namespace sallyport::crypto {
+namespace {
+
+// X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem) is known from OpenSSL 3.5 on.
+constexpr const char* kHybridGroups = "X25519MLKEM768:X25519:P-256";
+constexpr const char* kClassicGroups = "X25519:P-256";
+constexpr const char* kSignatureAlgorithms =
+    "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ed25519:rsa_pss_rsae_sha256:rsa_pss_rsae_sha384";
+constexpr std::size_t kMaxAlpnWire = 1024;
+
+Result<OwnedCertificate> decode_certificate(ByteView der) {
+  const unsigned char* at = der.data();
+  OwnedCertificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (!certificate || at != der.data() + der.size()) {
+    return fail(Errc::malformed, "tls identity: a certificate of the chain is not one DER certificate");
+  }
+  return certificate;
+}
+
+Result<std::string> encode_alpn(const std::vector<std::string>& protocols) {
+  std::string wire;
+  for (const auto& protocol : protocols) {
+    if (protocol.empty() || protocol.size() > 255)
+      return fail(Errc::malformed, "tls: an ALPN name is empty or too long");
+    wire += static_cast<char>(protocol.size());
+    wire += protocol;
+  }
+  if (wire.size() > kMaxAlpnWire) return fail(Errc::malformed, "tls: the ALPN list is too long");
+  return wire;
+}
+
+Result<OwnedSslContext> make_context(const SSL_METHOD* method) {
+  const ErrorQueueGuard guard;
+  OwnedSslContext context(SSL_CTX_new(method));
+  SSL_CTX* raw = context.get();
+  // OpenSSL's macros want lists that they could write to.
+  std::string hybrid_groups(kHybridGroups);
+  std::string classic_groups(kClassicGroups);
+  std::string signature_algorithms(kSignatureAlgorithms);
+  if (raw == nullptr || SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION) != 1 ||
+      SSL_CTX_set_max_proto_version(raw, TLS1_3_VERSION) != 1 ||
+      (SSL_CTX_set1_groups_list(raw, hybrid_groups.data()) != 1 &&
+       SSL_CTX_set1_groups_list(raw, classic_groups.data()) != 1) ||
+      SSL_CTX_set1_sigalgs_list(raw, signature_algorithms.data()) != 1) {
+    return fail(Errc::internal, take_openssl_error("tls: no context"));
+  }
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_max_early_data(raw, 0);
+  SSL_CTX_set_recv_max_early_data(raw, 0);
+  SSL_CTX_set_max_cert_list(raw, static_cast<long>(kMaxPeerChainBytes));
+  SSL_CTX_set_cert_verify_callback(raw, &TlsCallbacks::verify, nullptr);
+  return context;
+}
+
+}  // namespace
+
+int verify_mode(ClientAuth wanted) {
+  switch (wanted) {
+    case ClientAuth::none:
+      return SSL_VERIFY_NONE;
+    case ClientAuth::optional:
+      return SSL_VERIFY_PEER;
+    case ClientAuth::required:
+      return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  }
+  return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+}
+
+std::string take_openssl_error(std::string_view fallback) {
+  const unsigned long code = ERR_get_error();
+  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  return reason == nullptr ? std::string(fallback) : "tls: " + std::string(reason);
+}
+
+Result<void> use_identity(SSL_CTX* context, SSL* ssl, const TlsIdentity& identity) {
+  const ErrorQueueGuard guard;
+  if (identity.chain.empty() || !identity.key) return fail(Errc::malformed, "tls identity: no certificate or no key");
+  TRY(auto leaf, decode_certificate(identity.chain.front()));
+  Owned<STACK_OF(X509), [](STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }> issuers(sk_X509_new_null());
+  for (std::size_t i = 1; i < identity.chain.size(); ++i) {
+    TRY(auto issuer, decode_certificate(identity.chain[i]));
+    if (!issuers || sk_X509_push(issuers.get(), issuer.get()) <= 0)
+      return fail(Errc::internal, "tls identity: no memory");
+    static_cast<void>(issuer.release());
+  }
+  EVP_PKEY* key = identity.key->native();
+  const int used = ssl != nullptr ? SSL_use_cert_and_key(ssl, leaf.get(), key, issuers.get(), 1)
+                                  : SSL_CTX_use_cert_and_key(context, leaf.get(), key, issuers.get(), 1);
+  if (used != 1) return fail(Errc::malformed, take_openssl_error("tls identity: refused") + " (certificate and key)");
+  return {};
+}
+
+TlsContext::TlsContext(std::unique_ptr<State> state) : state_(std::move(state)) {}
+TlsContext::~TlsContext() = default;
+
+Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings settings) {
+  const bool asks = settings.client_auth != ClientAuth::none || settings.client_auth_for != nullptr;
+  if (asks && !settings.verify_client)
+    return fail(Errc::conflict, "tls server: client certificates without a verifier");
+  if (asks && settings.session_tickets) {
+    return fail(Errc::conflict, "tls server: tickets with client certificates, want one of the two");
+  }
+  if (settings.require_alpn && settings.alpn.empty())
+    return fail(Errc::conflict, "tls server: ALPN required, none named");
+  TRY(auto alpn, encode_alpn(settings.alpn));
+  TRY(auto context, make_context(TLS_server_method()));
+  SSL_CTX* raw = context.get();
+  if (!settings.identity.chain.empty() || !settings.identity_for) {
+    TRY_VOID(use_identity(raw, nullptr, settings.identity));
+  }
+  SSL_CTX_set_verify(raw, verify_mode(settings.client_auth), nullptr);
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  if (settings.session_tickets) {
+    SSL_CTX_set_num_tickets(raw, 1);
+  } else {
+    SSL_CTX_set_num_tickets(raw, 0);
+    SSL_CTX_set_options(raw, SSL_OP_NO_TICKET);
+  }
+  SSL_CTX_set_tlsext_servername_callback(raw, &TlsCallbacks::select_name);
+  if (settings.require_alpn) SSL_CTX_set_client_hello_cb(raw, &TlsCallbacks::require_alpn, nullptr);
+  if (!settings.alpn.empty()) SSL_CTX_set_alpn_select_cb(raw, &TlsCallbacks::select_alpn, nullptr);
+  if (settings.ocsp_staple) SSL_CTX_set_tlsext_status_cb(raw, &TlsCallbacks::staple);
+
+  auto state = std::make_unique<State>();
+  state->context = std::move(context);
+  state->is_server = true;
+  state->server = std::move(settings);
+  state->alpn_wire = std::move(alpn);
+  return std::shared_ptr<TlsContext>(new TlsContext(std::move(state)));
+}
+
+Result<std::shared_ptr<TlsContext>> TlsContext::client(TlsClientSettings settings) {
+  if (!settings.verify_server) return fail(Errc::conflict, "tls client: no verifier for the server");
+  TRY(auto alpn, encode_alpn(settings.alpn));
+  TRY(auto context, make_context(TLS_client_method()));
+  SSL_CTX* raw = context.get();
+  if (settings.identity) TRY_VOID(use_identity(raw, nullptr, *settings.identity));
+  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+  // SSL_CTX_set_alpn_protos returns 0 for success.
+  if (!alpn.empty() && SSL_CTX_set_alpn_protos(raw, as_bytes(alpn).data(), static_cast<unsigned>(alpn.size())) != 0) {
+    return fail(Errc::internal, take_openssl_error("tls client: ALPN refused"));
+  }
+  if (settings.request_ocsp_staple) SSL_CTX_set_tlsext_status_type(raw, TLSEXT_STATUSTYPE_ocsp);
+  if (settings.resume) {
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(raw, &TlsCallbacks::remember);
+  } else {
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  }
+
+  auto state = std::make_unique<State>();
+  state->context = std::move(context);
+  state->client = std::move(settings);
+  state->alpn_wire = std::move(alpn);
+  return std::shared_ptr<TlsContext>(new TlsContext(std::move(state)));
+}
+
+}  // namespace sallyport::crypto
