@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace sallyport::net {
@@ -18,6 +19,14 @@ Result<void> set_non_blocking(int descriptor) {
     return failf(Errc::internal, "descriptor: cannot be made non-blocking: {}", std::strerror(errno));
   }
   return {};
+}
+
+Result<std::pair<Descriptor, Descriptor>> make_socket_pair() {
+  int ends[2] = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    return failf(Errc::overloaded, "socket pair: {}", std::strerror(errno));
+  }
+  return std::pair(Descriptor(ends[0]), Descriptor(ends[1]));
 }
 
 }  // namespace sallyport::net

@@ -36,4 +36,7 @@ class Descriptor {
 // Sets O_NONBLOCK.
 Result<void> set_non_blocking(int descriptor);
 
+// Two connected Unix stream sockets, non-blocking and close-on-exec.
+Result<std::pair<Descriptor, Descriptor>> make_socket_pair();
+
 }  // namespace sallyport::net

@@ -1,6 +1,8 @@
 // Frames over a stream: `u32 length | bytes`.
 #pragma once
 
+#include <array>
+
 #include "net/stream.h"
 
 namespace sallyport::net {
@@ -23,7 +25,7 @@ class FrameChannel {
   Stream& stream() { return *stream_; }
 
  private:
-  Task<Result<Bytes>> read_rest(std::array<std::uint8_t, 4> header, std::size_t have, Deadline deadline);
+  Task<Result<Bytes>> read_body(std::array<std::uint8_t, 4> header, Deadline deadline);
 
   StreamPtr stream_;
   std::size_t max_frame_;

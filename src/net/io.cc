@@ -53,6 +53,10 @@ void Io::run_for(milliseconds limit) {
   state_->context.run_for(limit);
 }
 
+void Io::restart() {
+  state_->context.restart();
+}
+
 void Io::stop() {
   state_->context.stop();
 }

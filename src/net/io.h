@@ -22,6 +22,8 @@ class Io {
   void run();
   // Runs what is ready and what becomes ready within `limit`; for tests.
   void run_for(milliseconds limit);
+  // Makes run() possible again after stop() or an end for want of work.
+  void restart();
   void stop();                            // thread-safe
   void post(std::function<void()> work);  // thread-safe
   // Calls `work` once when the process receives SIGTERM or SIGINT.

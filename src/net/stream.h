@@ -43,6 +43,9 @@ class Stream {
 
   // Reads at least one byte; 0 is the orderly end of the peer's direction. `into` must not be empty.
   virtual Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) = 0;
+  // Returns when read_some would not wait: bytes, the end or a fault. May return early by mistake (TLS). Lets a reader
+  // hold no buffer while nothing comes.
+  virtual Task<Result<void>> wait_readable(Deadline deadline) = 0;
   // Writes all of `from`, which must stay until it returns.
   virtual Task<Result<void>> write_all(ByteView from, Deadline deadline) = 0;
   // Ends our direction (FIN, close_notify); the peer's goes on.

@@ -1,0 +1,79 @@
+#include "net/copy.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "net/run.h"
+#include "net/timer.h"
+
+namespace sallyport::net {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// What both directions share.
+struct Copy {
+  Copy(Stream& left_side, Stream& right_side, milliseconds limit)
+      : left(left_side), right(right_side), idle_limit(limit) {}
+
+  void break_with(Error error) {
+    if (!totals.error) totals.error = std::move(error);
+    left.close();
+    right.close();
+  }
+
+  Stream& left;
+  Stream& right;
+  milliseconds idle_limit;
+  SteadyClock::time_point last_byte = SteadyClock::now();
+  CopyTotals totals;
+};
+
+// Waits for something to read; goes on waiting while the other direction moves.
+Task<Result<void>> wait_unless_idle(Copy& copy, Stream& from) {
+  while (true) {
+    const auto silence = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - copy.last_byte);
+    auto ready = co_await from.wait_readable(std::max(milliseconds(1), copy.idle_limit - silence));
+    const bool idle = SteadyClock::now() - copy.last_byte >= copy.idle_limit;
+    if (ready || ready.error().code != Errc::expired || idle) co_return ready;
+  }
+}
+
+// Moves what has arrived; 0 when the direction has ended.
+Task<Result<std::size_t>> pass_on(Copy& copy, Stream& from, Stream& to) {
+  CO_TRY_VOID(co_await wait_unless_idle(copy, from));
+  const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kCopyBuffer);
+  CO_TRY(const auto count, co_await from.read_some(std::span(buffer.get(), kCopyBuffer), copy.idle_limit));
+  copy.last_byte = SteadyClock::now();
+  if (count == 0) {
+    CO_TRY_VOID(co_await to.shutdown_write(copy.idle_limit));
+  } else {
+    CO_TRY_VOID(co_await to.write_all(ByteView(buffer.get(), count), copy.idle_limit));
+  }
+  copy.last_byte = SteadyClock::now();
+  co_return count;
+}
+
+Task<void> copy_one_way(Copy& copy, Stream& from, Stream& to, std::uint64_t& total) {
+  while (true) {
+    auto passed = co_await pass_on(copy, from, to);
+    if (!passed) {
+      copy.break_with(std::move(passed).error());
+      co_return;
+    }
+    if (*passed == 0) co_return;
+    total += *passed;
+  }
+}
+
+}  // namespace
+
+Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, milliseconds idle_limit) {
+  Copy copy(left, right, idle_limit);
+  auto forth = copy_one_way(copy, left, right, copy.totals.left_to_right);
+  auto back = copy_one_way(copy, right, left, copy.totals.right_to_left);
+  co_await join(std::move(forth), std::move(back));
+  co_return copy.totals;
+}
+
+}  // namespace sallyport::net

@@ -1,0 +1,160 @@
+#include "net/detail/socket_stream.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "net/run.h"
+
+namespace sallyport::net {
+namespace {
+
+bool would_block(int cause) {
+  return cause == EAGAIN || cause == EWOULDBLOCK;
+}
+
+Result<void> set_option(int socket, int level, int option, std::int64_t value) {
+  const int number = static_cast<int>(value);
+  if (::setsockopt(socket, level, option, &number, sizeof(number)) == 0) return {};
+  return system_error("socket option", errno);
+}
+
+}  // namespace
+
+SocketStream::SocketStream(Executor executor, Descriptor socket, PeerInfo peer)
+    : readiness_(std::move(executor), std::move(socket)), peer_(std::move(peer)) {}
+
+Task<Result<std::size_t>> SocketStream::read_some(std::span<std::uint8_t> into, Deadline deadline) {
+  SALLYPORT_CHECK(!into.empty());
+  while (readiness_.is_open()) {
+    const ssize_t got = ::recv(readiness_.get(), into.data(), into.size(), 0);
+    if (got >= 0) {
+      if (readiness_.turn_is_over()) co_await yield();
+      co_return static_cast<std::size_t>(got);
+    }
+    if (errno == EINTR) continue;
+    if (!would_block(errno)) co_return system_error("stream: read", errno);
+    CO_TRY_VOID(co_await readiness_.wait(Direction::read, deadline));
+  }
+  co_return fail(Errc::unavailable, "stream: closed");
+}
+
+Task<Result<void>> SocketStream::wait_readable(Deadline deadline) {
+  if (!readiness_.is_open()) co_return fail(Errc::unavailable, "stream: closed");
+  std::uint8_t byte = 0;
+  const ssize_t seen = ::recv(readiness_.get(), &byte, 1, MSG_PEEK);
+  if (seen >= 0 || !would_block(errno)) co_return Result<void>{};
+  co_return co_await readiness_.wait(Direction::read, deadline);
+}
+
+Task<Result<void>> SocketStream::write_all(ByteView from, Deadline deadline) {
+  while (readiness_.is_open()) {
+    if (from.empty()) {
+      if (readiness_.turn_is_over()) co_await yield();
+      co_return Result<void>{};
+    }
+    const ssize_t sent = ::send(readiness_.get(), from.data(), from.size(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      from = from.subspan(static_cast<std::size_t>(sent));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (!would_block(errno)) co_return system_error("stream: write", errno);
+    CO_TRY_VOID(co_await readiness_.wait(Direction::write, deadline));
+  }
+  co_return fail(Errc::unavailable, "stream: closed");
+}
+
+Task<Result<void>> SocketStream::shutdown_write(Deadline) {
+  if (!readiness_.is_open()) co_return fail(Errc::unavailable, "stream: closed");
+  if (::shutdown(readiness_.get(), SHUT_WR) != 0) co_return system_error("stream: shutdown", errno);
+  co_return Result<void>{};
+}
+
+Result<Descriptor> SocketStream::release() {
+  auto descriptor = readiness_.release();
+  if (!descriptor.is_open()) return fail(Errc::unavailable, "stream: closed");
+  return descriptor;
+}
+
+Address to_address(const sockaddr_storage& from) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (from.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &from, sizeof(v4));
+    ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    return {.host = text.data(), .port = ntohs(v4.sin_port)};
+  }
+  if (from.ss_family != AF_INET6) return {};
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &from, sizeof(v6));
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    ::inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text.data(), text.size());
+  } else {
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+  }
+  return {.host = text.data(), .port = ntohs(v6.sin6_port)};
+}
+
+Result<PeerInfo> describe_peer(int socket) {
+  int type = 0;
+  socklen_t size = sizeof(type);
+  if (::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) {
+    return fail(Errc::malformed, "socket: no stream socket");
+  }
+  sockaddr_storage address{};
+  size = sizeof(address);
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return system_error("socket", errno);
+  PeerInfo peer;
+  if (address.ss_family == AF_UNIX) {
+    ucred credentials{};
+    size = sizeof(credentials);
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+      return system_error("peer credentials", errno);
+    }
+    peer.uid = credentials.uid;
+    return peer;
+  }
+  if (address.ss_family != AF_INET && address.ss_family != AF_INET6) {
+    return fail(Errc::malformed, "socket: neither TCP nor Unix");
+  }
+  peer.address = to_address(address);
+  return peer;
+}
+
+Result<void> set_socket_options(Stream& stream, const SocketOptions& options) {
+  const int socket = stream.native();
+  if (socket < 0 || stream.peer().address.host.empty()) return {};
+  if (options.no_delay) TRY_VOID(set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1));
+  if (options.user_timeout.count() > 0) {
+    TRY_VOID(set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout.count()));
+  }
+  if (options.keepalive_idle.count() > 0) {
+    TRY_VOID(set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1));
+    TRY_VOID(set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, options.keepalive_idle.count()));
+  }
+  if (options.keepalive_interval.count() > 0) {
+    TRY_VOID(set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, options.keepalive_interval.count()));
+  }
+  return {};
+}
+
+Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket) {
+  TRY(auto peer, describe_peer(socket.get()));
+  TRY_VOID(set_non_blocking(socket.get()));
+  return std::make_unique<SocketStream>(std::move(executor), std::move(socket), std::move(peer));
+}
+
+Task<Result<void>> finish_connect(Readiness& socket, Deadline deadline) {
+  CO_TRY_VOID(co_await socket.wait(Direction::write, deadline));
+  int cause = 0;
+  socklen_t size = sizeof(cause);
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &cause, &size) != 0) cause = errno;
+  if (cause != 0) co_return system_error("connect", cause);
+  co_return Result<void>{};
+}
+
+}  // namespace sallyport::net

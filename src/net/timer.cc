@@ -1,0 +1,102 @@
+#include "net/timer.h"
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <vector>
+
+namespace sallyport::net {
+
+namespace asio = boost::asio;
+using SteadyClock = std::chrono::steady_clock;
+
+Deadline::Deadline(milliseconds from_now) {
+  const auto now = SteadyClock::now();
+  const auto most = std::chrono::duration_cast<milliseconds>(SteadyClock::time_point::max() - now);
+  at_ = from_now >= most ? SteadyClock::time_point::max() : now + from_now;
+}
+
+Deadline Deadline::never() {
+  return Deadline(SteadyClock::time_point::max());
+}
+
+bool Deadline::passed() const {
+  return SteadyClock::now() >= at_;
+}
+
+milliseconds Deadline::remaining() const {
+  return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(at_ - SteadyClock::now()));
+}
+
+Task<void> sleep_until(Deadline deadline) {
+  asio::steady_timer timer(co_await current_executor(), deadline.at());
+  boost::system::error_code error;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+}
+
+Task<void> sleep_for(milliseconds duration) {
+  return sleep_until(Deadline(duration));
+}
+
+struct Event::State {
+  struct Waiter {
+    Waiter(const Executor& executor, Deadline deadline) : timer(executor, deadline.at()) {}
+    asio::steady_timer timer;
+    bool woken = false;
+  };
+
+  explicit State(Executor on) : executor(std::move(on)) {}
+  void wake_all() {
+    for (auto& waiter : std::exchange(waiters, {})) {
+      waiter->woken = true;
+      waiter->timer.cancel();
+    }
+  }
+
+  Executor executor;
+  bool set = false;
+  bool ended = false;
+  std::vector<std::shared_ptr<Waiter>> waiters;
+};
+
+Event::Event(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+
+Event::~Event() {
+  state_->ended = true;
+  state_->wake_all();
+}
+
+void Event::set() {
+  state_->set = true;
+  state_->wake_all();
+}
+
+void Event::clear() {
+  state_->set = false;
+}
+
+bool Event::is_set() const {
+  return state_->set;
+}
+
+Task<Result<void>> Event::wait(Deadline deadline) {
+  return wait_on(state_, deadline);
+}
+
+Task<Result<void>> Event::wait_on(std::shared_ptr<State> state, Deadline deadline) {
+  if (state->set) co_return Result<void>{};
+  if (state->ended) co_return fail(Errc::unavailable, "wait: what was waited for has gone");
+  auto waiter = std::make_shared<State::Waiter>(state->executor, deadline);
+  state->waiters.push_back(waiter);
+  boost::system::error_code error;
+  co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  if (!waiter->woken) {
+    std::erase(state->waiters, waiter);
+    co_return fail(Errc::expired, "wait: deadline passed");
+  }
+  if (state->ended && !state->set) co_return fail(Errc::unavailable, "wait: what was waited for has gone");
+  co_return Result<void>{};
+}
+
+}  // namespace sallyport::net
