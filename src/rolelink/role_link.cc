@@ -124,6 +124,7 @@ net::Task<Result<void>> RoleLink::State::subscribe(std::weak_ptr<State> weak, st
   Bytes request = records::with_method(records::RoleMethod::subscribe, records::encode(what));
   CO_TRY_VOID(co_await peer->call(std::move(request), kCallLimit));
   log::info("rolelink.subscribed", {{"role", self->settings.role}, {"have", what.have_number}});
+  if (self->events.on_subscribed) self->events.on_subscribed();
   co_return Result<void>{};
 }
 

@@ -32,6 +32,8 @@ struct Events {
   std::function<void(ByteView sealed)> on_grant;
   std::function<void(const records::CutEvent& cut)> on_cut;
   std::function<void(std::string_view json)> on_admin_event;
+  // A connection was made and subscribed: what the authority knows only from this role must be told again.
+  std::function<void()> on_subscribed;
   std::function<void()> on_disconnect;
 };
 
