@@ -1,0 +1,199 @@
+#include "store/detail/commit_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <latch>
+
+#include "store/detail/open_database.h"
+#include "store/detail/shared_database.h"
+#include "store/detail/test_folder.h"
+
+namespace sallyport::store {
+namespace {
+
+constexpr const char* kMigrations[] = {"CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB NOT NULL) STRICT"};
+constexpr Schema kSchema{.name = "test", .application_id = 0x53507878, .migrations = kMigrations};
+
+Result<void> insert(Database& database, std::int64_t key, std::size_t size = 1) {
+  TRY_VOID(database.run("INSERT INTO t VALUES(?1, ?2)", key, Bytes(size, 1)));
+  return {};
+}
+
+class CommitQueueTest : public testing::Test {
+ protected:
+  std::int64_t count() {
+    std::int64_t found = -1;
+    EXPECT_TRUE(database_->read([&](Database& database) -> Result<void> {
+      TRY(found, database.integer("SELECT count(*) FROM t"));
+      return {};
+    }));
+    return found;
+  }
+
+  TestFolder folder_;
+  std::unique_ptr<SharedDatabase> database_ = SharedDatabase::open(folder_.file("a.db"), kSchema).value();
+};
+
+TEST_F(CommitQueueTest, UndoesOnlyTheWorkThatFails) {
+  std::latch held(1);
+  std::latch done(4);
+  std::array<std::optional<Result<void>>, 4> results;
+  const auto keep = [&](std::size_t i) {
+    return [&, i](Result<void> result) {
+      results[i] = std::move(result);
+      done.count_down();
+    };
+  };
+  // The first work holds the writer until the rest are queued, so that those share one transaction.
+  database_->write(
+      [&](Database& database) {
+        held.wait();
+        return insert(database, 1);
+      },
+      keep(0));
+  database_->write([](Database& database) { return insert(database, 2); }, keep(1));
+  database_->write(
+      [](Database& database) -> Result<void> {
+        TRY_VOID(insert(database, 3));
+        return fail(Errc::unauthorized, "refused after writing");
+      },
+      keep(2));
+  database_->write([](Database& database) -> Result<void> { return insert(database, 2); }, keep(3));
+  held.count_down();
+  done.wait();
+  EXPECT_TRUE(*results[0]);
+  EXPECT_TRUE(*results[1]);
+  EXPECT_EQ(results[2]->error().code, Errc::unauthorized);
+  EXPECT_EQ(results[3]->error().code, Errc::conflict) << "each work sees those before it";
+  EXPECT_EQ(count(), 2);
+}
+
+TEST_F(CommitQueueTest, CompletesInOrderAfterTheCommit) {
+  std::vector<int> order;
+  std::promise<void> last;
+  for (int i = 0; i < 100; ++i) {
+    database_->write([i](Database& database) { return insert(database, i); },
+                     [&, i](Result<void> result) {
+                       EXPECT_TRUE(result);
+                       order.push_back(i);
+                       // Another connection sees it: it is committed.
+                       EXPECT_GT(count(), i);
+                       if (i == 99) last.set_value();
+                     });
+  }
+  last.get_future().get();
+  EXPECT_TRUE(std::ranges::is_sorted(order));
+}
+
+TEST_F(CommitQueueTest, ServesManyThreads) {
+  std::atomic<int> failures = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 200; ++i)
+          if (!database_->write_and_wait([&](Database& database) { return insert(database, t * 1'000 + i); }))
+            ++failures;
+      });
+    }
+  }
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(count(), 800);
+}
+
+TEST_F(CommitQueueTest, CommitsWhatIsWaitingAtItsEnd) {
+  std::atomic<int> done = 0;
+  for (int i = 0; i < 50; ++i)
+    database_->write([i](Database& database) { return insert(database, i); }, [&](Result<void>) { ++done; });
+  database_.reset();
+  EXPECT_EQ(done, 50);
+  database_ = SharedDatabase::open(folder_.file("a.db"), kSchema).value();
+  EXPECT_EQ(count(), 50);
+}
+
+TEST_F(CommitQueueTest, RefusesWhenTooManyWait) {
+  std::latch held(1);
+  std::atomic<int> refused = 0;
+  database_->write(
+      [&](Database&) -> Result<void> {
+        held.wait();
+        return {};
+      },
+      [](Result<void>) {});
+  for (std::size_t i = 0; i < CommitQueue::kMaxWaiting + CommitQueue::kMaxGroup + 2'000; ++i) {
+    database_->write([](Database&) -> Result<void> { return {}; },
+                     [&](Result<void> result) {
+                       if (!result && result.error().code == Errc::overloaded) ++refused;
+                     });
+  }
+  EXPECT_GE(refused, 2'000);
+  held.count_down();
+  EXPECT_TRUE(database_->write_and_wait([](Database& database) { return insert(database, 1); }));
+}
+
+TEST_F(CommitQueueTest, LetsNoReaderWrite) {
+  const auto written = database_->read([](Database& database) { return insert(database, 1); });
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Errc::internal);
+  auto memory = SharedDatabase::open(":memory:", kSchema).value();
+  EXPECT_EQ(memory->read([](Database& database) { return insert(database, 1); }).error().code, Errc::internal);
+  EXPECT_TRUE(memory->write_and_wait([](Database& database) { return insert(database, 1); }));
+}
+
+TEST_F(CommitQueueTest, ReadsOneStateThroughout) {
+  ASSERT_TRUE(database_->read([&](Database& database) -> Result<void> {
+    TRY(auto before, database.integer("SELECT count(*) FROM t"));
+    TRY_VOID(database_->write_and_wait([](Database& writer) { return insert(writer, 1); }));
+    TRY(auto after, database.integer("SELECT count(*) FROM t"));
+    EXPECT_EQ(before, after);
+    return {};
+  }));
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(CommitQueueTest, SaysThatTheDiskIsFullAndRecoversWhenItIsNot) {
+  std::int64_t pages = 0;
+  ASSERT_TRUE(database_->write_and_wait([&](Database& database) -> Result<void> {
+    TRY(pages, database.integer("PRAGMA page_count"));
+    return insert(database, 1);
+  }));
+  const auto limit = [&](std::int64_t most) {
+    ASSERT_TRUE(database_->write_and_wait([&](Database& database) -> Result<void> {
+      return database.execute(fmt::format("PRAGMA max_page_count = {}", most));
+    }));
+  };
+  limit(pages + 20);
+  std::optional<Error> error;
+  std::int64_t stored = 1;
+  for (std::int64_t key = 2; key < 100 && !error; ++key) {
+    auto result = database_->write_and_wait([&](Database& database) { return insert(database, key, 4'000); });
+    if (result) ++stored;
+    if (!result) error = std::move(result).error();
+  }
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, Errc::overloaded);
+  EXPECT_NE(error->detail.find("disk is full"), std::string::npos) << error->detail;
+  EXPECT_EQ(count(), stored) << "what was acknowledged stays, what was refused is not there";
+  limit(1'000'000);
+  EXPECT_TRUE(database_->write_and_wait([&](Database& database) { return insert(database, 1'000, 4'000); }));
+}
+
+TEST_F(CommitQueueTest, StopsWritingAfterDamageWasFound) {
+  ASSERT_TRUE(database_->write_and_wait([](Database& database) -> Result<void> {
+    for (int i = 0; i < 100; ++i) TRY_VOID(insert(database, i, 1'000));
+    return {};
+  }));
+  const auto damaged = database_->write_and_wait([](Database& database) -> Result<void> {
+    return database.error(11);  // SQLITE_CORRUPT, as a statement would have it
+  });
+  EXPECT_EQ(damaged.error().code, Errc::malformed);
+  const auto after = database_->write_and_wait([](Database& database) { return insert(database, 1'000); });
+  ASSERT_FALSE(after);
+  EXPECT_EQ(after.error().code, Errc::unavailable);
+  EXPECT_EQ(count(), 100) << "reading goes on";
+}
+
+}  // namespace
+}  // namespace sallyport::store

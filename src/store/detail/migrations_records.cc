@@ -1,0 +1,134 @@
+#include "store/detail/schema.h"
+
+namespace sallyport::store {
+namespace {
+
+// `changed` is the change number of the row's last change that snapshots show, 0 before the first.
+constexpr const char* kMigrations[] = {
+    R"sql(
+CREATE TABLE value(
+  name TEXT PRIMARY KEY,
+  value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE change(
+  one INTEGER PRIMARY KEY CHECK(one = 1),
+  number INTEGER NOT NULL
+) STRICT;
+INSERT INTO change VALUES(1, 0);
+
+CREATE TABLE certificate(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  ca TEXT NOT NULL,
+  serial BLOB NOT NULL CHECK(length(serial) BETWEEN 1 AND 20),
+  kind INTEGER NOT NULL,
+  state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 4),
+  subject TEXT NOT NULL,
+  spki_sha256 BLOB NOT NULL CHECK(length(spki_sha256) = 32),
+  der BLOB NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  revoked_at INTEGER,
+  reason INTEGER NOT NULL,
+  changed INTEGER NOT NULL DEFAULT 0,
+  UNIQUE(ca, serial)
+) STRICT;
+CREATE INDEX certificate_by_subject ON certificate(subject, kind);
+CREATE INDEX certificate_by_key ON certificate(spki_sha256);
+CREATE INDEX certificate_by_state ON certificate(state, ca);
+CREATE INDEX certificate_by_change ON certificate(changed) WHERE changed > 0;
+
+CREATE TABLE device(
+  id INTEGER PRIMARY KEY,
+  site TEXT NOT NULL,
+  serial_id TEXT NOT NULL,
+  state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 6),
+  factory_spki_sha256 BLOB NOT NULL CHECK(length(factory_spki_sha256) = 32),
+  factory_serial BLOB NOT NULL,
+  name TEXT UNIQUE,
+  enrolled_spki_sha256 BLOB CHECK(length(enrolled_spki_sha256) = 32),
+  tenant TEXT NOT NULL,
+  alias TEXT NOT NULL,
+  remote_access INTEGER NOT NULL,
+  claim_hash BLOB CHECK(length(claim_hash) = 32),
+  alarms INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  connected_at INTEGER,
+  claimed_at INTEGER,
+  changed INTEGER NOT NULL DEFAULT 0,
+  UNIQUE(site, serial_id)
+) STRICT;
+CREATE INDEX device_by_serial_id ON device(serial_id);
+CREATE INDEX device_by_tenant ON device(tenant, site, serial_id) WHERE tenant != '';
+CREATE INDEX device_by_state ON device(site, state);
+CREATE INDEX device_by_change ON device(changed) WHERE changed > 0;
+
+CREATE TABLE site(
+  name TEXT PRIMARY KEY,
+  state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 3),
+  ca_certificate BLOB NOT NULL,
+  permit BLOB NOT NULL,
+  permitted INTEGER NOT NULL,
+  activation_quota INTEGER NOT NULL,
+  enrolled INTEGER NOT NULL,
+  ledger_sequence INTEGER NOT NULL,
+  ledger_head BLOB NOT NULL CHECK(length(ledger_head) = 32),
+  created INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE user(
+  login TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  role INTEGER NOT NULL CHECK(role BETWEEN 1 AND 3),
+  password_hash TEXT NOT NULL,
+  enabled INTEGER NOT NULL,
+  created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE login_session(
+  token_sha256 BLOB PRIMARY KEY CHECK(length(token_sha256) = 32),
+  login TEXT NOT NULL REFERENCES user(login),
+  csrf_token BLOB NOT NULL,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  last_used INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX login_session_by_login ON login_session(login);
+
+CREATE TABLE audit(
+  sequence INTEGER PRIMARY KEY,
+  time INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  previous BLOB NOT NULL CHECK(length(previous) = 32),
+  hash BLOB NOT NULL CHECK(length(hash) = 32)
+) STRICT;
+CREATE INDEX audit_by_subject ON audit(subject);
+CREATE INDEX audit_by_action ON audit(action);
+
+CREATE TABLE access_session(
+  grant_id BLOB PRIMARY KEY CHECK(length(grant_id) = 16),
+  login TEXT NOT NULL,
+  device TEXT NOT NULL,
+  service TEXT NOT NULL,
+  label TEXT NOT NULL,
+  source TEXT NOT NULL,
+  opened INTEGER NOT NULL,
+  ended INTEGER,
+  end_reason TEXT NOT NULL,
+  bytes_to_device INTEGER NOT NULL,
+  bytes_to_user INTEGER NOT NULL,
+  connections INTEGER NOT NULL
+) STRICT;
+CREATE INDEX access_session_by_device ON access_session(device, opened);
+CREATE INDEX access_session_by_opened ON access_session(opened);
+)sql",
+};
+
+}  // namespace
+
+extern const Schema kRecordsSchema{
+    .name = "records", .application_id = 0x53507264 /* SPrd */, .migrations = kMigrations};
+
+}  // namespace sallyport::store

@@ -1,0 +1,40 @@
+#include "store/detail/shared_database.h"
+
+namespace sallyport::store {
+
+Result<std::unique_ptr<SharedDatabase>> SharedDatabase::open(const std::filesystem::path& path, const Schema& schema) {
+  TRY(auto lock, FileLock::take(path));
+  TRY(auto writer, open_writer(path, schema));
+  return std::unique_ptr<SharedDatabase>(new SharedDatabase(path, std::move(lock), std::move(writer)));
+}
+
+SharedDatabase::SharedDatabase(std::filesystem::path path, FileLock lock, Database writer)
+    : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer)) {}
+
+Result<Database> SharedDatabase::take_reader() const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_readers_.empty()) {
+      Database reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+  }
+  return open_reader(path_);
+}
+
+Result<void> SharedDatabase::read(const Work& work) const {
+  if (path_ == ":memory:") return writer_.read(work);
+  TRY(auto reader, take_reader());
+  Result<void> result;
+  {
+    TRY(auto transaction, Transaction::begin_read(reader));
+    result = work(reader);
+    TRY_VOID(transaction.commit());
+  }
+  const std::lock_guard lock(mutex_);
+  if (idle_readers_.size() < kMaxIdleReaders) idle_readers_.push_back(std::move(reader));
+  return result;
+}
+
+}  // namespace sallyport::store

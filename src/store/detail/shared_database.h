@@ -1,0 +1,41 @@
+// A database for many threads: one writer with group commit, readers that never wait for it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "store/detail/commit_queue.h"
+#include "store/detail/open_database.h"
+
+namespace sallyport::store {
+
+// Thread-safe.
+class SharedDatabase {
+ public:
+  using Work = CommitQueue::Work;
+  using Done = CommitQueue::Done;
+
+  static constexpr std::size_t kMaxIdleReaders = 8;
+
+  static Result<std::unique_ptr<SharedDatabase>> open(const std::filesystem::path& path, const Schema& schema);
+
+  void write(Work work, Done done) { writer_.submit(std::move(work), std::move(done)); }
+  Result<void> write_and_wait(Work work) { return writer_.submit_and_wait(std::move(work)); }
+  // Runs `work` on the calling thread over one consistent state; writing in it is Errc::internal. Must not be called
+  // from a work of write().
+  Result<void> read(const Work& work) const;
+
+ private:
+  SharedDatabase(std::filesystem::path path, FileLock lock, Database writer);
+  Result<Database> take_reader() const;
+
+  std::filesystem::path path_;
+  FileLock lock_;
+  mutable CommitQueue writer_;
+  mutable std::mutex mutex_;
+  mutable std::vector<Database> idle_readers_;
+};
+
+}  // namespace sallyport::store

@@ -1,0 +1,99 @@
+#include "store/record_database.h"
+
+#include "store/detail/record_tables.h"
+#include "store/detail/shared_database.h"
+
+namespace sallyport::store {
+namespace {
+
+using records::Records;
+
+// The records of one work in one transaction.
+class SqliteRecords final : public Records {
+ public:
+  explicit SqliteRecords(Database& database)
+      : database_(database),
+        changes_(database),
+        certificates_(database, changes_),
+        devices_(database, changes_),
+        sites_(database),
+        users_(database),
+        audit_(database),
+        access_sessions_(database) {}
+
+  records::CertificateStore& certificates() override { return certificates_; }
+  records::DeviceDirectory& devices() override { return devices_; }
+  records::SiteDirectory& sites() override { return sites_; }
+  records::UserDirectory& users() override { return users_; }
+  records::AuditLog& audit() override { return audit_; }
+  records::AccessSessionLog& access_sessions() override { return access_sessions_; }
+
+  Result<std::uint64_t> change_number() const override { return changes_.current(); }
+
+  Result<void> raise_change_number() override {
+    TRY_VOID(changes_.next());
+    return {};
+  }
+
+  Result<std::optional<Bytes>> find_value(std::string_view name) const override {
+    TRY(auto query, database_.query("SELECT value FROM value WHERE name = ?1", name));
+    TRY(auto found, query.next());
+    if (!found) return std::nullopt;
+    return std::optional(query.bytes(0));
+  }
+
+  Result<void> put_value(std::string_view name, ByteView value) override {
+    TRY_VOID(database_.run("INSERT INTO value VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+                           name, value));
+    return {};
+  }
+
+  // Stores the change numbers that were taken.
+  Result<void> finish() { return changes_.store(); }
+
+ private:
+  Database& database_;
+  mutable ChangeCounter changes_;
+  CertificateTable certificates_;
+  DeviceTable devices_;
+  SiteTable sites_;
+  UserTable users_;
+  AuditTable audit_;
+  AccessSessionTable access_sessions_;
+};
+
+SharedDatabase::Work writing(records::RecordDatabase::Work work) {
+  return [work = std::move(work)](Database& database) -> Result<void> {
+    SqliteRecords records(database);
+    TRY_VOID(work(records));
+    return records.finish();
+  };
+}
+
+class SqliteRecordDatabase final : public records::RecordDatabase {
+ public:
+  explicit SqliteRecordDatabase(std::unique_ptr<SharedDatabase> database) : database_(std::move(database)) {}
+
+  void write(Work work, Done done) override { database_->write(writing(std::move(work)), std::move(done)); }
+
+  Result<void> write_and_wait(Work work) override { return database_->write_and_wait(writing(std::move(work))); }
+
+  Result<void> read(const Work& work) const override {
+    return database_->read([&](Database& database) {
+      SqliteRecords records(database);
+      return work(records);
+    });
+  }
+
+ private:
+  std::unique_ptr<SharedDatabase> database_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std::filesystem::path& path) {
+  TRY(auto database, SharedDatabase::open(path, kRecordsSchema));
+  return std::make_unique<SqliteRecordDatabase>(std::move(database));
+}
+
+}  // namespace sallyport::store

@@ -1,0 +1,14 @@
+// The gateway's telemetry store in one SQLite file of its own.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "telemetry/sink.h"
+
+namespace sallyport::store {
+
+// Opens the store at `path`, making it when the file does not exist; errors as open_record_database.
+Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path);
+
+}  // namespace sallyport::store
