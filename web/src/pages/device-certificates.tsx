@@ -18,7 +18,7 @@ export function CertificatesTab({ name }: { name: string }) {
   return (
     <ol class="timeline" aria-label="Certificates, newest first">
       {value.certificates.map((one) => (
-        <li key={one.sha256}>
+        <li key={one.sha256} class={one.state === "revoked" ? "over" : ""}>
           <details open={one === value.certificates[0]}>
             <summary>
               <strong>{kinds[one.kind]}</strong> <Validity certificate={one} />

@@ -50,7 +50,7 @@ function Services({ device }: { device: Device }) {
           {device.services.map((service) => (
             <li key={service.name}>
               <span class="service-name">{service.name} <span class="muted">{service.kind}</span></span>
-              {service.kind === "http" && !closed && <ServiceButton device={device} service={service} />}
+              {service.kind === "http" && !closed && <ServiceButton device={device} service={service} label="Open" />}
               <Command text={connectCommand(device, service)} />
             </li>
           ))}

@@ -66,7 +66,7 @@ export function SessionTable({ sessions, label, withDevice = false }: { sessions
             <th scope="col">Service</th>
             <th scope="col">From</th>
             <th scope="col">Opened</th>
-            <th scope="col">Lasted</th>
+            <th scope="col" class="number">Lasted</th>
             <th scope="col" class="number">To device</th>
             <th scope="col" class="number">To user</th>
             <th scope="col">State</th>

@@ -3,6 +3,7 @@ import { useRef } from "preact/hooks";
 import type { Device } from "../api/types";
 import { Link } from "../router";
 import { deviceKey } from "../state/devices";
+import { may } from "../state/session";
 import { counted } from "../ui/format";
 import { ConditionMark, Mark } from "../ui/mark";
 import { Expiry, Time } from "../ui/parts";
@@ -117,6 +118,8 @@ function Name({ device }: { device: Device }) {
 
 function Services({ device }: { device: Device }) {
   const closed = whyClosed(device);
+  if (closed === "Offline") return device.last_seen ? <span class="muted narrow-only">last seen <Time iso={device.last_seen} /></span> : null;
+  if (closed === "Unclaimed" && may("operator")) return <Link to={`/claim?serial=${device.serial_id}`}>Claim</Link>;
   if (closed) return <span class="muted">{closed}</span>;
   const extra = device.services.length - shownServices;
   return (

@@ -94,7 +94,7 @@ const shownItems = 10;
 
 function Latest({ telemetry }: { telemetry: Telemetry }) {
   return (
-    <table aria-label="Newest items">
+    <table class="items" aria-label="Newest items">
       <thead>
         <tr><th scope="col" class="number">Item</th><th scope="col">Time</th><th scope="col">Value</th></tr>
       </thead>

@@ -63,9 +63,10 @@ function Used({ name, value, of, what }: { name: string; value: number; of: numb
     <div>
       <dt>{name}</dt>
       <dd>
+        <span class="number">{count(value)} of {count(of)}</span> <span class="muted">{what}</span>{" "}
+        {share > 1 && <Mark tone="bad" shape="triangle">too many</Mark>}
+        {share >= nearlyUsed && share <= 1 && <Mark tone="warning" shape="triangle">nearly used up</Mark>}
         <Bar value={value} of={of} tone={share > 1 ? "bad" : share >= nearlyUsed ? "warning" : "accent"} label={`${value} of ${of}`} />
-        <span class="number">{count(value)} of {count(of)}</span> <span class="muted">{what}</span>
-        {share >= nearlyUsed && <Mark tone="warning" shape="triangle">nearly used up</Mark>}
       </dd>
     </div>
   );

@@ -20,14 +20,14 @@ export const connectCommand = (device: Device, service: Service): string =>
 export const openAddress = (device: Device, service: Service): string =>
   `/open?device=${encodeURIComponent(device.name ?? "")}&service=${encodeURIComponent(service.name)}`;
 
-export function ServiceButton({ device, service }: { device: Device; service: Service }) {
+export function ServiceButton({ device, service, label = service.name }: { device: Device; service: Service; label?: string }) {
   if (service.kind !== "http") {
     return <CopyButton text={connectCommand(device, service)} what={`command for ${service.name}`} label={service.name} />;
   }
   return (
     <a class="button open" data-open href={openAddress(device, service)} target="_blank" rel="noopener"
       aria-label={`Open ${service.name} of ${device.alias || device.serial_id}`}>
-      {service.name}
+      {label}
       <svg viewBox="0 0 12 12" aria-hidden="true"><path d="M4 1h7v7H9.4V3.7L2.6 10.5 1.5 9.4 8.3 2.6H4z" /></svg>
     </a>
   );
