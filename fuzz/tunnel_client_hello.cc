@@ -44,7 +44,8 @@ std::optional<std::string> name_by_openssl(ByteView hello) {
   static const std::shared_ptr<crypto::TlsContext> context = listening_context();
   seen_by_openssl.reset();
   int ends[2] = {-1, -1};
-  if (!context || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0) return std::nullopt;
+  require(context != nullptr);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0) return std::nullopt;
   if (::write(ends[0], hello.data(), hello.size()) == static_cast<ssize_t>(hello.size())) {
     crypto::TlsSession session(context, ends[1]);
     (void)session.handshake();

@@ -330,7 +330,7 @@ TEST_F(EntryGateTest, WhatOnlyTheAgentMaySayIsStripped) {
                   {"X-Sallyport-User", "root"},
                   {"x_sallyport_user", "root"},
                   {"Cookie", "a=1; " + cookie_ + "; __Host-p-sid=secret; sid=planted; __HOST-SALLYPORT-X=1"},
-                  {"Cookie", "__Host-p-=x; b=2; __hOSt-p-z=3"},
+                  {"Cookie", "__Host-p-=x; b=2; __hOSt-p-z=3; x __Host-sallyport=1; =4; c=\x01; d"},
                   {"X-Custom", "kept"}};
   const auto decision = decide(head);
   ASSERT_EQ(describe(decision), "forward");

@@ -20,6 +20,12 @@ bool is_held(std::string_view name) {
   return starts_with_ignoring_case(name, kHeldCookiePrefix);
 }
 
+// Whether every server splits this pair as we do: a name without blanks, and no control characters.
+bool is_passable(const CookiePair& cookie) {
+  return !cookie.name.empty() && cookie.name.find_first_of(" \t") == std::string::npos && !has_control(cookie.name) &&
+         !has_control(cookie.value);
+}
+
 struct SetCookie {
   std::string_view name;
   std::string_view value;
@@ -81,7 +87,7 @@ std::string restore_cookies(const std::vector<CookiePair>& cookies) {
   std::string out;
   for (const CookiePair& cookie : cookies) {
     std::string_view name = cookie.name;
-    if (name.empty() || is_ours(name)) continue;
+    if (is_ours(name) || !is_passable(cookie)) continue;
     if (name.starts_with(kHeldCookiePrefix)) {
       name.remove_prefix(kHeldCookiePrefix.size());
     } else if (is_held(name) || std::ranges::find(held, name) != held.end()) {

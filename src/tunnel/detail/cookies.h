@@ -20,7 +20,8 @@ struct CookiePair {
 std::optional<std::vector<CookiePair>> parse_cookies(const Headers& headers);
 
 // The application's view of `cookies`: ours are gone, held ones have their own name again, and a cookie that some other
-// page planted under the name of a held one is dropped. Empty when nothing is left.
+// page planted under the name of a held one is dropped, as is one that servers might split otherwise. Empty when
+// nothing is left.
 std::string restore_cookies(const std::vector<CookiePair>& cookies);
 
 // What takes the place of one Set-Cookie of the application: nothing where it would touch our cookies, has no name or
