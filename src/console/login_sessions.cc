@@ -1,0 +1,177 @@
+#include "console/login_sessions.h"
+
+#include <memory>
+
+#include "codec/text.h"
+#include "console/password.h"
+#include "crypto/hash.h"
+#include "net/io.h"
+
+namespace sallyport::console {
+namespace {
+
+using codec::Json;
+
+Error refused() { return {Errc::unauthorized, "login-refused: the login or the password is wrong"}; }
+Error unauthenticated() { return {Errc::unauthorized, "unauthenticated: log in first"}; }
+
+Result<Session> session_from(const Json& answer, const records::Digest& token) {
+  Session session;
+  session.token_sha256 = token;
+  TRY(session.login, answer.text_at("login"));
+  TRY(auto role, answer.text_at("role"));
+  TRY(session.role, records::parse_user_role(role));
+  TRY(session.tenant, answer.text_at("tenant"));
+  TRY(session.csrf, answer.text_at("csrf"));
+  TRY(session.expires, answer.text_at("expires"));
+  return session;
+}
+
+Json token_parameter(const records::Digest& token) { return Json::Object{{"token_sha256", codec::encode_hex(token)}}; }
+
+}  // namespace
+
+LoginSessions::LoginSessions(const Clock& clock, Random& random, rolelink::RoleLink& link)
+    : clock_(clock), random_(random), link_(link) {}
+
+net::Task<Result<Json>> LoginSessions::call(std::string method, Json parameters, std::string source) {
+  records::AdminRequest request;
+  request.method = std::move(method);
+  request.actor = "role:console";
+  request.role = records::UserRole::owner;
+  request.source = std::move(source);
+  request.parameters = parameters.write();
+  CO_TRY(auto bytes, co_await link_.call(records::RoleMethod::admin, records::encode(request)));
+  co_return codec::parse_json(as_text(bytes), {.size = records::kMaxRoleMessage});
+}
+
+Result<void> LoginSessions::take_try(const std::string& key) {
+  std::vector<Instant>& failures = failures_[key];
+  std::erase_if(failures, [&](Instant at) { return clock_.monotonic() - at >= kLoginWindow; });
+  if (failures.size() >= kLoginTries) return fail(Errc::overloaded, "too-many-requests: too many failed logins, wait a while");
+  return {};
+}
+
+void LoginSessions::count_failure(const std::string& key) {
+  if (failures_.size() >= kMaxRemembered) {
+    std::erase_if(failures_, [&](const auto& entry) {
+      return entry.second.empty() || clock_.monotonic() - entry.second.back() >= kLoginWindow;
+    });
+  }
+  failures_[key].push_back(clock_.monotonic());
+}
+
+net::Task<Result<std::string>> LoginSessions::hash(std::string password) {
+  const auto out = std::make_shared<std::string>();
+  const auto secret = std::make_shared<const SecretBytes>(std::string_view(password));
+  const auto work = [out, secret, &random = random_]() -> Result<void> {
+    auto hashed = hash_password(secret->expose(), random);
+    if (!hashed) return failf(Errc::malformed, "password-refused: {}", hashed.error().detail);
+    *out = *std::move(hashed);
+    return {};
+  };
+  CO_TRY_VOID(co_await net::run_blocking(work));
+  co_return *out;
+}
+
+net::Task<Result<Json>> LoginSessions::check_password(std::string login, std::string password, std::string source) {
+  // The account's counter is per source too, so that nobody can lock a person out from elsewhere.
+  const std::string account = "account " + login + " from " + source;
+  const std::string place = "source " + source;
+  CO_TRY_VOID(take_try(account));
+  CO_TRY_VOID(take_try(place));
+  if (decoy_hash_.empty()) {
+    CO_TRY(decoy_hash_, co_await hash(codec::encode_hex(random_.bytes(16))));
+  }
+  Json parameters = Json::Object{{"login", login}};
+  auto user = co_await call("user.find", std::move(parameters), source);
+  if (!user && user.error().code != Errc::not_found) co_return std::unexpected(std::move(user).error());
+  std::string hash_text = decoy_hash_;
+  bool known = false;
+  if (user) {
+    const auto stored = user->text_at("password_hash");
+    const auto enabled = user->boolean_at("enabled");
+    known = stored && enabled && *enabled;
+    if (known) hash_text = *stored;
+  }
+  const auto secret = std::make_shared<const SecretBytes>(std::string_view(password));
+  const auto work = [secret, hash_text] { return verify_password(secret->expose(), hash_text); };
+  const auto checked = co_await net::run_blocking(work);
+  if (!checked || !known) {
+    count_failure(account);
+    count_failure(place);
+    co_return std::unexpected(refused());
+  }
+  failures_.erase(account);
+  co_return *std::move(user);
+}
+
+net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::log_in(std::string login, std::string password, std::string source) {
+  if (!records::check_login_grammar(login) || password.empty() || password.size() > kMaxPassword) {
+    co_return std::unexpected(refused());
+  }
+  CO_TRY(auto user, co_await check_password(login, std::move(password), source));
+  const Bytes token = random_.bytes(32);
+  const records::Digest digest = crypto::sha256(token);
+  const UnixTime now = clock_.now();
+  Json stored = Json::Object{{"token_sha256", codec::encode_hex(digest)},
+                             {"login", login},
+                             {"csrf", codec::encode_hex(random_.bytes(32))},
+                             {"created", to_iso8601(now)},
+                             {"expires", to_iso8601(now + kSessionLife)}};
+  CO_TRY_VOID(co_await call("login_session.put", std::move(stored), source));
+  std::string cookie = codec::encode_hex(token);
+  CO_TRY(auto session, co_await find(cookie));
+  stepped_up_.insert_or_assign(digest, clock_.monotonic());
+  co_return LoggedIn{std::move(session), std::move(cookie)};
+}
+
+net::Task<Result<Session>> LoginSessions::find(std::string cookie) {
+  const auto token = codec::decode_hex(cookie);
+  if (!token || token->size() != 32) co_return std::unexpected(unauthenticated());
+  const records::Digest digest = crypto::sha256(*token);
+  Json parameters = token_parameter(digest);
+  auto answer = co_await call("login_session.find", std::move(parameters), {});
+  if (!answer) {
+    if (answer.error().code == Errc::not_found) co_return std::unexpected(unauthenticated());
+    co_return std::unexpected(std::move(answer).error());
+  }
+  co_return session_from(*answer, digest);
+}
+
+net::Task<Result<void>> LoginSessions::log_out(Session session) {
+  stepped_up_.erase(session.token_sha256);
+  Json parameters = token_parameter(session.token_sha256);
+  CO_TRY_VOID(co_await call("login_session.end", std::move(parameters), {}));
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> LoginSessions::step_up(Session session, std::string password, std::string source) {
+  CO_TRY_VOID(co_await check_password(session.login, std::move(password), std::move(source)));
+  if (stepped_up_.size() >= kMaxRemembered) stepped_up_.clear();
+  stepped_up_.insert_or_assign(session.token_sha256, clock_.monotonic());
+  co_return Result<void>{};
+}
+
+bool LoginSessions::is_stepped_up(const Session& session) const {
+  const auto found = stepped_up_.find(session.token_sha256);
+  return found != stepped_up_.end() && clock_.monotonic() - found->second < kStepUpLife;
+}
+
+net::Task<Result<void>> LoginSessions::change_password(Session session, std::string current, std::string next,
+                                                       std::string source) {
+  if (current == next) co_return fail(Errc::malformed, "password-refused: the new password is the old one");
+  CO_TRY_VOID(co_await check_password(session.login, std::move(current), source));
+  CO_TRY(auto hashed, co_await hash(std::move(next)));
+  records::AdminRequest request;
+  request.method = "user.set_password";
+  request.actor = session.login;
+  request.role = session.role;
+  request.tenant = session.tenant;
+  request.source = source;
+  request.parameters = Json(Json::Object{{"login", session.login}, {"password_hash", hashed}}).write();
+  CO_TRY_VOID(co_await link_.call(records::RoleMethod::admin, records::encode(request)));
+  co_return Result<void>{};
+}
+
+}  // namespace sallyport::console
