@@ -11,6 +11,7 @@ inline constexpr std::size_t kMaxHeader = 16 * 1024;
 inline constexpr std::size_t kMaxHeaderFields = 100;
 inline constexpr std::size_t kDefaultRequestBody = 64 * 1024;
 inline constexpr std::size_t kDefaultResponseBody = 1024 * 1024;
+inline constexpr std::size_t kMaxOcspAnswer = 64 * 1024;
 inline constexpr seconds kHeaderLimit{10};  // from the first byte of a request to the end of its header
 inline constexpr seconds kBodyLimit{30};    // for a body that is collected whole
 inline constexpr seconds kIdleLimit{60};    // between two requests

@@ -12,6 +12,7 @@ namespace sallyport::net {
 class Deadline {
  public:
   Deadline(milliseconds from_now);  // NOLINT(google-explicit-constructor): a duration is a deadline
+  Deadline(seconds from_now) : Deadline(milliseconds(from_now)) {}  // NOLINT(google-explicit-constructor)
   // For waits that something else ends: closing, or a peer's own deadline.
   static Deadline never();
 

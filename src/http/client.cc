@@ -1,0 +1,84 @@
+#include "http/client.h"
+
+#include "http/detail/message_reader.h"
+#include "http/detail/message_writer.h"
+
+namespace sallyport::http {
+
+struct Client::State {
+  State(net::StreamPtr opened, std::string name) : stream(std::move(opened)), reader(*stream), host(std::move(name)) {}
+
+  net::StreamPtr stream;
+  MessageReader reader;
+  std::string host;
+  bool open = true;
+};
+
+Client::Client(net::StreamPtr stream, std::string host)
+    : state_(std::make_unique<State>(std::move(stream), std::move(host))) {}
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+
+bool Client::is_open() const {
+  return state_->open;
+}
+
+void Client::close() {
+  state_->open = false;
+  state_->stream->close();
+}
+
+namespace {
+
+net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader, Request request,
+                                     net::Deadline deadline, std::size_t body_limit) {
+  const bool sends_body = !request.body.empty() || request.method == "POST" || request.method == "PUT";
+  set_framing(request.headers, sends_body ? Framing::length : Framing::none, request.body.size());
+  auto whole = encode_request_head(request);
+  append(whole, request.body);
+  CO_TRY_VOID(co_await stream.write_all(whole, deadline));
+  while (true) {
+    CO_TRY(auto head, co_await reader.read_response(request.method == "HEAD", deadline));
+    if (head.response.status == 101) co_return fail(Errc::malformed, "http response: 101 that nobody asked for");
+    if (head.response.status < 200) continue;
+    auto response = std::move(head.response);
+    CO_TRY(response.body, co_await reader.read_whole(body_limit, deadline));
+    response.close = head.minor_version == 0 || reader.framing() == Framing::until_close ||
+                     response.headers.lists("Connection", "close") || request.headers.lists("Connection", "close");
+    co_return response;
+  }
+}
+
+}  // namespace
+
+net::Task<Result<Response>> Client::send(Request request, net::Deadline deadline, std::size_t body_limit) {
+  if (!state_->open) co_return fail(Errc::unavailable, "http client: the connection is closed");
+  if (!request.headers.has("Host")) request.headers.set("Host", state_->host);
+  auto response = co_await exchange(*state_->stream, state_->reader, std::move(request), deadline, body_limit);
+  if (!response || response->close) close();
+  co_return response;
+}
+
+Request post(std::string target, std::string_view type, Bytes body) {
+  Request request;
+  request.method = "POST";
+  request.target = std::move(target);
+  request.headers.add("Content-Type", type);
+  request.body = std::move(body);
+  return request;
+}
+
+net::Task<Result<Bytes>> post_ocsp(Client& client, std::string target, Bytes request, net::Deadline deadline) {
+  auto message = post(std::move(target), "application/ocsp-request", std::move(request));
+  message.headers.add("Accept", "application/ocsp-response");
+  CO_TRY(auto answer, co_await client.send(std::move(message), deadline, kMaxOcspAnswer));
+  if (answer.status != 200) co_return failf(Errc::unavailable, "ocsp: status {}, want 200", answer.status);
+  const auto type = answer.headers.get("Content-Type");
+  if (!equal_ignoring_case(type.substr(0, type.find(';')), "application/ocsp-response")) {
+    co_return fail(Errc::unavailable, "ocsp: the answer is no application/ocsp-response");
+  }
+  co_return std::move(answer.body);
+}
+
+}  // namespace sallyport::http
