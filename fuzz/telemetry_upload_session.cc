@@ -109,6 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         break;
       case 4:
         world.reading = false;
+        world.removing = false;
         world.perform(session.on_failure(now, milliseconds(argument)));
         break;
       case 5:
