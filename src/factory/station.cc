@@ -190,6 +190,11 @@ Result<pki::LedgerExport> Station::export_ledger(std::uint64_t after) {
   return ledger;
 }
 
+std::optional<pki::Certificate> Station::ca() const {
+  if (!authority_) return std::nullopt;
+  return authority_->ca;
+}
+
 StationStatus Station::status() const {
   StationStatus status{
       .site = names_.site, .name_space = name_space_, .head = ledger_.head(), .voided = ledger_.voided()};

@@ -76,6 +76,8 @@ class Station {
   Result<pki::LedgerExport> export_ledger(std::uint64_t after);
 
   StationStatus status() const;
+  // The certificate that goes out behind every device's; absent before the first permit.
+  std::optional<pki::Certificate> ca() const;
   const Ledger& ledger() const { return ledger_; }
 
  private:

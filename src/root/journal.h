@@ -2,7 +2,7 @@
 // and which CRL numbers are used up is read from here alone.
 //
 //   journal := line*
-//   line    := time SP act (SP key "=" value)* LF      time as 2026-01-02T03:04:05Z, act and key of a-z and '-'
+//   line    := time SP act (SP key "=" value)* LF      time as 2026-01-02T03:04:05Z, act and key of a-z, 0-9 and '-'
 //   value   := letters, digits and  . _ : / @ + -  as they are, every other octet as %XX (upper case)
 #pragma once
 

@@ -1,0 +1,127 @@
+// A command as data: what the command line offers is a table of these, so that help, examples and parsing agree by
+// construction. A command group is a file that returns its part of the table.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace sallyport::cli {
+
+// docs/operate/cli.md. DO NOT CHANGE: scripts read them.
+enum class ExitStatus : std::uint8_t {
+  ok = 0,
+  failed = 1,
+  usage = 2,
+  state = 3,        // state folder missing, of a newer version, or locked
+  refused = 4,      // permission, wrong passphrase, a certificate or signature that is not accepted
+  unreachable = 5,  // a peer that does not answer, a port in use
+};
+
+// An error and the status to end with.
+struct Failure {
+  Error error;
+  ExitStatus status;
+  // The status that follows from the category alone.
+  Failure(Error cause);  // NOLINT(google-explicit-constructor): an Error is a Failure, so that TRY works in commands
+  Failure(Error cause, ExitStatus chosen) : error(std::move(cause)), status(chosen) {}
+};
+
+template <class T>
+struct [[nodiscard]] Try : std::expected<T, Failure> {
+  using std::expected<T, Failure>::expected;
+};
+using Outcome = Try<void>;
+
+// Makes any error of `result` one of the state folder.
+template <class T>
+Try<T> in_state(Result<T> result) {
+  if (result) {
+    if constexpr (std::is_void_v<T>) {
+      return {};
+    } else {
+      return *std::move(result);
+    }
+  }
+  const bool is_refused = result.error().code == Errc::unauthorized;
+  return std::unexpected(Failure(std::move(result).error(), is_refused ? ExitStatus::refused : ExitStatus::state));
+}
+
+// One option, or one positional argument, of a command.
+struct Option {
+  std::string_view name;   // "state": written --state; positional: "NAME" in capitals
+  std::string_view value;  // what stands for the value in the help; empty: a flag
+  std::string_view help;
+  bool required = false;
+  std::string_view fallback;  // used when the option is not given; empty: none
+
+  bool is_positional() const { return !name.empty() && name.front() >= 'A' && name.front() <= 'Z'; }
+};
+
+// What was given. Asking for an option that the command's table does not have is a broken invariant.
+class Arguments {
+ public:
+  std::string text(std::string_view name) const;  // required, or with a fallback
+  std::optional<std::string> find(std::string_view name) const;
+  std::filesystem::path path(std::string_view name) const { return text(name); }
+  bool flag(std::string_view name) const { return flags_.contains(name); }
+  // Errc::malformed unless it is a decimal number in the range.
+  Result<std::uint64_t> number(std::string_view name, std::uint64_t least, std::uint64_t most) const;
+  Result<std::optional<std::uint64_t>> find_number(std::string_view name, std::uint64_t least,
+                                                   std::uint64_t most) const;
+
+  void set(std::string_view name, std::string value) { values_.insert_or_assign(std::string(name), std::move(value)); }
+  void raise(std::string_view name) { flags_.emplace(name); }
+
+ private:
+  std::map<std::string, std::string, std::less<>> values_;
+  std::set<std::string, std::less<>> flags_;
+};
+
+// What main hands down.
+struct Environment {
+  const Clock& clock;
+  Random& random;
+};
+
+struct Command {
+  std::string_view words;    // "root init"
+  std::string_view summary;  // one line
+  std::string_view example;  // a whole command line that works
+  std::vector<Option> options;
+  Outcome (*run)(const Arguments& arguments, Environment& environment);
+};
+
+// A word that has commands below it.
+struct Group {
+  std::string_view word;
+  std::string_view summary;
+};
+
+// Parses the command line, runs what it names, prints its error and returns the exit status.
+int run_program(int argc, char** argv, const std::vector<Group>& groups, const std::vector<Command>& commands,
+                Environment& environment);
+
+// Options that many commands share.
+inline constexpr std::string_view kDefaultState = "/var/lib/sallyport";
+Option state_option();
+Option json_option();
+
+}  // namespace sallyport::cli
+
+// TRY for a Try: binds the value, or returns the Failure from the enclosing command.
+#define CLI_TRY(declaration, ...) CLI_TRY_NAMED_(SALLYPORT_CONCAT(try_outcome_, __COUNTER__), declaration, __VA_ARGS__)
+#define CLI_TRY_NAMED_(name, declaration, ...)                    \
+  auto name = (__VA_ARGS__);                                      \
+  if (!name) return ::std::unexpected(std::move(name).error());   \
+  declaration = *std::move(name)

@@ -1,0 +1,73 @@
+#include "folders.h"
+
+#include <array>
+
+#include "codec/pem.h"
+#include "keystore/file.h"
+
+namespace sallyport::cli {
+namespace {
+
+constexpr std::size_t kMaxCrlFile = 1U << 20U;
+
+template <class T>
+Result<T> at_file(const std::filesystem::path& path, Result<T> result) {
+  if (!result) return std::unexpected(std::move(result).error().at(path.string()));
+  return result;
+}
+
+Result<pki::Certificate> parse_one(std::string_view pem) {
+  TRY(const auto certificates, pki::parse_certificates_pem(pem, 1));
+  return certificates.front();
+}
+
+Result<pki::Crl> parse_crl_pem(std::string_view pem) {
+  TRY(const auto der, codec::parse_single_pem(pem, "X509 CRL"));
+  return pki::parse_crl(der);
+}
+
+Result<pki::CertificateRequest> parse_request(ByteView bytes) {
+  if (!as_text(bytes).starts_with("-----")) return pki::parse_csr(bytes);
+  TRY(const auto der, codec::parse_single_pem(as_text(bytes), "CERTIFICATE REQUEST"));
+  return pki::parse_csr(der);
+}
+
+}  // namespace
+
+Result<void> make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) return failf(Errc::unavailable, "{}: {}", folder.string(), failure.message());
+  return {};
+}
+
+Result<void> write_certificate(const std::filesystem::path& path, const pki::Certificate& certificate) {
+  const std::array one{certificate};
+  return keystore::atomic_write_file(path, as_bytes(pki::encode_certificates_pem(one)), keystore::kPublicMode);
+}
+
+Result<pki::Certificate> read_certificate(const std::filesystem::path& path) {
+  TRY(const auto pem, keystore::read_file(path, kMaxSmallFile));
+  return at_file(path, parse_one(as_text(pem)));
+}
+
+Result<pki::Crl> read_crl(const std::filesystem::path& path) {
+  TRY(const auto pem, keystore::read_file(path, kMaxCrlFile));
+  return at_file(path, parse_crl_pem(as_text(pem)));
+}
+
+Result<pki::CertificateRequest> read_request(const std::filesystem::path& path) {
+  TRY(const auto bytes, keystore::read_file(path, pki::kMaxCsrBytes * 2));
+  return at_file(path, parse_request(bytes));
+}
+
+Try<keystore::StateFolder> open_state(const std::filesystem::path& path, const keystore::StateFormat& format) {
+  return in_state(keystore::StateFolder::open(path, format));
+}
+
+Try<keystore::StateFolder> open_or_create_state(const std::filesystem::path& path,
+                                                const keystore::StateFormat& format) {
+  return in_state(keystore::StateFolder::open_or_create(path, format));
+}
+
+}  // namespace sallyport::cli

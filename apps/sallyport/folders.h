@@ -1,0 +1,31 @@
+// Files and folders that several commands read and write.
+#pragma once
+
+#include <filesystem>
+
+#include "base/bytes.h"
+#include "command.h"
+#include "keystore/state_folder.h"
+#include "pki/certificate.h"
+#include "pki/crl.h"
+#include "pki/csr.h"
+
+namespace sallyport::cli {
+
+inline constexpr std::size_t kMaxSmallFile = 64U << 10U;
+
+// Makes a folder and its parents. Errc::unavailable.
+Result<void> make_folder(const std::filesystem::path& folder);
+
+Result<void> write_certificate(const std::filesystem::path& path, const pki::Certificate& certificate);
+// Errors begin with the file's name.
+Result<pki::Certificate> read_certificate(const std::filesystem::path& path);
+Result<pki::Crl> read_crl(const std::filesystem::path& path);
+// PEM or DER.
+Result<pki::CertificateRequest> read_request(const std::filesystem::path& path);
+
+// Opens a state folder; what is wrong with it becomes ExitStatus::state.
+Try<keystore::StateFolder> open_state(const std::filesystem::path& path, const keystore::StateFormat& format);
+Try<keystore::StateFolder> open_or_create_state(const std::filesystem::path& path, const keystore::StateFormat& format);
+
+}  // namespace sallyport::cli

@@ -1,0 +1,40 @@
+// The steps of `sallyport init`. Each may be repeated after a crash at any point: what is there already is checked, not
+// made again.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/secret.h"
+#include "command.h"
+#include "installation_folder.h"
+#include "offline_authority.h"
+#include "settings.h"
+
+namespace sallyport::cli {
+
+// Writes sallyport.toml, or checks that the one there is of the same installation (Errc::conflict).
+Result<void> settle_settings(const InstallationPaths& paths, const Settings& settings);
+
+// Makes machine secret, CA keys and control keys, and the requests to the root.
+Result<void> settle_keys(const InstallationPaths& paths, const Settings& settings, Random& random);
+
+// Whether from-root/ holds everything that the root was asked for.
+bool has_root_answer(const InstallationPaths& paths);
+
+// Checks what came from the root (signature, profile, key, namespace, CRL) and installs it in trust/.
+// Errc::unauthorized for anything that is not for these keys and this zone, or not of the root that is installed
+// already.
+Result<void> install_root_answer(const InstallationPaths& paths, const Settings& settings, const Clock& clock);
+
+// Records names, CA certificates and root CRL in the database.
+Result<void> settle_records(const InstallationPaths& paths, const Settings& settings, const Clock& clock);
+
+// Has a certificate issued for each control key that has none.
+Result<void> settle_control_certificates(const InstallationPaths& paths, OfflineAuthority& authority);
+
+// Adds the first owner unless there is a user already. Returns whether it did.
+Result<bool> settle_first_owner(OfflineAuthority& authority, const std::string& login, ByteView password,
+                                Random& random);
+
+}  // namespace sallyport::cli

@@ -1,0 +1,42 @@
+// Where everything of an installation lies below its state folder.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command.h"
+#include "keystore/machine_secret.h"
+#include "keystore/state_folder.h"
+#include "signer/key_folder.h"
+#include "signer/signer.h"
+
+namespace sallyport::cli {
+
+inline constexpr keystore::StateFormat kInstallationFormat{.kind = "installation", .version = 1};
+
+struct InstallationPaths {
+  std::filesystem::path state;
+
+  std::filesystem::path settings() const { return state / "sallyport.toml"; }
+  std::filesystem::path secret() const { return state / "secret"; }
+  std::filesystem::path trust() const { return state / "trust"; }
+  std::filesystem::path root_certificate() const { return trust() / "root.pem"; }
+  std::filesystem::path root_crl() const { return trust() / "root.crl"; }
+  std::filesystem::path signer_keys() const { return state / "signer"; }
+  std::filesystem::path database() const { return state / "authority" / "authority.db"; }
+  std::filesystem::path to_root() const { return state / "to-root"; }
+  std::filesystem::path from_root() const { return state / "from-root"; }
+  std::filesystem::path run() const { return state / "run"; }
+  std::filesystem::path socket(std::string_view name) const { return run() / (std::string(name) + ".sock"); }
+  signer::KeyFolders key_folders() const { return {.keys = signer_keys(), .trust = trust()}; }
+};
+
+// The CAs whose keys the signer holds, as file names.
+std::vector<std::string> online_cas();
+
+// Reads all keys and makes the signer. `clock` must outlive it.
+Result<signer::Signer> load_signer(const InstallationPaths& paths, const Clock& clock);
+
+}  // namespace sallyport::cli

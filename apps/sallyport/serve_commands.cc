@@ -1,0 +1,63 @@
+// sallyport serve …: one role in this process. Each role's wiring is a file of its own.
+#include <unistd.h>
+
+#include "base/log.h"
+#include "commands.h"
+#include "installation_folder.h"
+#include "listeners.h"
+#include "net/io.h"
+#include "net/privileges.h"
+#include "signer/server.h"
+
+namespace sallyport::cli {
+namespace {
+
+constexpr std::uint64_t kLargestUid = 65'533;  // 65534 is nobody, 65535 and above are not one uid everywhere
+
+const Option kRunAs{.name = "run-as", .value = "UID", .help = "become this numeric user once everything is open"};
+
+Result<void> leave_root(const Arguments& arguments) {
+  TRY(const auto uid, arguments.find_number("run-as", 1, kLargestUid));
+  if (!uid) return net::forbid_new_privileges();
+  const auto number = static_cast<uid_t>(*uid);
+  return net::drop_privileges({.uid = number, .gid = number});
+}
+
+Outcome serve_signer(const Arguments& arguments, Environment& environment) {
+  const InstallationPaths paths{arguments.path("state")};
+  auto keys = load_signer(paths, environment.clock);
+  if (!keys) return in_state(Result<void>(std::unexpected(std::move(keys).error())));
+  TRY(const auto authority, arguments.find_number("authority-uid", 0, kLargestUid));
+  net::Io io;
+  TRY(auto listener, open_listener(io.executor(), "signer", paths.socket("signer")));
+  TRY_VOID(leave_root(arguments));
+  TRY_VOID(signer::confine_signer());
+  io.on_termination([&] {
+    listener->close();
+    io.stop();
+  });
+  log::info("signer.serving", {{"pid", ::getpid()}, {"uid", ::getuid()}});
+  const uid_t allowed = authority ? static_cast<uid_t>(*authority) : ::getuid();
+  net::spawn(io.executor(), signer::serve_signer(*listener, *keys, allowed), "signer");
+  io.run();
+  log::info("signer.ended");
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> serve_commands() {
+  return {
+      {.words = "serve signer",
+       .summary = "hold the online keys and sign what the authority may ask for",
+       .example = "sallyport serve signer --state /var/lib/sallyport --run-as 61001 --authority-uid 61002",
+       .options = {state_option(),
+                   kRunAs,
+                   {.name = "authority-uid",
+                    .value = "UID",
+                    .help = "the one user that may connect; this process's own without it"}},
+       .run = serve_signer},
+  };
+}
+
+}  // namespace sallyport::cli

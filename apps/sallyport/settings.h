@@ -1,0 +1,35 @@
+// sallyport.toml: what the operator decides about an installation. Read once, complete or refused.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "base/names.h"
+#include "base/result.h"
+
+namespace sallyport::cli {
+
+inline constexpr std::int64_t kMaxWorkers = 256;
+
+struct Settings {
+  // [installation]: fixed by init; a change would need new CAs.
+  std::string name;
+  DnsName zone;
+  DnsName console_name;
+  std::uint16_t public_port = 443;  // under which people and devices reach the relay
+  // [listen]
+  std::string address = "0.0.0.0";
+  std::uint16_t tls_port = 443;
+  std::uint16_t http_port = 80;
+  // [relay]: 0 is as many as there are cores.
+  std::uint32_t workers = 0;
+};
+
+// Errors read FILE:LINE: sentence.
+Result<Settings> parse_settings(std::string_view toml, std::string_view display_name);
+Result<Settings> load_settings(const std::filesystem::path& file);
+// The file as init writes it.
+std::string encode_settings(const Settings& settings);
+
+}  // namespace sallyport::cli

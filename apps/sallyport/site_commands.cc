@@ -1,0 +1,122 @@
+// sallyport site …: the installation's side of its factories.
+#include "administration.h"
+#include "codec/text.h"
+#include "commands.h"
+#include "folders.h"
+#include "keystore/file.h"
+#include "pki/ledger.h"
+
+namespace sallyport::cli {
+namespace {
+
+using codec::Json;
+
+const Option kSite{.name = "NAME", .value = "NAME", .help = "the factory's name", .required = true};
+constexpr std::uint64_t kMaxCount = 100'000'000;
+
+Result<void> check_site(const Arguments& arguments) {
+  auto name = parse_site_name(arguments.text("NAME"));
+  if (!name) return std::unexpected(std::move(name).error());
+  return {};
+}
+
+void print_before_certificate(const Arguments& arguments) {
+  const std::string site = arguments.text("NAME");
+  fmt::print(
+      "Nothing was recorded yet: the site needs a CA certificate first.\n"
+      "  at the factory  sallyport factory init --factory DIR --site {} --zone ZONE\n"
+      "  at the root     sallyport root sign --root DIR --in DIR/to-root --out OUT\n"
+      "  here again      sallyport site add {} --certificate OUT/local-ca-{}.pem\n",
+      site, site, site);
+}
+
+Outcome site_add(const Arguments& arguments, Environment& environment) {
+  TRY_VOID(check_site(arguments));
+  TRY(const auto count, arguments.number("count", 1, kMaxCount));
+  TRY(const auto quota, arguments.find_number("quota", 0, kMaxCount));
+  const auto certificate_file = arguments.find("certificate");
+  if (!certificate_file) {
+    print_before_certificate(arguments);
+    return {};
+  }
+  TRY(const auto pem, keystore::read_file(*certificate_file, kMaxSmallFile));
+  Json::Object order{{"name", arguments.text("NAME")}, {"certificate", as_text(pem)}, {"count", count}};
+  if (quota) order["quota"] = *quota;
+  const auto answer = administer(arguments.path("state"), "site.add", std::move(order), environment);
+  if (!answer) return std::unexpected(answer.error());
+  TRY(const auto encoded, answer->text_at("permit"));
+  TRY(const auto permit, codec::decode_base64(encoded));
+  const std::filesystem::path out = arguments.find("out").value_or(arguments.text("NAME") + ".permit");
+  TRY_VOID(keystore::atomic_write_file(out, permit, keystore::kPublicMode));
+  fmt::print("site {} may issue {} certificates: permit in {}\n", arguments.text("NAME"), count, out.string());
+  return {};
+}
+
+Outcome site_import(const Arguments& arguments, Environment& environment) {
+  TRY_VOID(check_site(arguments));
+  TRY(const auto ledger, keystore::read_file(arguments.path("ledger"), pki::kMaxLedgerExportBytes));
+  const Json::Object parameters{{"name", arguments.text("NAME")}, {"ledger", codec::encode_base64(ledger)}};
+  const auto answer = administer(arguments.path("state"), "site.import_ledger", parameters, environment);
+  if (!answer) return std::unexpected(answer.error());
+  TRY(const auto added, answer->integer_at("added"));
+  TRY(const auto sequence, answer->integer_at("sequence"));
+  fmt::print("{} new devices, ledger known up to entry {}\n", added, sequence);
+  return {};
+}
+
+Result<void> print_site(const Json& site) {
+  TRY(const auto name, site.text_at("name"));
+  TRY(const auto state, site.text_at("state"));
+  TRY(const auto issued, site.integer_at("issued"));
+  TRY(const auto permitted, site.integer_at("permitted"));
+  TRY(const auto enrolled, site.integer_at("enrolled"));
+  TRY(const auto quota, site.integer_at("activation_quota"));
+  fmt::print("{:<24} {:<9} issued {}/{}  enrolled {}/{}\n", name, state, issued, permitted, enrolled, quota);
+  return {};
+}
+
+Outcome site_list(const Arguments& arguments, Environment& environment) {
+  const auto answer = administer(arguments.path("state"), "site.list", Json::Object{}, environment);
+  if (!answer) return std::unexpected(answer.error());
+  if (arguments.flag("json")) {
+    fmt::print("{}\n", answer->write());
+    return {};
+  }
+  TRY(const auto list, answer->at("sites"));
+  TRY(const auto sites, list.array());
+  for (const auto& site : sites) TRY_VOID(print_site(site));
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> site_commands() {
+  return {
+      {.words = "site add",
+       .summary = "admit a factory by its CA certificate and sign its permit; again for a larger one",
+       .example = "sallyport site add acme --certificate from-root/local-ca-acme.pem --count 5000",
+       .options =
+           {kSite,
+            state_option(),
+            {.name = "certificate", .value = "FILE", .help = "the site CA's certificate, signed by the root"},
+            {.name = "count", .value = "N", .help = "certificates that it may issue in all", .fallback = "1000"},
+            {.name = "quota", .value = "N", .help = "devices of it that may enrol; as many as --count without it"},
+            {.name = "out", .value = "FILE", .help = "where the signed permit is written; NAME.permit without it"}},
+       .run = site_add},
+      {.words = "site import",
+       .summary = "take in a factory's ledger: its devices may then enrol",
+       .example = "sallyport site import acme --ledger acme.ledger",
+       .options =
+           {kSite,
+            state_option(),
+            {.name = "ledger", .value = "FILE", .help = "as 'sallyport factory export' wrote it", .required = true}},
+       .run = site_import},
+      {.words = "site list",
+       .summary = "show every factory, its permit and its quota",
+       .example = "sallyport site list --json",
+       .options = {state_option(), json_option()},
+       .run = site_list},
+  };
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,34 @@
+// The signer's keys on disk.
+//
+//   signer/<ca-name>.key            CA keys, encrypted under the machine secret
+//   signer/control-<kind>.key .pem  control keys, with the certificate in use
+//   trust/<ca-name>.pem             CA certificates
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <span>
+
+#include "keystore/machine_secret.h"
+#include "signer/signer.h"
+
+namespace sallyport::signer {
+
+struct KeyFolders {
+  std::filesystem::path keys;   // <state>/signer
+  std::filesystem::path trust;  // <state>/trust
+};
+
+// The control kinds that an installation has keys for.
+inline constexpr std::array kControlKinds{pki::ControlKind::grant, pki::ControlKind::snapshot,
+                                          pki::ControlKind::permit};
+
+// Reads every CA of `ca_names` and every control key. A control certificate may be missing, a CA may not. Errors name
+// the file.
+Result<Keys> load_keys(const KeyFolders& folders, const keystore::MachineSecret& secret,
+                       std::span<const std::string> ca_names);
+
+// <keys>/control-<kind>.key or .pem
+std::filesystem::path control_file(const KeyFolders& folders, pki::ControlKind kind, std::string_view extension);
+
+}  // namespace sallyport::signer
