@@ -1,0 +1,234 @@
+#include "relay/entrance.h"
+
+#include <arpa/inet.h>
+
+#include <map>
+
+#include "base/log.h"
+#include "net/tls_stream.h"
+#include "relay/first_flight.h"
+#include "relay/passing.h"
+#include "relay/route.h"
+#include "tunnel/frames.h"
+
+namespace sallyport::relay {
+
+using tunnel::Alert;
+using tunnel::ClientHello;
+using tunnel::Source;
+using tunnel::WorkerSlot;
+using SocketPtr = std::unique_ptr<net::RawSocket>;
+
+namespace {
+
+Source source_of(const net::Address& address) {
+  std::array<std::uint8_t, 4> v4{};
+  if (::inet_pton(AF_INET, address.host.c_str(), v4.data()) == 1) return tunnel::source_of_v4(v4);
+  std::array<std::uint8_t, 16> v6{};
+  static_cast<void>(::inet_pton(AF_INET6, address.host.c_str(), v6.data()));
+  return tunnel::source_of_v6(v6);
+}
+
+void refuse(net::RawSocket& socket, Alert alert) {
+  socket.end_with(tunnel::encode_alert(alert));
+}
+
+// Looks until the first bytes say what the connection wants.
+net::Task<Result<FirstFlight>> look(net::RawSocket& socket, const Settings& settings) {
+  const net::Deadline deadline(tunnel::kFirstFlightDeadline);
+  Bytes buffer;
+  std::size_t wanted = 1;
+  for (;;) {
+    if (wanted > tunnel::kMaxHelloHybrid) co_return fail(Errc::overloaded, "first bytes: too many");
+    // Nothing is allocated for a connection that says nothing.
+    if (wanted == 1) {
+      std::array<std::uint8_t, 1> first{};
+      CO_TRY_VOID(co_await socket.peek(first, 1, deadline));
+    }
+    buffer.resize(std::max(wanted, kFirstPeek));
+    CO_TRY(const auto got, co_await socket.peek(buffer, wanted, deadline));
+    auto flight = find_first_flight(ByteView(buffer).first(got), settings);
+    const auto* more = std::get_if<NeedMore>(&flight);
+    if (more == nullptr) co_return flight;
+    wanted = std::max(more->total, got + 1);
+  }
+}
+
+}  // namespace
+
+struct Entrance::State : std::enable_shared_from_this<State> {
+  State(net::Executor on, Inside known)
+      : executor(on), inside(known), caps(known.settings.caps), admission(known.settings.handshakes) {}
+
+  net::Executor executor;
+  Inside inside;
+  tunnel::ConnectionCaps caps;
+  tunnel::HandshakeAdmission admission;
+  std::shared_ptr<crypto::TlsContext> control;
+  std::map<std::string, std::unique_ptr<Passing>, std::less<>> passings;  // by path; one per role and worker
+  bool closed = false;
+
+  void begin(SocketPtr socket, bool passed_on);
+  static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, bool passed_on);
+  static net::Task<void> take_control(std::shared_ptr<State> self, SocketPtr socket, DeviceName device);
+  static net::Task<Result<void>> open_control(std::shared_ptr<State> self, net::StreamPtr lower, DeviceName device);
+  net::Task<void> bring(SocketPtr socket, ClientHello hello, bool passed_on);
+  void bring_to_device(SocketPtr socket, const ToDevice& route, bool passed_on);
+  void bring_data(SocketPtr socket, const tunnel::Ticket& ticket, bool passed_on);
+  bool pass_to_owner(SocketPtr& socket, WorkerSlot owner, bool passed_on);
+  void pass(std::string path, SocketPtr socket);
+};
+
+Entrance::Entrance(net::Executor executor, Inside inside) : state_(std::make_shared<State>(executor, inside)) {}
+
+Entrance::~Entrance() {
+  close();
+}
+
+void Entrance::close() {
+  state_->closed = true;
+  state_->passings.clear();
+}
+
+std::size_t Entrance::strangers() const {
+  return state_->caps.total();
+}
+
+Result<void> Entrance::use_identity(crypto::TlsIdentity identity) {
+  crypto::TlsServerSettings settings;
+  settings.identity = std::move(identity);
+  settings.alpn = {std::string(tunnel::kControlAlpn)};
+  settings.require_alpn = true;
+  settings.client_auth = crypto::ClientAuth::required;
+  settings.verify_client = [check = &state_->inside.check](std::span<const Bytes> chain) {
+    return check->verify(chain);
+  };
+  TRY(state_->control, crypto::TlsContext::server(std::move(settings)));
+  return {};
+}
+
+net::Task<void> Entrance::accept_from(net::RawListener& listener) {
+  const auto state = state_;
+  for (;;) {
+    auto socket = co_await listener.accept();
+    if (!socket || state->closed) co_return;
+    state->begin(*std::move(socket), false);
+  }
+}
+
+void Entrance::take_passed(SocketPtr socket) {
+  state_->begin(std::move(socket), true);
+}
+
+void Entrance::State::begin(SocketPtr socket, bool passed_on) {
+  if (closed || !caps.enter(source_of(socket->peer()))) return socket->reset();
+  net::spawn(executor, receive(shared_from_this(), std::move(socket), passed_on), "relay.receive");
+}
+
+net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, bool passed_on) {
+  struct Counted {
+    tunnel::ConnectionCaps& caps;
+    Source source;
+    ~Counted() { caps.leave(source); }
+  };
+  const Counted counted{self->caps, source_of(socket->peer())};
+  auto flight = co_await look(*socket, self->inside.settings);
+  if (!flight || self->closed) {
+    socket->reset();
+  } else if (auto* hello = std::get_if<ClientHello>(&*flight)) {
+    co_await self->bring(std::move(socket), std::move(*hello), passed_on);
+  } else if (const auto* ticket = std::get_if<tunnel::Ticket>(&*flight)) {
+    self->bring_data(std::move(socket), *ticket, passed_on);
+  } else if (std::holds_alternative<PlainStatus>(*flight)) {
+    self->pass(role_socket(self->inside.settings, "status"), std::move(socket));
+  } else if (const auto* answer = std::get_if<Answer>(&*flight)) {
+    socket->end_with(answer->bytes);
+  }
+}
+
+void Entrance::State::pass(std::string path, SocketPtr socket) {
+  auto& passing = passings[path];
+  if (!passing) passing = std::make_unique<Passing>(executor, std::move(path));
+  passing->pass(std::move(socket));
+}
+
+// Whether the connection is another worker's and was dealt with.
+bool Entrance::State::pass_to_owner(SocketPtr& socket, WorkerSlot owner, bool passed_on) {
+  if (owner == inside.settings.slot) return false;
+  if (passed_on || owner.get() >= inside.settings.workers) {
+    socket->reset();
+  } else {
+    pass(worker_socket(inside.settings, owner), std::move(socket));
+  }
+  return true;
+}
+
+net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, bool passed_on) {
+  const Route route = find_route(hello.server_name, inside.settings.zone, inside.settings.console_name);
+  if (const auto* role = std::get_if<ToRole>(&route)) {
+    pass(role_socket(inside.settings, role->role), std::move(socket));
+  } else if (const auto* to_device = std::get_if<ToDevice>(&route)) {
+    bring_to_device(std::move(socket), *to_device, passed_on);
+  } else if (const auto* to_control = std::get_if<ToControl>(&route)) {
+    if (!inside.check.is_known(to_control->device)) {
+      refuse(*socket, Alert::unrecognized_name);
+    } else if (!hello.offers(tunnel::kControlAlpn)) {
+      refuse(*socket, Alert::no_application_protocol);
+    } else if (!pass_to_owner(socket, owner_of(to_control->device, inside.settings.workers), passed_on)) {
+      co_await take_control(shared_from_this(), std::move(socket), to_control->device);
+    }
+  } else {
+    refuse(*socket, Alert::unrecognized_name);
+  }
+}
+
+void Entrance::State::bring_to_device(SocketPtr socket, const ToDevice& route, bool passed_on) {
+  const auto* grant = inside.grants.find(route.label, inside.clock.now());
+  if (grant == nullptr || grant->grant.device != route.device) return refuse(*socket, Alert::unrecognized_name);
+  if (pass_to_owner(socket, owner_of(route.device, inside.settings.workers), passed_on)) return;
+  if (!inside.link.has_lease()) return refuse(*socket, Alert::internal_error);
+  inside.visits.on_user(std::move(socket), *grant);
+}
+
+void Entrance::State::bring_data(SocketPtr socket, const tunnel::Ticket& ticket, bool passed_on) {
+  if (pass_to_owner(socket, ticket.slot(), passed_on)) return;
+  if (!socket->take(tunnel::kPrefaceSize)) return socket->reset();
+  inside.visits.on_data(std::move(socket), ticket);
+}
+
+net::Task<void> Entrance::State::take_control(std::shared_ptr<State> self, SocketPtr socket, DeviceName device) {
+  const Source source = source_of(socket->peer());
+  const DnsName name = under(device.get(), self->inside.settings.zone);
+  if (!self->inside.link.has_lease() || !self->control) co_return refuse(*socket, Alert::internal_error);
+  if (!self->caps.enter_name(source, name)) co_return socket->reset();
+  auto lower = net::adopt_socket(self->executor, socket->release());
+  auto opened = lower ? co_await open_control(self, *std::move(lower), device)
+                      : Result<void>(std::unexpected(std::move(lower).error()));
+  self->caps.leave_name(source, name);
+  if (!opened) log::info("relay.control-refused", {{"device", device.get()}, {"error", opened.error()}});
+}
+
+net::Task<Result<void>> Entrance::State::open_control(std::shared_ptr<State> self, net::StreamPtr lower,
+                                                      DeviceName device) {
+  if (!self->admission.begin()) co_return fail(Errc::overloaded, "control: too many handshakes under way");
+  const Instant began = self->inside.clock.monotonic();
+  auto stream = co_await net::tls_accept(std::move(lower), self->control, kHandshakeDeadline);
+  const Instant now = self->inside.clock.monotonic();
+  if (!stream) {
+    if (stream.error().code == Errc::expired) {
+      self->admission.on_timeout(now);
+    } else {
+      self->admission.on_refused();
+    }
+    co_return std::unexpected(std::move(stream).error());
+  }
+  self->admission.on_success(std::chrono::duration_cast<milliseconds>(now - began), now);
+  CO_TRY(auto certificate, self->inside.check.take_verified((*stream)->peer().tls_chain.front()));
+  if (certificate.name != device) co_return fail(Errc::unauthorized, "control: certificate is another device's");
+  CO_TRY_VOID(co_await self->inside.check.confirm(certificate));
+  if (self->closed || !self->inside.link.has_lease()) co_return fail(Errc::unavailable, "control: no lease");
+  self->inside.devices.take(*std::move(stream), std::move(certificate));
+  co_return Result<void>{};
+}
+
+}  // namespace sallyport::relay

@@ -1,0 +1,50 @@
+// The way in: accepts, looks at the first bytes of a connection, and brings it where it belongs. One thread.
+#pragma once
+
+#include <memory>
+
+#include "crypto/tls.h"
+#include "net/raw_socket.h"
+#include "relay/device_check.h"
+#include "relay/devices.h"
+#include "relay/grant_table.h"
+#include "relay/settings.h"
+#include "relay/visits.h"
+
+namespace sallyport::relay {
+
+// What a connection is judged by and brought to.
+struct Inside {
+  const Settings& settings;
+  const Clock& clock;
+  const rolelink::RoleLink& link;
+  DeviceCheck& check;
+  const GrantTable& grants;
+  Devices& devices;
+  Visits& visits;
+};
+
+// Borrows what `inside` refers to until close().
+class Entrance {
+ public:
+  Entrance(net::Executor executor, Inside inside);
+  ~Entrance();
+  Entrance(const Entrance&) = delete;
+  Entrance& operator=(const Entrance&) = delete;
+
+  // Takes our own certificate for control connections; until then there are none.
+  Result<void> use_identity(crypto::TlsIdentity identity);
+  // Accepts until the listener is closed.
+  net::Task<void> accept_from(net::RawListener& listener);
+  // Takes a connection that another worker passed on; it is passed on no further.
+  void take_passed(std::unique_ptr<net::RawSocket> socket);
+  // Strangers at this moment.
+  std::size_t strangers() const;
+  void close();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace sallyport::relay

@@ -1,0 +1,31 @@
+// What a new connection wants, by its first bytes, which stay unread (DESIGN §11). Pure.
+#pragma once
+
+#include <cstddef>
+#include <variant>
+
+#include "base/bytes.h"
+#include "base/names.h"
+#include "relay/settings.h"
+#include "tunnel/client_hello.h"
+#include "tunnel/ticket.h"
+
+namespace sallyport::relay {
+
+// Look again when at least so many bytes are there.
+struct NeedMore {
+  std::size_t total = 0;
+};
+// Plain HTTP for the status service.
+struct PlainStatus {};
+// Send these bytes, which may be none, and close.
+struct Answer {
+  Bytes bytes;
+};
+using FirstFlight = std::variant<NeedMore, Answer, PlainStatus, tunnel::Ticket, tunnel::ClientHello>;
+
+// Total; asks for more only while the bytes may become something, and never beyond what a hello, a preface or a plain
+// request may have.
+FirstFlight find_first_flight(ByteView received, const Settings& settings);
+
+}  // namespace sallyport::relay

@@ -1,0 +1,227 @@
+#include "relay/worker.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/hand_over.h"
+#include "relay/entrance.h"
+
+namespace sallyport::relay {
+namespace {
+
+constexpr milliseconds kExpiryInterval{1'000};
+
+// Dead peers are noticed within 20 s (DESIGN §11).
+net::SocketOptions public_socket_options() {
+  return {.no_delay = true,
+          .user_timeout = tunnel::kDeadPeerDeadline,
+          .keepalive_idle = seconds(30),
+          .keepalive_interval = seconds(10)};
+}
+
+std::unique_ptr<net::RawListener> make_listener(net::Executor executor, net::Descriptor socket) {
+  if (!socket.is_open()) return nullptr;
+  return std::make_unique<net::RawListener>(executor, std::move(socket), public_socket_options());
+}
+
+}  // namespace
+
+struct Worker::State : std::enable_shared_from_this<State> {
+  State(net::Executor on, const Clock& time, Random& source, Settings chosen, Listeners listeners)
+      : executor(on),
+        clock(time),
+        settings(std::move(chosen)),
+        anchors{settings.root},
+        link(on, time, source, link_settings(), link_events()),
+        check(link, time, settings.zone),
+        reports(on, link),
+        devices(on, time, source, check, reports, settings.slot, device_events()),
+        visits(on, time, devices, check, reports, settings.pipes, settings.pipe_bytes),
+        entrance(on, {settings, time, link, check, grants, devices, visits}),
+        public_tls(make_listener(on, std::move(listeners.public_tls))),
+        public_http(make_listener(on, std::move(listeners.public_http))),
+        peers_socket(std::move(listeners.peers)) {}
+
+  net::Executor executor;
+  const Clock& clock;
+  Settings settings;
+  std::vector<pki::Certificate> anchors;
+  rolelink::RoleLink link;
+  DeviceCheck check;
+  Reports reports;
+  GrantTable grants;
+  Devices devices;
+  Visits visits;
+  Entrance entrance;
+  std::unique_ptr<net::RawListener> public_tls;
+  std::unique_ptr<net::RawListener> public_http;
+  net::Descriptor peers_socket;
+  std::unique_ptr<net::Listener> peers;
+  bool has_certificate = false;
+  bool stopping = false;
+  Instant next_expiry{};
+  Instant next_recheck{};
+
+  rolelink::Settings link_settings() const {
+    return {.role = "relay",
+            .instance = settings.slot.get(),
+            .authority_socket = role_socket(settings, "authority"),
+            .root = settings.root};
+  }
+  rolelink::Events link_events();
+  DeviceEvents device_events();
+  void on_grant(ByteView sealed);
+  void on_cut(const records::CutEvent& cut);
+  void on_round(Instant now);
+  static net::Task<void> keep_rounds(std::shared_ptr<State> self);
+  static net::Task<void> keep_certificate(std::shared_ptr<State> self);
+  static net::Task<void> accept_public(std::shared_ptr<State> self, net::RawListener& listener);
+  static net::Task<void> accept_peers(std::shared_ptr<State> self);
+};
+
+rolelink::Events Worker::State::link_events() {
+  rolelink::Events events;
+  events.on_snapshot = [this](const records::SnapshotState&) {
+    check.on_snapshot();
+    devices.recheck();
+    visits.recheck();
+  };
+  events.on_grant = [this](ByteView sealed) { on_grant(sealed); };
+  events.on_cut = [this](const records::CutEvent& cut) { on_cut(cut); };
+  events.on_subscribed = [this] { devices.report_all(); };
+  return events;
+}
+
+DeviceEvents Worker::State::device_events() {
+  return {
+      .on_tickets = [this](tunnel::SessionId session,
+                           std::span<const tunnel::Ticket> tickets) { visits.on_tickets(session, tickets); },
+      .on_refused = [this](const tunnel::Ticket& ticket, tunnel::RefuseCode code) { visits.on_refused(ticket, code); },
+      .on_session_over = [this](tunnel::SessionId session) { visits.on_session_over(session); }};
+}
+
+void Worker::State::on_grant(ByteView sealed) {
+  auto taken = grants.take(sealed, anchors, clock.now());
+  if (!taken) {
+    log::warn("relay.grant-refused", {{"error", taken.error()}});
+    return;
+  }
+  reports.acknowledge_grant(taken->id);
+  if (taken->renewal) devices.renew(taken->grant.grant.device, std::move(taken->grant.sealed));
+}
+
+void Worker::State::on_cut(const records::CutEvent& cut) {
+  Reader reader(cut.grant_id);
+  const auto id = reader.array<tunnel::kGrantIdSize>();
+  if (!id) {
+    log::error("relay.cut-refused", {{"error", id.error()}});
+    return;
+  }
+  const tunnel::GrantId session(*id);
+  if (const auto ended = grants.cut(session)) devices.cut(ended->grant.device, session);
+  visits.end_session(session, cut.reason);
+}
+
+void Worker::State::on_round(Instant now) {
+  devices.on_round(now);
+  visits.on_round(now);
+  if (now >= next_expiry) {
+    next_expiry = now + kExpiryInterval;
+    for (const auto& over : grants.expire(clock.now())) visits.end_session(over.grant.session(), "grant not renewed");
+  }
+  if (now < next_recheck) return;
+  next_recheck = now + kSweepInterval;
+  devices.recheck();
+  if (link.without_lease() < rolelink::kSessionsWithoutLease) return;
+  devices.end_all("no lease");
+  visits.end_all("the relay was cut off from its authority");
+}
+
+net::Task<void> Worker::State::keep_rounds(std::shared_ptr<State> self) {
+  while (!self->stopping) {
+    co_await net::sleep_for(kRound);
+    if (self->stopping) co_return;
+    self->on_round(self->clock.monotonic());
+  }
+}
+
+net::Task<void> Worker::State::keep_certificate(std::shared_ptr<State> self) {
+  State* const state = self.get();
+  co_await self->link.keep_certificate(records::CertificateKind::server, [state](crypto::TlsIdentity identity) {
+    const auto used = state->entrance.use_identity(std::move(identity));
+    if (!used) return log::error("relay.certificate-refused", {{"error", used.error()}});
+    state->has_certificate = true;
+  });
+}
+
+net::Task<void> Worker::State::accept_public(std::shared_ptr<State> self, net::RawListener& listener) {
+  co_await self->entrance.accept_from(listener);
+}
+
+net::Task<void> Worker::State::accept_peers(std::shared_ptr<State> self) {
+  State* const state = self.get();
+  co_await net::serve_hand_over(*self->peers, {::geteuid()}, [state](net::HandedOver given) {
+    auto socket = given.stream->release();
+    auto source = net::parse_address(given.source);
+    if (!socket || !source) return;
+    state->entrance.take_passed(
+        std::make_unique<net::RawSocket>(state->executor, *std::move(socket), *std::move(source)));
+  });
+}
+
+Worker::Worker(net::Executor executor, const Clock& clock, Random& random, Settings settings, Listeners listeners)
+    : state_(std::make_shared<State>(executor, clock, random, std::move(settings), std::move(listeners))) {}
+
+Worker::~Worker() {
+  state_->stopping = true;
+  state_->entrance.close();
+  state_->visits.close();
+  state_->devices.close();
+  state_->reports.close();
+  if (state_->public_tls) state_->public_tls->close();
+  if (state_->public_http) state_->public_http->close();
+  if (state_->peers) state_->peers->close();
+}
+
+void Worker::start() {
+  const auto executor = state_->executor;
+  if (state_->peers_socket.is_open()) {
+    auto peers = net::Listener::inherited(executor, std::move(state_->peers_socket));
+    SALLYPORT_CHECK(peers.has_value());
+    state_->peers = *std::move(peers);
+    net::spawn(executor, State::accept_peers(state_), "relay.peers");
+  }
+  net::spawn(executor, State::keep_certificate(state_), "relay.certificate");
+  net::spawn(executor, State::keep_rounds(state_), "relay.rounds");
+  for (auto* listener : {&state_->public_tls, &state_->public_http}) {
+    if (*listener) net::spawn(executor, State::accept_public(state_, **listener), "relay.accept");
+  }
+}
+
+net::Task<void> Worker::shut_down() {
+  const auto state = state_;
+  state->stopping = true;
+  if (state->public_tls) state->public_tls->close();
+  if (state->public_http) state->public_http->close();
+  if (state->peers) state->peers->close();
+  state->entrance.close();
+  co_await state->devices.send_all_away();
+  state->visits.close();
+  co_await state->reports.until_told(kLastWordsDeadline);
+  state->devices.close();
+  state->reports.close();
+}
+
+Counts Worker::counts() const {
+  return {.strangers = state_->entrance.strangers(),
+          .devices = state_->devices.size(),
+          .ready = state_->visits.ready(),
+          .waiting = state_->visits.waiting(),
+          .joined = state_->visits.joined(),
+          .grants = state_->grants.size(),
+          .snapshot = state_->link.snapshot().number(),
+          .has_lease = state_->link.has_lease(),
+          .has_certificate = state_->has_certificate};
+}
+
+}  // namespace sallyport::relay

@@ -1,0 +1,48 @@
+// One worker of the relay, the only public process: it demultiplexes, holds control connections, and moves users' bytes
+// that it cannot read (DESIGN §11). All of it runs on one loop and one thread.
+#pragma once
+
+#include <memory>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "net/task.h"
+#include "relay/settings.h"
+
+namespace sallyport::relay {
+
+struct Counts {
+  std::size_t strangers = 0;  // connections whose first bytes or handshake are not complete
+  std::size_t devices = 0;
+  std::size_t ready = 0;    // data connections that wait for a user
+  std::size_t waiting = 0;  // users who wait for a data connection
+  std::size_t joined = 0;
+  std::size_t grants = 0;
+  std::uint64_t snapshot = 0;
+  bool has_lease = false;
+  bool has_certificate = false;
+};
+
+class Worker {
+ public:
+  // Makes the pipes, so that privileges may be dropped next. Borrows clock and random for its lifetime, which must not
+  // begin before the loop's and may end before it.
+  Worker(net::Executor executor, const Clock& clock, Random& random, Settings settings, Listeners listeners);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Connects to the authority and serves until shut_down().
+  void start();
+  // Accepts no more, sends every device away with a time to come back at, tells the authority the last counts, closes
+  // all. Returns within 2 s.
+  net::Task<void> shut_down();
+
+  Counts counts() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace sallyport::relay
