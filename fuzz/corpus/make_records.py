@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Makes the seed corpora of records_role_messages and records_snapshot, from the format comments of src/codec/tlv.h and
+src/records/*.h. Run in this folder."""
+import pathlib
+import struct
+
+
+def field(tag, value):
+    if isinstance(value, str):
+        value = value.encode()
+    return struct.pack(">H", tag) + len(value).to_bytes(3, "big") + value
+
+
+def u8(value):
+    return struct.pack(">B", value)
+
+
+def u32(value):
+    return struct.pack(">I", value)
+
+
+def u64(value):
+    return struct.pack(">Q", value)
+
+
+def message(method, *fields):
+    return struct.pack(">H", method) + b"".join(field(tag, value) for tag, value in fields)
+
+
+def write(folder, seeds):
+    path = pathlib.Path(__file__).parent / folder
+    path.mkdir(exist_ok=True)
+    for name, data in seeds.items():
+        (path / name).write_bytes(data)
+
+
+SERVICE = b"\x05panelhttp"
+MESSAGES = {
+    # The target takes method % 16 as the number of the parser, in the order of its switch.
+    "subscribe": message(0, (1, "relay"), (2, u32(1)), (3, u64(7))),
+    "snapshot_event": message(1, (1, b"\x30\x00"), (2, b"update")),
+    "lease": message(2, (1, u64(9)), (2, u32(5000))),
+    "cut": message(3, (1, bytes(16)), (2, "ended by ann")),
+    "role_certificate": message(4, (1, "gateway"), (2, u8(5)), (3, b"\x30\x03\x02\x01\x00")),
+    "role_certificate_of_another_kind": message(4, (1, "gateway"), (2, u8(2)), (3, b"")),
+    "ocsp_signer": message(5, (1, "server-ca"), (2, b"\x30\x00")),
+    "chain": message(6, (1, b"\x30\x00"), (1, b"\x30\x01\x00")),
+    "chain_too_long": message(6, *[(1, b"\x30\x00")] * 9),
+    "enrol": message(7, (1, b"leaf"), (2, b"issuer"), (3, b"csr"), (4, "192.0.2.1")),
+    "renew": message(8, (1, b"leaf"), (2, b"csr"), (3, "[2001:db8::1]:443")),
+    "claim_hash": message(9, (1, "abcdefgh22"), (2, bytes(32))),
+    "claim_hash_of_31_bytes": message(9, (1, "abcdefgh22"), (2, bytes(31))),
+    "find_certificate": message(10, (1, "local-ca/site-07"), (2, b"\x01\x02")),
+    "presence": message(11, (1, "abcdefgh22"), (2, u8(1)), (3, bytes(16)), (4, u8(1)), (5, u32(23)), (6, "192.0.2.1"), (7, "0.1.0"),
+                        (8, SERVICE)),
+    "presence_with_a_service_of_no_kind": message(11, (1, "abcdefgh22"), (2, u8(1)), (3, bytes(16)), (4, u8(1)), (5, u32(23)),
+                                                  (6, ""), (7, ""), (8, b"\x05panelftp")),
+    "access_session": message(12, (1, bytes(16)), (2, u8(0)), (3, "192.0.2.1"), (4, ""), (5, u64(10)), (6, u64(20)), (7, u32(1))),
+    "alarm": message(13, (1, "device.cloned"), (2, "abcdefgh22"), (3, "two boot ids")),
+    "admin": message(14, (1, "device.list"), (2, "ann"), (3, u8(3)), (4, ""), (5, "127.0.0.1"), (6, "r1"), (7, "{}")),
+    "trailing_field": message(14, (1, "device.list"), (2, "ann"), (3, u8(3)), (4, ""), (5, ""), (6, ""), (7, "{}"), (8, "x")),
+    "length_beyond_the_end": b"\x00\x00\x00\x01\xff\xff\xffx",
+}
+
+CA = b"\x09online-ca\x30\x00"
+DEVICE = u8(3) + u8(1) + b"abcdefgh22"
+
+
+def certificate(flags=0, revoked=b"", index=0, serial=b"\x01\x02"):
+    return struct.pack(">HBB", index, 3, flags) + u64(1_900_000_000) + revoked + u8(len(serial)) + serial + b"\x0aabcdefgh22"
+
+
+def update(*entries, base=0):
+    head = [(1, u64(7)), (2, u64(base)), (3, u64(1_800_000_000)), (4, b"\x30\x00")]
+    return b"".join(field(tag, value) for tag, value in [*head, *entries])
+
+
+SNAPSHOTS = {
+    "empty": update(),
+    "one_of_each": update((5, CA), (6, certificate()), (7, DEVICE)),
+    "revoked": update((5, CA), (6, certificate(1, u64(1_800_000_001) + u8(4)))),
+    "change": update((5, CA), (7, DEVICE), base=6),
+    "ca_out_of_range": update((5, CA), (6, certificate(index=1))),
+    "serial_of_21_bytes": update((5, CA), (6, certificate(serial=bytes(21)))),
+    "unknown_flag": update((5, CA), (6, certificate(2))),
+    "device_of_state_9": update((7, u8(9) + u8(1) + b"abcdefgh22")),
+}
+
+if __name__ == "__main__":
+    write("records_role_messages", MESSAGES)
+    write("records_snapshot", SNAPSHOTS)
