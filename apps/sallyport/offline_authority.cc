@@ -41,6 +41,7 @@ template <class T>
 Result<T> wait_for(net::Io& io, net::Task<Result<T>> task) {
   std::optional<Result<T>> result;
   net::spawn(io.executor(), run_to_end(io, std::move(task), result), "offline authority");
+  io.restart();
   io.run();
   if (!result) return fail(Errc::internal, "offline authority: ended without an answer");
   return *std::move(result);

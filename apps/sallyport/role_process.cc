@@ -1,0 +1,66 @@
+#include "role_process.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "folders.h"
+#include "listeners.h"
+#include "net/privileges.h"
+#include "supervisor.h"
+
+namespace sallyport::cli {
+namespace {
+
+constexpr std::uint64_t kLargestUid = 65'533;
+
+}  // namespace
+
+std::vector<Option> role_options() {
+  return {state_option(),
+          {.name = "run-as", .value = "UID", .help = "become this numeric user once everything is open"},
+          {.name = "first-uid",
+           .value = "UID",
+           .help = "the users of the roles are the six numbers after this; one user without it"}};
+}
+
+RoleProcess::RoleProcess(InstallationPaths where, Settings what, RoleUsers who, pki::Certificate anchor)
+    : paths(std::move(where)), settings(std::move(what)), users(who), root(std::move(anchor)) {}
+
+Try<std::unique_ptr<RoleProcess>> RoleProcess::prepare(const Arguments& arguments) {
+  InstallationPaths paths{arguments.path("state")};
+  CLI_TRY(auto settings, in_state(load_settings(paths.settings())));
+  CLI_TRY(auto root, in_state(read_certificate(paths.root_certificate())));
+  TRY(const auto first, arguments.find_number("first-uid", 1, kLargestUid));
+  const RoleUsers users = first ? RoleUsers::apart(static_cast<uid_t>(*first)) : RoleUsers::single(::geteuid());
+  return std::unique_ptr<RoleProcess>(new RoleProcess(std::move(paths), std::move(settings), users, std::move(root)));
+}
+
+Result<net::Listener*> RoleProcess::listener(std::string_view name) {
+  TRY(auto opened, open_listener(io.executor(), name, paths.socket(name)));
+  listeners.push_back(std::move(opened));
+  return listeners.back().get();
+}
+
+Result<void> RoleProcess::leave_root(const Arguments& arguments) {
+  TRY(const auto uid, arguments.find_number("run-as", 1, kLargestUid));
+  if (uid) {
+    const auto number = static_cast<uid_t>(*uid);
+    TRY_VOID(net::drop_privileges({.uid = number, .gid = number}));
+  } else {
+    TRY_VOID(net::forbid_new_privileges());
+  }
+  end_with_supervisor();
+  return {};
+}
+
+void RoleProcess::run(std::string_view role) {
+  io.on_termination([this] {
+    for (const auto& listener : listeners) listener->close();
+    io.stop();
+  });
+  log::info("role.serving", {{"role", role}, {"pid", ::getpid()}, {"uid", ::getuid()}});
+  io.run();
+  log::info("role.ended", {{"role", role}});
+}
+
+}  // namespace sallyport::cli

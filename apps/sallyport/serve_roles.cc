@@ -1,0 +1,101 @@
+// sallyport serve authority|gateway|status|console: one role in this process.
+#include "authority/authority.h"
+#include "base/log.h"
+#include "commands.h"
+#include "gateway/gateway.h"
+#include "role_process.h"
+#include "status/status.h"
+#include "store/record_database.h"
+#include "store/telemetry_sink.h"
+#include "tunnel/grant.h"
+
+namespace sallyport::cli {
+namespace {
+
+rolelink::Settings link_settings(const RoleProcess& process, std::string_view role) {
+  return {.role = std::string(role),
+          .instance = 0,
+          .authority_socket = process.paths.socket("authority").string(),
+          .root = process.root};
+}
+
+net::Task<void> start_authority(authority::Authority& authority, net::Io& io, net::Listener& roles,
+                                net::Listener& admins) {
+  if (auto started = co_await authority.start(); !started) {
+    log::error("authority.not-started", {{"error", started.error()}});
+    io.stop();
+    co_return;
+  }
+  net::spawn(io.executor(), authority.serve_administrators(admins), "authority.admin");
+  co_await authority.serve_roles(roles);
+}
+
+Outcome serve_authority(const Arguments& arguments, Environment& environment) {
+  CLI_TRY(auto process, RoleProcess::prepare(arguments));
+  TRY(net::Listener * roles, process->listener("authority"));
+  TRY(net::Listener * admins, process->listener("admin"));
+  TRY_VOID(process->leave_root(arguments));
+  CLI_TRY(auto database, in_state(store::open_record_database(process->paths.database())));
+  authority::Settings settings{.signer_socket = process->paths.socket("signer").string(),
+                               .roles_of_uid = process->users.roles_by_uid(),
+                               .administrators = {0, process->users.of("authority")}};
+  authority::Authority authority(process->io.executor(), *database, environment.clock, environment.random,
+                                 std::move(settings));
+  net::spawn(process->io.executor(), start_authority(authority, process->io, *roles, *admins), "authority");
+  process->run("authority");
+  return {};
+}
+
+Outcome serve_gateway(const Arguments& arguments, Environment& environment) {
+  CLI_TRY(auto process, RoleProcess::prepare(arguments));
+  TRY(net::Listener * devices, process->listener("gateway"));
+  TRY(net::Listener * readers, process->listener("telemetry"));
+  TRY_VOID(process->leave_root(arguments));
+  CLI_TRY(auto sink, in_state(store::open_telemetry_sink(process->paths.state / "gateway" / "telemetry.db")));
+  gateway::Settings settings{
+      .link = link_settings(*process, "gateway"),
+      .zone = process->settings.zone,
+      .console_origin = tunnel::encode_origin(process->settings.console_name, process->settings.public_port),
+      .givers = {process->users.of("relay")},
+      .askers = {0, process->users.of("console")}};
+  gateway::Gateway gateway(process->io.executor(), environment.clock, environment.random, *sink, std::move(settings));
+  net::spawn(process->io.executor(), gateway.serve_devices(*devices), "gateway.devices");
+  net::spawn(process->io.executor(), gateway.serve_readers(*readers), "gateway.readers");
+  process->run("gateway");
+  return {};
+}
+
+Outcome serve_status(const Arguments& arguments, Environment& environment) {
+  CLI_TRY(auto process, RoleProcess::prepare(arguments));
+  TRY(net::Listener * connections, process->listener("status"));
+  TRY_VOID(process->leave_root(arguments));
+  status::Settings settings{.link = link_settings(*process, "status"), .givers = {process->users.of("relay")}};
+  status::Status status(process->io.executor(), environment.clock, environment.random, std::move(settings));
+  net::spawn(process->io.executor(), status.serve(*connections), "status.connections");
+  process->run("status");
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> role_commands() {
+  return {
+      {.words = "serve authority",
+       .summary = "decide who may enter; keep the records",
+       .example = "sallyport serve authority --state /var/lib/sallyport --run-as 61002 --first-uid 61000",
+       .options = role_options(),
+       .run = serve_authority},
+      {.words = "serve gateway",
+       .summary = "speak to devices: enrolment, telemetry",
+       .example = "sallyport serve gateway --state /var/lib/sallyport --run-as 61003 --first-uid 61000",
+       .options = role_options(),
+       .run = serve_gateway},
+      {.words = "serve status",
+       .summary = "answer OCSP and serve revocation lists",
+       .example = "sallyport serve status --state /var/lib/sallyport --run-as 61006 --first-uid 61000",
+       .options = role_options(),
+       .run = serve_status},
+  };
+}
+
+}  // namespace sallyport::cli
