@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
 
   std::vector<cli::Command> commands;
   for (auto* group :
-       {&cli::init_commands, &cli::up_commands, &cli::serve_commands, &cli::role_commands, &cli::root_commands, &cli::site_commands, &cli::factory_commands}) {
+       {&cli::init_commands, &cli::up_commands, &cli::serve_commands, &cli::role_commands, &cli::relay_commands, &cli::root_commands, &cli::site_commands, &cli::factory_commands}) {
     auto more = group();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
