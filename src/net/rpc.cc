@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "net/run.h"
 
 namespace sallyport::net {
 namespace {
@@ -125,6 +126,7 @@ Task<Result<Bytes>> RpcPeer::call(Bytes request, Deadline deadline) {
 
 Task<void> RpcPeer::read_frames(std::shared_ptr<RpcPeer> self) {
   auto& state = *self->state_;
+  co_await yield();  // spawn() begins at once, and whoever called start() shall have its result first
   while (state.open) {
     auto bytes = co_await state.channel.read_when_any(state.options.write_limit);
     if (!bytes) break;

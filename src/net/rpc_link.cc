@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "net/connect.h"
+#include "net/run.h"
 
 namespace sallyport::net {
 
@@ -34,6 +35,10 @@ void RpcLink::close() {
   if (state_->opening) state_->opening->close();
   if (state_->peer) state_->peer->close();
   state_->connected.set();  // who waits shall see that nothing comes any more
+}
+
+void RpcLink::drop_connection() {
+  if (state_->peer) state_->peer->close();
 }
 
 bool RpcLink::is_connected() const {
@@ -78,6 +83,7 @@ Task<Result<void>> RpcLink::connect_once(std::shared_ptr<State> state) {
 }
 
 Task<void> RpcLink::keep_connected(std::shared_ptr<State> state) {
+  co_await yield();  // the link's owner shall have it before on_connect runs
   auto pause = state->options.first_retry;
   while (!state->closing.is_set()) {
     auto connected = co_await connect_once(state);

@@ -38,6 +38,8 @@ class RpcLink {
   // Errc::unavailable while there is no connection.
   Result<void> send_event(Bytes event);
   bool is_connected() const;
+  // Ends the present connection, if there is one; the next attempt follows by itself.
+  void drop_connection();
   void close();
 
  private:

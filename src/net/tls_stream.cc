@@ -124,4 +124,9 @@ Result<Bytes> stapled_ocsp(const Stream& stream) {
   return tls->session().stapled_ocsp();
 }
 
+bool is_resumed(const Stream& stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
+  return tls != nullptr && tls->session().resumed();
+}
+
 }  // namespace sallyport::net

@@ -19,5 +19,7 @@ Task<Result<StreamPtr>> tls_accept(StreamPtr lower, std::shared_ptr<crypto::TlsC
 // for any other.
 Result<Bytes> export_keying_material(const Stream& stream, std::string_view label, std::size_t length);
 Result<Bytes> stapled_ocsp(const Stream& stream);
+// Whether a TLS stream resumed an earlier session; false for any other.
+bool is_resumed(const Stream& stream);
 
 }  // namespace sallyport::net
