@@ -13,9 +13,6 @@
 namespace sallyport::http {
 namespace {
 
-// How long a request's body may still be read when its response is complete.
-constexpr milliseconds kRestOfBody{2'000};
-
 struct Upstream {
   explicit Upstream(net::StreamPtr opened) : stream(std::move(opened)), reader(*stream) {}
   net::StreamPtr stream;
@@ -278,9 +275,9 @@ net::Task<bool> ProxyConnection::State::forward(Passage& passage) {
 net::Task<void> ProxyConnection::State::receive(Passage& passage) {
   auto head = co_await read_final_head(passage);
   passage.keep_user = co_await pass_or_refuse(passage, std::move(head));
-  auto body = co_await passage.body_ended.wait(kRestOfBody);
+  auto body = co_await passage.body_ended.wait(options.rest_of_body);
   if (body) co_return;
-  auto told = co_await user->shutdown_write(kRestOfBody);
+  auto told = co_await user->shutdown_write(options.rest_of_body);
   if (!told) log::debug("http.proxy_user_gone", {{"error", told.error()}});
   user->close();
   upstream->stream->close();

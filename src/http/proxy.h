@@ -40,6 +40,7 @@ struct ProxyOptions {
   milliseconds idle_limit = kIdleLimit;      // between two requests
   milliseconds response_limit{120'000};      // until the upstream's response begins
   milliseconds stream_idle = kStreamIdle;    // within bodies and upgraded connections
+  milliseconds rest_of_body{2'000};          // for a request's body once its response is complete
   bool allow_upgrade = true;                 // else the field is removed
 };
 
