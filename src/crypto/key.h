@@ -62,6 +62,10 @@ class SigningKey {
   virtual Result<Bytes> sign(ByteView message) = 0;
 };
 
+// What a key file's passphrase is: chosen by a person, so that guessing must be slow, or 32 random bytes, which nobody
+// guesses.
+enum class PassphraseOrigin : std::uint8_t { person, random };
+
 // A private key in memory, wiped when it ends. Move-only.
 class PrivateKey final : public SigningKey {
  public:
@@ -82,8 +86,8 @@ class PrivateKey final : public SigningKey {
   // "PRIVATE KEY" PEM, unencrypted: for a file of mode 0600 alone.
   SecretBytes to_pem() const;
   // "ENCRYPTED PRIVATE KEY" PEM: PBES2, scrypt N=2^15 r=4 p=5 (16 MiB, within what OpenSSL's
-  // own tools can open), AES-256-CBC (RFC 8018, RFC 7914).
-  SecretBytes to_encrypted_pem(ByteView passphrase) const;
+  // own tools can open; N=2^10 p=1 for a random passphrase), AES-256-CBC (RFC 8018, RFC 7914).
+  SecretBytes to_encrypted_pem(ByteView passphrase, PassphraseOrigin origin = PassphraseOrigin::person) const;
   PrivateKey clone() const;
 
   // For TLS contexts of this layer.

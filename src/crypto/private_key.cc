@@ -20,9 +20,13 @@ constexpr unsigned kRsaBits = 3072;
 constexpr std::size_t kMaxSignature = kMaxRsaBits / 8;
 
 // 128 × N × r = 16 MiB: OpenSSL refuses to derive with more than 32 MiB, and these files must open with its own tools.
-constexpr int kScryptN = 1 << 15;
-constexpr int kScryptR = 4;
-constexpr int kScryptP = 5;
+struct ScryptCost {
+  std::uint64_t n;
+  std::uint64_t p;
+};
+constexpr ScryptCost kCostForPeople{.n = 1U << 15U, .p = 5};
+constexpr ScryptCost kCostForRandom{.n = 1U << 10U, .p = 1};
+constexpr std::uint64_t kScryptR = 4;
 constexpr std::size_t kSaltSize = 16;
 
 // PrivateKeyInfo := SEQUENCE { version, algorithm, OCTET STRING, … } (RFC 5958 §2). The rest is OpenSSL's to read.
@@ -194,12 +198,13 @@ SecretBytes PrivateKey::to_pem() const {
   return secret_pem(kPlainLabel, encode_pkcs8(state_->native.get()).expose());
 }
 
-SecretBytes PrivateKey::to_encrypted_pem(ByteView passphrase) const {
+SecretBytes PrivateKey::to_encrypted_pem(ByteView passphrase, PassphraseOrigin origin) const {
   SystemRandom random;
   Bytes salt = random.bytes(kSaltSize);
   OwnedPkcs8 info(EVP_PKEY2PKCS8(state_->native.get()));
+  const ScryptCost cost = origin == PassphraseOrigin::person ? kCostForPeople : kCostForRandom;
   X509_ALGOR* const algorithm = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), salt.data(), static_cast<int>(salt.size()),
-                                                      nullptr, kScryptN, kScryptR, kScryptP);
+                                                      nullptr, cost.n, kScryptR, cost.p);
   SALLYPORT_CHECK(info != nullptr && algorithm != nullptr);
   const std::string_view text = as_text(passphrase);
   // Takes `algorithm`.

@@ -20,8 +20,8 @@ Result<crypto::PrivateKey> read_private_key_file(const std::filesystem::path& pa
 }
 
 Result<void> write_private_key_file(const std::filesystem::path& path, const crypto::PrivateKey& key,
-                                    ByteView passphrase, Replace replace) {
-  const SecretBytes pem = passphrase.empty() ? key.to_pem() : key.to_encrypted_pem(passphrase);
+                                    ByteView passphrase, Replace replace, crypto::PassphraseOrigin origin) {
+  const SecretBytes pem = passphrase.empty() ? key.to_pem() : key.to_encrypted_pem(passphrase, origin);
   return replace == Replace::always ? atomic_write_file(path, pem.expose(), kSecretMode)
                                     : create_file(path, pem.expose(), kSecretMode);
 }

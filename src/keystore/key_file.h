@@ -19,6 +19,7 @@ Result<crypto::PrivateKey> read_private_key_file(const std::filesystem::path& pa
 // Writes a key, encrypted unless `passphrase` is empty, durable when it returns. Errc::conflict when the file exists
 // and `replace` is never.
 Result<void> write_private_key_file(const std::filesystem::path& path, const crypto::PrivateKey& key,
-                                    ByteView passphrase, Replace replace = Replace::never);
+                                    ByteView passphrase, Replace replace = Replace::never,
+                                    crypto::PassphraseOrigin origin = crypto::PassphraseOrigin::person);
 
 }  // namespace sallyport::keystore

@@ -47,7 +47,7 @@ Result<crypto::PrivateKey> MachineSecret::read_key(const std::filesystem::path& 
 
 Result<void> MachineSecret::write_key(const std::filesystem::path& path, const crypto::PrivateKey& key,
                                       Replace replace) const {
-  return write_private_key_file(path, key, passphrase().expose(), replace);
+  return write_private_key_file(path, key, passphrase().expose(), replace, crypto::PassphraseOrigin::random);
 }
 
 }  // namespace sallyport::keystore
