@@ -10,6 +10,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "base/log.h"
+
 namespace sallyport::cli {
 namespace {
 
@@ -76,7 +78,13 @@ Arguments arguments_of(const Bound& bound) {
   return arguments;
 }
 
+// Roles tell their life in the log; a command of a person speaks for itself.
+log::Level least_logged(std::string_view words) {
+  return words == "up" || words.starts_with("serve ") ? log::Level::info : log::Level::warn;
+}
+
 int run_command(const Bound& bound, Environment& environment) {
+  log::start("sallyport", least_logged(bound.command->words));
   const auto outcome = bound.command->run(arguments_of(bound), environment);
   if (std::fflush(stdout) != 0) {
     std::fputs("sallyport: output: cannot be written\n", stderr);

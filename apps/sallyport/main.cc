@@ -2,7 +2,6 @@
 #include <csignal>
 #include <iterator>
 
-#include "base/log.h"
 #include "command.h"
 #include "commands.h"
 #include "crypto/system_random.h"
@@ -10,14 +9,13 @@
 int main(int argc, char** argv) {
   using namespace sallyport;
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
-  log::start("sallyport", log::Level::info);
   const SystemClock clock;
   crypto::SystemRandom random;
   cli::Environment environment{.clock = clock, .random = random};
 
   std::vector<cli::Command> commands;
-  for (auto* group :
-       {&cli::init_commands, &cli::up_commands, &cli::serve_commands, &cli::role_commands, &cli::relay_commands, &cli::root_commands, &cli::site_commands, &cli::factory_commands}) {
+  for (auto* group : {&cli::init_commands, &cli::up_commands, &cli::serve_commands, &cli::role_commands,
+                      &cli::relay_commands, &cli::root_commands, &cli::site_commands, &cli::factory_commands}) {
     auto more = group();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
