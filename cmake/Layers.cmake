@@ -43,3 +43,9 @@ layer(console   DEPS base codec crypto pki records rolelink net http config EXPO
 layer(agent     DEPS base codec crypto pki records tunnel telemetry net http keystore config
                 EXPOSES base crypto pki tunnel telemetry net)
 layer(rpcnode   DEPS base codec crypto pki sealed records net http mqtt config EXPOSES base net)
+
+# The console carries its front end inside.
+if(TARGET console AND NOT SALLYPORT_GROUND_AND_CORES_ONLY)
+  include(${CMAKE_CURRENT_LIST_DIR}/WebAssets.cmake)
+  embed_web_assets(console)
+endif()

@@ -12,8 +12,12 @@ namespace {
 
 using codec::Json;
 
-Error refused() { return {Errc::unauthorized, "login-refused: the login or the password is wrong"}; }
-Error unauthenticated() { return {Errc::unauthorized, "unauthenticated: log in first"}; }
+Error refused() {
+  return {Errc::unauthorized, "login-refused: the login or the password is wrong"};
+}
+Error unauthenticated() {
+  return {Errc::unauthorized, "unauthenticated: log in first"};
+}
 
 Result<Session> session_from(const Json& answer, const records::Digest& token) {
   Session session;
@@ -23,11 +27,14 @@ Result<Session> session_from(const Json& answer, const records::Digest& token) {
   TRY(session.role, records::parse_user_role(role));
   TRY(session.tenant, answer.text_at("tenant"));
   TRY(session.csrf, answer.text_at("csrf"));
+  TRY(session.created, answer.text_at("created"));
   TRY(session.expires, answer.text_at("expires"));
   return session;
 }
 
-Json token_parameter(const records::Digest& token) { return Json::Object{{"token_sha256", codec::encode_hex(token)}}; }
+Json token_parameter(const records::Digest& token) {
+  return Json::Object{{"token_sha256", codec::encode_hex(token)}};
+}
 
 }  // namespace
 
@@ -48,7 +55,8 @@ net::Task<Result<Json>> LoginSessions::call(std::string method, Json parameters,
 Result<void> LoginSessions::take_try(const std::string& key) {
   std::vector<Instant>& failures = failures_[key];
   std::erase_if(failures, [&](Instant at) { return clock_.monotonic() - at >= kLoginWindow; });
-  if (failures.size() >= kLoginTries) return fail(Errc::overloaded, "too-many-requests: too many failed logins, wait a while");
+  if (failures.size() >= kLoginTries)
+    return fail(Errc::overloaded, "too-many-requests: too many failed logins, wait a while");
   return {};
 }
 
@@ -96,7 +104,10 @@ net::Task<Result<Json>> LoginSessions::check_password(std::string login, std::st
   }
   const auto secret = std::make_shared<const SecretBytes>(std::string_view(password));
   const auto work = [secret, hash_text] { return verify_password(secret->expose(), hash_text); };
+  if (checks_ >= kMaxPasswordChecks) co_return fail(Errc::overloaded, "unavailable: too many logins at once");
+  ++checks_;
   const auto checked = co_await net::run_blocking(work);
+  --checks_;
   if (!checked || !known) {
     count_failure(account);
     count_failure(place);
@@ -106,37 +117,48 @@ net::Task<Result<Json>> LoginSessions::check_password(std::string login, std::st
   co_return *std::move(user);
 }
 
-net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::log_in(std::string login, std::string password, std::string source) {
+net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::log_in(std::string login, std::string password,
+                                                                 std::string source) {
   if (!records::check_login_grammar(login) || password.empty() || password.size() > kMaxPassword) {
     co_return std::unexpected(refused());
   }
   CO_TRY(auto user, co_await check_password(login, std::move(password), source));
+  Session session;
+  session.login = login;
+  session.csrf = codec::encode_hex(random_.bytes(32));
+  session.created = to_iso8601(clock_.now());
+  session.expires = to_iso8601(clock_.now() + kSessionLife);
+  co_return co_await draw_session(std::move(session), std::move(source));
+}
+
+net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::draw_session(Session session, std::string source) {
   const Bytes token = random_.bytes(32);
   const records::Digest digest = crypto::sha256(token);
-  const UnixTime now = clock_.now();
   Json stored = Json::Object{{"token_sha256", codec::encode_hex(digest)},
-                             {"login", login},
-                             {"csrf", codec::encode_hex(random_.bytes(32))},
-                             {"created", to_iso8601(now)},
-                             {"expires", to_iso8601(now + kSessionLife)}};
+                             {"login", session.login},
+                             {"csrf", session.csrf},
+                             {"created", session.created},
+                             {"expires", session.expires}};
   CO_TRY_VOID(co_await call("login_session.put", std::move(stored), source));
-  std::string cookie = codec::encode_hex(token);
-  CO_TRY(auto session, co_await find(cookie));
-  stepped_up_.insert_or_assign(digest, clock_.monotonic());
-  co_return LoggedIn{std::move(session), std::move(cookie)};
+  CO_TRY(auto found, co_await find(digest));
+  remember_step_up(digest);
+  co_return LoggedIn{std::move(found), codec::encode_hex(token)};
 }
 
 net::Task<Result<Session>> LoginSessions::find(std::string cookie) {
   const auto token = codec::decode_hex(cookie);
   if (!token || token->size() != 32) co_return std::unexpected(unauthenticated());
-  const records::Digest digest = crypto::sha256(*token);
-  Json parameters = token_parameter(digest);
+  co_return co_await find(crypto::sha256(*token));
+}
+
+net::Task<Result<Session>> LoginSessions::find(records::Digest token_sha256) {
+  Json parameters = token_parameter(token_sha256);
   auto answer = co_await call("login_session.find", std::move(parameters), {});
   if (!answer) {
     if (answer.error().code == Errc::not_found) co_return std::unexpected(unauthenticated());
     co_return std::unexpected(std::move(answer).error());
   }
-  co_return session_from(*answer, digest);
+  co_return session_from(*answer, token_sha256);
 }
 
 net::Task<Result<void>> LoginSessions::log_out(Session session) {
@@ -148,9 +170,13 @@ net::Task<Result<void>> LoginSessions::log_out(Session session) {
 
 net::Task<Result<void>> LoginSessions::step_up(Session session, std::string password, std::string source) {
   CO_TRY_VOID(co_await check_password(session.login, std::move(password), std::move(source)));
-  if (stepped_up_.size() >= kMaxRemembered) stepped_up_.clear();
-  stepped_up_.insert_or_assign(session.token_sha256, clock_.monotonic());
+  remember_step_up(session.token_sha256);
   co_return Result<void>{};
+}
+
+void LoginSessions::remember_step_up(const records::Digest& token) {
+  std::erase_if(stepped_up_, [&](const auto& entry) { return clock_.monotonic() - entry.second >= kStepUpLife; });
+  stepped_up_.insert_or_assign(token, clock_.monotonic());
 }
 
 bool LoginSessions::is_stepped_up(const Session& session) const {
@@ -158,8 +184,8 @@ bool LoginSessions::is_stepped_up(const Session& session) const {
   return found != stepped_up_.end() && clock_.monotonic() - found->second < kStepUpLife;
 }
 
-net::Task<Result<void>> LoginSessions::change_password(Session session, std::string current, std::string next,
-                                                       std::string source) {
+net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::change_password(Session session, std::string current,
+                                                                          std::string next, std::string source) {
   if (current == next) co_return fail(Errc::malformed, "password-refused: the new password is the old one");
   CO_TRY_VOID(co_await check_password(session.login, std::move(current), source));
   CO_TRY(auto hashed, co_await hash(std::move(next)));
@@ -171,7 +197,8 @@ net::Task<Result<void>> LoginSessions::change_password(Session session, std::str
   request.source = source;
   request.parameters = Json(Json::Object{{"login", session.login}, {"password_hash", hashed}}).write();
   CO_TRY_VOID(co_await link_.call(records::RoleMethod::admin, records::encode(request)));
-  co_return Result<void>{};
+  stepped_up_.erase(session.token_sha256);
+  co_return co_await draw_session(std::move(session), std::move(source));
 }
 
 }  // namespace sallyport::console

@@ -26,6 +26,7 @@ constexpr std::array kTypes = {
     Type{"service-unknown", 404, "The device does not offer this service now"},
     Type{"method-not-allowed", 405, "This cannot be done here"},
     Type{"state-conflict", 409, "The device's state does not allow this"},
+    Type{"site-needed", 409, "Two sites have this serial id"},
     Type{"login-taken", 409, "A user of this login exists"},
     Type{"device-offline", 409, "The device is offline"},
     Type{"remote-access-off", 409, "Remote access is switched off"},
@@ -48,15 +49,22 @@ const Type* find_type(std::string_view name) {
 
 std::string_view type_of(Errc code) {
   switch (code) {
-    case Errc::malformed: return "invalid-request";
-    case Errc::unauthorized: return "forbidden";
-    case Errc::not_found: return "not-found";
-    case Errc::conflict: return "state-conflict";
-    case Errc::overloaded: return "too-many-requests";
+    case Errc::malformed:
+      return "invalid-request";
+    case Errc::unauthorized:
+      return "forbidden";
+    case Errc::not_found:
+      return "not-found";
+    case Errc::conflict:
+      return "state-conflict";
+    case Errc::overloaded:
+      return "too-many-requests";
     case Errc::expired:
     case Errc::unavailable:
-    case Errc::not_yet: return "unavailable";
-    case Errc::internal: return "internal";
+    case Errc::not_yet:
+      return "unavailable";
+    case Errc::internal:
+      return "internal";
   }
   return "internal";
 }
@@ -71,7 +79,8 @@ http::Response problem(std::string_view name, std::string_view detail, std::stri
                            {"status", type->status},
                            {"request_id", request_id}};
   if (!detail.empty()) body.emplace("detail", detail);
-  http::Response response = http::Response::text(codec::Json(std::move(body)).write(), "application/problem+json", type->status);
+  http::Response response =
+      http::Response::text(codec::Json(std::move(body)).write(), "application/problem+json", type->status);
   if (type->status == 429 || type->status == 503) response.headers.set("Retry-After", type->status == 429 ? "60" : "5");
   response.headers.set("X-Request-Id", request_id);
   return response;
@@ -83,7 +92,7 @@ http::Response problem_of(const Error& error, std::string_view request_id) {
   if (colon != std::string_view::npos && find_type(detail.substr(0, colon)) != nullptr) {
     return problem(detail.substr(0, colon), detail.substr(colon + 2), request_id);
   }
-  return problem(type_of(error.code), {}, request_id);
+  return problem(type_of(error.code), error.code == Errc::malformed ? detail : std::string_view(), request_id);
 }
 
 }  // namespace sallyport::console

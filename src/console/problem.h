@@ -12,8 +12,9 @@ namespace sallyport::console {
 // `type` is one of the names of the API's description; an unknown one is a broken invariant. `detail` is for people.
 http::Response problem(std::string_view type, std::string_view detail, std::string_view request_id);
 
-// An error of the authority: a detail that begins with the name of a type and ": " becomes that type with the rest as its
-// detail; any other is told by its category alone.
+// An error of the authority: a detail that begins with the name of a type and ": " becomes that type with the rest as
+// its detail. Of any other its category alone is told, but for Errc::malformed, whose detail says what in the request
+// is wrong.
 http::Response problem_of(const Error& error, std::string_view request_id);
 
 }  // namespace sallyport::console

@@ -1,0 +1,242 @@
+#include <array>
+
+#include "codec/text.h"
+#include "console/api.h"
+
+namespace sallyport::console {
+namespace {
+
+using codec::Json;
+using records::UserRole;
+
+// How far back telemetry goes when nobody says.
+constexpr seconds kTelemetryWindow{3'600};
+constexpr std::string_view kJson = "application/json";
+
+constexpr std::array kLogin = {Field{.name = "login", .required = true}, Field{.name = "password", .required = true}};
+constexpr std::array kPasswordChange = {Field{.name = "current", .required = true},
+                                        Field{.name = "new", .required = true}};
+constexpr std::array kPassword = {Field{.name = "password", .required = true}};
+constexpr std::array kDevicePage = {Field{.name = "after", .most = 256},
+                                    Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 5'000}};
+constexpr std::array kSessionPage = {Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 500}};
+constexpr std::array kTelemetry = {Field{.name = "stream", .most = 64}, Field{.name = "from", .most = 32},
+                                   Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 10'000}};
+constexpr std::array kRemoteAccess = {Field{.name = "enabled", .kind = FieldKind::boolean, .required = true}};
+constexpr std::array kAlias = {Field{.name = "alias", .required = true, .most = 120}};
+constexpr std::array kRevocation = {Field{.name = "confirm", .required = true, .most = 63}};
+constexpr std::array kGrant = {Field{.name = "service", .required = true, .most = 32}};
+constexpr std::array kClaim = {Field{.name = "serial_id", .required = true, .most = 63},
+                               Field{.name = "code", .required = true, .least = 1, .most = 64},
+                               Field{.name = "alias", .most = 120}, Field{.name = "site", .most = 63}};
+constexpr std::array kAuditPage = {Field{.name = "after", .kind = FieldKind::integer, .most = std::int64_t{1} << 53},
+                                   Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 1'000},
+                                   Field{.name = "action", .most = 64}, Field{.name = "subject", .most = 256}};
+constexpr std::array kUser = {Field{.name = "login", .required = true, .most = 64},
+                              Field{.name = "role", .required = true, .most = 16},
+                              Field{.name = "password", .required = true}};
+
+std::string session_cookie(std::string_view value, seconds life) {
+  return fmt::format("{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict", kCookie, value, life.count());
+}
+
+http::Response no_content() {
+  http::Response response;
+  response.status = 204;
+  return response;
+}
+
+http::Response json_response(Bytes json, unsigned status) {
+  return http::Response::bytes(std::move(json), kJson, status);
+}
+
+// A parameter that the route's fields demand.
+std::string text_of(const Json::Object& parameters, std::string_view name) {
+  const auto found = parameters.find(name);
+  SALLYPORT_CHECK(found != parameters.end());
+  return found->second.text().value_or("");
+}
+
+}  // namespace
+
+std::span<const Api::Route> Api::routes() {
+  static constexpr std::array kRoutes = {
+      Route{.verb = "POST", .pattern = "/api/v1/login", .fields = kLogin, .is_open = true, .special = &Api::log_in},
+      Route{.verb = "POST", .pattern = "/api/v1/logout", .special = &Api::log_out},
+      Route{.verb = "GET", .pattern = "/api/v1/session", .special = &Api::show_session},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/session/password",
+            .fields = kPasswordChange,
+            .special = &Api::change_password},
+      Route{.verb = "POST", .pattern = "/api/v1/session/step-up", .fields = kPassword, .special = &Api::step_up},
+      Route{.verb = "GET", .pattern = "/api/v1/devices", .method = "device.list", .fields = kDevicePage},
+      Route{.verb = "GET", .pattern = "/api/v1/devices/{name}", .method = "device.get"},
+      Route{.verb = "GET", .pattern = "/api/v1/devices/{name}/certificates", .method = "device.certificates"},
+      Route{.verb = "GET",
+            .pattern = "/api/v1/devices/{name}/sessions",
+            .method = "device.sessions",
+            .fields = kSessionPage},
+      Route{.verb = "GET",
+            .pattern = "/api/v1/devices/{name}/telemetry",
+            .method = "device.get",
+            .fields = kTelemetry,
+            .special = &Api::read_telemetry},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/remote-access",
+            .least = UserRole::operator_,
+            .method = "device.remote_access",
+            .fields = kRemoteAccess},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/alias",
+            .least = UserRole::operator_,
+            .method = "device.alias",
+            .fields = kAlias},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/suspend",
+            .least = UserRole::operator_,
+            .method = "device.suspend"},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/resume",
+            .least = UserRole::operator_,
+            .method = "device.resume"},
+      Route{.verb = "GET",
+            .pattern = "/api/v1/devices/{name}/revocation-preview",
+            .least = UserRole::owner,
+            .method = "device.revocation_preview"},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/revoke",
+            .least = UserRole::owner,
+            .method = "device.revoke",
+            .fields = kRevocation,
+            .is_dangerous = true},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/grants",
+            .least = UserRole::operator_,
+            .method = "grant.create",
+            .fields = kGrant,
+            .success = 201,
+            .special = &Api::create_grant},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/claims",
+            .least = UserRole::operator_,
+            .method = "device.claim",
+            .fields = kClaim,
+            .success = 201},
+      Route{.verb = "GET", .pattern = "/api/v1/sessions", .method = "session.list"},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/sessions/{id}/end",
+            .least = UserRole::operator_,
+            .method = "session.end",
+            .success = 204},
+      Route{.verb = "GET", .pattern = "/api/v1/audit", .method = "audit.list", .fields = kAuditPage},
+      Route{.verb = "GET", .pattern = "/api/v1/sites", .method = "site.list"},
+      Route{.verb = "GET", .pattern = "/api/v1/pki", .method = "pki.tree"},
+      Route{.verb = "GET", .pattern = "/api/v1/users", .least = UserRole::owner, .method = "user.list"},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/users",
+            .least = UserRole::owner,
+            .method = "user.add",
+            .fields = kUser,
+            .success = 201,
+            .is_dangerous = true,
+            .special = &Api::create_user},
+      Route{.verb = "GET", .pattern = "/api/v1/events", .special = &Api::stream_events},
+  };
+  return kRoutes;
+}
+
+Api::Answer Api::ask_and_answer(const Route& route, Call call) {
+  Json::Object parameters = std::move(call.parameters);
+  CO_TRY(auto json, co_await ask(std::string(route.method), call, std::move(parameters)));
+  if (route.success == 204) co_return no_content();
+  co_return json_response(std::move(json), route.success);
+}
+
+http::Response Api::session_response(const Session& session) const {
+  const Json about(Json::Object{{"installation", facts_.installation},
+                                {"zone", facts_.zone.get()},
+                                {"public_port", static_cast<unsigned>(facts_.public_port)},
+                                {"version", SALLYPORT_VERSION},
+                                {"now", to_iso8601(clock_.now())}});
+  const Json shown(Json::Object{{"login", session.login},
+                                {"role", records::to_string(session.role)},
+                                {"tenant", session.tenant},
+                                {"csrf", session.csrf},
+                                {"expires", session.expires},
+                                {"console", about}});
+  return json_response(to_bytes(shown.write()), 200);
+}
+
+Api::Answer Api::log_in(const Route&, Call call) {
+  const std::string before(call.request.cookie(kCookie).value_or(""));
+  CO_TRY(auto logged_in, co_await sessions_.log_in(text_of(call.parameters, "login"),
+                                                   text_of(call.parameters, "password"), call.source));
+  if (auto old = co_await sessions_.find(before)) {
+    events_.end(old->token_sha256);
+    CO_TRY_VOID(co_await sessions_.log_out(*std::move(old)));
+  }
+  http::Response response = session_response(logged_in.session);
+  response.headers.set("Set-Cookie", session_cookie(logged_in.cookie, kSessionLife));
+  co_return response;
+}
+
+Api::Answer Api::log_out(const Route&, Call call) {
+  events_.end(call.session.token_sha256);
+  CO_TRY_VOID(co_await sessions_.log_out(call.session));
+  http::Response response = no_content();
+  response.headers.set("Set-Cookie", session_cookie("", seconds(0)));
+  co_return response;
+}
+
+Api::Answer Api::show_session(const Route&, Call call) {
+  co_return session_response(call.session);
+}
+
+Api::Answer Api::change_password(const Route&, Call call) {
+  CO_TRY(auto renewed, co_await sessions_.change_password(call.session, text_of(call.parameters, "current"),
+                                                          text_of(call.parameters, "new"), call.source));
+  events_.end(call.session.token_sha256);
+  http::Response response = no_content();
+  response.headers.set("Set-Cookie", session_cookie(renewed.cookie, kSessionLife));
+  co_return response;
+}
+
+Api::Answer Api::step_up(const Route&, Call call) {
+  CO_TRY_VOID(co_await sessions_.step_up(call.session, text_of(call.parameters, "password"), call.source));
+  co_return no_content();
+}
+
+Api::Answer Api::read_telemetry(const Route& route, Call call) {
+  const Json name = call.parameters.at("name");
+  CO_TRY_VOID(co_await ask(std::string(route.method), call, {{"name", name}}));  // whether this person may see it
+  Json::Object question = std::move(call.parameters);
+  question.erase("name");
+  question.emplace("device", name);
+  question.try_emplace("from", to_iso8601(clock_.now() - kTelemetryWindow));
+  CO_TRY(auto json, co_await telemetry_.call(to_bytes(Json(std::move(question)).write()), kTelemetryLimit));
+  co_return json_response(std::move(json), route.success);
+}
+
+Api::Answer Api::create_grant(const Route& route, Call call) {
+  call.parameters.emplace("login_session", codec::encode_hex(call.session.token_sha256));
+  co_return co_await ask_and_answer(route, std::move(call));
+}
+
+Api::Answer Api::create_user(const Route& route, Call call) {
+  CO_TRY(auto hashed, co_await sessions_.hash(text_of(call.parameters, "password")));
+  call.parameters.erase("password");
+  call.parameters.emplace("password_hash", std::move(hashed));
+  co_return co_await ask_and_answer(route, std::move(call));
+}
+
+Api::Answer Api::stream_events(const Route&, Call call) {
+  CO_TRY(auto watcher, events_.watch(call.session));
+  http::Response response;
+  response.headers.set("Content-Type", "text/event-stream");
+  response.stream = [&events = events_, watcher](http::BodyWriter& writer) {
+    return events.write_events(watcher, writer);
+  };
+  co_return response;
+}
+
+}  // namespace sallyport::console

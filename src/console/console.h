@@ -1,0 +1,44 @@
+// The role `console`: people's logins, the REST API and the front end, over TLS (DESIGN §16). Decides nothing by
+// itself: every question goes to the authority with the person's role and tenant.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/names.h"
+#include "net/listener.h"
+#include "rolelink/role_link.h"
+
+namespace sallyport::console {
+
+struct Settings {
+  rolelink::Settings link;
+  std::string installation;  // its name, for people
+  DnsName console_name;
+  DnsName zone;
+  std::uint16_t public_port = 443;  // of the relay
+  std::set<uid_t> givers;           // who may hand connections over: the relay
+  std::string telemetry_socket;     // the gateway's, for readers
+};
+
+inline constexpr std::size_t kMaxConnections = 4'096;
+
+// One thread. Borrows clock and random for its lifetime.
+class Console {
+ public:
+  Console(net::Executor executor, const Clock& clock, Random& random, Settings settings);
+  ~Console();
+
+  // Serves the TLS connections that the relay hands over, until the listener is closed; others are closed at once.
+  net::Task<void> serve(net::Listener& listener);
+  // Whether it has a certificate to show.
+  bool is_ready() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sallyport::console
