@@ -2,6 +2,7 @@
 #include "authority/authority.h"
 #include "base/log.h"
 #include "commands.h"
+#include "console/console.h"
 #include "gateway/gateway.h"
 #include "role_process.h"
 #include "status/status.h"
@@ -76,6 +77,23 @@ Outcome serve_status(const Arguments& arguments, Environment& environment) {
   return {};
 }
 
+Outcome serve_console(const Arguments& arguments, Environment& environment) {
+  CLI_TRY(auto process, RoleProcess::prepare(arguments));
+  TRY(net::Listener * connections, process->listener("console"));
+  TRY_VOID(process->leave_root(arguments));
+  console::Settings settings{.link = link_settings(*process, "console"),
+                             .installation = process->settings.name,
+                             .console_name = process->settings.console_name,
+                             .zone = process->settings.zone,
+                             .public_port = process->settings.public_port,
+                             .givers = {process->users.of("relay")},
+                             .telemetry_socket = process->paths.socket("telemetry").string()};
+  console::Console console(process->io.executor(), environment.clock, environment.random, std::move(settings));
+  net::spawn(process->io.executor(), console.serve(*connections), "console.connections");
+  process->run("console");
+  return {};
+}
+
 }  // namespace
 
 std::vector<Command> role_commands() {
@@ -95,6 +113,11 @@ std::vector<Command> role_commands() {
        .example = "sallyport serve status --state /var/lib/sallyport --run-as 61006 --first-uid 61000",
        .options = role_options(),
        .run = serve_status},
+      {.words = "serve console",
+       .summary = "people's logins, the REST API and the web front end",
+       .example = "sallyport serve console --state /var/lib/sallyport --run-as 61004 --first-uid 61000",
+       .options = role_options(),
+       .run = serve_console},
   };
 }
 
