@@ -21,7 +21,11 @@ Result<std::vector<Certificate>> read_signed_data(der::Reader data) {
   TRY_VOID(data.element(Tag::set));
   TRY(der::Reader content, data.sequence());
   TRY(const der::Oid type, content.oid());
+  // RFC 5652 §5.1 wants it absent here; pyca writes it out, empty.
+  TRY(const auto written_out, content.optional(der::context_constructed(0)));
   TRY_VOID(content.finish("encapsulated content"));
+  if (written_out && !equal(written_out->content, der::encode_octet_string({})))
+    return fail(Errc::malformed, "content, want none");
   if (type != oid::pkcs7_data) return failf(Errc::malformed, "encapsulated content {}, want none", type.dotted());
   TRY(der::Reader certificates, data.enter(der::context_constructed(0)));
   TRY_VOID(data.optional(der::context_constructed(1)));

@@ -16,7 +16,7 @@ ca_key, other_key, delegate_key, leaf_key = new_key(), new_key(), new_key(), new
 
 
 def make_ca(key=ca_key, cn="server-ca", ekus=("server", "ocsp"), usage=("keyCertSign", "cRLSign")):
-    return cert(cn, "root", key, other_key, [ski(key), aki(other_key), ku(*usage), bc(0), eku(*ekus), policy("server")], na=NOW + 900 * DAY)
+    return cert(cn, "root", key, other_key, [ski(key), aki(other_key), ku(*usage), bc(0), eku(*ekus), policy("server")], nb=NOW - 9 * DAY, na=NOW + 900 * DAY)
 
 
 CA = make_ca()
