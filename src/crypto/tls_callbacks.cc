@@ -15,7 +15,7 @@ int verify_result_for(Errc code) {
       return X509_V_ERR_CERT_REJECTED;  // bad_certificate
     case Errc::unauthorized:
     case Errc::conflict:
-      return X509_V_ERR_CERT_REVOKED;  // certificate_revoked
+      return X509_V_ERR_CERT_UNTRUSTED;  // bad_certificate
     case Errc::not_found:
       return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;  // unknown_ca
     case Errc::expired:

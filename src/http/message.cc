@@ -1,9 +1,48 @@
 #include "http/message.h"
 
 #include <algorithm>
+#include <array>
 
 namespace sallyport::http {
 namespace {
+
+struct Reason {
+  unsigned status;
+  std::string_view phrase;
+};
+constexpr auto kReasons = std::to_array<Reason>({{100, "Continue"},
+                                                 {101, "Switching Protocols"},
+                                                 {200, "OK"},
+                                                 {201, "Created"},
+                                                 {202, "Accepted"},
+                                                 {204, "No Content"},
+                                                 {206, "Partial Content"},
+                                                 {301, "Moved Permanently"},
+                                                 {302, "Found"},
+                                                 {303, "See Other"},
+                                                 {304, "Not Modified"},
+                                                 {307, "Temporary Redirect"},
+                                                 {308, "Permanent Redirect"},
+                                                 {400, "Bad Request"},
+                                                 {401, "Unauthorized"},
+                                                 {403, "Forbidden"},
+                                                 {404, "Not Found"},
+                                                 {405, "Method Not Allowed"},
+                                                 {408, "Request Timeout"},
+                                                 {409, "Conflict"},
+                                                 {410, "Gone"},
+                                                 {411, "Length Required"},
+                                                 {413, "Content Too Large"},
+                                                 {415, "Unsupported Media Type"},
+                                                 {421, "Misdirected Request"},
+                                                 {422, "Unprocessable Content"},
+                                                 {429, "Too Many Requests"},
+                                                 {431, "Request Header Fields Too Large"},
+                                                 {500, "Internal Server Error"},
+                                                 {501, "Not Implemented"},
+                                                 {502, "Bad Gateway"},
+                                                 {503, "Service Unavailable"},
+                                                 {504, "Gateway Timeout"}});
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -163,76 +202,8 @@ Response response_of(const Error& error) {
 }
 
 std::string_view reason_phrase(unsigned status) {
-  switch (status) {
-    case 100:
-      return "Continue";
-    case 101:
-      return "Switching Protocols";
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 202:
-      return "Accepted";
-    case 204:
-      return "No Content";
-    case 206:
-      return "Partial Content";
-    case 301:
-      return "Moved Permanently";
-    case 302:
-      return "Found";
-    case 303:
-      return "See Other";
-    case 304:
-      return "Not Modified";
-    case 307:
-      return "Temporary Redirect";
-    case 308:
-      return "Permanent Redirect";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 410:
-      return "Gone";
-    case 411:
-      return "Length Required";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 421:
-      return "Misdirected Request";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "Status";
-  }
+  const auto* found = std::ranges::find(kReasons, status, &Reason::status);
+  return found == kReasons.end() ? "Status" : found->phrase;
 }
 
 Result<std::string> percent_decode(std::string_view text, bool plus_is_space) {

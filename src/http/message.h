@@ -77,7 +77,7 @@ class BodyWriter {
   virtual ~BodyWriter() = default;
   // Sends `piece` now. Errc::unavailable when the client has gone.
   virtual net::Task<Result<void>> write(Bytes piece, net::Deadline deadline) = 0;
-  // Whether the connection was closed by us meanwhile.
+  // False once a piece could not be written.
   virtual bool is_open() const = 0;
 };
 

@@ -35,7 +35,7 @@ class StreamWriter final : public BodyWriter {
     open_ = written.has_value();
     co_return written;
   }
-  bool is_open() const override { return open_ && stream_.native() != -1; }
+  bool is_open() const override { return open_; }
 
  private:
   net::Stream& stream_;

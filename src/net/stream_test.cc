@@ -242,6 +242,20 @@ TEST(Connect, SaysWhoDidNotAnswer) {
   run(io, connect_to_nobody(folder.file("none.sock"), address));
 }
 
+Task<void> connect_by_name() {
+  auto listener = Listener::tcp(co_await current_executor(), {.host = "127.0.0.1", .port = 0});
+  EXPECT_TRUE(listener);
+  const Address address{.host = "localhost", .port = (*listener)->address().port};
+  auto connected = co_await connect_tcp(address, kSoon);
+  EXPECT_TRUE(connected) << connected.error().detail;
+  EXPECT_EQ((*connected)->peer().address, (*listener)->address());
+}
+
+TEST(Connect, TriesWhatANameStandsFor) {
+  Io io;
+  run(io, connect_by_name());
+}
+
 Task<void> pass_descriptor(StreamPair channel, StreamPair passed) {
   co_await send_text(*passed.second, "through");
   passed.second->close();
