@@ -35,7 +35,7 @@ void refuse(net::RawSocket& socket, Alert alert) {
 
 // Looks until the first bytes say what the connection wants.
 net::Task<Result<FirstFlight>> look(net::RawSocket& socket, const Settings& settings) {
-  const net::Deadline deadline(tunnel::kFirstFlightDeadline);
+  const net::Deadline deadline(settings.first_flight);
   Bytes buffer;
   std::size_t wanted = 1;
   for (;;) {

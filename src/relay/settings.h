@@ -10,6 +10,7 @@
 #include "pki/certificate.h"
 #include "relay/limits.h"
 #include "tunnel/admission.h"
+#include "tunnel/limits.h"
 #include "tunnel/ticket.h"
 
 namespace sallyport::relay {
@@ -24,6 +25,7 @@ struct Settings {
   pki::Certificate root;
   tunnel::ConnectionCapLimits caps{};
   tunnel::AimdLimits handshakes{};
+  milliseconds first_flight = tunnel::kFirstFlightDeadline;
   std::size_t pipes = kPipes;
   std::size_t pipe_bytes = kPipeBytes;
 };

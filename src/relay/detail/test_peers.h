@@ -1,0 +1,175 @@
+// Devices and users that speak to a relay over loopback. For this layer's tests alone.
+#pragma once
+
+#include "relay/detail/test_installation.h"
+
+namespace sallyport::relay::testing {
+
+inline crypto::PeerVerifier verifier(const Tree& tree, pki::Purpose purpose) {
+  return [root = tree.root, purpose = std::move(purpose)](std::span<const Bytes> der) -> Result<void> {
+    TRY(const auto chain, pki::parse_chain(der));
+    const std::array anchors = {root};
+    TRY_VOID(pki::verify_chain(chain, anchors, purpose, pki::TimeRule::clock(kNow)));
+    return {};
+  };
+}
+
+inline net::Address loopback(std::uint16_t port) {
+  return {.host = "127.0.0.1", .port = port};
+}
+
+inline constexpr seconds kPatience{10};
+
+// A device: the real agent session over real TLS; each data connection ends its user's TLS and echoes what it reads.
+class FakeAgent {
+ public:
+  FakeAgent(net::Executor executor, const Clock& clock, Tree& tree, DeviceName name, std::uint8_t boot)
+      : executor_(executor),
+        clock_(clock),
+        tree_(tree),
+        name(std::move(name)),
+        operational(tree.make_leaf(pki::ProfileId::operational_device, tree.online_ca, {host()})),
+        web_(tree.make_leaf(pki::ProfileId::web_device, tree.web_ca, {host(), "*." + host()})),
+        boot_(boot) {}
+
+  std::string host() const { return name.get() + "." + kZone.get(); }
+  std::string control_name() const { return name.get() + ".relay." + kZone.get(); }
+
+  // Connects, says HELLO, and lives until the connection ends. `server_name` may be another device's.
+  static net::Task<void> run(FakeAgent& self, std::uint16_t port, std::string server_name) {
+    self.session_.emplace(
+        tunnel::AgentHello{.boot_id = tunnel::BootId({self.boot_}),
+                           .agent_version = "test",
+                           .remote_access = true,
+                           .services = {{.name = ServiceName("web"), .kind = tunnel::ServiceKind::http}}},
+        self.interval_);
+    auto stream = co_await connect(self, port, std::move(server_name));
+    if (!stream) {
+      self.error = stream.error().detail;
+    } else {
+      self.stream_ = *std::move(stream);
+      self.port_ = port;
+      co_await self.perform(self.session_->start(self.clock_.monotonic()));
+      std::array<std::uint8_t, 4096> buffer;
+      for (;;) {
+        const auto got = co_await self.stream_->read_some(buffer, net::Deadline::never());
+        if (!got || *got == 0) break;
+        co_await self.perform(self.session_->on_bytes(ByteView(buffer).first(*got), self.clock_.monotonic()));
+      }
+      self.stream_->close();
+    }
+    self.over = true;
+  }
+  void start(std::uint16_t port) {
+    over = false;
+    net::spawn(executor_, run(*this, port, control_name()), "fake.agent");
+  }
+
+  // Dials a ready connection.
+  static net::Task<Result<net::StreamPtr>> dial(FakeAgent& self, tunnel::Ticket ticket) {
+    CO_TRY(auto stream, co_await net::connect_tcp(loopback(self.port_), kPatience));
+    const Bytes preface = tunnel::encode_preface(ticket);
+    CO_TRY_VOID(co_await stream->write_all(preface, kPatience));
+    co_return stream;
+  }
+  static net::Task<void> serve(FakeAgent& self, net::StreamPtr stream) {
+    crypto::TlsServerSettings settings;
+    settings.identity = self.tree_.identity(self.web_, self.tree_.web_ca);
+    auto context = crypto::TlsContext::server(std::move(settings));
+    auto inner = co_await net::tls_accept(std::move(stream), *std::move(context), kPatience);
+    if (!inner) co_return;
+    ++self.served;
+    Bytes buffer(64 * 1024);
+    for (;;) {
+      const auto got = co_await (*inner)->read_some(buffer, net::Deadline::never());
+      if (!got) co_return;
+      if (*got == 0) break;
+      if (!co_await (*inner)->write_all(ByteView(buffer).first(*got), kPatience)) co_return;
+    }
+    static_cast<void>(co_await (*inner)->write_all(as_bytes("bye"), kPatience));
+    static_cast<void>(co_await (*inner)->shutdown_write(kPatience));
+  }
+  std::optional<tunnel::Ticket> take_ticket() { return session_->take_ticket(); }
+  void hang_up() {
+    if (stream_) stream_->close();
+  }
+
+  bool accepted = false;
+  bool over = false;
+  bool answers_opens = true;
+  std::string error;
+  std::optional<tunnel::GoAwayFrame> go_away;
+  std::vector<tunnel::OpenFrame> opens;
+  std::vector<tunnel::GrantId> cuts;
+  std::size_t renewals = 0;
+  std::size_t served = 0;
+
+ private:
+  static net::Task<Result<net::StreamPtr>> connect(FakeAgent& self, std::uint16_t port, std::string server_name) {
+    crypto::TlsClientSettings settings;
+    settings.identity = self.tree_.identity(self.operational, self.tree_.online_ca);
+    settings.alpn = {std::string(tunnel::kControlAlpn)};
+    settings.verify_server = verifier(self.tree_, pki::ServerPurpose{DnsName("relay." + kZone.get())});
+    CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
+    CO_TRY(auto lower, co_await net::connect_tcp(loopback(port), kPatience));
+    co_return co_await net::tls_connect(std::move(lower), std::move(context), std::move(server_name), kPatience);
+  }
+  static net::Task<void> dial_back(FakeAgent& self, tunnel::Ticket ticket) {
+    auto stream = co_await dial(self, ticket);
+    if (stream) co_await serve(self, *std::move(stream));
+  }
+  net::Task<void> perform(tunnel::AgentActions actions) {
+    for (auto& action : actions) {
+      if (auto* bytes = std::get_if<tunnel::SendBytes>(&action)) {
+        static_cast<void>(co_await stream_->write_all(bytes->bytes, kPatience));
+      } else if (std::holds_alternative<tunnel::Accepted>(action)) {
+        accepted = true;
+      } else if (auto* asked = std::get_if<tunnel::OpenAsked>(&action)) {
+        opens.push_back(asked->open);
+        if (answers_opens && !asked->ready) net::spawn(executor_, dial_back(*this, asked->open.ticket), "fake.data");
+      } else if (auto* cut = std::get_if<tunnel::CutAsked>(&action)) {
+        cuts.push_back(cut->session);
+      } else if (std::holds_alternative<tunnel::GrantRenewed>(action)) {
+        ++renewals;
+      } else if (auto* close = std::get_if<tunnel::Close>(&action)) {
+        go_away = close->go_away;
+        stream_->close();
+      }
+    }
+  }
+
+  net::Executor executor_;
+  const Clock& clock_;
+  Tree& tree_;
+  tunnel::PingInterval interval_;
+
+ public:
+  DeviceName name;
+  Issued operational;
+
+ private:
+  Issued web_;
+  std::uint8_t boot_;
+  std::optional<tunnel::AgentSession> session_;
+  net::StreamPtr stream_;
+  std::uint16_t port_ = 0;
+};
+
+// A browser as far as the relay can tell. Returns the TLS stream that ends in the device.
+inline net::Task<Result<net::StreamPtr>> visit(const Tree& tree, std::uint16_t port, std::string server_name) {
+  crypto::TlsClientSettings settings;
+  settings.verify_server = verifier(tree, pki::WebDevicePurpose{kZone});
+  CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
+  CO_TRY(auto lower, co_await net::connect_tcp(loopback(port), kPatience));
+  co_return co_await net::tls_connect(std::move(lower), std::move(context), std::move(server_name), kPatience);
+}
+
+// Writes `bytes` and reads as many back.
+inline net::Task<Result<Bytes>> exchange(net::Stream& stream, Bytes bytes) {
+  CO_TRY_VOID(co_await stream.write_all(bytes, kPatience));
+  Bytes back(bytes.size());
+  CO_TRY_VOID(co_await net::read_exactly(stream, back, kPatience));
+  co_return back;
+}
+
+}  // namespace sallyport::relay::testing
