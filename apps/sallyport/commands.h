@@ -7,20 +7,32 @@
 
 namespace sallyport::cli {
 
-std::vector<Command> init_commands();     // init_command.cc
-std::vector<Command> serve_commands();    // serve_commands.cc
-std::vector<Command> role_commands();     // serve_roles.cc
-std::vector<Command> relay_commands();    // serve_relay.cc
-std::vector<Command> up_commands();       // up_command.cc
-std::vector<Command> root_commands();     // root_commands.cc
-std::vector<Command> site_commands();     // site_commands.cc
-std::vector<Command> factory_commands();  // factory_commands.cc
+std::vector<Command> init_commands();         // init_command.cc
+std::vector<Command> serve_commands();        // serve_commands.cc
+std::vector<Command> role_commands();         // serve_roles.cc
+std::vector<Command> relay_commands();        // serve_relay.cc
+std::vector<Command> up_commands();           // up_command.cc
+std::vector<Command> root_commands();         // root_commands.cc
+std::vector<Command> site_commands();         // site_commands.cc
+std::vector<Command> factory_commands();      // factory_commands.cc
+std::vector<Command> device_commands();       // device_commands.cc
+std::vector<Command> user_commands();         // user_commands.cc
+std::vector<Command> audit_commands();        // audit_commands.cc
+std::vector<Command> trust_commands();        // trust_commands.cc
+std::vector<Command> doctor_commands();       // doctor_command.cc
+std::vector<Command> certificate_commands();  // certificate_commands.cc
 
 // The words that have commands below them.
 inline std::vector<Group> all_groups() {
   return {{.word = "root", .summary = "the offline root: sign CAs, revoke them, sign its CRL"},
           {.word = "site", .summary = "factories: permits and ledgers"},
           {.word = "factory", .summary = "a factory station without a network: issue device certificates"},
+          {.word = "device", .summary = "the fleet: claim, switch, suspend, revoke"},
+          {.word = "session", .summary = "who is using which device now"},
+          {.word = "user", .summary = "who may log in"},
+          {.word = "certificate", .summary = "revoke what is not a device"},
+          {.word = "audit", .summary = "what was done, and that it is unaltered"},
+          {.word = "trust", .summary = "browsers of this machine accept the console and the devices"},
           {.word = "serve", .summary = "run one role of the installation"}};
 }
 

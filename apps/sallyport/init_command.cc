@@ -109,6 +109,7 @@ Outcome init(const Arguments& arguments, Environment& environment) {
   TRY_VOID(settle_records(paths, settings, environment.clock));
   TRY(const auto authority, OfflineAuthority::open(paths, environment));
   TRY_VOID(settle_control_certificates(paths, *authority));
+  TRY_VOID(settle_twins(paths, environment.clock, environment.random));
   TRY_VOID(make_first_owner(*authority, arguments, environment.random));
   fmt::print("installation {} is ready: sallyport up --state {}\n", settings.name, paths.state.string());
   return {};

@@ -33,6 +33,9 @@ Result<void> settle_records(const InstallationPaths& paths, const Settings& sett
 // Has a certificate issued for each control key that has none.
 Result<void> settle_control_certificates(const InstallationPaths& paths, OfflineAuthority& authority);
 
+// Writes the self-signed twins of server-ca and web-ca that foreign trust stores need (DESIGN §15).
+Result<void> settle_twins(const InstallationPaths& paths, const Clock& clock, Random& random);
+
 // Adds the first owner unless there is a user already. Returns whether it did.
 Result<bool> settle_first_owner(OfflineAuthority& authority, const std::string& login, ByteView password,
                                 Random& random);

@@ -23,6 +23,8 @@ struct InstallationPaths {
   std::filesystem::path secret() const { return state / "secret"; }
   std::filesystem::path trust() const { return state / "trust"; }
   std::filesystem::path root_certificate() const { return trust() / "root.pem"; }
+  // The self-signed twin of a CA, for foreign trust stores.
+  std::filesystem::path twin(std::string_view ca) const { return trust() / (std::string(ca) + ".twin.pem"); }
   std::filesystem::path root_crl() const { return trust() / "root.crl"; }
   std::filesystem::path signer_keys() const { return state / "signer"; }
   std::filesystem::path database() const { return state / "authority" / "authority.db"; }

@@ -1,0 +1,178 @@
+// sallyport doctor: what is wrong with an installation, before it hurts.
+#include <array>
+
+#include "administration.h"
+#include "commands.h"
+#include "crypto/tls.h"
+#include "folders.h"
+#include "http/client.h"
+#include "installation_folder.h"
+#include "net/connect.h"
+#include "net/run.h"
+#include "net/tls_stream.h"
+#include "pki/verify.h"
+#include "settings.h"
+#include "table.h"
+
+namespace sallyport::cli {
+namespace {
+
+using codec::Json;
+
+constexpr milliseconds kProbeLimit{5'000};
+constexpr std::string_view kGood = "ok";
+constexpr std::string_view kWarning = "warning";
+constexpr std::string_view kBad = "bad";
+
+// What was looked at, in order.
+class Findings {
+ public:
+  void add(std::string_view what, std::string_view verdict, std::string detail) {
+    is_bad_ = is_bad_ || verdict == kBad;
+    rows_.emplace_back(Json::Object{{"check", what}, {"verdict", verdict}, {"detail", std::move(detail)}});
+  }
+  // Good with the text, or bad with the error.
+  void add(std::string_view what, const Result<std::string>& outcome) {
+    if (outcome) {
+      add(what, kGood, *outcome);
+    } else {
+      add(what, kBad, outcome.error().detail);
+    }
+  }
+  bool is_bad() const { return is_bad_; }
+  const Json::Array& rows() const { return rows_; }
+
+ private:
+  Json::Array rows_;
+  bool is_bad_ = false;
+};
+
+Result<UnixTime> time_at(const Json& object, std::string_view key) {
+  TRY(const auto text, object.text_at(key));
+  return parse_iso8601(text);
+}
+
+// Warns from two thirds of the list's life on (DESIGN §10).
+Result<void> check_root_crl(const Json& tree, UnixTime now, Findings& findings) {
+  TRY(const auto crl, tree.at("root_crl"));
+  TRY(const auto from, time_at(crl, "this_update"));
+  TRY(const auto until, time_at(crl, "next_update"));
+  const std::string_view verdict = now >= until ? kBad : (now - from > (until - from) * 2 / 3 ? kWarning : kGood);
+  findings.add("root CRL", verdict,
+               fmt::format("valid until {}; make the next by 'sallyport root crl'", to_iso8601(until)));
+  return {};
+}
+
+Result<void> check_authorities(const Json& tree, UnixTime now, Findings& findings) {
+  TRY(const auto listed, tree.at("authorities"));
+  TRY(const auto authorities, listed.array());
+  for (const Json& authority : authorities) {
+    TRY(const auto name, authority.text_at("name"));
+    TRY(const auto state, authority.text_at("state"));
+    TRY(const auto until, time_at(authority, "not_after"));
+    const bool ends_soon = until - now < 60 * kDay;
+    findings.add(name, state != "valid" ? kBad : (ends_soon ? kWarning : kGood),
+                 fmt::format("{}, until {}", state, to_iso8601(until)));
+  }
+  return {};
+}
+
+net::Task<Result<std::string>> fetch_root_crl(net::Address address, std::string host) {
+  CO_TRY(auto stream, co_await net::connect_tcp(address, kProbeLimit));
+  http::Client client(std::move(stream), host);
+  http::Request request;
+  request.target = "/crl/root.crl";
+  CO_TRY(const auto response, co_await client.send(std::move(request), kProbeLimit));
+  if (response.status != 200) co_return failf(Errc::unavailable, "found status {}, want 200", response.status);
+  CO_TRY(const auto crl, pki::parse_crl(response.body));
+  co_return fmt::format("serves root CRL number {}", crl.number());
+}
+
+Result<std::shared_ptr<crypto::TlsContext>> verifying(const pki::Certificate& root, const DnsName& name, UnixTime now) {
+  crypto::TlsClientSettings settings;
+  settings.verify_server = [root, name, now](std::span<const Bytes> chain) -> Result<void> {
+    std::vector<pki::Certificate> certificates;
+    for (const Bytes& der : chain) {
+      TRY(auto certificate, pki::parse_certificate(der));
+      certificates.push_back(std::move(certificate));
+    }
+    const std::array anchors{root};
+    auto verified = pki::verify_chain(certificates, anchors, pki::ServerPurpose{name}, pki::TimeRule::clock(now));
+    if (!verified) return std::unexpected(Error(std::move(verified).error()));
+    return {};
+  };
+  return crypto::TlsContext::client(std::move(settings));
+}
+
+net::Task<Result<std::string>> shake_hands(net::Address address, std::shared_ptr<crypto::TlsContext> context,
+                                           std::string name) {
+  CO_TRY(auto lower, co_await net::connect_tcp(address, kProbeLimit));
+  CO_TRY(auto stream, co_await net::tls_connect(std::move(lower), std::move(context), name, kProbeLimit));
+  stream->close();
+  co_return fmt::format("shows a certificate of {}", name);
+}
+
+Result<std::string> probe(net::Task<Result<std::string>> task) {
+  net::Io io;
+  auto outcome = net::run(io, std::move(task));
+  if (!outcome) return fail(Errc::internal, "ended without an answer");
+  return *std::move(outcome);
+}
+
+void check_ports(const Settings& settings, const pki::Certificate& root, UnixTime now, Findings& findings) {
+  const std::string host = settings.address == "0.0.0.0" || settings.address == "::" ? "127.0.0.1" : settings.address;
+  const std::string zone = settings.zone.get();
+  findings.add(fmt::format("status, port {}", settings.http_port),
+               probe(fetch_root_crl({host, settings.http_port}, "status." + zone)));
+  const std::array names{DnsName("gateway." + zone), DnsName("status." + zone), settings.console_name};
+  for (const DnsName& name : names) {
+    auto context = verifying(root, name, now);
+    if (!context) {
+      findings.add(name.get(), kBad, context.error().detail);
+      continue;
+    }
+    findings.add(fmt::format("{}, port {}", name.get(), settings.tls_port),
+                 probe(shake_hands({host, settings.tls_port}, *std::move(context), name.get())));
+  }
+}
+
+Outcome doctor(const Arguments& arguments, Environment& environment) {
+  const InstallationPaths paths{arguments.path("state")};
+  const UnixTime now = environment.clock.now();
+  Findings findings;
+  CLI_TRY(const auto settings, in_state(load_settings(paths.settings())));
+  CLI_TRY(const auto root, in_state(read_certificate(paths.root_certificate())));
+  findings.add("state folder", kGood, paths.state.string());
+  const auto tree = administer(paths.state, "pki.tree", Json::Object{}, environment);
+  if (tree) {
+    findings.add("authority", kGood, "answers");
+    TRY_VOID(check_root_crl(*tree, now, findings));
+    TRY_VOID(check_authorities(*tree, now, findings));
+  } else {
+    findings.add("authority", kBad, tree.error().error.detail);
+  }
+  check_ports(settings, root, now, findings);
+  if (arguments.flag("json")) {
+    fmt::print("{}\n", Json(Json::Object{{"checks", findings.rows()}, {"healthy", !findings.is_bad()}}).write());
+  } else {
+    constexpr std::array kColumns = {Column{"VERDICT", "verdict"}, Column{"CHECK", "check"},
+                                     Column{"DETAIL", "detail"}};
+    print_table(findings.rows(), kColumns);
+  }
+  if (findings.is_bad()) return std::unexpected(Failure({Errc::internal, "doctor: something is wrong, see above"}));
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> doctor_commands() {
+  return {
+      {.words = "doctor",
+       .summary = "look for what is wrong, or will be soon",
+       .example = "sallyport doctor --state /var/lib/sallyport",
+       .options = {state_option(), json_option()},
+       .run = doctor},
+  };
+}
+
+}  // namespace sallyport::cli
