@@ -30,12 +30,13 @@ Outcome serve_signer(const Arguments& arguments, Environment& environment) {
   TRY(const auto authority, arguments.find_number("authority-uid", 0, kLargestUid));
   net::Io io;
   TRY(auto listener, open_listener(io.executor(), "signer", paths.socket("signer")));
-  TRY_VOID(leave_root(arguments));
-  TRY_VOID(signer::confine_signer());
+  // Before the sandbox, which opens no descriptor any more.
   io.on_termination([&] {
     listener->close();
     io.stop();
   });
+  TRY_VOID(leave_root(arguments));
+  TRY_VOID(signer::confine_signer());
   log::info("signer.serving", {{"pid", ::getpid()}, {"uid", ::getuid()}});
   const uid_t allowed = authority ? static_cast<uid_t>(*authority) : ::getuid();
   net::spawn(io.executor(), signer::serve_signer(*listener, *keys, allowed), "signer");
