@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 
+#include "base/secret.h"
 #include "net/detail/readiness.h"
 
 namespace sallyport::net {
@@ -120,6 +121,7 @@ void Splice::State::drop_pipe(Flow& flow) {
     if (got <= 0) break;
     flow.in_pipe -= static_cast<std::size_t>(got);
   }
+  wipe(discarded);
   if (flow.in_pipe == 0) pool.give_back(*std::move(flow.pipe));
   flow.pipe.reset();
 }
@@ -138,6 +140,7 @@ Splice::State::Step Splice::State::take_by_copy(Flow& flow) {
   const auto given = sent < 0 ? std::size_t{0} : static_cast<std::size_t>(sent);
   flow.held.assign(bytes.begin() + static_cast<std::ptrdiff_t>(given), bytes.end());
   flow.held_from = 0;
+  wipe(std::span(buffer).first(bytes.size()));
   return Step::done;
 }
 
@@ -165,6 +168,7 @@ Splice::State::Step Splice::State::give_held(Flow& flow) {
     if (sent < 0) return would_block(errno) || errno == EINTR ? Step::blocked : Step::broken;
     flow.held_from += static_cast<std::size_t>(sent);
   }
+  wipe(flow.held);
   Bytes().swap(flow.held);
   flow.held_from = 0;
   return Step::done;

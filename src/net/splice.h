@@ -42,7 +42,7 @@ inline constexpr std::size_t kSpliceStep = 1024 * 1024;
 
 // Moves bytes both ways between two connected sockets until both directions have ended. The end of one direction is
 // passed on as a half-close, a reset as a reset; a side that does not read stops the other. Holds a pipe, or at most
-// kBulkThreshold bytes, per direction and only while bytes are in flight. One thread; borrows the pool until it ended.
+// kBulkThreshold bytes, per direction and only while bytes are in flight; what was copied is wiped. One thread; borrows the pool until it ended.
 class Splice : public std::enable_shared_from_this<Splice> {
  public:
   // Why it ended: absent when both directions came to their orderly ends.

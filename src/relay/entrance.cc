@@ -36,6 +36,7 @@ void refuse(net::RawSocket& socket, Alert alert) {
 // Looks until the first bytes say what the connection wants.
 net::Task<Result<FirstFlight>> look(net::RawSocket& socket, const Settings& settings) {
   const net::Deadline deadline(settings.first_flight);
+  const OwnNames names{.zone = settings.zone, .console = settings.console_name, .port = settings.public_port};
   Bytes buffer;
   std::size_t wanted = 1;
   for (;;) {
@@ -47,7 +48,7 @@ net::Task<Result<FirstFlight>> look(net::RawSocket& socket, const Settings& sett
     }
     buffer.resize(std::max(wanted, kFirstPeek));
     CO_TRY(const auto got, co_await socket.peek(buffer, wanted, deadline));
-    auto flight = find_first_flight(ByteView(buffer).first(got), settings);
+    auto flight = find_first_flight(ByteView(buffer).first(got), names);
     const auto* more = std::get_if<NeedMore>(&flight);
     if (more == nullptr) co_return flight;
     wanted = std::max(more->total, got + 1);

@@ -22,12 +22,12 @@ FirstFlight look_at_preface(ByteView received) {
   return **ticket;
 }
 
-FirstFlight look_at_request(ByteView received, const Settings& settings) {
+FirstFlight look_at_request(ByteView received, const OwnNames& names) {
   const auto route = tunnel::find_plain_route(received);
   if (!route) return Answer{};
   if (!*route) return NeedMore{received.size() + 1};
   if (**route == tunnel::PlainRoute::status) return PlainStatus{};
-  auto redirect = find_redirect(received, settings.zone, settings.console_name, settings.public_port);
+  auto redirect = find_redirect(received, names.zone, names.console, names.port);
   if (!redirect) return Answer{};
   if (!*redirect) return NeedMore{received.size() + 1};
   return Answer{**std::move(redirect)};
@@ -35,7 +35,7 @@ FirstFlight look_at_request(ByteView received, const Settings& settings) {
 
 }  // namespace
 
-FirstFlight find_first_flight(ByteView received, const Settings& settings) {
+FirstFlight find_first_flight(ByteView received, const OwnNames& names) {
   switch (tunnel::classify(received)) {
     case tunnel::FirstBytes::need_more:
       return NeedMore{received.size() + 1};
@@ -44,7 +44,7 @@ FirstFlight find_first_flight(ByteView received, const Settings& settings) {
     case tunnel::FirstBytes::data_preface:
       return look_at_preface(received);
     case tunnel::FirstBytes::http:
-      return look_at_request(received, settings);
+      return look_at_request(received, names);
     case tunnel::FirstBytes::garbage:
       return Answer{};
   }

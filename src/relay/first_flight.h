@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <variant>
 
 #include "base/bytes.h"
 #include "base/names.h"
-#include "relay/settings.h"
 #include "tunnel/client_hello.h"
 #include "tunnel/ticket.h"
 
@@ -22,10 +22,16 @@ struct PlainStatus {};
 struct Answer {
   Bytes bytes;
 };
+// Under which names we are known, for redirects.
+struct OwnNames {
+  DnsName zone;
+  DnsName console;
+  std::uint16_t port = 443;  // of https
+};
 using FirstFlight = std::variant<NeedMore, Answer, PlainStatus, tunnel::Ticket, tunnel::ClientHello>;
 
 // Total; asks for more only while the bytes may become something, and never beyond what a hello, a preface or a plain
 // request may have.
-FirstFlight find_first_flight(ByteView received, const Settings& settings);
+FirstFlight find_first_flight(ByteView received, const OwnNames& names);
 
 }  // namespace sallyport::relay
