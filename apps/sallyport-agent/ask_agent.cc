@@ -1,0 +1,44 @@
+#include "commands.h"
+#include "http/client.h"
+#include "net/connect.h"
+#include "net/io.h"
+#include "net/run.h"
+
+namespace sallyport::agent_cli {
+namespace {
+
+constexpr milliseconds kAskLimit{10'000};
+
+net::Task<Result<http::Response>> exchange(std::string path, http::Request request) {
+  const net::Deadline deadline(kAskLimit);
+  CO_TRY(auto stream, co_await net::connect_unix(std::move(path), deadline));
+  http::Client client(std::move(stream), "agent");
+  co_return co_await client.send(std::move(request), deadline);
+}
+
+}  // namespace
+
+Result<std::string> ask_agent(const std::filesystem::path& state, const std::string& method, const std::string& target,
+                              std::string body) {
+  http::Request request;
+  request.method = method;
+  request.target = target;
+  request.body = to_bytes(std::string_view(body));
+  if (!body.empty()) request.headers.set("Content-Type", "application/json");
+  net::Io io;
+  auto answered = net::run(io, exchange((state / "run" / "agent.sock").native(), std::move(request)));
+  if (!answered) return fail(Errc::internal, "agent: the exchange was interrupted");
+  if (!*answered) {
+    // A socket without a listener is what a killed agent leaves behind.
+    const bool nobody = answered->error().code == Errc::not_found || answered->error().code == Errc::unavailable;
+    if (nobody) return failf(Errc::not_found, "{}: no agent runs here", state.native());
+    return std::unexpected(std::move(*answered).error());
+  }
+  const http::Response& response = **answered;
+  std::string text(as_text(response.body));
+  while (text.ends_with('\n')) text.pop_back();
+  if (response.status >= 300) return failf(Errc::conflict, "agent: {}", text.empty() ? "refused" : text);
+  return text;
+}
+
+}  // namespace sallyport::agent_cli

@@ -1,0 +1,112 @@
+#include <cstdio>
+#include <functional>
+
+#include "agent/agent.h"
+#include "commands.h"
+#include "net/connect.h"
+#include "net/run.h"
+#include "store/telemetry_queue.h"
+
+namespace sallyport::agent_cli {
+namespace {
+
+constexpr milliseconds kReachLimit{5'000};
+// Two thirds of the life of the root CRL (DESIGN §10).
+constexpr int kWarnNumerator = 2;
+constexpr int kWarnDenominator = 3;
+
+// Prints one line per thing that was looked at and counts what is wrong.
+class Findings {
+ public:
+  void take(std::string_view what, const Result<std::string>& found) {
+    if (found) {
+      fmt::print("ok    {:<22} {}\n", what, *found);
+      return;
+    }
+    fmt::print("FAIL  {:<22} {}\n", what, found.error().detail);
+    ++wrong_;
+  }
+  void warn(std::string_view what, std::string_view why) { fmt::print("warn  {:<22} {}\n", what, why); }
+  Result<void> outcome() const {
+    if (wrong_ == 0) return {};
+    return failf(Errc::unavailable, "doctor: {} found wrong", wrong_);
+  }
+
+ private:
+  unsigned wrong_ = 0;
+};
+
+net::Task<Result<std::string>> reach(net::Address address) {
+  CO_TRY(const auto stream, co_await net::connect_tcp(address, kReachLimit));
+  co_return "answers at " + net::to_string(address);
+}
+
+net::Task<Result<std::string>> check_gateway(agent::Agent& agent) {
+  CO_TRY_VOID(co_await agent.check_gateway());
+  co_return std::string("certificate, name and status are good");
+}
+
+Result<std::string> wait_for(net::Io& io, net::Task<Result<std::string>> task) {
+  auto done = net::run(io, std::move(task));
+  if (!done) return fail(Errc::internal, "interrupted");
+  return *std::move(done);
+}
+
+Result<std::string> describe_credential(const Result<std::optional<agent::Credential>>& found, UnixTime now) {
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return fail(Errc::not_found, "none yet");
+  const pki::Validity& validity = (*found)->leaf().validity();
+  if (now > validity.not_after) return failf(Errc::expired, "expired {}", to_iso8601(validity.not_after));
+  return "until " + to_iso8601(validity.not_after);
+}
+
+void check_crl(Findings& findings, const agent::AgentState& state, UnixTime now) {
+  const auto crl = state.root_crl();
+  if (!crl) {
+    findings.warn("root CRL", "none yet; it comes with the first status check");
+    return;
+  }
+  const seconds life = crl->next_update() - crl->this_update();
+  const std::string text = fmt::format("number {}, until {}", crl->number(), to_iso8601(crl->next_update()));
+  if (now > crl->next_update()) {
+    findings.take("root CRL", failf(Errc::expired, "{}: overdue; every server is refused", text));
+  } else if (now > crl->this_update() + life / kWarnDenominator * kWarnNumerator) {
+    findings.warn("root CRL", text + ": a new one is due");
+  } else {
+    findings.take("root CRL", text);
+  }
+}
+
+}  // namespace
+
+Result<void> doctor(const std::filesystem::path& folder, Environment& environment) {
+  auto opened = agent::AgentState::open(folder);
+  if (!opened && opened.error().code == Errc::unavailable) {
+    std::fputs("the agent runs; what follows is its own report\n", stderr);
+    return status(folder, false);
+  }
+  if (!opened) return std::unexpected(std::move(opened).error());
+  agent::AgentState state = *std::move(opened);
+  const UnixTime now = environment.clock.now();
+  Findings findings;
+  findings.take("state", folder.native());
+  findings.take("clock", now >= state.ratchets().time_floor
+                             ? Result<std::string>(to_iso8601(now))
+                             : failf(Errc::expired, "{} is before {}, a time proven before", to_iso8601(now),
+                                     to_iso8601(state.ratchets().time_floor)));
+  findings.take("factory certificate", describe_credential(state.factory(), now));
+  findings.take("operational certificate", describe_credential(state.operational().load(), now));
+  findings.take("web certificate", describe_credential(state.web().load(), now));
+  check_crl(findings, state, now);
+  net::Io io;
+  findings.take("relay", wait_for(io, reach(state.settings().relay_address)));
+  io.restart();
+  findings.take("status over HTTP", wait_for(io, reach(state.settings().http_address)));
+  TRY(auto queue, store::open_telemetry_queue(state.file("telemetry.db"), {}, environment.random));
+  agent::Agent agent(io.executor(), environment.clock, environment.random, state, *queue);
+  io.restart();
+  findings.take("gateway", wait_for(io, check_gateway(agent)));
+  return findings.outcome();
+}
+
+}  // namespace sallyport::agent_cli

@@ -1,0 +1,79 @@
+#include <cstdio>
+
+#include "agent/state.h"
+#include "codec/pem.h"
+#include "commands.h"
+#include "keystore/file.h"
+
+namespace sallyport::agent_cli {
+namespace {
+
+constexpr std::size_t kMaxPemFile = 256U << 10U;
+constexpr std::uint16_t kTlsPort = 443;
+constexpr std::uint16_t kHttpPort = 80;
+
+Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::path& path) {
+  TRY(const auto pem, keystore::read_file(path, kMaxPemFile));
+  auto certificates = pki::parse_certificates_pem(as_text(pem));
+  if (!certificates) return std::unexpected(std::move(certificates).error().at(path.native()));
+  return certificates;
+}
+
+Result<void> install_certificate(const InitOptions& options) {
+  TRY(auto state, agent::AgentState::open(options.state));
+  TRY(const auto chain, read_certificates(*options.certificate));
+  TRY_VOID(state.install_factory_certificate(chain));
+  fmt::print("factory certificate of {}.{} installed\n", state.settings().serial_id.get(), state.settings().site.get());
+  return {};
+}
+
+Result<agent::Settings> settings_of(const InitOptions& options) {
+  agent::Settings out;
+  TRY(out.serial_id, parse_serial_id(options.serial_id));
+  TRY(out.site, parse_site_name(options.site));
+  TRY(out.zone, parse_dns_name(options.zone));
+  out.relay_address = {.host = out.server_name("relay").get(), .port = kTlsPort};
+  out.http_address = {.host = out.server_name("status").get(), .port = kHttpPort};
+  if (options.relay_address) {
+    TRY(out.relay_address, net::parse_address(*options.relay_address));
+  }
+  if (options.http_address) {
+    TRY(out.http_address, net::parse_address(*options.http_address));
+  }
+  if (options.proxy) {
+    TRY(out.proxy, net::parse_address(*options.proxy));
+  }
+  if (options.telemetry_listen) {
+    TRY(out.telemetry_listen, net::parse_address(*options.telemetry_listen));
+  }
+  out.public_port = out.relay_address.port;
+  out.remote_access = options.remote_access;
+  out.trusted_clock = options.trusted_clock;
+  for (const std::string& text : options.services) {
+    TRY(auto service, agent::parse_local_target(text));
+    if (service.service.kind == tunnel::ServiceKind::tls) out.allow_tls_services = true;
+    out.services.push_back(std::move(service));
+  }
+  // What was put together here must be what the agent will read.
+  TRY_VOID(agent::parse_settings(agent::encode_settings(out), "agent.toml"));
+  return out;
+}
+
+}  // namespace
+
+Result<void> init(const InitOptions& options, Environment& environment) {
+  if (options.certificate) return install_certificate(options);
+  TRY(const auto settings, settings_of(options));
+  TRY(const auto roots, read_certificates(options.root_certificate));
+  TRY(auto state, agent::AgentState::initialise(options.state, settings, roots.front(), environment.random));
+  TRY(const Bytes csr, state.factory_request());
+  const std::string pem = codec::encode_pem("CERTIFICATE REQUEST", csr);
+  TRY_VOID(keystore::atomic_write_file(options.csr_out, as_bytes(pem), keystore::kPublicMode));
+  fmt::print(
+      "{}: certification request of {}.{}; have the factory sign it, then: sallyport-agent init --state {} "
+      "--certificate FILE\n",
+      options.csr_out.native(), settings.serial_id.get(), settings.site.get(), options.state.native());
+  return {};
+}
+
+}  // namespace sallyport::agent_cli

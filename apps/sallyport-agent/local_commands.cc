@@ -1,0 +1,118 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+
+#include "agent/agent.h"
+#include "agent/device_password.h"
+#include "agent/telemetry.h"
+#include "codec/json.h"
+#include "commands.h"
+#include "keystore/file.h"
+#include "net/run.h"
+#include "store/telemetry_queue.h"
+
+namespace sallyport::agent_cli {
+namespace {
+
+constexpr std::size_t kMaxInput = 1U << 20U;
+
+Result<std::string> read_standard_input() {
+  std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  if (text.size() > kMaxInput) return failf(Errc::overloaded, "standard input: more than {} bytes", kMaxInput);
+  return text;
+}
+
+// The JSON lines that the agent takes.
+Result<std::string> lines_of(const SendOptions& options) {
+  if (!options.value) return read_standard_input();
+  TRY(auto value, codec::parse_json(*options.value));
+  codec::Json::Object line{{"value", std::move(value)}};
+  if (options.topic) line["topic"] = *options.topic;
+  return codec::Json(std::move(line)).write() + "\n";
+}
+
+net::Task<Result<void>> upload(agent::Agent& agent, milliseconds limit) {
+  co_return co_await agent.upload_once(limit);
+}
+
+Result<void> send_without_agent(const SendOptions& options, std::string lines, Environment& environment) {
+  TRY(auto state, agent::AgentState::open(options.state));
+  TRY(auto queue, store::open_telemetry_queue(state.file("telemetry.db"), {}, environment.random));
+  TRY(auto stream, telemetry::parse_stream_name(options.stream));
+  const telemetry::SampleTime now{seconds(environment.clock.now().since_epoch())};
+  TRY(auto samples, agent::parse_telemetry_lines(lines, now));
+  TRY_VOID(queue->append_and_wait(std::move(stream), std::move(samples)));
+  if (!options.once) return {};
+  net::Io io;
+  agent::Agent agent(io.executor(), environment.clock, environment.random, state, *queue);
+  auto done = net::run(io, upload(agent, seconds(options.limit_s)));
+  if (!done) return fail(Errc::internal, "send: was interrupted");
+  return *std::move(done);
+}
+
+}  // namespace
+
+Result<void> status(const std::filesystem::path& folder, bool as_json) {
+  auto report = ask_agent(folder, "GET", "/status");
+  if (!report && report.error().code == Errc::not_found) {
+    TRY(auto state, agent::AgentState::open(folder));
+    report = agent::report_of_folder(state);
+  }
+  if (!report) return std::unexpected(std::move(report).error());
+  if (as_json) {
+    fmt::print("{}\n", *report);
+    return {};
+  }
+  TRY(const std::string text, agent::format_report_text(*report));
+  fmt::print("{}", text);
+  return {};
+}
+
+Result<void> claim_code(const std::filesystem::path& folder) {
+  TRY(const std::string code, ask_agent(folder, "GET", "/claim-code"));
+  fmt::print("{}\n", code);
+  return {};
+}
+
+Result<void> password(const std::filesystem::path& folder) {
+  // Read without the folder's lock: a running agent never changes the device secret.
+  TRY(const auto settings, agent::load_settings(folder / "agent.toml"));
+  TRY(const auto secret, keystore::read_secret_file(folder / "device-secret", 1'024));
+  const bool replaced = std::filesystem::exists(folder / agent::kPasswordFile);
+  if (replaced) std::fputs("the default password was replaced; sallyport-agent reset brings it back\n", stderr);
+  fmt::print("{}\n", agent::default_password(secret, settings.serial_id));
+  return {};
+}
+
+Result<void> switch_remote_access(const std::filesystem::path& folder, bool on) {
+  const codec::Json body(codec::Json::Object{{"on", on}});
+  auto told = ask_agent(folder, "POST", "/remote-access", body.write());
+  if (told) return {};
+  if (told.error().code != Errc::not_found) return std::unexpected(std::move(told).error());
+  TRY(auto state, agent::AgentState::open(folder));
+  return state.set_remote_access(on);
+}
+
+Result<void> send(const SendOptions& options, Environment& environment) {
+  TRY(std::string lines, lines_of(options));
+  TRY(const auto stream, telemetry::parse_stream_name(options.stream));
+  auto taken = ask_agent(options.state, "POST", "/telemetry/" + stream.get(), lines);
+  if (taken) return {};
+  if (taken.error().code != Errc::not_found) return std::unexpected(std::move(taken).error());
+  return send_without_agent(options, std::move(lines), environment);
+}
+
+Result<void> reset(const std::filesystem::path& folder, bool confirmed) {
+  TRY(auto state, agent::AgentState::open(folder));
+  if (!confirmed) {
+    return fail(Errc::unauthorized,
+                "reset: forgets the device's certificates, claim code and password; repeat with --yes");
+  }
+  TRY_VOID(state.reset());
+  fmt::print("{} is as the factory left it; it enrols again when the agent runs\n", state.settings().serial_id.get());
+  return {};
+}
+
+}  // namespace sallyport::agent_cli

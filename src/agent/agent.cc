@@ -1,0 +1,250 @@
+#include "agent/agent.h"
+
+#include <sys/stat.h>
+
+#include <vector>
+
+#include "agent/control.h"
+#include "agent/enrolment.h"
+#include "agent/local_service.h"
+#include "agent/report.h"
+#include "agent/telemetry.h"
+#include "base/log.h"
+#include "http/server.h"
+#include "net/listener.h"
+
+namespace sallyport::agent {
+namespace {
+
+constexpr std::size_t kSwitchBody = 256;
+
+http::Response json(std::string_view text) {
+  return http::Response::text(text, "application/json");
+}
+
+net::Task<void> accept_for_ever(net::Executor executor, net::Listener& listener, const http::Server& server) {
+  for (;;) {
+    auto stream = co_await listener.accept(net::Deadline::never());
+    if (!stream) co_return;
+    net::spawn(executor, server.serve(*std::move(stream)), "agent.local");
+  }
+}
+
+}  // namespace
+
+// What exists once the device has its name.
+struct Presence {
+  Presence(net::Executor executor, AgentState& state, DeviceTime& time, ServerDialer& dialer, ServerCheck& check,
+           const WayOut& way_out, Random& random, Enrolment& enrolment, std::function<std::vector<PageRow>()> rows)
+      : access(state, time, check, random, *enrolment.name()),
+        device_service(executor, state, time, access, random, std::move(rows)),
+        data(
+            state.settings(), access, way_out, [&enrolment] { return identity_of(enrolment.web()); },
+            [this] { return device_service.connect(); }),
+        control(executor, state.settings(), time, dialer, check, access, data, random, *enrolment.name(),
+                [&enrolment] { return identity_of(enrolment.operational()); }) {
+    access.on_switch([this] { control.send_status(); });
+  }
+
+  static std::optional<crypto::TlsIdentity> identity_of(const std::optional<Credential>& credential) {
+    if (!credential) return std::nullopt;
+    return credential->identity();
+  }
+
+  RemoteAccess access;
+  LocalService device_service;
+  DataConnections data;
+  ControlConnection control;
+};
+
+struct Agent::State {
+  State(net::Executor on, const Clock& clock, Random& randomness, AgentState& folder, telemetry::TelemetryQueue& queued)
+      : executor(on),
+        random(randomness),
+        agent_state(folder),
+        time(clock, folder.settings().trusted_clock, first_floor(folder)),
+        way_out(folder.settings()),
+        check(folder, time, random, way_out),
+        dialer(folder, time, check, way_out),
+        enrolment(on, folder, time, dialer, random),
+        telemetry_link(dialer, time, folder.settings().server_name("gateway"),
+                       [this] { return Presence::identity_of(enrolment.operational()); }),
+        telemetry(on, queued, telemetry_link, time, random),
+        local(local_routes()),
+        port(port_routes()) {}
+
+  static UnixTime first_floor(const AgentState& folder);
+  http::Router local_routes();
+  http::Router port_routes();
+  net::Task<http::Response> show_claim_code();
+  net::Task<http::Response> set_switch(http::Request request);
+  net::Task<http::Response> show_report();
+  codec::Json report() const;
+  Result<void> load();
+
+  net::Executor executor;
+  Random& random;
+  AgentState& agent_state;
+  DeviceTime time;
+  WayOut way_out;
+  ServerCheck check;
+  ServerDialer dialer;
+  Enrolment enrolment;
+  GatewayLink telemetry_link;
+  Telemetry telemetry;
+  std::unique_ptr<Presence> presence;
+  http::Server local;
+  http::Server port;
+  std::unique_ptr<net::Listener> socket_listener;
+  std::unique_ptr<net::Listener> port_listener;
+};
+
+// It is not earlier than any of our own certificates (reference/pki.md §6.4).
+UnixTime Agent::State::first_floor(const AgentState& folder) {
+  UnixTime floor = std::max(folder.ratchets().time_floor, folder.root().validity().not_before);
+  if (const auto factory = folder.factory(); factory && *factory)
+    floor = std::max(floor, (*factory)->leaf().validity().not_before);
+  if (const auto crl = folder.root_crl()) floor = std::max(floor, crl->this_update());
+  return floor;
+}
+
+http::Router Agent::State::local_routes() {
+  http::Router router;
+  router.add("GET", "/status", [this](http::Request, net::PeerInfo) { return show_report(); });
+  router.add("GET", "/claim-code", [this](http::Request, net::PeerInfo) { return show_claim_code(); });
+  router.add("POST", "/remote-access",
+             [this](http::Request request, net::PeerInfo) { return set_switch(std::move(request)); },
+             {.body_limit = kSwitchBody});
+  telemetry.add_route(router);
+  return router;
+}
+
+http::Router Agent::State::port_routes() {
+  http::Router router;
+  const auto& listen = agent_state.settings().telemetry_listen;
+  if (listen) telemetry.add_guarded_route(router, net::to_string(*listen));
+  return router;
+}
+
+net::Task<http::Response> Agent::State::show_report() {
+  co_return json(report().write());
+}
+
+net::Task<http::Response> Agent::State::show_claim_code() {
+  if (!enrolment.name()) co_return http::Response::error(409, "not enrolled yet, so there is nothing to claim");
+  auto code = agent_state.claim_code(random);
+  if (!code) co_return http::response_of(code.error());
+  co_return http::Response::text(*code + "\n");
+}
+
+net::Task<http::Response> Agent::State::set_switch(http::Request request) {
+  const auto body = codec::parse_json(as_text(request.body));
+  const auto on = body ? body->boolean_at("on") : Result<bool>(std::unexpected(body.error()));
+  if (!on) co_return http::Response::error(400);
+  auto done = presence ? presence->access.set_on(*on) : agent_state.set_remote_access(*on);
+  if (!done) co_return http::response_of(done.error());
+  co_return json("{}");
+}
+
+codec::Json Agent::State::report() const {
+  ReportSources sources;
+  sources.state = &agent_state;
+  sources.operational = enrolment.operational();
+  sources.web = enrolment.web();
+  sources.enrolment = &enrolment;
+  sources.check = &check;
+  if (presence) {
+    sources.access = &presence->access;
+    sources.control = &presence->control;
+  }
+  if (auto queue = telemetry.queue_state()) sources.queue = *queue;
+  sources.telemetry_error = telemetry.last_error();
+  return make_report(sources);
+}
+
+Agent::Agent(net::Executor executor, const Clock& clock, Random& random, AgentState& state,
+             telemetry::TelemetryQueue& queue)
+    : state_(std::make_unique<State>(executor, clock, random, state, queue)) {}
+
+Agent::~Agent() = default;
+
+Result<void> Agent::listen() {
+  const auto socket = state_->agent_state.socket();
+  std::error_code error;
+  std::filesystem::create_directory(socket.parent_path(), error);
+  TRY(state_->socket_listener, net::Listener::unix_socket(state_->executor, socket.native()));
+  if (const auto& address = state_->agent_state.settings().telemetry_listen) {
+    TRY(state_->port_listener, net::Listener::tcp(state_->executor, *address));
+  }
+  return {};
+}
+
+net::Task<void> Agent::run() {
+  State& state = *state_;
+  if (state.socket_listener)
+    net::spawn(state.executor, accept_for_ever(state.executor, *state.socket_listener, state.local), "agent.socket");
+  if (state.port_listener)
+    net::spawn(state.executor, accept_for_ever(state.executor, *state.port_listener, state.port), "agent.port");
+  if (auto loaded = state.enrolment.load(); !loaded) {
+    log::error("agent.state", {{"error", loaded.error()}});
+    co_return;
+  }
+  net::spawn(state.executor, state.enrolment.run(), "agent.enrolment");
+  co_await state.enrolment.until_enrolled();
+  const auto rows = [this] { return make_rows(state_->report()); };
+  state.presence = std::make_unique<Presence>(state.executor, state.agent_state, state.time, state.dialer, state.check,
+                                              state.way_out, state.random, state.enrolment, rows);
+  state.enrolment.on_change([&state, before = state.enrolment.operational()->leaf()]() mutable {
+    if (state.enrolment.operational()->leaf() == before) return;
+    before = state.enrolment.operational()->leaf();
+    state.telemetry_link.close();
+    state.presence->control.reconnect();
+  });
+  log::info("agent.enrolled", {{"name", state.enrolment.name()->get()}});
+  net::spawn(state.executor, state.presence->access.run(), "agent.grants");
+  net::spawn(state.executor, state.telemetry.run(), "agent.telemetry");
+  co_await state.presence->control.run();
+}
+
+net::Task<Result<void>> Agent::upload_once(milliseconds limit) {
+  State& state = *state_;
+  const net::Deadline deadline(limit);
+  CO_TRY_VOID(state.enrolment.load());
+  if (!state.enrolment.operational()) CO_TRY_VOID(co_await state.enrolment.enrol_within(deadline));
+  co_return co_await state.telemetry.drain(deadline);
+}
+
+net::Task<Result<void>> Agent::check_gateway() {
+  State& state = *state_;
+  CO_TRY_VOID(state.enrolment.load());
+  auto identity = Presence::identity_of(state.enrolment.operational());
+  if (!identity) {
+    CO_TRY(const auto factory, state.agent_state.factory());
+    identity = Presence::identity_of(factory);
+  }
+  if (!identity) co_return fail(Errc::not_found, "gateway: no certificate to show; run init --certificate");
+  const DnsName gateway = state.agent_state.settings().server_name("gateway");
+  ServerTarget target{
+      .server_name = gateway, .certificate_name = gateway, .alpn = "http/1.1", .identity = *std::move(identity)};
+  CO_TRY_VOID(co_await state.dialer.connect(std::move(target)));
+  co_return Result<void>{};
+}
+
+std::string Agent::report() const {
+  return state_->report().write();
+}
+
+Result<std::string> report_of_folder(AgentState& state) {
+  ReportSources sources;
+  sources.state = &state;
+  TRY(sources.operational, state.operational().load());
+  TRY(sources.web, state.web().load());
+  return make_report(sources).write();
+}
+
+Result<std::string> format_report_text(std::string_view report) {
+  TRY(const auto parsed, codec::parse_json(report));
+  return format_report(parsed);
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,250 @@
+#include "agent/control.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace sallyport::agent {
+namespace {
+
+constexpr std::size_t kReadPiece = 16U * 1024U;
+constexpr milliseconds kWriteLimit{20'000};
+constexpr std::string_view kAgentVersion = "sallyport-agent " SALLYPORT_VERSION;
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+}  // namespace
+
+std::string_view to_string(ControlState state) {
+  switch (state) {
+    case ControlState::down:
+      return "down";
+    case ControlState::connecting:
+      return "connecting";
+    case ControlState::established:
+      return "established";
+  }
+  return "unknown";
+}
+
+// One connection. Kept alive by the tasks that work on it.
+struct ControlConnection::Live {
+  Live(net::Executor executor, net::StreamPtr connected, tunnel::AgentHello hello, tunnel::PingInterval& interval)
+      : stream(std::move(connected)), session(std::move(hello), interval), to_write(executor) {}
+
+  net::StreamPtr stream;
+  tunnel::AgentSession session;
+  Bytes outbox;
+  net::Event to_write;
+  std::optional<Instant> wake;
+  std::optional<tunnel::GoAwayFrame> go_away;
+  std::optional<Error> error;
+  bool is_over = false;
+
+  void end(std::optional<Error> why) {
+    if (is_over) return;
+    is_over = true;
+    error = std::move(why);
+    stream->close();
+    to_write.set();
+  }
+};
+
+ControlConnection::ControlConnection(net::Executor executor, const Settings& settings, DeviceTime& time,
+                                     ServerDialer& dialer, ServerCheck& check, RemoteAccess& access,
+                                     DataConnections& data, Random& random, DeviceName name, IdentitySource identity)
+    : executor_(executor),
+      settings_(settings),
+      time_(time),
+      dialer_(dialer),
+      check_(check),
+      access_(access),
+      data_(data),
+      random_(random),
+      name_(std::move(name)),
+      identity_(std::move(identity)),
+      boot_id_(random.array<16>()) {}
+
+ControlConnection::~ControlConnection() = default;
+
+std::optional<milliseconds> ControlConnection::round_trip() const {
+  return live_ ? live_->session.round_trip() : std::nullopt;
+}
+
+net::Task<void> ControlConnection::run() {
+  for (;;) {
+    state_ = ControlState::connecting;
+    auto ended = co_await connect_once();
+    const bool was_established = state_ == ControlState::established;
+    state_ = ControlState::down;
+    live_.reset();
+    std::optional<tunnel::GoAwayFrame> go_away;
+    if (ended) {
+      go_away = *ended;
+      last_error_ = go_away ? fmt::format("relay: sent us away: {}", tunnel::to_string(go_away->reason))
+                            : std::string("relay: connection ended");
+    } else {
+      last_error_ = ended.error().detail;
+    }
+    const milliseconds wait = backoff_.on_lost(go_away, time_.monotonic(), random_);
+    log::info("agent.control-down",
+              {{"why", last_error_}, {"was_established", was_established}, {"retry_ms", wait.count()}});
+    co_await net::sleep_for(wait);
+  }
+}
+
+net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect_once() {
+  auto identity = identity_();
+  if (!identity) co_return fail(Errc::not_yet, "relay: no operational certificate yet");
+  const DnsName relay = settings_.server_name("relay");
+  ServerTarget target{.server_name = under(name_.get(), relay),
+                      .certificate_name = relay,
+                      .alpn = std::string(tunnel::kControlAlpn),
+                      .identity = *std::move(identity)};
+  CO_TRY(auto checked, co_await dialer_.connect(std::move(target)));
+  const pki::VerifiedChain server = checked.server();
+  tunnel::AgentHello hello{.boot_id = boot_id_,
+                           .agent_version = std::string(kAgentVersion),
+                           .remote_access = access_.is_on(),
+                           .services = settings_.offered()};
+  const auto live = std::make_shared<Live>(executor_, std::move(checked).take(), std::move(hello), ping_interval_);
+  live_ = live;
+  net::spawn(executor_, write_out(live), "agent.control-writer");
+  net::spawn(executor_, recheck(live, server), "agent.control-recheck");
+  perform(live, live->session.start(time_.monotonic()));
+  co_await pump(live);
+  if (live->error) co_return std::unexpected(*live->error);
+  co_return live->go_away;
+}
+
+net::Task<void> ControlConnection::pump(std::shared_ptr<Live> live) {
+  Bytes piece(kReadPiece);
+  while (!live->is_over) {
+    milliseconds wait{1'000};
+    if (live->wake) {
+      wait = std::chrono::duration_cast<milliseconds>(*live->wake - time_.monotonic()) + milliseconds(1);
+      wait = std::max(wait, milliseconds(0));
+    }
+    const auto read = co_await live->stream->read_some(piece, wait);
+    const Instant now = time_.monotonic();
+    if (live->is_over) break;
+    if (read && *read > 0) {
+      perform(live, live->session.on_bytes(ByteView(piece).first(*read), now));
+    } else if (read) {
+      live->end(Error{.code = Errc::unavailable, .detail = "relay: closed the connection"});
+    } else if (read.error().code != Errc::expired) {
+      live->end(read.error());
+    }
+    if (!live->is_over && live->wake && now >= *live->wake) perform(live, live->session.on_tick(now));
+  }
+}
+
+net::Task<void> ControlConnection::write_out(std::shared_ptr<Live> live) {
+  while (!live->is_over) {
+    static_cast<void>(co_await live->to_write.wait(net::Deadline::never()));
+    live->to_write.clear();
+    while (!live->is_over && !live->outbox.empty()) {
+      const Bytes now = std::exchange(live->outbox, {});
+      if (auto written = co_await live->stream->write_all(now, kWriteLimit); !written) live->end(written.error());
+    }
+  }
+}
+
+// A server that was good an hour ago need not be now.
+net::Task<void> ControlConnection::recheck(std::shared_ptr<Live> live, pki::VerifiedChain server) {
+  milliseconds without{0};
+  milliseconds wait = kRecheckAfter;
+  for (;;) {
+    // In steps, so that an ended connection is not kept for an hour.
+    for (milliseconds slept{0}; slept < wait && !live->is_over; slept += kRecheckRetry) {
+      co_await net::sleep_for(std::min<milliseconds>(kRecheckRetry, wait - slept));
+    }
+    if (live->is_over) co_return;
+    auto good = co_await check_.check(server, settings_.server_name("relay").get());
+    if (good) {
+      without = milliseconds(0);
+      wait = kRecheckAfter;
+      continue;
+    }
+    without += kRecheckRetry;
+    wait = kRecheckRetry;
+    if (good.error().code == Errc::unauthorized || without > kRecheckPatience) {
+      live->end(std::move(good).error());
+      access_.cut_all();
+      co_return;
+    }
+  }
+}
+
+void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::AgentActions actions) {
+  for (tunnel::AgentAction& action : actions) {
+    std::visit(Overloaded{
+                   [&](tunnel::SendBytes& send) {
+                     append(live->outbox, send.bytes);
+                     live->to_write.set();
+                     if (live->outbox.size() > kMaxUnsent)
+                       live->end(Error{.code = Errc::overloaded, .detail = "relay: does not read"});
+                   },
+                   [&](tunnel::WakeAt& wake) { live->wake = wake.when; },
+                   [&](tunnel::Close& close) {
+                     live->go_away = close.go_away;
+                     const auto why =
+                         Error{.code = Errc::unavailable,
+                               .detail = fmt::format("relay: {}: {}", to_string(close.reason), close.detail)};
+                     live->end(close.go_away ? std::optional<Error>() : why);
+                   },
+                   [&](tunnel::Accepted&) {
+                     state_ = ControlState::established;
+                     last_error_.clear();
+                     backoff_.on_connected(time_.monotonic());
+                     log::info("agent.control-up", {{"relay", net::to_string(settings_.relay_address)}});
+                   },
+                   [&](tunnel::OpenAsked& open) {
+                     net::spawn(executor_, serve_open(live, std::move(open.open)), "agent.user");
+                   },
+                   [&](tunnel::DropReady&) {},
+                   [&](tunnel::GrantRenewed& grant) {
+                     net::spawn(executor_, renew_grant(std::move(grant.sealed_grant)), "agent.grant");
+                   },
+                   [&](tunnel::CutAsked& cut) { access_.cut(cut.session); },
+               },
+               action);
+  }
+}
+
+net::Task<void> ControlConnection::serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open) {
+  const tunnel::Ticket ticket = open.ticket;
+  auto admitted = co_await data_.admit(std::move(open));
+  if (!admitted) {
+    if (!live->is_over) perform(live, live->session.refuse(ticket, admitted.error(), time_.monotonic()));
+    co_return;
+  }
+  auto stream = co_await data_.dial(ticket);
+  if (!stream) {
+    log::warn("agent.dial-failed", {{"error", stream.error()}});
+    if (!live->is_over) perform(live, live->session.refuse(ticket, tunnel::RefuseCode::dial_failed, time_.monotonic()));
+    co_return;
+  }
+  // The user's bytes do not depend on the control connection from here on.
+  live.reset();
+  co_await data_.serve(*std::move(stream), *std::move(admitted));
+}
+
+net::Task<void> ControlConnection::renew_grant(Bytes sealed_grant) {
+  auto grant = co_await access_.admit(std::move(sealed_grant));
+  if (!grant) log::warn("agent.renewal-refused", {{"error", grant.error()}});
+}
+
+void ControlConnection::send_status() {
+  if (!live_ || live_->is_over) return;
+  perform(live_, live_->session.status_changed(access_.is_on(), settings_.offered(), time_.monotonic()));
+}
+
+void ControlConnection::reconnect() {
+  if (live_) live_->end(std::nullopt);
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,73 @@
+// The agent's permanent connection to the relay (docs/protocol/tunnel.md §5): kept up for ever, on a server that was
+// checked before it heard a word and is checked again every hour.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/checked_stream.h"
+#include "agent/data_connection.h"
+#include "net/timer.h"
+#include "tunnel/reconnect.h"
+
+namespace sallyport::agent {
+
+// A re-check that finds no responder is tried again this often, and ends the connection after this long (DESIGN §8).
+inline constexpr milliseconds kRecheckRetry{60'000};
+inline constexpr milliseconds kRecheckPatience{900'000};
+inline constexpr std::size_t kMaxUnsent = 256U * 1024U;
+
+enum class ControlState : std::uint8_t { down, connecting, established };
+std::string_view to_string(ControlState state);
+
+// One per agent. One thread. Borrows everything for its lifetime.
+class ControlConnection {
+ public:
+  // What to show to the relay and who that makes us, asked at every attempt.
+  using IdentitySource = std::function<std::optional<crypto::TlsIdentity>()>;
+  ControlConnection(net::Executor executor, const Settings& settings, DeviceTime& time, ServerDialer& dialer,
+                    ServerCheck& check, RemoteAccess& access, DataConnections& data, Random& random, DeviceName name,
+                    IdentitySource identity);
+  ~ControlConnection();
+
+  // Runs for ever: connects, and again after every end, as back-off and the relay's GOAWAY say.
+  net::Task<void> run();
+  // The switch changed: tells the relay.
+  void send_status();
+  // Ends the present connection, which then comes back: the certificate was renewed.
+  void reconnect();
+
+  ControlState state() const { return state_; }
+  // Why it is not established; empty when it is.
+  const std::string& last_error() const { return last_error_; }
+  std::optional<milliseconds> round_trip() const;
+
+ private:
+  struct Live;
+  net::Task<Result<std::optional<tunnel::GoAwayFrame>>> connect_once();
+  net::Task<void> pump(std::shared_ptr<Live> live);
+  static net::Task<void> write_out(std::shared_ptr<Live> live);
+  net::Task<void> recheck(std::shared_ptr<Live> live, pki::VerifiedChain server);
+  void perform(const std::shared_ptr<Live>& live, tunnel::AgentActions actions);
+  net::Task<void> serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open);
+  net::Task<void> renew_grant(Bytes sealed_grant);
+
+  net::Executor executor_;
+  const Settings& settings_;
+  DeviceTime& time_;
+  ServerDialer& dialer_;
+  ServerCheck& check_;
+  RemoteAccess& access_;
+  DataConnections& data_;
+  Random& random_;
+  DeviceName name_;
+  IdentitySource identity_;
+  tunnel::BootId boot_id_;
+  tunnel::PingInterval ping_interval_;
+  tunnel::Backoff backoff_;
+  std::shared_ptr<Live> live_;
+  ControlState state_ = ControlState::down;
+  std::string last_error_;
+};
+
+}  // namespace sallyport::agent

@@ -1,0 +1,245 @@
+#include "agent/data_connection.h"
+
+#include "agent/consent.h"
+#include "base/log.h"
+#include "codec/text.h"
+#include "net/connect.h"
+#include "net/copy.h"
+#include "net/tls_stream.h"
+#include "tunnel/limits.h"
+
+namespace sallyport::agent {
+namespace {
+
+using tunnel::RefuseCode;
+using tunnel::ServiceKind;
+
+constexpr milliseconds kServiceDialLimit{5'000};
+
+tunnel::RequestHead to_gate(const http::Request& request) {
+  tunnel::RequestHead head{.method = request.method, .target = request.target, .headers = {}};
+  for (const auto& field : request.headers.fields()) head.headers.push_back({field.name, field.value});
+  return head;
+}
+
+http::Headers to_http(const tunnel::Headers& headers) {
+  http::Headers out;
+  for (const auto& header : headers) out.add(header.name, header.value);
+  return out;
+}
+
+std::string_view sentence_of(tunnel::GateFault fault) {
+  switch (fault) {
+    case tunnel::GateFault::no_grant:
+    case tunnel::GateFault::no_session:
+      return "This address is not open for you. Open the device from the console.";
+    case tunnel::GateFault::entry_used:
+      return "This link was used already. Open the device from the console again.";
+    default:
+      return {};
+  }
+}
+
+http::Response to_response(const tunnel::GateRefusal& refusal) {
+  http::Response response = http::Response::error(refusal.status, sentence_of(refusal.fault));
+  response.headers.set("Cache-Control", "no-store");
+  response.close = true;
+  log::info("agent.request-refused", {{"fault", tunnel::to_string(refusal.fault)}});
+  return response;
+}
+
+http::Response to_response(const tunnel::GateAnswer& answer) {
+  http::Response response;
+  response.status = answer.status;
+  response.headers = to_http(answer.headers);
+  response.body = to_bytes(std::string_view(answer.body));
+  return response;
+}
+
+// The certificate of a tcp user is whatever he made: its key is his proof (DESIGN §12).
+Result<void> check_client_key(std::span<const Bytes> chain, const tunnel::ProofHash& wanted) {
+  if (chain.empty()) return fail(Errc::unauthorized, "user: showed no client key");
+  TRY(const auto certificate, pki::parse_certificate(chain.front()));
+  if (!equal_constant_time(certificate.spki_sha256(), wanted))
+    return fail(Errc::unauthorized, "user: another client key than the grant's");
+  return {};
+}
+
+void edit_response(const http::Request&, http::Response& head) {
+  tunnel::Headers headers;
+  for (const auto& field : head.headers.fields()) headers.push_back({field.name, field.value});
+  head.headers = to_http(tunnel::EntryGate::rewrite_response(headers));
+}
+
+}  // namespace
+
+DataConnections::DataConnections(const Settings& settings, RemoteAccess& access, const WayOut& way_out,
+                                 WebIdentity web_identity, DeviceService device_service)
+    : settings_(settings),
+      access_(access),
+      way_out_(way_out),
+      web_identity_(std::move(web_identity)),
+      device_service_(std::move(device_service)) {}
+
+ServiceKind DataConnections::kind_of(const ServiceName& service) const {
+  const LocalTarget* target = settings_.find(service);
+  return target == nullptr ? ServiceKind::http : target->service.kind;
+}
+
+net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections::admit(tunnel::OpenFrame open) {
+  if (!access_.is_on()) co_return std::unexpected(RefuseCode::remote_access_off);
+  if (access_.open_connections() >= kMaxDataConnections) co_return std::unexpected(RefuseCode::busy);
+  auto grant = co_await access_.admit(std::move(open.sealed_grant));
+  if (!grant) {
+    log::warn("agent.grant-refused", {{"error", grant.error()}});
+    co_return std::unexpected(refuse_code_of(grant.error()));
+  }
+  const ServiceName& service = grant->service;
+  const bool is_known = service.get() == kDeviceService || settings_.find(service) != nullptr;
+  if (!is_known || service != open.service) co_return std::unexpected(RefuseCode::no_such_service);
+  const auto wanted =
+      kind_of(service) == ServiceKind::http ? tunnel::ProofKind::entry_secret : tunnel::ProofKind::client_key;
+  if (kind_of(service) != ServiceKind::tls && grant->proof_kind != wanted)
+    co_return std::unexpected(RefuseCode::grant_invalid);
+  if (!web_identity_()) co_return std::unexpected(RefuseCode::service_down);
+  auto consent = co_await ask_consent(settings_.consent_command, grant->user_id, service.get());
+  if (!consent) {
+    log::info("agent.consent", {{"error", consent.error()}});
+    co_return std::unexpected(RefuseCode::consent_denied);
+  }
+  co_return Admitted{.grant = *std::move(grant), .client_address = std::move(open.client_address)};
+}
+
+net::Task<Result<net::StreamPtr>> DataConnections::dial(tunnel::Ticket ticket) {
+  const net::Deadline deadline(kDataDialLimit);
+  CO_TRY(auto stream, co_await way_out_.dial_relay(deadline));
+  const Bytes preface = tunnel::encode_preface(ticket);
+  CO_TRY_VOID(co_await stream->write_all(preface, deadline));
+  co_return std::move(stream);
+}
+
+Result<std::shared_ptr<crypto::TlsContext>> DataConnections::make_context(const tunnel::AccessGrant& grant,
+                                                                          ServiceKind kind) const {
+  auto identity = web_identity_();
+  if (!identity) return fail(Errc::unavailable, "user: no web certificate to show");
+  crypto::TlsServerSettings settings;
+  settings.identity = *identity;
+  settings.identity_for = [identity = *identity, host = tunnel::grant_host(grant, settings_.zone)](
+                              std::string_view server_name) -> Result<crypto::TlsIdentity> {
+    if (server_name != host.get()) return fail(Errc::unauthorized, "user: asked for another name than the grant's");
+    return identity;
+  };
+  if (kind == ServiceKind::http) {
+    settings.alpn = {"http/1.1"};
+  } else {
+    settings.client_auth = crypto::ClientAuth::required;
+    settings.verify_client = [proof = grant.proof_hash](std::span<const Bytes> chain) {
+      return check_client_key(chain, proof);
+    };
+  }
+  return crypto::TlsContext::server(std::move(settings));
+}
+
+net::Task<Result<net::StreamPtr>> DataConnections::connect_service(ServiceName service) {
+  const LocalTarget* target = settings_.find(service);
+  if (target == nullptr) co_return co_await device_service_();
+  co_return co_await net::connect_tcp(target->target, kServiceDialLimit);
+}
+
+net::Task<void> DataConnections::serve(net::StreamPtr lower, Admitted admitted) {
+  const tunnel::AccessGrant& grant = admitted.grant;
+  const ServiceKind kind = kind_of(grant.service);
+  log::info("agent.user-connected", {{"service", grant.service.get()},
+                                     {"session", codec::encode_hex(grant.session().get())},
+                                     {"user", grant.user_id},
+                                     {"from", admitted.client_address}});
+  if (kind == ServiceKind::tls) {
+    co_await serve_tcp(std::move(lower), std::move(admitted));
+    co_return;
+  }
+  auto context = make_context(grant, kind);
+  if (!context) {
+    log::warn("agent.user-refused", {{"error", context.error()}});
+    co_return;
+  }
+  auto user = co_await net::tls_accept(std::move(lower), *context, kUserHandshakeLimit);
+  if (!user) {
+    log::info("agent.user-refused", {{"error", user.error()}});
+    co_return;
+  }
+  // The session may have ended during the handshake.
+  const DnsName host = tunnel::grant_host(grant, settings_.zone);
+  if (!access_.is_on() || !access_.grants().find(host, access_.now())) {
+    (*user)->close();
+    co_return;
+  }
+  if (kind == ServiceKind::http) {
+    co_await serve_http(*std::move(user), std::move(admitted));
+  } else {
+    co_await serve_tcp(*std::move(user), std::move(admitted));
+  }
+}
+
+net::Task<void> DataConnections::serve_http(net::StreamPtr user, Admitted admitted) {
+  const tunnel::AccessGrant& grant = admitted.grant;
+  const DnsName host = tunnel::grant_host(grant, settings_.zone);
+  http::ProxyHooks hooks;
+  hooks.decide = [this, host](http::Request head, net::PeerInfo) { return decide(host, std::move(head)); };
+  hooks.connect_upstream = [this, service = grant.service] { return connect_service(service); };
+  hooks.edit_response = edit_response;
+  http::ProxyConnection proxy(std::move(user), std::move(hooks));
+  const RemoteAccess::Registration registration(access_, grant.session(), [&proxy] { proxy.cut(); });
+  const http::ProxyTotals totals = co_await proxy.run();
+  log::info("agent.user-gone", {{"session", codec::encode_hex(grant.session().get())},
+                                {"requests", totals.requests},
+                                {"to_user", totals.bytes_to_user},
+                                {"from_user", totals.bytes_from_user}});
+}
+
+net::Task<http::Decision> DataConnections::decide(DnsName host, http::Request head) {
+  const tunnel::RequestHead gate_head = to_gate(head);
+  if (tunnel::EntryGate::is_entry(gate_head)) {
+    http::AnswerHere here;
+    here.handler = [this, host](http::Request request, net::PeerInfo) { return enter(host, std::move(request)); };
+    here.body_limit = tunnel::kMaxEntryBody;
+    co_return here;
+  }
+  const auto decision = access_.gate().decide(host, gate_head, {}, access_.now());
+  if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
+  if (const auto* answer = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*answer);
+  head.headers = to_http(std::get<tunnel::GateForward>(decision).headers);
+  http::Forward forward;
+  forward.head = std::move(head);
+  co_return forward;
+}
+
+net::Task<http::Response> DataConnections::enter(DnsName host, http::Request request) {
+  const auto decision = access_.gate().decide(host, to_gate(request), request.body, access_.now());
+  if (const auto* answer = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*answer);
+  if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
+  co_return http::Response::error(404);
+}
+
+net::Task<void> DataConnections::serve_tcp(net::StreamPtr user, Admitted admitted) {
+  const tunnel::AccessGrant& grant = admitted.grant;
+  auto service = co_await connect_service(grant.service);
+  if (!service) {
+    log::warn("agent.service-down", {{"service", grant.service.get()}, {"error", service.error()}});
+    user->close();
+    co_return;
+  }
+  net::StreamPtr local = *std::move(service);
+  const auto cut = [&user, &local] {
+    user->close();
+    local->close();
+  };
+  const RemoteAccess::Registration registration(access_, grant.session(), cut);
+  const DnsName host = tunnel::grant_host(grant, settings_.zone);
+  if (!access_.grants().find(host, access_.now())) co_return;
+  const net::CopyTotals totals = co_await net::copy_both_ways(*user, *local, kTcpIdleLimit);
+  log::info("agent.user-gone", {{"session", codec::encode_hex(grant.session().get())},
+                                {"to_user", totals.right_to_left},
+                                {"from_user", totals.left_to_right}});
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,290 @@
+#include "agent/enrolment.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "codec/json.h"
+#include "codec/text.h"
+#include "crypto/hash.h"
+#include "pki/csr.h"
+#include "pki/est.h"
+
+namespace sallyport::agent {
+namespace {
+
+constexpr milliseconds kRequestLimit{30'000};
+constexpr milliseconds kLeastWait{1'000};
+constexpr milliseconds kMostWait{3'600'000};
+constexpr milliseconds kRefusedWait{30'000};
+// How often the gateway is asked what became of the device: often until it is claimed, seldom after.
+constexpr milliseconds kFactsUnclaimed{30'000};
+constexpr milliseconds kFactsClaimed{600'000};
+constexpr milliseconds kNoFactoryWait{5'000};
+constexpr unsigned kAccepted = 202;
+constexpr std::string_view kCsrType = "application/pkcs10";
+
+http::Request est_request(std::string target, ByteView csr) {
+  return http::post(std::move(target), kCsrType, to_bytes(std::string_view(pki::encode_est_body(csr))));
+}
+
+Result<std::vector<pki::Certificate>> read_certificates(ByteView body) {
+  TRY(const Bytes der, pki::decode_est_body(as_text(body)));
+  return pki::parse_certs_only(der);
+}
+
+}  // namespace
+
+UnixTime renewal_time(const pki::Validity& validity, std::string_view device) {
+  const auto digest = crypto::sha256(as_bytes(device));
+  // -100 to +100 thousandths of the lifetime.
+  const std::int64_t jitter = (digest[0] * 256 + digest[1]) % 201 - 100;
+  const std::int64_t lifetime = (validity.not_after - validity.not_before).count();
+  return validity.not_before + seconds(lifetime / 3 * 2 + lifetime / 1'000 * jitter);
+}
+
+Result<std::vector<pki::Certificate>> read_issued(ByteView body, const crypto::PublicKey& key,
+                                                  std::span<const pki::Certificate> ca_certificates,
+                                                  const pki::Certificate& root, const pki::Purpose& purpose,
+                                                  const pki::TimeRule& time) {
+  TRY(const auto answered, read_certificates(body));
+  const auto leaf =
+      std::ranges::find_if(answered, [&](const pki::Certificate& each) { return each.public_key() == key; });
+  if (leaf == answered.end()) return fail(Errc::unauthorized, "est: no certificate for the requested key");
+  const pki::Certificate anchors[] = {root};
+  Error last{.code = Errc::unauthorized, .detail = "est: the issuer of the certificate is not among the CAs"};
+  for (const std::span<const pki::Certificate> from : {std::span<const pki::Certificate>(answered), ca_certificates}) {
+    for (const pki::Certificate& ca : from) {
+      if (!(ca.subject() == leaf->issuer())) continue;
+      std::vector<pki::Certificate> chain = {*leaf, ca};
+      auto verified = pki::verify_chain(chain, anchors, purpose, time);
+      if (verified) return chain;
+      last = std::move(verified).error();
+    }
+  }
+  return std::unexpected(std::move(last));
+}
+
+std::string_view to_string(Phase phase) {
+  switch (phase) {
+    case Phase::no_factory_certificate:
+      return "no-factory-certificate";
+    case Phase::enrolling:
+      return "enrolling";
+    case Phase::waiting_for_ledger:
+      return "waiting-for-ledger";
+    case Phase::refused:
+      return "refused";
+    case Phase::enrolled:
+      return "enrolled";
+  }
+  return "unknown";
+}
+
+Enrolment::Enrolment(net::Executor executor, AgentState& state, DeviceTime& time, ServerDialer& dialer, Random& random)
+    : state_(state),
+      time_(time),
+      dialer_(dialer),
+      random_(random),
+      link_(dialer, time, state.settings().server_name("gateway"),
+            [this]() -> std::optional<crypto::TlsIdentity> {
+              if (!operational_) return std::nullopt;
+              return operational_->identity();
+            }),
+      backoff_({.least = kLeastWait, .most = kMostWait, .stable = milliseconds(60'000)}),
+      enrolled_(executor) {}
+
+Result<void> Enrolment::load() {
+  TRY(web_, state_.web().load());
+  TRY(auto operational, state_.operational().load());
+  if (operational) return take_operational(*std::move(operational));
+  return {};
+}
+
+Result<void> Enrolment::take_name(const pki::Certificate& leaf) {
+  const auto& names = leaf.extensions().alternative_names;
+  if (!names || names->dns.empty()) return fail(Errc::malformed, "operational certificate: has no name");
+  const std::string& host = names->dns.front();
+  TRY(name_, parse_device_name(std::string_view(host).substr(0, host.find('.'))));
+  return {};
+}
+
+Result<void> Enrolment::take_operational(Credential credential) {
+  TRY_VOID(take_name(credential.leaf()));
+  operational_ = std::move(credential);
+  phase_ = Phase::enrolled;
+  enrolled_.set();
+  return {};
+}
+
+void Enrolment::changed() {
+  link_.close();
+  if (told_) told_();
+}
+
+void Enrolment::fail_with(const Error& error, std::string_view event) {
+  last_error_ = error.detail;
+  log::warn(event, {{"error", error}});
+}
+
+net::Task<void> Enrolment::until_enrolled() {
+  static_cast<void>(co_await enrolled_.wait(net::Deadline::never()));
+}
+
+net::Task<void> Enrolment::run() {
+  while (!operational_) {
+    const milliseconds wait = co_await enrol_once();
+    if (!operational_) co_await net::sleep_for(wait);
+  }
+  for (;;) {
+    auto done = co_await keep_up();
+    milliseconds wait = facts_ && facts_->state == "claimed" ? kFactsClaimed : kFactsUnclaimed;
+    if (done) {
+      last_error_.clear();
+      backoff_.on_connected(time_.monotonic());
+    } else {
+      fail_with(done.error(), "agent.gateway");
+      wait = std::min(wait, backoff_.on_lost(std::nullopt, time_.monotonic(), random_));
+    }
+    co_await net::sleep_for(wait);
+  }
+}
+
+net::Task<Result<void>> Enrolment::enrol_within(net::Deadline deadline) {
+  while (!operational_) {
+    const milliseconds wait = co_await enrol_once();
+    if (operational_) break;
+    if (deadline.remaining() < wait) co_return fail(Errc::expired, last_error_);
+    co_await net::sleep_for(wait);
+  }
+  co_return Result<void>{};
+}
+
+// One attempt of the first enrolment; returns how long to wait before the next.
+net::Task<milliseconds> Enrolment::enrol_once() {
+  const auto factory = state_.factory();
+  if (!factory || !*factory) {
+    phase_ = Phase::no_factory_certificate;
+    last_error_ = factory ? "no factory certificate; run init --certificate" : factory.error().detail;
+    co_return kNoFactoryWait;
+  }
+  const auto identity = [credential = **factory]() -> std::optional<crypto::TlsIdentity> {
+    return credential.identity();
+  };
+  GatewayLink link(dialer_, time_, state_.settings().server_name("gateway"), identity);
+  milliseconds wait{0};
+  auto done = co_await request_operational(link, "/.well-known/est/simpleenroll", wait);
+  if (done) {
+    last_error_.clear();
+    backoff_.on_connected(time_.monotonic());
+    co_return milliseconds(0);
+  }
+  fail_with(done.error(), "agent.enrolment");
+  co_return std::max(wait, backoff_.on_lost(std::nullopt, time_.monotonic(), random_));
+}
+
+net::Task<Result<std::vector<pki::Certificate>>> Enrolment::fetch_ca_certificates(GatewayLink& link) {
+  http::Request request;
+  request.target = "/.well-known/est/cacerts";
+  CO_TRY(const auto response, co_await link.send(std::move(request), kRequestLimit));
+  if (response.status != 200) co_return failf(Errc::unavailable, "est: cacerts answered {}, want 200", response.status);
+  co_return read_certificates(response.body);
+}
+
+net::Task<Result<void>> Enrolment::request_operational(GatewayLink& link, std::string target, milliseconds& wait) {
+  CO_TRY(const auto ca_certificates, co_await fetch_ca_certificates(link));
+  // The key is on disk before the request for it leaves.
+  CO_TRY(auto key, state_.operational().pending_key());
+  CO_TRY(const auto subject, pki::DistinguishedName::of(state_.settings().serial_id.get()));
+  CO_TRY(const Bytes csr, pki::build_csr(key, subject));
+  http::Request request = est_request(std::move(target), csr);
+  CO_TRY(const auto response, co_await link.send(std::move(request), kRequestLimit));
+  wait = retry_after(response, kLeastWait, kMostWait);
+  if (response.status == kAccepted) {
+    if (!operational_) phase_ = Phase::waiting_for_ledger;
+    co_return fail(Errc::not_yet, "enrolment: the gateway does not know this device yet");
+  }
+  if (response.status == 403) {
+    if (!operational_) phase_ = Phase::refused;
+    wait = std::max(wait, kRefusedWait);
+    co_return failf(Errc::unauthorized, "enrolment: refused by the gateway; key {}",
+                    codec::encode_fingerprint(crypto::sha256(key.public_key().spki())));
+  }
+  if (response.status != 200)
+    co_return failf(Errc::unavailable, "enrolment: the gateway answered {}, want 200", response.status);
+  const pki::OperationalDevicePurpose purpose{.zone = state_.settings().zone};
+  CO_TRY(const auto chain,
+         read_issued(response.body, key.public_key(), ca_certificates, state_.root(), purpose, time_.rule()));
+  CO_TRY(auto credential, state_.operational().store(chain));
+  CO_TRY_VOID(take_operational(std::move(credential)));
+  log::info("agent.certificate",
+            {{"kind", "operational"}, {"not_after", to_iso8601(chain.front().validity().not_after)}});
+  changed();
+  co_return Result<void>{};
+}
+
+bool Enrolment::is_due(const std::optional<Credential>& credential) const {
+  return !credential || (time_.is_known() && time_.now() >= renewal_time(credential->leaf().validity(), name_->get()));
+}
+
+net::Task<Result<void>> Enrolment::keep_up() {
+  if (is_due(operational_)) CO_TRY_VOID(co_await renew_operational());
+  if (is_due(web_)) CO_TRY_VOID(co_await obtain_web());
+  CO_TRY_VOID(co_await refresh_facts());
+  if (facts_->state == "claimed") {
+    claim_sent_ = false;
+    co_return Result<void>{};
+  }
+  if (!claim_sent_) CO_TRY_VOID(co_await send_claim_hash());
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> Enrolment::renew_operational() {
+  milliseconds ignored{0};
+  co_return co_await request_operational(link_, "/.well-known/est/simplereenroll", ignored);
+}
+
+net::Task<Result<void>> Enrolment::obtain_web() {
+  CO_TRY(auto key, state_.web().pending_key());
+  const DnsName host = under(name_->get(), state_.settings().zone);
+  CO_TRY(const auto subject, pki::DistinguishedName::of(name_->get()));
+  const std::vector<std::string> names = {host.get(), "*." + host.get()};
+  CO_TRY(const Bytes csr, pki::build_csr(key, subject, names));
+  http::Request request = est_request("/device/v1/web-certificate", csr);
+  CO_TRY(const auto response, co_await link_.send(std::move(request), kRequestLimit));
+  if (response.status != 200)
+    co_return failf(Errc::unavailable, "web certificate: the gateway answered {}, want 200", response.status);
+  const pki::WebDevicePurpose purpose{.zone = state_.settings().zone};
+  CO_TRY(const auto chain, read_issued(response.body, key.public_key(), {}, state_.root(), purpose, time_.rule()));
+  CO_TRY(web_, state_.web().store(chain));
+  log::info("agent.certificate", {{"kind", "web"}, {"not_after", to_iso8601(chain.front().validity().not_after)}});
+  if (told_) told_();
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> Enrolment::refresh_facts() {
+  http::Request request;
+  request.target = "/device/v1/facts";
+  CO_TRY(const auto response, co_await link_.send(std::move(request), kRequestLimit));
+  if (response.status != 200)
+    co_return failf(Errc::unavailable, "facts: the gateway answered {}, want 200", response.status);
+  CO_TRY(const auto json, codec::parse_json(as_text(response.body)));
+  DeviceFacts facts;
+  CO_TRY(facts.state, json.text_at("state"));
+  CO_TRY(facts.remote_access, json.boolean_at("remote_access"));
+  facts_ = std::move(facts);
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> Enrolment::send_claim_hash() {
+  CO_TRY(const std::string code, state_.claim_code(random_));
+  const codec::Json body(codec::Json::Object{{"hash", codec::encode_hex(claim_hash(*name_, code))}});
+  http::Request request = http::post("/device/v1/claim-hash", "application/json", to_bytes(body.write()));
+  CO_TRY(const auto response, co_await link_.send(std::move(request), kRequestLimit));
+  // 409: claimed meanwhile.
+  if (response.status != 200 && response.status != 204 && response.status != 409)
+    co_return failf(Errc::unavailable, "claim code: the gateway answered {}, want 200", response.status);
+  claim_sent_ = true;
+  co_return Result<void>{};
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,98 @@
+#include "agent/remote_access.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "codec/text.h"
+#include "net/timer.h"
+#include "pki/signed_object.h"
+
+namespace sallyport::agent {
+namespace {
+
+constexpr milliseconds kExpiryStep{1'000};
+
+std::string session_text(const tunnel::GrantId& session) {
+  return codec::encode_hex(session.get());
+}
+
+}  // namespace
+
+tunnel::RefuseCode refuse_code_of(const Error& error) {
+  if (error.code == Errc::expired) return tunnel::RefuseCode::grant_expired;
+  if (error.code == Errc::overloaded) return tunnel::RefuseCode::busy;
+  return tunnel::RefuseCode::grant_invalid;
+}
+
+RemoteAccess::RemoteAccess(AgentState& state, DeviceTime& time, ServerCheck& check, Random& random, DeviceName device)
+    : state_(state),
+      time_(time),
+      check_(check),
+      grants_(std::move(device), state.settings().zone),
+      gate_(grants_, random, {.public_port = state.settings().public_port}),
+      is_on_(state.remote_access()) {}
+
+net::Task<Result<tunnel::AccessGrant>> RemoteAccess::admit(Bytes sealed_grant) {
+  const pki::Certificate anchors[] = {state_.root()};
+  CO_TRY(const auto opened, pki::open_object(pki::ControlKind::grant, sealed_grant, anchors, time_.rule()));
+  CO_TRY_VOID(co_await check_.check_recent(opened.signer(), "grant signer"));
+  CO_TRY(auto grant, tunnel::parse_grant(opened.payload()));
+  if (!is_on_) co_return fail(Errc::unauthorized, "remote access: is switched off on the device");
+  CO_TRY_VOID(grants_.admit(grant, time_.now()));
+  co_return std::move(grant);
+}
+
+void RemoteAccess::close_connections(const tunnel::GrantId& session) {
+  std::vector<std::function<void()>> cuts;
+  for (auto& [id, connection] : connections_->open) {
+    if (connection.session == session && connection.cut) cuts.push_back(std::exchange(connection.cut, nullptr));
+  }
+  for (const auto& cut : cuts) cut();
+}
+
+void RemoteAccess::end(const std::vector<tunnel::LiveGrants::Ended>& ended) {
+  for (const auto& each : ended) {
+    const bool expired = each.why == tunnel::LiveGrants::Ended::Why::expired;
+    log::info("agent.session-ended",
+              {{"session", session_text(each.grant.session())}, {"why", expired ? "expired" : "cut"}});
+    gate_.forget(each.grant.label);
+    close_connections(each.grant.session());
+  }
+}
+
+void RemoteAccess::cut(const tunnel::GrantId& session) {
+  end(grants_.cut(session, time_.now()));
+  close_connections(session);
+}
+
+void RemoteAccess::cut_all() {
+  end(grants_.cut_all(time_.now()));
+}
+
+net::Task<void> RemoteAccess::run() {
+  for (;;) {
+    co_await net::sleep_for(kExpiryStep);
+    end(grants_.expire(time_.now()));
+  }
+}
+
+Result<void> RemoteAccess::set_on(bool on) {
+  TRY_VOID(state_.set_remote_access(on));
+  is_on_ = on;
+  if (!on) cut_all();
+  log::info("agent.remote-access", {{"on", on}});
+  if (told_) told_();
+  return {};
+}
+
+RemoteAccess::Registration::Registration(RemoteAccess& access, const tunnel::GrantId& session,
+                                         std::function<void()> cut)
+    : connections_(access.connections_), id_(connections_->next_id++) {
+  connections_->open.emplace(id_, Connections::Connection{.session = session, .cut = std::move(cut)});
+}
+
+RemoteAccess::Registration::~Registration() {
+  connections_->open.erase(id_);
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,81 @@
+// What users may do on this device now: the grants in force, the device's own switch, and every connection that must
+// end with them (DESIGN §12).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "agent/server_check.h"
+#include "tunnel/entry_gate.h"
+#include "tunnel/live_grants.h"
+
+namespace sallyport::agent {
+
+// One per agent, made once the device has its name. One thread. Borrows everything for its lifetime.
+class RemoteAccess {
+ public:
+  RemoteAccess(AgentState& state, DeviceTime& time, ServerCheck& check, Random& random, DeviceName device);
+
+  // Opens a sealed grant: signature, chain, EKU, the signer's status (cached for an hour at most), device and times;
+  // then it is in force, or renews what is. Errc::unauthorized and others as pki::open_object, ServerCheck::check and
+  // LiveGrants::admit say.
+  net::Task<Result<tunnel::AccessGrant>> admit(Bytes sealed_grant);
+  // Ends the session and its connections.
+  void cut(const tunnel::GrantId& session);
+  void cut_all();
+  // Ends what was not renewed, every second, for ever.
+  net::Task<void> run();
+
+  bool is_on() const { return is_on_; }
+  // Stores the switch; off ends everything at once. Tells the listener of on_switch.
+  Result<void> set_on(bool on);
+  void on_switch(std::function<void()> told) { told_ = std::move(told); }
+
+  tunnel::EntryGate& gate() { return gate_; }
+  const tunnel::LiveGrants& grants() const { return grants_; }
+  UnixTime now() const { return time_.now(); }
+
+  // The connections that run under sessions; shared, because the last of them may outlive this object by a turn.
+  struct Connections {
+    struct Connection {
+      tunnel::GrantId session;
+      std::function<void()> cut;
+    };
+    std::map<std::uint64_t, Connection> open;
+    std::uint64_t next_id = 1;
+  };
+  // A connection that runs under a session. While it exists, the end of the session calls `cut`, at most once.
+  class Registration {
+   public:
+    Registration(RemoteAccess& access, const tunnel::GrantId& session, std::function<void()> cut);
+    ~Registration();
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+
+   private:
+    std::shared_ptr<Connections> connections_;
+    std::uint64_t id_;
+  };
+  std::size_t open_connections() const { return connections_->open.size(); }
+
+ private:
+  void end(const std::vector<tunnel::LiveGrants::Ended>& ended);
+  void close_connections(const tunnel::GrantId& session);
+
+  AgentState& state_;
+  DeviceTime& time_;
+  ServerCheck& check_;
+  tunnel::LiveGrants grants_;
+  tunnel::EntryGate gate_;
+  bool is_on_;
+  std::function<void()> told_;
+  std::shared_ptr<Connections> connections_ = std::make_shared<Connections>();
+};
+
+// What the relay is told about a grant that was not admitted.
+tunnel::RefuseCode refuse_code_of(const Error& error);
+
+}  // namespace sallyport::agent

@@ -1,0 +1,152 @@
+#include "agent/report.h"
+
+#include "codec/text.h"
+
+namespace sallyport::agent {
+namespace {
+
+using codec::Json;
+
+Json describe(const std::optional<Credential>& credential) {
+  if (!credential) return nullptr;
+  const pki::Certificate& leaf = credential->leaf();
+  return Json::Object{{"serial", leaf.serial().hex()},
+                      {"fingerprint", codec::encode_hex(leaf.fingerprint())},
+                      {"not_before", to_iso8601(leaf.validity().not_before)},
+                      {"not_after", to_iso8601(leaf.validity().not_after)}};
+}
+
+Json describe_checks(const ServerCheck& check) {
+  Json::Array out;
+  for (const auto& [name, record] : check.records()) {
+    out.push_back(Json::Object{{"server", name},
+                               {"good", record.is_good()},
+                               {"reason", record.reason},
+                               {"detail", record.detail},
+                               {"certificate", record.certificate},
+                               {"at", to_iso8601(record.at)}});
+  }
+  return out;
+}
+
+Json describe_crl(const AgentState& state) {
+  const auto crl = state.root_crl();
+  if (!crl) return nullptr;
+  return Json::Object{{"number", crl->number()},
+                      {"this_update", to_iso8601(crl->this_update())},
+                      {"next_update", to_iso8601(crl->next_update())}};
+}
+
+Json describe_control(const ControlConnection& control) {
+  Json::Object out{{"state", to_string(control.state())}, {"error", control.last_error()}};
+  if (const auto round_trip = control.round_trip()) out["round_trip_ms"] = round_trip->count();
+  return out;
+}
+
+Json describe_queue(const telemetry::QueueState& queue, const std::string& error) {
+  return Json::Object{{"items", queue.items},
+                      {"bytes", queue.bytes},
+                      {"dropped", queue.dropped},
+                      {"refused", queue.refused},
+                      {"error", error}};
+}
+
+Json describe_services(const Settings& settings) {
+  Json::Array out;
+  for (const tunnel::Service& service : settings.offered()) {
+    Json::Object one{{"name", service.name.get()}};
+    const LocalTarget* target = settings.find(service.name);
+    one["target"] = target == nullptr ? std::string("built in") : net::to_string(target->target);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+std::string text_of(const Json* value) {
+  if (value == nullptr || value->is_null()) return "-";
+  if (auto text = value->text()) return text->empty() ? "-" : *text;
+  if (auto flag = value->boolean()) return *flag ? "yes" : "no";
+  return value->write();
+}
+
+std::string text_at(const Json& report, std::string_view group, std::string_view key) {
+  const Json* found = report.find(group);
+  return text_of(found == nullptr || !found->is_object() ? nullptr : found->find(key));
+}
+
+}  // namespace
+
+Json make_report(const ReportSources& sources) {
+  const Settings& settings = sources.state->settings();
+  Json::Object out{{"serial_id", settings.serial_id.get()},
+                   {"site", settings.site.get()},
+                   {"zone", settings.zone.get()},
+                   {"running", sources.enrolment != nullptr},
+                   {"name", nullptr},
+                   {"state", nullptr},
+                   {"remote_access", sources.state->remote_access()},
+                   {"services", describe_services(settings)},
+                   {"root_crl", describe_crl(*sources.state)},
+                   {"control", nullptr},
+                   {"telemetry", nullptr},
+                   {"server_checks", Json::Array()}};
+  const auto factory = sources.state->factory();
+  out["certificates"] = Json::Object{{"factory", describe(factory ? *factory : std::nullopt)},
+                                     {"operational", describe(sources.operational)},
+                                     {"web", describe(sources.web)}};
+  if (const Enrolment* enrolment = sources.enrolment) {
+    out["phase"] = to_string(enrolment->phase());
+    out["error"] = enrolment->last_error();
+    if (enrolment->name()) out["name"] = enrolment->name()->get();
+    if (enrolment->facts()) out["state"] = enrolment->facts()->state;
+  }
+  if (sources.check != nullptr) out["server_checks"] = describe_checks(*sources.check);
+  if (sources.control != nullptr) out["control"] = describe_control(*sources.control);
+  if (sources.queue) out["telemetry"] = describe_queue(*sources.queue, sources.telemetry_error);
+  if (sources.access != nullptr) {
+    out["sessions"] = std::uint64_t{sources.access->grants().size()};
+    out["connections"] = std::uint64_t{sources.access->open_connections()};
+  }
+  return out;
+}
+
+std::vector<PageRow> make_rows(const Json& report) {
+  std::vector<PageRow> rows = {
+      {"Serial id", text_of(report.find("serial_id"))},
+      {"Factory", text_of(report.find("site"))},
+      {"Name", text_of(report.find("name"))},
+      {"State", text_of(report.find("state"))},
+      {"Enrolment", text_of(report.find("phase"))},
+      {"Remote access", text_of(report.find("remote_access"))},
+      {"Connection", text_at(report, "control", "state")},
+  };
+  if (const Json* certificates = report.find("certificates")) {
+    rows.push_back({"Operational until", text_at(*certificates, "operational", "not_after")});
+    rows.push_back({"Web certificate until", text_at(*certificates, "web", "not_after")});
+  }
+  rows.push_back({"Root CRL", text_at(report, "root_crl", "number")});
+  rows.push_back({"Root CRL until", text_at(report, "root_crl", "next_update")});
+  rows.push_back({"Telemetry waiting", text_at(report, "telemetry", "items")});
+  const Json* checks = report.find("server_checks");
+  const auto list = checks == nullptr ? Result<Json::Array>(Json::Array()) : checks->array();
+  for (const Json& check : list ? *list : Json::Array()) {
+    rows.push_back({"Server " + text_of(check.find("server")),
+                    fmt::format("{}, {} ({})", text_of(check.find("reason")), text_of(check.find("at")),
+                                text_of(check.find("detail")))});
+  }
+  return rows;
+}
+
+std::string format_report(const Json& report) {
+  std::string out;
+  for (const PageRow& row : make_rows(report)) out += fmt::format("{:<28} {}\n", row.name, row.value);
+  for (const std::string_view group : {"control", "telemetry"}) {
+    const std::string error = text_at(report, group, "error");
+    if (error != "-") out += fmt::format("{:<28} {}\n", std::string(group) + " error", error);
+  }
+  const std::string error = text_of(report.find("error"));
+  if (error != "-") out += fmt::format("{:<28} {}\n", "gateway error", error);
+  return out;
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,184 @@
+#include "agent/server_check.h"
+
+#include "base/log.h"
+#include "codec/text.h"
+#include "http/client.h"
+#include "net/tls_stream.h"
+
+namespace sallyport::agent {
+namespace {
+
+using pki::Reason;
+using pki::Verdict;
+
+constexpr std::size_t kMaxGoodAnswers = 64;
+constexpr std::size_t kMaxSmallBody = 16U << 10U;
+
+// A body of a GET that must be there.
+net::Task<Result<Bytes>> get(http::Client& client, std::string target, net::Deadline deadline, std::size_t limit) {
+  http::Request request;
+  request.target = target;
+  CO_TRY(auto response, co_await client.send(std::move(request), deadline, limit));
+  if (response.status != 200)
+    co_return failf(Errc::unavailable, "status: {} answered {}, want 200", target, response.status);
+  co_return std::move(response.body);
+}
+
+// The verdict that a failed exchange is: nobody answered as a responder does.
+Verdict<StatusFinding> unreachable(const Error& error) {
+  return std::unexpected(
+      pki::Refusal{.reason = Reason::responder_error, .error = {.code = Errc::unavailable, .detail = error.detail}});
+}
+
+// Everything that is asked of one responder over one connection.
+class Interview {
+ public:
+  Interview(http::Client& client, net::Deadline deadline) : client_(client), deadline_(deadline) {}
+
+  net::Task<Result<void>> collect(const StatusQuestion& question, StatusEvidence& evidence) {
+    Bytes request = encode_subject_request(question);
+    CO_TRY(evidence.subject_answer, co_await http::post_ocsp(client_, "/ocsp", std::move(request), deadline_));
+    if (question.is_control()) co_return Result<void>{};
+    if (evidence.control_ca.empty()) {
+      CO_TRY(evidence.control_ca, co_await get(client_, "/crl/control-ca.cer", deadline_, kMaxSmallBody));
+      CO_TRY(const Bytes witness, co_await get(client_, "/crl/witness", deadline_, kMaxSmallBody));
+      evidence.witness = std::string(as_text(witness));
+      while (evidence.witness.ends_with('\n')) evidence.witness.pop_back();
+    }
+    CO_TRY(request, encode_witness_request(question, evidence.control_ca, evidence.witness));
+    CO_TRY(evidence.witness_answer, co_await http::post_ocsp(client_, "/ocsp", std::move(request), deadline_));
+    co_return Result<void>{};
+  }
+
+  net::Task<Result<void>> fetch_crl(StatusEvidence& evidence) {
+    CO_TRY(const Bytes der, co_await get(client_, "/crl/root.crl", deadline_, kMaxRootCrl));
+    CO_TRY(evidence.root_crl, pki::parse_crl(der));
+    co_return Result<void>{};
+  }
+
+ private:
+  http::Client& client_;
+  net::Deadline deadline_;
+};
+
+}  // namespace
+
+ServerCheck::ServerCheck(AgentState& state, DeviceTime& time, Random& random, const WayOut& way_out)
+    : state_(state), time_(time), random_(random), way_out_(way_out) {}
+
+std::string ServerCheck::cache_key(ByteView issuer_key, const pki::SerialNumber& serial) {
+  return codec::encode_hex(issuer_key) + "/" + serial.hex();
+}
+
+net::Task<Result<net::StreamPtr>> ServerCheck::open(bool tls, net::Deadline deadline) {
+  if (!tls) co_return co_await way_out_.dial_http(deadline);
+  const DnsName name = state_.settings().server_name("status");
+  crypto::TlsClientSettings settings;
+  settings.alpn = {"http/1.1"};
+  settings.verify_server = [root = state_.root(), name,
+                            rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {
+    TRY(const auto chain, pki::parse_chain(der));
+    const pki::Certificate anchors[] = {root};
+    TRY_VOID(pki::verify_chain(chain, anchors, pki::ServerPurpose{.name = name}, rule));
+    return {};
+  };
+  CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
+  CO_TRY(auto lower, co_await way_out_.dial_relay(deadline));
+  co_return co_await net::tls_connect(std::move(lower), std::move(context), name.get(), deadline);
+}
+
+net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedChain subject) {
+  const net::Deadline deadline(kStatusLimit);
+  auto stream = co_await open(tls, deadline);
+  if (!stream) co_return Outcome{.verdict = unreachable(stream.error())};
+  http::Client client(*std::move(stream), state_.settings().server_name("status").get());
+  Interview interview(client, deadline);
+
+  const StatusQuestion question{.subject = std::move(subject),
+                                .time = time_.rule(),
+                                .nonce = random_.bytes(pki::kOcspNonceSize),
+                                .ratchets = state_.ratchets()};
+  StatusEvidence evidence;
+  evidence.control_ca = control_ca_;
+  evidence.witness = witness_;
+  evidence.root_crl = state_.root_crl();
+  if (auto asked = co_await interview.collect(question, evidence); !asked)
+    co_return Outcome{.verdict = unreachable(asked.error())};
+  Outcome out{.verdict = judge_status(question, evidence), .reached = true};
+  if (!out.verdict && wants_newer_crl(out.verdict.error().reason)) {
+    if (auto fetched = co_await interview.fetch_crl(evidence); fetched) out.verdict = judge_status(question, evidence);
+  }
+  control_ca_ = out.verdict ? evidence.control_ca : Bytes();
+  witness_ = out.verdict ? evidence.witness : std::string();
+  co_return std::move(out);
+}
+
+void ServerCheck::accept(const pki::VerifiedChain& subject, const StatusFinding& finding) {
+  time_.learn(finding.produced_at);
+  const auto held = state_.root_crl();
+  if (!held || held->number() < finding.root_crl.number()) {
+    if (auto stored = state_.store_root_crl(finding.root_crl); !stored)
+      log::warn("agent.crl-not-stored", {{"error", stored.error()}});
+  }
+  if (auto raised = state_.raise_ratchets(finding.seen); !raised)
+    log::warn("agent.ratchets-not-stored", {{"error", raised.error()}});
+  if (good_until_.size() >= kMaxGoodAnswers) good_until_.clear();
+  const Instant until = time_.monotonic() + kRecheckAfter;
+  const auto& key_id = subject.issuer().extensions().subject_key_id;
+  good_until_[cache_key(key_id.value_or(Bytes()), subject.leaf().serial())] = until;
+  good_until_[cache_key(finding.witness_issuer_key, finding.witness)] = until;
+}
+
+void ServerCheck::record(const pki::VerifiedChain& subject, const std::string& name, std::string_view reason,
+                         std::string_view detail) {
+  const CheckRecord made{.subject = name,
+                         .reason = std::string(reason),
+                         .detail = std::string(detail),
+                         .at = time_.now(),
+                         .certificate = codec::encode_hex(subject.leaf().fingerprint())};
+  if (made.is_good()) {
+    log::info("agent.server-good", {{"server", name}});
+  } else {
+    log::warn("agent.server-refused", {{"server", name}, {"reason", reason}, {"detail", detail}});
+  }
+  records_.insert_or_assign(name, made);
+}
+
+net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::string name) {
+  std::string reason = "unreachable";
+  Error last{.code = Errc::unavailable, .detail = "status: not asked"};
+  for (const bool tls : {false, true}) {
+    Outcome outcome = co_await ask_over(tls, subject);
+    if (outcome.verdict) {
+      accept(subject, *outcome.verdict);
+      record(subject, name, "good", tls ? "asked over TLS" : "asked over HTTP");
+      co_return Result<void>{};
+    }
+    const Reason why = outcome.verdict.error().reason;
+    // What a responder said is kept before what a broken connection said.
+    if (outcome.reached || reason == "unreachable") {
+      if (outcome.reached) reason = to_string(why);
+      last = outcome.verdict.error().error;
+    }
+    if (outcome.reached && is_final(why)) break;
+  }
+  good_until_.clear();
+  record(subject, name, reason, last.detail);
+  co_return std::unexpected(std::move(last).at(name));
+}
+
+net::Task<Result<void>> ServerCheck::check_recent(pki::VerifiedChain subject, std::string name) {
+  const auto& key_id = subject.issuer().extensions().subject_key_id;
+  const auto found = good_until_.find(cache_key(key_id.value_or(Bytes()), subject.leaf().serial()));
+  const bool is_recent = found != good_until_.end() && time_.monotonic() < found->second;
+  // The path is judged by the newest root CRL even then.
+  if (is_recent) {
+    if (const auto crl = state_.root_crl()) {
+      auto verified = pki::verify_crl(*crl, state_.root(), pki::TimeRule::clock(time_.now()));
+      if (verified && pki::check_path_against_crl(subject, *verified)) co_return Result<void>{};
+    }
+  }
+  co_return co_await check(std::move(subject), std::move(name));
+}
+
+}  // namespace sallyport::agent

@@ -1,0 +1,70 @@
+// Asks the status service about servers and signers before anything is sent to them or believed of them (DESIGN §10).
+// Ways to it, in order: plain HTTP to the configured address, then TLS to the relay's with the name status.<zone>, of
+// which only chain and name are checked: OCSP proves itself.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/device_time.h"
+#include "agent/status_check.h"
+#include "agent/way_out.h"
+#include "net/task.h"
+
+namespace sallyport::agent {
+
+// How a check ended. `reason` is stable: "good", "unreachable", or a pki::Reason.
+struct CheckRecord {
+  std::string subject;  // "gateway.zone", "grant signer"
+  std::string reason;
+  std::string detail;  // a sentence for people
+  UnixTime at;
+  std::string certificate;  // SHA-256 fingerprint, hexadecimal
+  bool is_good() const { return reason == "good"; }
+};
+
+inline constexpr seconds kRecheckAfter{3'600};       // also the life of a good answer about a signer
+inline constexpr milliseconds kStatusLimit{15'000};  // for one way to the responder, all questions together
+inline constexpr std::size_t kMaxRootCrl = 4U << 20U;
+
+// One per agent, one thread. Borrows everything for its lifetime.
+class ServerCheck {
+ public:
+  ServerCheck(AgentState& state, DeviceTime& time, Random& random, const WayOut& way_out);
+
+  // Asks anew. Errc::unauthorized when the status is proven bad, or the evidence is not what it must be;
+  // Errc::unavailable when no way leads to a responder that answers.
+  net::Task<Result<void>> check(pki::VerifiedChain subject, std::string name);
+  // The same, satisfied by a good answer of the last hour about the same certificate.
+  net::Task<Result<void>> check_recent(pki::VerifiedChain subject, std::string name);
+
+  // The last check of every subject, by name.
+  const std::map<std::string, CheckRecord>& records() const { return records_; }
+
+ private:
+  struct Outcome {
+    pki::Verdict<StatusFinding> verdict;
+    bool reached = false;
+  };
+
+  net::Task<Outcome> ask_over(bool tls, pki::VerifiedChain subject);
+  net::Task<Result<net::StreamPtr>> open(bool tls, net::Deadline deadline);
+  void accept(const pki::VerifiedChain& subject, const StatusFinding& finding);
+  void record(const pki::VerifiedChain& subject, const std::string& name, std::string_view reason,
+              std::string_view detail);
+  static std::string cache_key(ByteView issuer_key, const pki::SerialNumber& serial);
+
+  AgentState& state_;
+  DeviceTime& time_;
+  Random& random_;
+  const WayOut& way_out_;
+  std::map<std::string, CheckRecord> records_;
+  std::map<std::string, Instant> good_until_;  // by issuer key id and serial
+  // Told by the status host once and proven with every check; forgotten when a check fails.
+  Bytes control_ca_;
+  std::string witness_;
+};
+
+}  // namespace sallyport::agent

@@ -1,0 +1,157 @@
+#include "agent/settings.h"
+
+#include <algorithm>
+
+#include "config/document.h"
+#include "tunnel/limits.h"
+
+namespace sallyport::agent {
+namespace {
+
+constexpr std::size_t kMaxConsentArguments = 16;
+
+Result<tunnel::ServiceKind> parse_kind(std::string_view text) {
+  if (text == "http") return tunnel::ServiceKind::http;
+  if (text == "tcp") return tunnel::ServiceKind::tcp;
+  if (text == "tls") return tunnel::ServiceKind::tls;
+  return fail(Errc::malformed, "service kind: want http, tcp or tls");
+}
+
+std::string_view to_text(tunnel::ServiceKind kind) {
+  switch (kind) {
+    case tunnel::ServiceKind::http:
+      return "http";
+    case tunnel::ServiceKind::tcp:
+      return "tcp";
+    case tunnel::ServiceKind::tls:
+      return "tls";
+  }
+  return "http";
+}
+
+// The value of `key` through `parse`; its error with the place in the file.
+template <class Parse>
+auto read_with(const config::Table& table, std::string_view key, Parse parse) -> decltype(parse(std::string_view())) {
+  TRY(const std::string text, table.text(key));
+  auto parsed = parse(std::string_view(text));
+  if (!parsed) return table.refuse(key, parsed.error().detail);
+  return parsed;
+}
+
+Result<std::optional<net::Address>> find_address(const config::Table& table, std::string_view key) {
+  if (!table.has(key)) return std::nullopt;
+  TRY(auto address, read_with(table, key, net::parse_address));
+  return address;
+}
+
+Result<LocalTarget> read_service(const config::Table& table) {
+  LocalTarget out;
+  TRY(out.service.name, read_with(table, "name", parse_service_name));
+  TRY(out.service.kind, read_with(table, "kind", parse_kind));
+  TRY(out.target, read_with(table, "target", net::parse_address));
+  if (out.service.name.get() == kDeviceService) return table.refuse("name", "is the agent's own service");
+  return out;
+}
+
+Result<std::vector<LocalTarget>> read_services(const config::Table& root, bool allow_tls) {
+  std::vector<LocalTarget> out;
+  TRY(const auto tables, root.tables("service"));
+  for (const config::Table& table : tables) {
+    TRY(auto service, read_service(table));
+    const auto same = [&](const LocalTarget& other) { return other.service.name == service.service.name; };
+    if (std::ranges::any_of(out, same)) return table.refuse("name", "is there twice");
+    if (service.service.kind == tunnel::ServiceKind::tls && !allow_tls)
+      return table.refuse("kind", "tls is passed through unproven; it needs allow_tls_services = true");
+    out.push_back(std::move(service));
+  }
+  if (out.size() >= tunnel::kMaxServices) return root.refuse("service", "too many");
+  return out;
+}
+
+Result<Settings> read(const config::Table& root) {
+  Settings out;
+  TRY(out.serial_id, read_with(root, "serial_id", parse_serial_id));
+  TRY(out.site, read_with(root, "site", parse_site_name));
+  TRY(out.zone, read_with(root, "zone", parse_dns_name));
+  TRY(out.relay_address, read_with(root, "relay_address", net::parse_address));
+  TRY(out.http_address, read_with(root, "http_address", net::parse_address));
+  TRY(const auto port, root.integer("public_port", {.least = 1, .most = 65'535}, std::int64_t{out.relay_address.port}));
+  out.public_port = static_cast<std::uint16_t>(port);
+  TRY(out.remote_access, root.boolean("remote_access", false));
+  TRY(out.trusted_clock, root.boolean("trusted_clock", true));
+  TRY(out.allow_tls_services, root.boolean("allow_tls_services", false));
+  TRY(out.telemetry_listen, find_address(root, "telemetry_listen"));
+  if (out.telemetry_listen && !net::is_loopback(*out.telemetry_listen))
+    return root.refuse("telemetry_listen", "want an address of this machine alone, 127.0.0.1 or [::1]");
+  TRY(out.proxy, find_address(root, "proxy"));
+  TRY(out.consent_command, root.texts("consent_command"));
+  if (out.consent_command.size() > kMaxConsentArguments) return root.refuse("consent_command", "too many arguments");
+  TRY(out.services, read_services(root, out.allow_tls_services));
+  return out;
+}
+
+}  // namespace
+
+std::vector<tunnel::Service> Settings::offered() const {
+  std::vector<tunnel::Service> out = {
+      {.name = ServiceName(std::string(kDeviceService)), .kind = tunnel::ServiceKind::http}};
+  for (const LocalTarget& each : services) out.push_back(each.service);
+  return out;
+}
+
+const LocalTarget* Settings::find(const ServiceName& name) const {
+  const auto found = std::ranges::find(services, name, [](const LocalTarget& each) { return each.service.name; });
+  return found == services.end() ? nullptr : &*found;
+}
+
+Result<LocalTarget> parse_local_target(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  const std::size_t colon = text.find(':', equals == std::string_view::npos ? 0 : equals);
+  if (equals == std::string_view::npos || colon == std::string_view::npos)
+    return fail(Errc::malformed, "service: want NAME=KIND:HOST:PORT");
+  LocalTarget out;
+  TRY(out.service.name, parse_service_name(text.substr(0, equals)));
+  TRY(out.service.kind, parse_kind(text.substr(equals + 1, colon - equals - 1)));
+  TRY(out.target, net::parse_address(text.substr(colon + 1)));
+  if (out.service.name.get() == kDeviceService) return fail(Errc::malformed, "service: device is the agent's own");
+  return out;
+}
+
+Result<Settings> load_settings(const std::filesystem::path& path) {
+  TRY(const auto document, config::Document::load(path));
+  TRY(auto settings, read(document.root()));
+  TRY_VOID(document.finish());
+  return settings;
+}
+
+Result<Settings> parse_settings(std::string_view toml, std::string_view display_name) {
+  TRY(const auto document, config::Document::parse(toml, display_name));
+  TRY(auto settings, read(document.root()));
+  TRY_VOID(document.finish());
+  return settings;
+}
+
+std::string encode_settings(const Settings& settings) {
+  std::string out = fmt::format(
+      "# Written by sallyport-agent init; the agent reads it when it starts.\n"
+      "serial_id = \"{}\"\nsite = \"{}\"\nzone = \"{}\"\n"
+      "relay_address = \"{}\"\nhttp_address = \"{}\"\n",
+      settings.serial_id.get(), settings.site.get(), settings.zone.get(), net::to_string(settings.relay_address),
+      net::to_string(settings.http_address));
+  if (settings.public_port != settings.relay_address.port)
+    out += fmt::format("public_port = {}\n", settings.public_port);
+  out += fmt::format("\n# The device's own switch; the local page changes it too.\nremote_access = {}\n",
+                     settings.remote_access);
+  out += fmt::format("# false: the time comes from status answers.\ntrusted_clock = {}\n", settings.trusted_clock);
+  if (settings.allow_tls_services) out += "allow_tls_services = true\n";
+  if (settings.telemetry_listen)
+    out += fmt::format("telemetry_listen = \"{}\"\n", net::to_string(*settings.telemetry_listen));
+  if (settings.proxy) out += fmt::format("proxy = \"{}\"\n", net::to_string(*settings.proxy));
+  for (const LocalTarget& each : settings.services) {
+    out += fmt::format("\n[[service]]\nname = \"{}\"\nkind = \"{}\"\ntarget = \"{}\"\n", each.service.name.get(),
+                       to_text(each.service.kind), net::to_string(each.target));
+  }
+  return out;
+}
+
+}  // namespace sallyport::agent

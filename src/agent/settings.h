@@ -1,0 +1,56 @@
+// What the people who run a device have written about it: agent.toml, read once, complete or refused.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/names.h"
+#include "net/address.h"
+#include "tunnel/frames.h"
+
+namespace sallyport::agent {
+
+// The service that the agent itself answers; no other may have its name.
+inline constexpr std::string_view kDeviceService = "device";
+
+// A local server that users may reach.
+struct LocalTarget {
+  tunnel::Service service;
+  net::Address target;
+};
+
+struct Settings {
+  SerialId serial_id;
+  SiteName site;
+  DnsName zone;
+  net::Address relay_address;       // where TLS to gateway, relay and status goes: port 443 of the installation
+  net::Address http_address;        // where plain HTTP to the status host goes: port 80
+  std::uint16_t public_port = 443;  // the port that browsers see; the relay's unless told otherwise
+  std::vector<LocalTarget> services;
+  bool remote_access = false;       // the device's own switch, as first set
+  bool trusted_clock = true;        // whether the system's clock is right; else the time comes from status answers
+  bool allow_tls_services = false;  // kind "tls" cannot be proven by the agent (DESIGN §12)
+  std::optional<net::Address> telemetry_listen;  // loopback alone; absent: the Unix socket only
+  std::optional<net::Address> proxy;             // HTTP CONNECT for everything that leaves
+  std::vector<std::string> consent_command;      // asked before anything is opened; empty: nobody is asked
+
+  // What is offered to the relay: the configured services and kDeviceService.
+  std::vector<tunnel::Service> offered() const;
+  // Null when there is none of this name. kDeviceService is never found.
+  const LocalTarget* find(const ServiceName& name) const;
+  // "gateway", "relay" or "status" under the zone.
+  DnsName server_name(std::string_view role) const { return under(role, zone); }
+};
+
+// Parses "NAME=KIND:HOST:PORT".
+Result<LocalTarget> parse_local_target(std::string_view text);
+
+// Reads agent.toml. Errors read FILE:LINE: sentence.
+Result<Settings> load_settings(const std::filesystem::path& path);
+Result<Settings> parse_settings(std::string_view toml, std::string_view display_name);
+// A file that load_settings reads, with comments for people.
+std::string encode_settings(const Settings& settings);
+
+}  // namespace sallyport::agent

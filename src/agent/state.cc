@@ -1,0 +1,253 @@
+#include "agent/state.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "codec/text.h"
+#include "codec/tlv.h"
+#include "crypto/hash.h"
+#include "keystore/file.h"
+#include "keystore/key_file.h"
+#include "pki/csr.h"
+#include "pki/profile.h"
+#include "pki/verify.h"
+
+namespace sallyport::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr keystore::StateFormat kFormat{.kind = "agent", .version = 1};
+constexpr std::size_t kMaxPemFile = 256U << 10U;
+constexpr std::size_t kMaxCrlFile = 4U << 20U;
+constexpr std::size_t kMaxSmallFile = 16U << 10U;
+constexpr std::size_t kClaimCodeBytes = 10;
+constexpr std::size_t kClaimCodeGroup = 4;
+constexpr std::size_t kDeviceSecretSize = 32;
+// Flash wears out: the floor is written at most this often when nothing else changed.
+constexpr seconds kFloorStep{3'600};
+
+Result<pki::Certificate> read_root(const fs::path& path) {
+  TRY(const auto pem, keystore::read_file(path, kMaxPemFile));
+  TRY(auto certificates, pki::parse_certificates_pem(as_text(pem), 1));
+  return certificates.front();
+}
+
+Result<void> make_if_absent(const fs::path& path, ByteView bytes, mode_t mode) {
+  auto made = keystore::create_file(path, bytes, mode);
+  if (!made && made.error().code != Errc::conflict) return made;
+  return {};
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+Result<void> fill_folder(const keystore::StateFolder& folder, const pki::Certificate& root, Random& random) {
+  const pki::Certificate roots[] = {root};
+  TRY_VOID(
+      make_if_absent(folder.file("root.pem"), as_bytes(pki::encode_certificates_pem(roots)), keystore::kPublicMode));
+  TRY_VOID(make_if_absent(folder.file("device-secret"), random.bytes(kDeviceSecretSize), keystore::kSecretMode));
+  if (!is_there(folder.file("factory.key"))) {
+    TRY_VOID(keystore::write_private_key_file(folder.file("factory.key"), crypto::PrivateKey::generate(), {}));
+  }
+  std::error_code error;
+  fs::create_directory(folder.file("run"), error);
+  if (error) return failf(Errc::unavailable, "{}: {}", folder.file("run").native(), error.message());
+  return {};
+}
+
+Result<Ratchets> read_ratchets(const fs::path& path) {
+  const auto bytes = keystore::read_file(path, kMaxSmallFile);
+  if (bytes) return parse_ratchets(*bytes);
+  if (bytes.error().code == Errc::not_found) return Ratchets();
+  return std::unexpected(bytes.error());
+}
+
+}  // namespace
+
+Bytes encode_ratchets(const Ratchets& ratchets) {
+  codec::TlvWriter out;
+  out.time(1, ratchets.time_floor).u64(2, ratchets.root_crl_number);
+  for (const auto& [key_id, not_before] : ratchets.signer_not_before) {
+    Writer entry;
+    entry.u64(static_cast<std::uint64_t>(not_before.since_epoch())).bytes(key_id);
+    out.bytes(3, entry.view());
+  }
+  return out.take();
+}
+
+Result<Ratchets> parse_ratchets(ByteView bytes) {
+  codec::TlvReader reader(bytes, "ratchets");
+  Ratchets out;
+  TRY(out.time_floor, reader.time(1));
+  TRY(out.root_crl_number, reader.u64(2));
+  TRY(const auto signers, reader.repeated(3, kMaxRatchetSigners));
+  for (const ByteView each : signers) {
+    Reader entry(each);
+    TRY(const auto not_before, entry.u64());
+    if (not_before > static_cast<std::uint64_t>(kNoExpiry.since_epoch()) || entry.remaining() == 0)
+      return fail(Errc::malformed, "ratchets: a signer without a key id, or a time after 9999");
+    out.signer_not_before[to_bytes(entry.rest())] = UnixTime(static_cast<std::int64_t>(not_before));
+  }
+  TRY_VOID(reader.finish());
+  return out;
+}
+
+std::string draw_claim_code(Random& random) {
+  const std::string code = codec::encode_base32(random.bytes(kClaimCodeBytes));
+  std::string out;
+  for (std::size_t at = 0; at < code.size(); at += kClaimCodeGroup) {
+    if (at != 0) out += '-';
+    out += code.substr(at, kClaimCodeGroup);
+  }
+  return out;
+}
+
+std::array<std::uint8_t, 32> claim_hash(const DeviceName& name, std::string_view code) {
+  std::string canonical(code);
+  std::erase(canonical, '-');
+  crypto::Sha256 hash;
+  hash.update(as_bytes("sallyport claim v1")).update(as_bytes(name.get())).update(as_bytes(canonical));
+  return std::move(hash).digest();
+}
+
+AgentState::AgentState(keystore::StateFolder folder, Settings settings, pki::Certificate root, Ratchets ratchets)
+    : folder_(std::move(folder)),
+      settings_(std::move(settings)),
+      root_(std::move(root)),
+      operational_(folder_.path(), "operational"),
+      web_(folder_.path(), "web"),
+      ratchets_(std::move(ratchets)),
+      written_(ratchets_) {}
+
+Result<AgentState> AgentState::initialise(const fs::path& folder, const Settings& settings,
+                                          const pki::Certificate& root, Random& random) {
+  TRY(auto open_folder, keystore::StateFolder::open_or_create(folder, kFormat));
+  if (is_there(open_folder.file("agent.toml"))) {
+    TRY(const auto before, load_settings(open_folder.file("agent.toml")));
+    if (before.serial_id != settings.serial_id || before.site != settings.site || before.zone != settings.zone) {
+      return failf(Errc::conflict, "{}: is the state of {}.{}, want a folder of its own for every device",
+                   folder.native(), before.serial_id.get(), before.site.get());
+    }
+  }
+  TRY_VOID(fill_folder(open_folder, root, random));
+  TRY(const auto pinned, read_root(open_folder.file("root.pem")));
+  if (!(pinned == root))
+    return failf(Errc::conflict, "{}: another root is pinned, want none or the same", folder.native());
+  TRY_VOID(keystore::atomic_write_file(open_folder.file("agent.toml"), as_bytes(encode_settings(settings)),
+                                       keystore::kPublicMode));
+  TRY(auto ratchets, read_ratchets(open_folder.file("ratchets")));
+  return AgentState(std::move(open_folder), settings, pinned, std::move(ratchets));
+}
+
+Result<AgentState> AgentState::open(const fs::path& folder) {
+  TRY(auto open_folder, keystore::StateFolder::open(folder, kFormat));
+  TRY(auto settings, load_settings(open_folder.file("agent.toml")));
+  TRY(auto root, read_root(open_folder.file("root.pem")));
+  TRY(auto ratchets, read_ratchets(open_folder.file("ratchets")));
+  return AgentState(std::move(open_folder), std::move(settings), std::move(root), std::move(ratchets));
+}
+
+Result<Bytes> AgentState::factory_request() const {
+  TRY(auto key, keystore::read_private_key_file(file("factory.key")));
+  TRY(const auto subject, pki::DistinguishedName::of(settings_.serial_id.get()));
+  const DnsName name = under(settings_.serial_id.get(), pki::factory_namespace(settings_.site, settings_.zone));
+  const std::string names[] = {name.get()};
+  return pki::build_csr(key, subject, names);
+}
+
+Result<void> AgentState::install_factory_certificate(const std::vector<pki::Certificate>& chain) {
+  TRY(const auto key, keystore::read_private_key_file(file("factory.key")));
+  if (chain.empty() || !(chain.front().public_key() == key.public_key()))
+    return fail(Errc::unauthorized, "factory certificate: is for another key, want that of this device's request");
+  const pki::Certificate anchors[] = {root_};
+  const pki::TimeRule rule = pki::TimeRule::floor(ratchets_.time_floor);
+  TRY(const auto verified, pki::verify_chain(chain, anchors, pki::FactoryDevicePurpose{.zone = settings_.zone}, rule));
+  const auto& identity = verified.identity_as<pki::FactoryIdentity>();
+  if (identity.serial_id != settings_.serial_id || identity.site != settings_.site) {
+    return failf(Errc::unauthorized, "factory certificate: found {}.{}, want {}.{}", identity.serial_id.get(),
+                 identity.site.get(), settings_.serial_id.get(), settings_.site.get());
+  }
+  std::vector<pki::Certificate> sent = verified.path();
+  sent.pop_back();
+  return keystore::atomic_write_file(file("factory.pem"), as_bytes(pki::encode_certificates_pem(sent)),
+                                     keystore::kPublicMode);
+}
+
+std::optional<pki::Crl> AgentState::root_crl() const {
+  const auto bytes = keystore::read_file(file("root.crl"), kMaxCrlFile);
+  if (!bytes) return std::nullopt;
+  auto crl = pki::parse_crl(*bytes);
+  if (!crl) return std::nullopt;
+  return *std::move(crl);
+}
+
+Result<void> AgentState::store_root_crl(const pki::Crl& crl) {
+  return keystore::atomic_write_file(file("root.crl"), crl.der(), keystore::kPublicMode);
+}
+
+Result<void> AgentState::raise_ratchets(const Ratchets& seen) {
+  ratchets_.time_floor = std::max(ratchets_.time_floor, seen.time_floor);
+  ratchets_.root_crl_number = std::max(ratchets_.root_crl_number, seen.root_crl_number);
+  for (const auto& [key_id, not_before] : seen.signer_not_before) {
+    UnixTime& kept = ratchets_.signer_not_before[key_id];
+    kept = std::max(kept, not_before);
+  }
+  while (ratchets_.signer_not_before.size() > kMaxRatchetSigners) {
+    ratchets_.signer_not_before.erase(
+        std::ranges::min_element(ratchets_.signer_not_before, {}, [](const auto& entry) { return entry.second; }));
+  }
+  const bool rose = ratchets_.root_crl_number != written_.root_crl_number ||
+                    ratchets_.signer_not_before != written_.signer_not_before ||
+                    ratchets_.time_floor - written_.time_floor >= kFloorStep;
+  if (!rose) return {};
+  TRY_VOID(keystore::atomic_write_file(file("ratchets"), encode_ratchets(ratchets_), keystore::kPublicMode));
+  written_ = ratchets_;
+  return {};
+}
+
+Result<std::string> AgentState::claim_code(Random& random) {
+  const fs::path path = file("claim-code");
+  auto text = keystore::read_secret_file(path, kMaxSmallFile);
+  if (text) {
+    const std::string_view line = as_text(text->expose());
+    return std::string(line.substr(0, line.find('\n')));
+  }
+  if (text.error().code != Errc::not_found) return std::unexpected(std::move(text).error());
+  std::string code = draw_claim_code(random);
+  TRY_VOID(keystore::atomic_write_file(path, as_bytes(code + "\n"), keystore::kSecretMode));
+  return code;
+}
+
+Result<SecretBytes> AgentState::device_secret() const {
+  TRY(auto secret, keystore::read_secret_file(file("device-secret"), kMaxSmallFile));
+  if (secret.size() != kDeviceSecretSize)
+    return failf(Errc::malformed, "device-secret: {} bytes, want {}", secret.size(), kDeviceSecretSize);
+  return secret;
+}
+
+bool AgentState::remote_access() const {
+  const auto text = keystore::read_file(file("remote-access"), kMaxSmallFile);
+  if (text) return as_text(*text) == "on\n";
+  return text.error().code == Errc::not_found && settings_.remote_access;
+}
+
+Result<void> AgentState::set_remote_access(bool on) {
+  return keystore::atomic_write_file(file("remote-access"), as_bytes(on ? "on\n" : "off\n"), keystore::kPublicMode);
+}
+
+Result<void> AgentState::reset() {
+  TRY_VOID(operational_.clear());
+  TRY_VOID(web_.clear());
+  for (const std::string_view name : {"claim-code", "password", "remote-access"}) {
+    std::error_code error;
+    fs::remove(file(name), error);
+    if (error) return failf(Errc::unavailable, "{}: {}", file(name).native(), error.message());
+  }
+  return {};
+}
+
+}  // namespace sallyport::agent

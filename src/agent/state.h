@@ -1,0 +1,96 @@
+// The agent's folder. Every write is whole or absent after a power cut; what ratchets never falls.
+//
+//   version lock           keystore::StateFolder
+//   agent.toml             settings.h
+//   root.pem               the pinned root
+//   factory.{key,pem}      from the factory; operational.*, web.*: credential_slots.h
+//   root.crl               the newest root CRL seen (DER)
+//   ratchets               time floor and status signers, below
+//   claim-code             shown to the owner, drawn anew after every reset
+//   device-secret          32 bytes, of which the default password is made
+//   password               verifier of the password that replaced the default one
+//   remote-access          "on" or "off", once somebody changed the switch on the device
+//   telemetry.db           store::open_telemetry_queue
+//   run/agent.sock         the running agent (local_api.h)
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "agent/credential_slots.h"
+#include "agent/settings.h"
+#include "base/random.h"
+#include "base/secret.h"
+#include "keystore/state_folder.h"
+#include "pki/crl.h"
+
+namespace sallyport::agent {
+
+// What is remembered of the status service, so that nobody leads the device back in time (reference/pki.md §6.4).
+struct Ratchets {
+  UnixTime time_floor;                          // it is at least this late
+  std::uint64_t root_crl_number = 0;            // the highest seen
+  std::map<Bytes, UnixTime> signer_not_before;  // by subject key id of the CA that the signer answers for
+  friend bool operator==(const Ratchets&, const Ratchets&) = default;
+};
+inline constexpr std::size_t kMaxRatchetSigners = 16;
+Bytes encode_ratchets(const Ratchets& ratchets);
+// Errc::malformed.
+Result<Ratchets> parse_ratchets(ByteView bytes);
+
+// Draws a claim code of 80 bits: "abcd-efgh-ijkl-mnop", base32.
+std::string draw_claim_code(Random& random);
+// SHA-256("sallyport claim v1" ‖ name ‖ code without hyphens, in lower case): what the authority compares.
+std::array<std::uint8_t, 32> claim_hash(const DeviceName& name, std::string_view code);
+
+// An open folder, locked until it ends. Not thread-safe.
+class AgentState {
+ public:
+  // Makes the folder with its first files, or, when it holds the same device already, rewrites agent.toml and keeps the
+  // rest. Errc::conflict for another device or another root.
+  static Result<AgentState> initialise(const std::filesystem::path& folder, const Settings& settings,
+                                       const pki::Certificate& root, Random& random);
+  static Result<AgentState> open(const std::filesystem::path& folder);
+
+  const Settings& settings() const { return settings_; }
+  const pki::Certificate& root() const { return root_; }
+  std::filesystem::path file(std::string_view name) const { return folder_.file(name); }
+  std::filesystem::path socket() const { return folder_.file("run") / "agent.sock"; }
+
+  // The CSR that the factory signs.
+  Result<Bytes> factory_request() const;
+  // Installs what the factory signed; it must be for the factory key and this serial id.
+  Result<void> install_factory_certificate(const std::vector<pki::Certificate>& chain);
+  Result<std::optional<Credential>> factory() const { return find_credential(file("factory")); }
+  CredentialSlots& operational() { return operational_; }
+  CredentialSlots& web() { return web_; }
+
+  // The CRL bytes as last stored; nothing about them is proven again.
+  std::optional<pki::Crl> root_crl() const;
+  Result<void> store_root_crl(const pki::Crl& crl);
+  const Ratchets& ratchets() const { return ratchets_; }
+  // Raises what is higher in `seen`; the file is written when something but the time rose, or the time by an hour.
+  Result<void> raise_ratchets(const Ratchets& seen);
+
+  Result<std::string> claim_code(Random& random);
+  Result<SecretBytes> device_secret() const;
+  // The local switch: what somebody set on the device, else what the settings say.
+  bool remote_access() const;
+  Result<void> set_remote_access(bool on);
+  // Forgets credentials, claim code, password and switch; the factory certificate, root and ratchets stay.
+  Result<void> reset();
+
+ private:
+  AgentState(keystore::StateFolder folder, Settings settings, pki::Certificate root, Ratchets ratchets);
+
+  keystore::StateFolder folder_;
+  Settings settings_;
+  pki::Certificate root_;
+  CredentialSlots operational_;
+  CredentialSlots web_;
+  Ratchets ratchets_;
+  Ratchets written_;
+};
+
+}  // namespace sallyport::agent

@@ -1,0 +1,60 @@
+// Does this certificate still deserve trust? The decision of DESIGN §10, without I/O: what must be asked, and what the
+// answers prove. Whatever is missing, malformed, old or foreign is a refusal.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "agent/state.h"
+#include "pki/ocsp.h"
+#include "pki/verify.h"
+
+namespace sallyport::agent {
+
+// What is asked about, and by whom. A fresh nonce for every round.
+struct StatusQuestion {
+  pki::VerifiedChain subject;  // a server's, or a control certificate's: chain and name are verified
+  pki::TimeRule time;
+  Bytes nonce;  // pki::kOcspNonceSize bytes
+  Ratchets ratchets;
+
+  // Whether the subject's own CA is control-ca, whose answer then tells the root CRL's number too.
+  bool is_control() const { return std::holds_alternative<pki::ControlKind>(subject.identity()); }
+};
+
+// What came back; nothing in it is believed yet.
+struct StatusEvidence {
+  Bytes subject_answer;              // OCSP response about the subject
+  Bytes control_ca;                  // certificate of control-ca, DER
+  std::string witness;               // hexadecimal serial of a certificate of control-ca
+  Bytes witness_answer;              // OCSP response about it
+  std::optional<pki::Crl> root_crl;  // the newest that is at hand
+};
+
+// What the evidence proved.
+struct StatusFinding {
+  UnixTime produced_at;
+  pki::Crl root_crl;
+  Ratchets seen;  // to be remembered: AgentState::raise_ratchets
+  // The CA and serial that were found good besides the subject: the witness.
+  Bytes witness_issuer_key;
+  pki::SerialNumber witness;
+};
+
+// The DER OCSP request about the subject.
+Bytes encode_subject_request(const StatusQuestion& question);
+// The one about the witness. Errc::malformed when control-ca's certificate or the serial does not parse.
+Result<Bytes> encode_witness_request(const StatusQuestion& question, ByteView control_ca, std::string_view witness);
+
+// Accepts only when all of this holds: server-ca's delegate says "good" of the subject, control-ca's delegate says
+// "good" of the witness and names the newest root CRL, both under our nonce and by signers no older than those seen
+// before; the root CRL at hand is the root's, in date, of a number neither below the highest seen nor below the one
+// named; neither the subject's path nor control-ca is on it; and everything was valid at that time.
+pki::Verdict<StatusFinding> judge_status(const StatusQuestion& question, const StatusEvidence& evidence);
+
+// Whether a newer root CRL could change the verdict.
+bool wants_newer_crl(pki::Reason reason);
+// Whether the verdict is a proven one, which asking again elsewhere cannot change.
+bool is_final(pki::Reason reason);
+
+}  // namespace sallyport::agent

@@ -1,0 +1,28 @@
+// How connections leave the device: directly, or through an HTTP proxy (RFC 9110 §9.3.6).
+#pragma once
+
+#include "agent/settings.h"
+#include "net/stream.h"
+
+namespace sallyport::agent {
+
+// An immutable value.
+class WayOut {
+ public:
+  explicit WayOut(const Settings& settings)
+      : relay_(settings.relay_address), http_(settings.http_address), proxy_(settings.proxy) {}
+
+  // TCP to the installation's TLS port, and to its plain one. Errors name address and cause.
+  net::Task<Result<net::StreamPtr>> dial_relay(net::Deadline deadline) const { return dial(relay_, deadline); }
+  net::Task<Result<net::StreamPtr>> dial_http(net::Deadline deadline) const { return dial(http_, deadline); }
+  const net::Address& relay() const { return relay_; }
+
+ private:
+  net::Task<Result<net::StreamPtr>> dial(net::Address address, net::Deadline deadline) const;
+
+  net::Address relay_;
+  net::Address http_;
+  std::optional<net::Address> proxy_;
+};
+
+}  // namespace sallyport::agent
