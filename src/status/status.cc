@@ -47,8 +47,8 @@ struct Status::State {
   net::Task<http::Response> answer_post(http::Request request);
   net::Task<http::Response> answer_get(http::Request request);
   net::Task<http::Response> answer_crl(http::Request request);
-  net::Task<http::Response> answer_ca(http::Request request);
-  net::Task<http::Response> answer_witness();
+  http::Response answer_ca(std::string_view name) const;
+  http::Response answer_witness() const;
   net::Task<void> keep_signer(records::CaName ca);
   net::Task<void> serve_connection(net::HandedOver connection);
   void use_identity(crypto::TlsIdentity identity);
@@ -77,9 +77,6 @@ http::Router Status::State::routes() {
              [this](http::Request request, net::PeerInfo) { return answer_get(std::move(request)); });
   router.add("GET", "/crl/{file}",
              [this](http::Request request, net::PeerInfo) { return answer_crl(std::move(request)); });
-  router.add("GET", "/ca/{file}",
-             [this](http::Request request, net::PeerInfo) { return answer_ca(std::move(request)); });
-  router.add("GET", "/witness", [this](http::Request, net::PeerInfo) { return answer_witness(); });
   return router;
 }
 
@@ -99,29 +96,29 @@ net::Task<http::Response> Status::State::answer_get(http::Request request) {
 }
 
 net::Task<http::Response> Status::State::answer_crl(http::Request request) {
-  if (request.param("file") != "root.crl" || link.snapshot().number() == 0) co_return http::Response::error(404);
+  const std::string& file = request.param("file");
+  if (file == "witness") co_return answer_witness();
+  if (file.ends_with(".cer")) co_return answer_ca(file.substr(0, file.size() - 4));
+  if (file != "root.crl" || link.snapshot().number() == 0) co_return http::Response::error(404);
   http::Response response = http::Response::bytes(to_bytes(link.snapshot().root_crl()), "application/pkix-crl");
   response.headers.set("Cache-Control", "max-age=60, public, must-revalidate");
   co_return response;
 }
 
-net::Task<http::Response> Status::State::answer_ca(http::Request request) {
-  std::string name = request.param("file");
-  if (!name.ends_with(".cer")) co_return http::Response::error(404);
-  name.resize(name.size() - 4);
-  const records::SnapshotCa* ca = link.snapshot().find_ca(records::CaName(name));
-  if (ca == nullptr) co_return http::Response::error(404);
-  co_return http::Response::bytes(ca->certificate, "application/pkix-cert");
+http::Response Status::State::answer_ca(std::string_view name) const {
+  const records::SnapshotCa* ca = link.snapshot().find_ca(records::CaName(std::string(name)));
+  if (ca == nullptr) return http::Response::error(404);
+  return http::Response::bytes(ca->certificate, "application/pkix-cert");
 }
 
 // A serial of control-ca about which a device may ask, so that control-ca's delegate tells it the root CRL's number.
-net::Task<http::Response> Status::State::answer_witness() {
+http::Response Status::State::answer_witness() const {
   for (const auto& [key, certificate] : link.snapshot().certificates()) {
     const bool usable = certificate.kind == records::CertificateKind::control && !certificate.revoked_at &&
                         certificate.subject == "grant" && certificate.not_after > clock.now();
-    if (usable) co_return http::Response::text(codec::encode_hex(certificate.serial.get()));
+    if (usable) return http::Response::text(codec::encode_hex(certificate.serial.get()));
   }
-  co_return http::Response::error(404);
+  return http::Response::error(404);
 }
 
 net::Task<void> Status::State::keep_signer(records::CaName ca) {
