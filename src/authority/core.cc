@@ -1,5 +1,7 @@
 #include "authority/core.h"
 
+#include <utility>
+
 #include "authority/admin_json.h"
 #include "authority/sessions.h"
 #include "base/log.h"
@@ -7,6 +9,8 @@
 
 namespace sallyport::authority {
 namespace {
+
+constexpr std::size_t kMaxAnnouncedEntries = 1'000;  // of one commit; consoles read the rest
 
 net::RpcLinkOptions signer_link(std::string path) {
   net::RpcLinkOptions options;
@@ -30,6 +34,10 @@ Result<void> Core::reload_installation() {
   return database_.read([this](records::Records& records) -> Result<void> {
     TRY(auto installation, Installation::load(records));
     installation_ = std::make_unique<Installation>(std::move(installation));
+    if (!audit_told_) {
+      TRY(auto head, records.audit().head());
+      audit_told_ = head ? head->sequence : 0;
+    }
     return {};
   });
 }
@@ -47,8 +55,27 @@ net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {
     database_.write(work, std::move(done));
   };
   auto result = co_await net::await_callback(start);
-  if (result) feed_.changed();
+  if (result) {
+    feed_.changed();
+    announce_audit();
+  }
   co_return result;
+}
+
+// Entries that were there before this process began are read by who wants them, not announced.
+void Core::announce_audit() {
+  const auto announced = read([this](records::Records& records) -> Result<void> {
+    TRY(auto head, records.audit().head());
+    const std::uint64_t newest = head ? head->sequence : 0;
+    records::AuditFilter filter;
+    filter.after = std::exchange(audit_told_, newest).value_or(newest);
+    filter.limit = kMaxAnnouncedEntries;
+    if (filter.after >= newest) return {};
+    TRY(auto entries, records.audit().list(filter));
+    for (const records::AuditEntry& entry : entries) announce("audit", audit_entry_json(entry));
+    return {};
+  });
+  if (!announced) log::error("authority.audit-not-announced", {{"error", announced.error()}});
 }
 
 net::Task<Result<void>> Core::until_in_force() {

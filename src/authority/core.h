@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "authority/feed.h"
@@ -42,7 +43,8 @@ class Core {
 
   // Asks the signer. A refusal of the signer is returned as its Error.
   net::Task<Result<pki::SigningAnswer>> sign(pki::SigningRequest request);
-  // Commits durably, then lets the feed tell the roles. `work` runs on a thread of the database.
+  // Commits durably, then lets the feed tell the roles, and the consoles what the audit log gained. `work` runs on a
+  // thread of the database.
   net::Task<Result<void>> commit(records::RecordDatabase::Work work);
   Result<void> read(const records::RecordDatabase::Work& work) const { return database_.read(work); }
   // Returns when everything committed before this call is in force at every role that may admit sessions.
@@ -67,6 +69,7 @@ class Core {
 
  private:
   void announce_record(const records::DeviceRecord& device, const codec::Json& shown);
+  void announce_audit();
 
   net::Executor executor_;
   records::RecordDatabase& database_;
@@ -74,6 +77,7 @@ class Core {
   Random& random_;
   net::RpcLink signer_;
   std::unique_ptr<Installation> installation_;
+  std::optional<std::uint64_t> audit_told_;  // the last entry that was announced
   PresenceTable presence_;
   GrantBook grants_;
   TryLimiter claim_limiter_;
