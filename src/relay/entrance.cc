@@ -66,13 +66,17 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   tunnel::ConnectionCaps caps;
   tunnel::HandshakeAdmission admission;
   std::shared_ptr<crypto::TlsContext> control;
+  std::shared_ptr<crypto::TlsContext> data;
   std::map<std::string, std::unique_ptr<Passing>, std::less<>> passings;  // by path; one per role and worker
   bool closed = false;
 
   void begin(SocketPtr socket, bool passed_on);
   static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, bool passed_on);
-  static net::Task<void> take_control(std::shared_ptr<State> self, SocketPtr socket, DeviceName device);
+  static net::Task<void> take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device, bool is_control);
+  static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
+                                                       std::shared_ptr<crypto::TlsContext> context);
   static net::Task<Result<void>> open_control(std::shared_ptr<State> self, net::StreamPtr lower, DeviceName device);
+  static net::Task<Result<void>> open_data(std::shared_ptr<State> self, net::StreamPtr lower);
   net::Task<void> bring(SocketPtr socket, ClientHello hello, bool passed_on);
   void bring_to_device(SocketPtr socket, const ToDevice& route, bool passed_on);
   void bring_data(SocketPtr socket, const tunnel::Ticket& ticket, bool passed_on);
@@ -96,6 +100,11 @@ std::size_t Entrance::strangers() const {
 }
 
 Result<void> Entrance::use_identity(crypto::TlsIdentity identity) {
+  crypto::TlsServerSettings data;
+  data.identity = identity;
+  data.alpn = {std::string(tunnel::kDataAlpn)};
+  data.require_alpn = true;
+  TRY(state_->data, crypto::TlsContext::server(std::move(data)));
   crypto::TlsServerSettings settings;
   settings.identity = std::move(identity);
   settings.alpn = {std::string(tunnel::kControlAlpn)};
@@ -173,10 +182,11 @@ net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, bool
   } else if (const auto* to_control = std::get_if<ToControl>(&route)) {
     if (!inside.check.is_known(to_control->device)) {
       refuse(*socket, Alert::unrecognized_name);
-    } else if (!hello.offers(tunnel::kControlAlpn)) {
+    } else if (!hello.offers(tunnel::kControlAlpn) && !hello.offers(tunnel::kDataAlpn)) {
       refuse(*socket, Alert::no_application_protocol);
     } else if (!pass_to_owner(socket, owner_of(to_control->device, inside.settings.workers), passed_on)) {
-      co_await take_control(shared_from_this(), std::move(socket), to_control->device);
+      const bool is_control = hello.offers(tunnel::kControlAlpn);
+      co_await take_tls(shared_from_this(), std::move(socket), to_control->device, is_control);
     }
   } else {
     refuse(*socket, Alert::unrecognized_name);
@@ -197,38 +207,56 @@ void Entrance::State::bring_data(SocketPtr socket, const tunnel::Ticket& ticket,
   inside.visits.on_data(std::move(socket), ticket);
 }
 
-net::Task<void> Entrance::State::take_control(std::shared_ptr<State> self, SocketPtr socket, DeviceName device) {
+// What is ended here: control connections, and data connections that need TLS around them.
+net::Task<void> Entrance::State::take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device,
+                                          bool is_control) {
   const Source source = source_of(socket->peer());
   const DnsName name = under(device.get(), self->inside.settings.zone);
   if (!self->inside.link.has_lease() || !self->control) co_return refuse(*socket, Alert::internal_error);
   if (!self->caps.enter_name(source, name)) co_return socket->reset();
   auto lower = net::adopt_socket(self->executor, socket->release());
-  auto opened = lower ? co_await open_control(self, *std::move(lower), device)
-                      : Result<void>(std::unexpected(std::move(lower).error()));
+  auto opened = !lower       ? Result<void>(std::unexpected(std::move(lower).error()))
+                : is_control ? co_await open_control(self, *std::move(lower), device)
+                             : co_await open_data(self, *std::move(lower));
   self->caps.leave_name(source, name);
-  if (!opened) log::info("relay.control-refused", {{"device", device.get()}, {"error", opened.error()}});
+  if (!opened) log::info("relay.device-refused", {{"device", device.get()}, {"error", opened.error()}});
+}
+
+// Admission around a handshake.
+net::Task<Result<net::StreamPtr>> Entrance::State::shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
+                                                               std::shared_ptr<crypto::TlsContext> context) {
+  if (!self->admission.begin()) co_return fail(Errc::overloaded, "control: too many handshakes under way");
+  const Instant began = self->inside.clock.monotonic();
+  auto stream = co_await net::tls_accept(std::move(lower), std::move(context), kHandshakeDeadline);
+  const Instant now = self->inside.clock.monotonic();
+  if (stream) {
+    self->admission.on_success(std::chrono::duration_cast<milliseconds>(now - began), now);
+  } else if (stream.error().code == Errc::expired) {
+    self->admission.on_timeout(now);
+  } else {
+    self->admission.on_refused();
+  }
+  co_return stream;
+}
+
+net::Task<Result<void>> Entrance::State::open_data(std::shared_ptr<State> self, net::StreamPtr lower) {
+  CO_TRY(auto stream, co_await shake_hands(self, std::move(lower), self->data));
+  std::array<std::uint8_t, tunnel::kPrefaceSize> preface;
+  CO_TRY_VOID(co_await net::read_exactly(*stream, preface, self->inside.settings.first_flight));
+  CO_TRY(const auto ticket, tunnel::parse_preface(preface));
+  if (!ticket || self->closed) co_return fail(Errc::malformed, "data: no ticket");
+  self->inside.visits.on_tls_data(std::move(stream), *ticket);
+  co_return Result<void>{};
 }
 
 net::Task<Result<void>> Entrance::State::open_control(std::shared_ptr<State> self, net::StreamPtr lower,
                                                       DeviceName device) {
-  if (!self->admission.begin()) co_return fail(Errc::overloaded, "control: too many handshakes under way");
-  const Instant began = self->inside.clock.monotonic();
-  auto stream = co_await net::tls_accept(std::move(lower), self->control, kHandshakeDeadline);
-  const Instant now = self->inside.clock.monotonic();
-  if (!stream) {
-    if (stream.error().code == Errc::expired) {
-      self->admission.on_timeout(now);
-    } else {
-      self->admission.on_refused();
-    }
-    co_return std::unexpected(std::move(stream).error());
-  }
-  self->admission.on_success(std::chrono::duration_cast<milliseconds>(now - began), now);
-  CO_TRY(auto certificate, self->inside.check.take_verified((*stream)->peer().tls_chain.front()));
+  CO_TRY(auto stream, co_await shake_hands(self, std::move(lower), self->control));
+  CO_TRY(auto certificate, self->inside.check.take_verified(stream->peer().tls_chain.front()));
   if (certificate.name != device) co_return fail(Errc::unauthorized, "control: certificate is another device's");
   CO_TRY_VOID(co_await self->inside.check.confirm(certificate));
   if (self->closed || !self->inside.link.has_lease()) co_return fail(Errc::unavailable, "control: no lease");
-  self->inside.devices.take(*std::move(stream), std::move(certificate));
+  self->inside.devices.take(std::move(stream), std::move(certificate));
   co_return Result<void>{};
 }
 

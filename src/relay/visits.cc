@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "relay/detail/data_connection.h"
 #include "relay/detail/session_account.h"
 #include "relay/limits.h"
 #include "tunnel/client_hello.h"
@@ -38,7 +39,7 @@ struct Visits::State : std::enable_shared_from_this<State> {
   tunnel::Rendezvous rendezvous;
   std::uint64_t last_id = 0;
   std::unordered_map<UserId, Waiting> users;
-  std::unordered_map<DataId, SocketPtr> ready;
+  std::unordered_map<DataId, DataConnection> ready;
   std::map<GrantId, SessionAccount> accounts;
   std::size_t joined = 0;
   bool closed = false;
@@ -46,7 +47,8 @@ struct Visits::State : std::enable_shared_from_this<State> {
   static net::Task<void> watch_user(std::shared_ptr<State> self, UserId id, SocketPtr socket);
   static net::Task<void> watch_ready(std::shared_ptr<State> self, DataId id, SocketPtr socket);
   Result<void> admit(UserId id, const SocketPtr& user, const LiveGrant& grant);
-  void join(UserId id, const GrantId& session, net::RawSocket& user, net::RawSocket& data);
+  void join(UserId id, const GrantId& session, net::RawSocket& user, DataConnection data);
+  void arrived(DataConnection data, const Ticket& ticket);
   void left(UserId id, const GrantId& session);
   void drop_user(UserId id, Alert alert);
   void tell(SessionAccount& account, Instant now);
@@ -86,7 +88,7 @@ Result<void> Visits::State::admit(UserId id, const SocketPtr& user, const LiveGr
   auto opened = devices.open(
       *device,
       {.ticket = claim.ticket, .sealed_grant = grant.sealed, .client_address = source, .service = grant.grant.service});
-  SocketPtr data;
+  std::optional<DataConnection> data;
   if (claim.joined) {
     auto node = ready.extract(*claim.joined);
     if (!node.empty()) data = std::move(node.mapped());
@@ -103,7 +105,7 @@ Result<void> Visits::State::admit(UserId id, const SocketPtr& user, const LiveGr
   if (claim.joined) {
     devices.settled(*device, claim.ticket);
     if (!data) return fail(Errc::unavailable, "user: the ready connection has gone");
-    join(id, session, *user, *data);
+    join(id, session, *user, *std::move(data));
     return {};
   }
   found->second.waiting.insert(id);
@@ -120,8 +122,9 @@ net::Task<void> Visits::State::watch_user(std::shared_ptr<State> self, UserId id
 net::Task<void> Visits::State::watch_ready(std::shared_ptr<State> self, DataId id, SocketPtr socket) {
   // A device says nothing before it has read its OPEN: whatever comes is the end of this connection.
   const auto spoke = co_await socket->until_readable(net::Deadline::never());
-  if (!spoke || self->ready.erase(id) == 0) co_return;
-  socket->close();
+  auto node = spoke ? self->ready.extract(id) : decltype(self->ready)::node_type();
+  if (node.empty()) co_return;
+  node.mapped().close();
   if (const auto lost = self->rendezvous.data_gone(id)) self->devices.ticket_lost(lost->session, lost->ticket);
 }
 
@@ -137,39 +140,53 @@ void Visits::State::drop_user(UserId id, Alert alert) {
 }
 
 void Visits::on_data(std::unique_ptr<net::RawSocket> data, const Ticket& ticket) {
-  if (state_->closed) return data->reset();
-  const SocketPtr socket(std::move(data));
-  const DataId id(++state_->last_id);
-  const auto arrival = state_->rendezvous.arrive(ticket, id);
-  if (!arrival) {
-    log::debug("relay.ticket-refused", {{"source", socket->peer().host}, {"error", arrival.error()}});
-    return socket->end_with({});
-  }
-  if (!arrival->joined) {
-    state_->ready.emplace(id, socket);
-    return net::spawn(state_->executor, State::watch_ready(state_, id, socket), "relay.data-wait");
-  }
-  state_->devices.settled(arrival->session, ticket);
-  auto node = state_->users.extract(*arrival->joined);
-  if (node.empty()) return socket->end_with({});
-  const State::Waiting& waiting = node.mapped();
-  if (const auto account = state_->accounts.find(waiting.session); account != state_->accounts.end()) {
-    account->second.waiting.erase(*arrival->joined);
-  }
-  state_->join(*arrival->joined, waiting.session, *waiting.socket, *socket);
+  state_->arrived(DataConnection(std::move(data)), ticket);
 }
 
-void Visits::State::join(UserId id, const GrantId& session, net::RawSocket& user, net::RawSocket& data) {
+void Visits::on_tls_data(net::StreamPtr data, const Ticket& ticket) {
+  auto connection = DataConnection::over_tls(std::move(data));
+  if (connection) state_->arrived(*std::move(connection), ticket);
+}
+
+void Visits::State::arrived(DataConnection data, const Ticket& ticket) {
+  const DataId id(++last_id);
+  const auto arrival = closed ? Result<tunnel::Rendezvous::Arrival>(fail(Errc::unavailable, "the relay ends"))
+                              : rendezvous.arrive(ticket, id);
+  if (!arrival) {
+    log::debug("relay.ticket-refused", {{"source", data.watched()->peer().host}, {"error", arrival.error()}});
+    return data.close();
+  }
+  if (!arrival->joined) {
+    const SocketPtr watched = data.watched();
+    ready.emplace(id, std::move(data));
+    return net::spawn(executor, watch_ready(shared_from_this(), id, watched), "relay.data-wait");
+  }
+  devices.settled(arrival->session, ticket);
+  auto node = users.extract(*arrival->joined);
+  if (node.empty()) return data.close();
+  const Waiting& waiting = node.mapped();
+  if (const auto account = accounts.find(waiting.session); account != accounts.end()) {
+    account->second.waiting.erase(*arrival->joined);
+  }
+  join(*arrival->joined, waiting.session, *waiting.socket, std::move(data));
+}
+
+void Visits::State::join(UserId id, const GrantId& session, net::RawSocket& user, DataConnection data) {
   const auto account = accounts.find(session);
   if (account == accounts.end() || !user.is_open() || !data.is_open()) {
     user.reset();
-    return data.reset();
+    return data.close();
   }
-  const auto on_end = [self = shared_from_this(), id, session](const std::optional<Error>&) {
-    self->left(id, session);
-  };
-  auto splice = net::Splice::start(executor, user.release(), data.release(), pool, on_end);
-  account->second.live.emplace(id, std::move(splice));
+  const auto on_end = [self = shared_from_this(), id, session] { self->left(id, session); };
+  std::shared_ptr<Passage> passage;
+  if (data.is_tls()) {
+    auto stream = net::adopt_socket(executor, user.release());
+    if (!stream) return data.close();
+    passage = copy_passage(*std::move(stream), data.take_tls(), on_end);
+  } else {
+    passage = splice_passage(executor, user.release(), data.take_plain(), pool, on_end);
+  }
+  account->second.live.emplace(id, std::move(passage));
   account->second.connections += 1;
   account->second.changed = true;
   ++joined;
@@ -181,8 +198,8 @@ void Visits::State::left(UserId id, const GrantId& session) {
   if (account == accounts.end()) return;
   auto node = account->second.live.extract(id);
   if (node.empty()) return;
-  account->second.ended_to_device += node.mapped()->left_to_right();
-  account->second.ended_to_user += node.mapped()->right_to_left();
+  account->second.ended_to_device += node.mapped()->to_device();
+  account->second.ended_to_user += node.mapped()->to_user();
   account->second.changed = true;
 }
 
@@ -202,7 +219,7 @@ void Visits::on_session_over(SessionId session) {
   for (const UserId user : orphans.users) state_->drop_user(user, Alert::internal_error);
   for (const DataId data : orphans.data) {
     auto node = state_->ready.extract(data);
-    if (!node.empty()) node.mapped()->close();
+    if (!node.empty()) node.mapped().close();
   }
 }
 
@@ -215,8 +232,9 @@ void Visits::end_session(const GrantId& session, std::string_view why) {
   state_->reports.session(session, std::move(report));
   const auto waiting = found->second.waiting;
   for (const UserId user : waiting) state_->drop_user(user, Alert::unrecognized_name);
-  for (const auto& [id, splice] : found->second.live) splice->abort();
+  const auto live = std::move(found->second.live);
   state_->accounts.erase(found);
+  for (const auto& [id, passage] : live) passage->abort();
 }
 
 void Visits::recheck() {
@@ -267,7 +285,7 @@ std::size_t Visits::ready() const {
 void Visits::close() {
   if (std::exchange(state_->closed, true)) return;
   end_all("the relay was stopped");
-  for (const auto& [id, socket] : state_->ready) socket->close();
+  for (auto& [id, data] : state_->ready) data.close();
   state_->ready.clear();
 }
 

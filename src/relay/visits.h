@@ -29,6 +29,8 @@ class Visits {
   void on_user(std::unique_ptr<net::RawSocket> user, const LiveGrant& grant);
   // A data connection that showed `ticket`; its preface was taken.
   void on_data(std::unique_ptr<net::RawSocket> data, const tunnel::Ticket& ticket);
+  // The same inside TLS, for networks that let nothing else through: its bytes are copied.
+  void on_tls_data(net::StreamPtr data, const tunnel::Ticket& ticket);
 
   // Of Devices.
   void on_tickets(tunnel::SessionId session, std::span<const tunnel::Ticket> tickets);

@@ -82,6 +82,40 @@ TEST_F(User, ReachesTheDeviceEndToEnd) {
   }(*this, *agent, port));
 }
 
+TEST_F(User, ReachesADeviceWhoseNetworkAllowsOnlyTls) {
+  const auto agent = make_device();
+  agent->data_over_tls = true;
+  const auto port = start_worker();
+  run([](User& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+    const auto grant = t.make_grant(device.name);
+    CO_ASSERT(co_await prepare(t, device, grant, at));
+    for (const bool is_ready : {false, true}) {
+      if (is_ready) {
+        const auto ticket = device.take_ticket();
+        CO_ASSERT(ticket.has_value());
+        auto data = co_await FakeAgent::dial_over_tls(device, *ticket);
+        CO_ASSERT(data.has_value());
+        CO_ASSERT(co_await until([&] { return t.worker().counts().ready == 1; }));
+        net::spawn(t.io_.executor(), FakeAgent::serve(device, *std::move(data)), "test.serve");
+      }
+      auto stream = co_await visit(t.tree_, at, t.host_of(grant));
+      CO_ASSERT(stream.has_value());
+      const Bytes large = t.random_.bytes(500'000);
+      bool written = false;
+      net::spawn(t.io_.executor(), write_in_pieces(**stream, large, written), "test.write");
+      Bytes back(large.size());
+      CO_ASSERT((co_await net::read_exactly(**stream, back, kPatience)).has_value());
+      EXPECT_TRUE(back == large);
+      CO_ASSERT((co_await (*stream)->shutdown_write(kPatience)).has_value());
+      const auto rest = co_await net::read_to_end(**stream, 100, kPatience);
+      EXPECT_TRUE(rest && as_text(*rest) == "bye");
+      (*stream)->close();
+      CO_ASSERT(co_await until([&] { return t.worker().counts().joined == 0; }));
+    }
+    EXPECT_EQ(device.opens.size(), 2U);
+  }(*this, *agent, port));
+}
+
 TEST_F(User, EndOfOneDirectionIsNotTheEndOfTheOther) {
   const auto agent = make_device();
   const auto port = start_worker();

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/names.h"
-#include "net/splice.h"
 #include "records/role_messages.h"
+#include "relay/detail/passage.h"
 #include "tunnel/grant.h"
 #include "tunnel/rendezvous.h"
 
@@ -20,9 +20,9 @@ struct SessionAccount {
   DeviceName device;
   std::string source;
   std::uint32_t connections = 0;
-  std::uint64_t ended_to_device = 0;  // of splices that are over
+  std::uint64_t ended_to_device = 0;  // of passages that are over
   std::uint64_t ended_to_user = 0;
-  std::map<tunnel::UserId, std::shared_ptr<net::Splice>> live;
+  std::map<tunnel::UserId, std::shared_ptr<Passage>> live;
   std::set<tunnel::UserId> waiting;
   bool changed = true;
   std::uint64_t told_bytes = 0;
@@ -36,9 +36,9 @@ struct SessionAccount {
                                      .bytes_to_device = ended_to_device,
                                      .bytes_to_user = ended_to_user,
                                      .connections = connections};
-    for (const auto& [id, splice] : live) {
-      out.bytes_to_device += splice->left_to_right();
-      out.bytes_to_user += splice->right_to_left();
+    for (const auto& [id, passage] : live) {
+      out.bytes_to_device += passage->to_device();
+      out.bytes_to_user += passage->to_user();
     }
     return out;
   }

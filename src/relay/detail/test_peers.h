@@ -1,6 +1,7 @@
 // Devices and users that speak to a relay over loopback. For this layer's tests alone.
 #pragma once
 
+#include "net/copy.h"
 #include "relay/detail/test_installation.h"
 
 namespace sallyport::relay::testing {
@@ -72,6 +73,25 @@ class FakeAgent {
     CO_TRY_VOID(co_await stream->write_all(preface, kPatience));
     co_return stream;
   }
+  // The same inside TLS; what comes back is the inside, carried over a pair of sockets.
+  static net::Task<Result<net::StreamPtr>> dial_over_tls(FakeAgent& self, tunnel::Ticket ticket) {
+    crypto::TlsClientSettings settings;
+    settings.alpn = {std::string(tunnel::kDataAlpn)};
+    settings.verify_server = verifier(self.tree_, pki::ServerPurpose{DnsName("relay." + kZone.get())});
+    CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
+    CO_TRY(auto lower, co_await net::connect_tcp(loopback(self.port_), kPatience));
+    CO_TRY(auto outer, co_await net::tls_connect(std::move(lower), std::move(context), self.control_name(), kPatience));
+    const Bytes preface = tunnel::encode_preface(ticket);
+    CO_TRY_VOID(co_await outer->write_all(preface, kPatience));
+    CO_TRY(auto pair, net::make_socket_pair());
+    CO_TRY(auto near, net::adopt_socket(self.executor_, std::move(pair.first)));
+    CO_TRY(auto far, net::adopt_socket(self.executor_, std::move(pair.second)));
+    net::spawn(self.executor_, carry(std::move(outer), std::move(near)), "fake.carry");
+    co_return far;
+  }
+  static net::Task<void> carry(net::StreamPtr outer, net::StreamPtr near) {
+    static_cast<void>(co_await net::copy_both_ways(*outer, *near, kPatience));
+  }
   static net::Task<void> serve(FakeAgent& self, net::StreamPtr stream) {
     crypto::TlsServerSettings settings;
     settings.identity = self.tree_.identity(self.web_, self.tree_.web_ca);
@@ -97,6 +117,7 @@ class FakeAgent {
   bool accepted = false;
   bool over = false;
   bool answers_opens = true;
+  bool data_over_tls = false;
   std::string error;
   std::optional<tunnel::GoAwayFrame> go_away;
   std::vector<tunnel::OpenFrame> opens;
@@ -115,7 +136,7 @@ class FakeAgent {
     co_return co_await net::tls_connect(std::move(lower), std::move(context), std::move(server_name), kPatience);
   }
   static net::Task<void> dial_back(FakeAgent& self, tunnel::Ticket ticket) {
-    auto stream = co_await dial(self, ticket);
+    auto stream = self.data_over_tls ? co_await dial_over_tls(self, ticket) : co_await dial(self, ticket);
     if (stream) co_await serve(self, *std::move(stream));
   }
   net::Task<void> perform(tunnel::AgentActions actions) {
