@@ -28,6 +28,7 @@ Core::Core(net::Executor executor, records::RecordDatabase& database, const Cloc
       clock_(clock),
       random_(random),
       signer_(executor, random, signer_link(std::move(signer_socket))),
+      turns_(executor),
       feed_(*this, executor) {}
 
 Result<void> Core::reload_installation() {

@@ -10,6 +10,7 @@
 #include "authority/installation.h"
 #include "authority/presence.h"
 #include "authority/try_limiter.h"
+#include "authority/turns.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "codec/json.h"
@@ -40,6 +41,8 @@ class Core {
   GrantBook& grants() { return grants_; }
   Feed& feed() { return feed_; }
   TryLimiter& claim_limiter() { return claim_limiter_; }
+  TryLimiter& alarm_limiter() { return alarm_limiter_; }
+  Turns& turns() { return turns_; }
 
   // Asks the signer. A refusal of the signer is returned as its Error.
   net::Task<Result<pki::SigningAnswer>> sign(pki::SigningRequest request);
@@ -58,6 +61,9 @@ class Core {
   void announce_device(const SiteName& site, const SerialId& serial_id);
   void announce_alarm(std::string_view kind, std::string_view subject, std::string_view detail);
   void announce(std::string_view event, const codec::Json& data) { feed_.announce(event, {}, data); }
+  void announce_to(std::string_view tenant, std::string_view event, const codec::Json& data) {
+    feed_.announce(event, tenant, data);
+  }
 
   // Ends every session of a device, everywhere.
   net::Task<void> cut_sessions_of(DeviceName device, std::string reason);
@@ -81,6 +87,8 @@ class Core {
   PresenceTable presence_;
   GrantBook grants_;
   TryLimiter claim_limiter_;
+  TryLimiter alarm_limiter_;
+  Turns turns_;
   Feed feed_;
 };
 

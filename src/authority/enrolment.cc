@@ -1,6 +1,8 @@
 #include "authority/enrolment.h"
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "authority/audit.h"
 #include "authority/issuance.h"
@@ -13,6 +15,9 @@ namespace {
 
 using records::DeviceRecord;
 using records::DeviceState;
+
+// How long a request waits for another one over the same key.
+constexpr milliseconds kTurnLimit{12'000};
 
 const records::CaName kOnlineCa("online-ca");
 const records::CaName kWebCa("web-ca");
@@ -49,7 +54,16 @@ Result<Applicant> check_applicant(const Core& core, const records::EnrolRequest&
   return Applicant{verified.leaf(), identity, csr.public_key, new_spki, request.source};
 }
 
-// Why an enrolment cannot be, or the record as it stands.
+// Until a key enrolled with it, a factory certificate must be good in the record.
+Result<void> check_unburnt(records::Records& records, const DeviceRecord& device) {
+  if (device.enrolled_spki_sha256) return {};
+  TRY(auto record, records.certificates().find(records::local_ca_name(device.site.get()), device.factory_serial));
+  if (record && record->state == records::CertificateState::issued) return {};
+  return fail(Errc::unauthorized, "enrolment: the factory certificate is revoked");
+}
+
+// Why an enrolment cannot be, or the record as it stands. Another key than the one that enrolled is the caller's to
+// find.
 Result<DeviceRecord> find_admissible_device(records::Records& records, const Applicant& applicant) {
   TRY(auto site, records.sites().find(applicant.identity.site));
   if (!site || site->state != records::SiteState::active) {
@@ -68,9 +82,7 @@ Result<DeviceRecord> find_admissible_device(records::Records& records, const App
       device->state == DeviceState::retired) {
     return failf(Errc::unauthorized, "enrolment: the device is {}", records::to_string(device->state));
   }
-  if (device->enrolled_spki_sha256 && *device->enrolled_spki_sha256 != applicant.new_spki) {
-    return fail(Errc::conflict, "enrolment: the factory certificate is burnt, another key enrolled with it");
-  }
+  TRY_VOID(check_unburnt(records, *device));
   return *std::move(device);
 }
 
@@ -82,7 +94,7 @@ Result<DeviceName> allocate_name(records::Records& records, Random& random) {
   }
 }
 
-// Refuses a key that any other device, or this one's web server, has.
+// Refuses a key that any other device, or this one's web server, has, and one of a certificate that was revoked.
 Result<void> check_key_is_new(records::Records& records, const records::Digest& spki, const std::string& own_name,
                               records::CertificateKind own_kind) {
   for (const auto kind :
@@ -93,14 +105,25 @@ Result<void> check_key_is_new(records::Records& records, const records::Digest& 
                   "enrolment: the requested key is in use already, want one of its own per certificate");
     }
   }
+  TRY(auto own, records.certificates().list_by_subject(own_kind, own_name));
+  const bool revoked = std::ranges::any_of(own, [&](const records::CertificateRecord& record) {
+    return record.spki_sha256 == spki && record.state == records::CertificateState::revoked;
+  });
+  if (revoked) return fail(Errc::unauthorized, "enrolment: a certificate of this key was revoked, want a new key");
   return {};
 }
 
+// What became of a factory certificate that was shown.
+struct Burning {
+  DeviceRecord device;
+  bool by_another_key = false;  // the device is as it was
+};
+
 // Takes the device through its first connection: name, key, state, quota, and the end of its factory certificate.
-Result<DeviceRecord> burn_factory_certificate(records::Records& records, const Applicant& applicant, UnixTime now,
-                                              Random& random) {
+Result<Burning> burn_factory_certificate(records::Records& records, const Applicant& applicant, UnixTime now,
+                                         Random& random) {
   TRY(auto device, find_admissible_device(records, applicant));
-  if (device.enrolled_spki_sha256) return device;
+  if (device.enrolled_spki_sha256) return Burning{device, *device.enrolled_spki_sha256 != applicant.new_spki};
   TRY_VOID(check_key_is_new(records, applicant.new_spki, {}, records::CertificateKind::operational));
   TRY(auto site, records.sites().find(applicant.identity.site));
   const bool first_time = !device.connected_at;
@@ -123,11 +146,14 @@ Result<DeviceRecord> burn_factory_certificate(records::Records& records, const A
                                          records::RevocationReason::superseded));
   TRY_VOID(append_audit(records, now, "role:gateway", "device.enrolled", device.serial_id.get(),
                         {{"site", site->name.get()}, {"name", device.name->get()}, {"source", applicant.source}}));
-  return device;
+  return Burning{device};
 }
 
+// Whoever copied a factory key can repeat this as often as he likes, so it is recorded a few times an hour alone.
 net::Task<void> raise_clone_alarm(Core& core, Applicant applicant) {
   const UnixTime now = core.clock().now();
+  const std::string device_key = applicant.identity.serial_id.get() + "." + applicant.identity.site.get();
+  if (!core.alarm_limiter().take(device_key, device_key, core.clock().monotonic())) co_return;
   const auto count = [applicant, now](records::Records& records) -> Result<void> {
     TRY(auto device, records.devices().find(applicant.identity.site, applicant.identity.serial_id));
     if (!device) return {};
@@ -150,7 +176,8 @@ Result<records::CertificateChain> to_chain(const Core& core, const records::CaNa
   return records::CertificateChain{{to_bytes(leaf), to_bytes(issuer.der())}};
 }
 
-// The valid certificate that this very key got before, if it did.
+// The certificate that this very key got before, if it did and the certificate has most of its life before it: a later
+// request is a renewal.
 Result<std::optional<Bytes>> find_earlier_answer(const Core& core, records::CertificateKind kind,
                                                  const records::Digest& spki, const std::string& subject) {
   std::optional<Bytes> found;
@@ -158,7 +185,7 @@ Result<std::optional<Bytes>> find_earlier_answer(const Core& core, records::Cert
   TRY_VOID(core.read([&](records::Records& records) -> Result<void> {
     TRY(auto record, records.certificates().find_by_spki(kind, spki));
     if (record && record->subject == subject && record->state == records::CertificateState::issued &&
-        record->not_after > now) {
+        now - record->not_before < (record->not_after - record->not_before) / 2) {
       found = record->der;
     }
     return {};
@@ -187,7 +214,22 @@ struct EnrolledDevice {
   DeviceName name;
   pki::CertificateRequest request;
   records::Digest new_spki{};
+  records::CertificateSerial shown;
 };
+
+// Whether the device of that certificate may get another one now.
+Result<void> check_standing(records::Records& records, const DeviceName& name,
+                            const records::CertificateSerial& shown) {
+  TRY(auto record, records.certificates().find(kOnlineCa, shown));
+  if (!record || record->state != records::CertificateState::issued) {
+    return fail(Errc::unauthorized, "renewal: certificate is not in the issuance record, or revoked");
+  }
+  TRY(auto device, records.devices().find_by_name(name));
+  if (!device || (device->state != DeviceState::connected && device->state != DeviceState::claimed)) {
+    return fail(Errc::unauthorized, "renewal: the device is not connected or claimed");
+  }
+  return {};
+}
 
 Result<EnrolledDevice> check_enrolled_device(const Core& core, const records::RenewRequest& request) {
   const UnixTime now = core.clock().now();
@@ -199,33 +241,32 @@ Result<EnrolledDevice> check_enrolled_device(const Core& core, const records::Re
                                        pki::OperationalDevicePurpose{core.installation().facts().zone},
                                        pki::TimeRule::clock(now), &root_crl));
   const auto& name = verified.identity_as<DeviceName>();
-  TRY_VOID(core.read([&](records::Records& records) -> Result<void> {
-    TRY(auto record, records.certificates().find(kOnlineCa, to_record_serial(leaf.serial())));
-    if (!record || record->state != records::CertificateState::issued) {
-      return fail(Errc::unauthorized, "renewal: certificate is not in the issuance record, or revoked");
-    }
-    TRY(auto device, records.devices().find_by_name(name));
-    if (!device || (device->state != DeviceState::connected && device->state != DeviceState::claimed)) {
-      return fail(Errc::unauthorized, "renewal: the device is not connected or claimed");
-    }
-    return {};
-  }));
+  const records::CertificateSerial shown = to_record_serial(leaf.serial());
+  TRY_VOID(core.read([&](records::Records& records) { return check_standing(records, name, shown); }));
   TRY(auto csr, pki::parse_csr(request.csr));
   const records::Digest spki = crypto::sha256(csr.public_key.spki());
-  return EnrolledDevice{name, std::move(csr), spki};
+  return EnrolledDevice{name, std::move(csr), spki, shown};
+}
+
+// Requests for one key are answered one after the other, so that the second finds the certificate of the first.
+net::Task<Result<Turns::Turn>> take_turn(Core& core, records::CertificateKind kind, records::Digest spki) {
+  std::string name = fmt::format("{}/{}", std::to_underlying(kind), codec::encode_hex(spki));
+  co_return co_await core.turns().take(std::move(name), kTurnLimit);
 }
 
 net::Task<Result<records::CertificateChain>> issue_to_enrolled(Core& core, records::RenewRequest request, bool web) {
   CO_TRY(auto device, check_enrolled_device(core, request));
   const auto kind = web ? records::CertificateKind::web : records::CertificateKind::operational;
   const records::CaName& ca = web ? kWebCa : kOnlineCa;
+  CO_TRY(auto turn, co_await take_turn(core, kind, device.new_spki));
   CO_TRY(auto earlier, find_earlier_answer(core, kind, device.new_spki, device.name.get()));
   if (earlier) co_return to_chain(core, ca, *earlier);
 
   IssueOrder order = device_order(core, device.name, device.request.public_key, web);
   const UnixTime now = core.clock().now();
-  order.with_intent = [spki = device.new_spki, name = device.name.get(), kind](records::Records& records) {
-    return check_key_is_new(records, spki, name, kind);
+  order.with_intent = [device, kind](records::Records& records) -> Result<void> {
+    TRY_VOID(check_standing(records, device.name, device.shown));
+    return check_key_is_new(records, device.new_spki, device.name.get(), kind);
   };
   order.with_result = [name = device.name.get(), web, now, source = request.source](records::Records& records) {
     return append_audit(records, now, "role:gateway", web ? "device.web-certificate" : "device.renewed", name,
@@ -239,23 +280,32 @@ net::Task<Result<records::CertificateChain>> issue_to_enrolled(Core& core, recor
 
 net::Task<Result<records::CertificateChain>> enrol(Core& core, records::EnrolRequest request) {
   CO_TRY(auto applicant, check_applicant(core, request));
+  const auto kind = records::CertificateKind::operational;
+  CO_TRY(auto turn, co_await take_turn(core, kind, applicant.new_spki));
   const UnixTime now = core.clock().now();
-  const auto device = std::make_shared<std::optional<DeviceRecord>>();
-  const auto burn = [device, applicant, now, &core](records::Records& records) -> Result<void> {
-    TRY(*device, burn_factory_certificate(records, applicant, now, core.random()));
+  const auto burning = std::make_shared<Burning>();
+  const auto burn = [burning, applicant, now, &random = core.random()](records::Records& records) -> Result<void> {
+    TRY(*burning, burn_factory_certificate(records, applicant, now, random));
     return {};
   };
-  if (auto burnt = co_await core.commit(burn); !burnt) {
-    if (burnt.error().code == Errc::conflict) co_await raise_clone_alarm(core, applicant);
-    co_return std::unexpected(std::move(burnt).error());
+  CO_TRY_VOID(co_await core.commit(burn));
+  if (burning->by_another_key) {
+    co_await raise_clone_alarm(core, applicant);
+    co_return fail(Errc::conflict, "enrolment: the factory certificate is burnt, another key enrolled with it");
   }
-  const DeviceName name = *(*device)->name;
+  const DeviceName name = *burning->device.name;
   core.announce_device(applicant.identity.site, applicant.identity.serial_id);
 
-  CO_TRY(auto earlier,
-         find_earlier_answer(core, records::CertificateKind::operational, applicant.new_spki, name.get()));
+  CO_TRY(auto earlier, find_earlier_answer(core, kind, applicant.new_spki, name.get()));
   if (earlier) co_return to_chain(core, kOnlineCa, *earlier);
   IssueOrder order = device_order(core, name, applicant.new_key, false);
+  order.with_intent = [applicant, name](records::Records& records) -> Result<void> {
+    TRY(auto device, find_admissible_device(records, applicant));
+    if (device.enrolled_spki_sha256 != applicant.new_spki) {
+      return fail(Errc::unauthorized, "enrolment: the device was re-opened in the meantime");
+    }
+    return check_key_is_new(records, applicant.new_spki, name.get(), kind);
+  };
   CO_TRY(auto certificate, co_await issue_certificate(core, std::move(order)));
   co_return to_chain(core, kOnlineCa, certificate.der());
 }

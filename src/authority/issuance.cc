@@ -84,7 +84,9 @@ net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder ord
     const auto give_up = [intent](records::Records& records) {
       return records.certificates().void_intent(intent.ca, intent.serial);
     };
-    CO_TRY_VOID(co_await core.commit(give_up));
+    if (auto voided = co_await core.commit(give_up); !voided) {
+      log::warn("certificate.intent-not-voided", {{"serial", serial.hex()}, {"error", voided.error()}});
+    }
     co_return std::unexpected(std::move(certificate).error());
   }
 

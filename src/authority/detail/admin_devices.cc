@@ -293,8 +293,9 @@ AdminAnswer device_revoke(AdminCall call) {
     }
     TRY(auto certificates, certificates_of(records, device));
     std::uint64_t count = 0;
+    // An intent too: the certificate that is being signed can then no more be recorded, and is never handed out.
     for (const auto& certificate : certificates) {
-      if (certificate.state != records::CertificateState::issued) continue;
+      if (certificate.state == records::CertificateState::revoked) continue;
       TRY_VOID(records.certificates().revoke(certificate.ca, certificate.serial, call.now(),
                                              records::RevocationReason::cessation_of_operation));
       ++count;

@@ -1,0 +1,111 @@
+// An installation in one process: real signer and authority on Unix sockets, a database in memory, one factory.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "authority/authority.h"
+#include "codec/json.h"
+#include "crypto/system_random.h"
+#include "net/connect.h"
+#include "net/io.h"
+#include "net/listener.h"
+#include "net/run.h"
+#include "pki/issue.h"
+#include "records/installation_values.h"
+#include "records/role_messages.h"
+#include "signer/server.h"
+#include "store/record_database.h"
+
+// ASSERT_TRUE for coroutines.
+#define CO_ASSERT(...)                           \
+  do {                                           \
+    const bool co_assert_held = (__VA_ARGS__);   \
+    EXPECT_TRUE(co_assert_held) << #__VA_ARGS__; \
+    if (!co_assert_held) co_return;              \
+  } while (false)
+
+namespace sallyport::integration {
+
+inline constexpr UnixTime kNow{1'780'315'200};  // 2026-06-01T12:00:00Z
+inline const DnsName kZone("devices.example");
+inline const DnsName kConsole("console.example");
+inline const SiteName kSite("acme");
+inline constexpr milliseconds kCallLimit{20'000};
+
+// A device as its factory made it.
+struct Device {
+  SerialId serial_id;
+  crypto::PrivateKey factory_key = crypto::PrivateKey::generate();
+  std::optional<pki::Certificate> factory_certificate;
+};
+
+class Installation {
+ public:
+  Installation();
+  ~Installation();
+
+  net::Io& io() { return io_; }
+  ManualClock& clock() { return clock_; }
+  Random& random() { return random_; }
+  const pki::Certificate& root() const { return *root_; }
+  std::string socket(std::string_view role) const { return (folder_ / (std::string(role) + ".sock")).string(); }
+
+  // Makes the authority and begins to serve; called again, the earlier one must have been stopped.
+  void start_authority();
+  void stop_authority();
+
+  // A device that is in the ledger, unless told otherwise.
+  Device make_device(std::string_view serial_id, bool in_ledger = true);
+  void add_site(const SiteName& name, std::uint64_t quota);
+  void write(const records::RecordDatabase::Work& work);
+  void read(const records::RecordDatabase::Work& work) const;
+  records::RecordDatabase& database() { return *database_; }
+  // A root CRL of `number`, in date.
+  Bytes make_root_crl(std::uint64_t number);
+
+  // A new connection, as every role at once or as an administrator.
+  net::Task<std::shared_ptr<net::RpcPeer>> connect(std::string role);
+  net::Task<Result<records::CertificateChain>> enrol(std::shared_ptr<net::RpcPeer> gateway, const Device& device,
+                                                     crypto::PrivateKey& key);
+  net::Task<Result<records::CertificateChain>> renew(std::shared_ptr<net::RpcPeer> gateway, records::RoleMethod method,
+                                                     Bytes certificate, crypto::PrivateKey& key);
+  net::Task<Result<codec::Json>> administer(std::shared_ptr<net::RpcPeer> peer, std::string method,
+                                            codec::Json parameters, std::string tenant = {});
+
+  // The device's records.
+  records::DeviceRecord device_record(const SerialId& serial_id) const;
+  std::vector<records::CertificateRecord> operational_certificates(const SerialId& serial_id) const;
+
+ private:
+  void make_tree();
+  pki::Certificate make_ca(const std::string& name, const crypto::PublicKey& key);
+  void fill_database();
+
+  std::filesystem::path folder_;
+  ManualClock clock_{kNow};
+  crypto::SystemRandom random_;
+  net::Io io_;
+  crypto::PrivateKey root_key_ = crypto::PrivateKey::generate();
+  std::optional<pki::Certificate> root_;
+  std::map<std::string, pki::Certificate> cas_;
+  std::map<SiteName, crypto::PrivateKey> site_keys_;
+  std::map<SiteName, pki::Certificate> site_cas_;
+  std::optional<signer::Signer> signer_;
+  std::unique_ptr<records::RecordDatabase> database_;
+  std::unique_ptr<net::Listener> signer_listener_;
+  std::unique_ptr<net::Listener> role_listener_;
+  std::unique_ptr<net::Listener> admin_listener_;
+  std::unique_ptr<authority::Authority> authority_;
+};
+
+// Runs `test` on the installation's loop.
+void run(Installation& installation, net::Task<void> test);
+
+}  // namespace sallyport::integration
