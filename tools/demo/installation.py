@@ -2,6 +2,7 @@
 
 Everything lives under one folder; every process is started here and ended here by its process id.
 """
+import ctypes
 import dataclasses
 import json
 import os
@@ -47,15 +48,45 @@ def wait_for(condition, seconds, what):
         time.sleep(0.05)
 
 
-class Process:
-    """A child with its output in a file; ended by its own process id."""
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 
-    def __init__(self, name, command, log, environment=None):
+
+def end_with_parent():
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def members(session):
+    """The processes of a session that are alive, as (pid, command name)."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            head, _, rest = (entry / "stat").read_text().rpartition(")")
+        except OSError:
+            continue
+        state, _, _, of = rest.split()[:4]
+        if int(of) == session and state not in "ZX":
+            found.append((int(entry.name), head.partition("(")[2]))
+    return found
+
+
+class Process:
+    """A child in a session of its own, with its output in a file; ended by its own process id. Ends when we do."""
+
+    def __init__(self, name, command, log, environment=None, talks=False):
         self.name = name
         self.log = log
         self.output = open(log, "ab")
-        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
-                                      env={**os.environ, **(environment or {})})
+        pipe = subprocess.PIPE if talks else None
+        self.child = subprocess.Popen(command, stdin=pipe or subprocess.DEVNULL, stdout=pipe or self.output, stderr=self.output,
+                                      env={**os.environ, **(environment or {})}, start_new_session=True,
+                                      preexec_fn=end_with_parent)
+
+    def left_behind(self):
+        """What still runs of the child and of what it started."""
+        return members(self.child.pid)
 
     @property
     def pid(self):
@@ -68,6 +99,8 @@ class Process:
         """Asks the child to end, insists after STOP_SECONDS. Returns its exit status."""
         if self.running():
             self.child.send_signal(how)
+            if self.child.stdin:
+                self.child.stdin.close()
             try:
                 self.child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -90,6 +123,15 @@ class Device:
     panel: Process
     agent: Process | None = None
 
+    @property
+    def state(self):
+        return self.folder / "state"
+
+
+def is_passable(folder):
+    """Whether users other than the owner may go through every folder up to the top."""
+    return all(one.stat().st_mode & 0o001 for one in [folder, *folder.parents])
+
 
 class Installation:
     def __init__(self, programs, folder, tls_port, http_port):
@@ -106,6 +148,7 @@ class Installation:
         self.http_port = http_port
         self.server = None
         self.devices = []
+        self.ended = {}
         self.owner = "owner"
         self.passphrase_file = self._secret("root-passphrase")
         self.password_file = self._secret("owner-password")
@@ -141,21 +184,23 @@ class Installation:
     # ---- the trust: root, installation, factory
 
     def initialise(self):
-        if not (self.root / "VERSION").exists():
+        if not (self.root / "root.pem").exists():
             self.run("root", "init", "--root", self.root, "--name", "Demo", "--passphrase-file", self.passphrase_file)
         self.run("init", "--state", self.state, "--name", "Demo", "--zone", ZONE, "--console-name", CONSOLE,
                  "--root", self.root, "--root-passphrase-file", self.passphrase_file,
                  "--owner", self.owner, "--owner-password-file", self.password_file,
-                 "--address", "127.0.0.1", "--tls-port", self.tls_port, "--http-port", self.http_port)
+                 "--listen-address", "127.0.0.1", "--public-port", self.tls_port, "--tls-port", self.tls_port, "--http-port", self.http_port)
 
     def add_site(self, count=100):
+        if (self.folder / "site.permit").exists():
+            return
         self.run("factory", "init", "--factory", self.factory, "--site", SITE, "--zone", ZONE)
         signed = self.folder / "site-signed"
         self.run("root", "sign", "--root", self.root, "--in", self.factory / "to-root", "--out", signed,
-                 "--passphrase-file", self.passphrase_file, "--zone", ZONE, "--yes")
+                 "--passphrase-file", self.passphrase_file, "--yes")
         certificate = signed / f"local-ca-{SITE}.pem"
         permit = self.folder / "site.permit"
-        self.run("site", "add", SITE, "--state", self.state, "--certificate", certificate, "--count", count, "--permit-out", permit)
+        self.run("site", "add", SITE, "--state", self.state, "--certificate", certificate, "--count", count, "--out", permit)
         self.run("factory", "permit", "--factory", self.factory, "--permit", permit, "--certificate", certificate,
                  "--root-certificate", self.state / "trust" / "root.pem")
 
@@ -163,22 +208,33 @@ class Installation:
 
     def start(self):
         command = [self.sallyport, "up", "--state", str(self.state)]
-        if os.geteuid() != 0:
+        if not self.has_users_apart():
             command.append("--single-uid")
         self.server = Process("sallyport up", command, self.logs / "sallyport.log")
-        wait_for(self._answers, 20, f"port {self.tls_port} to answer")
+        wait_for(self._is_healthy, 30, "sallyport doctor to find every service healthy")
 
-    def _answers(self):
+    def has_users_apart(self):
+        """Every role gets a user of its own where we are root and those users can reach the folder."""
+        return os.geteuid() == 0 and is_passable(self.folder.resolve())
+
+    def _is_healthy(self):
         if not self.server.running():
-            raise Failed(f"sallyport up ended:\n{self.server.tail()}", "it running")
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            return probe.connect_ex(("127.0.0.1", self.tls_port)) == 0
+            raise Failed(f"sallyport up ended: {self.server.tail(1)}", "it running")
+        return self.run("doctor", "--state", self.state, "--json", check=False).returncode == 0
 
-    def make_device(self, serial_id, title, remote_access=True):
+    def pid_of(self, role):
+        """The process id of a role that the supervisor runs."""
+        for pid, _ in self.server.left_behind():
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if words[1:3] == [b"serve", role.encode()]:
+                return pid
+        raise Failed("no such process", f"serve {role} running")
+
+    def make_device(self, serial_id, title, wire=None, remote_access=True):
+        """A device with its panel; its way to the relay may lead over a watched wire. Made anew, or as it was kept."""
         folder = self.folder / serial_id
         folder.mkdir(exist_ok=True)
-        port_file = self.folder / f"{serial_id}.port"
+        port_file = folder / "panel-port"
         port_file.unlink(missing_ok=True)
         panel_program = pathlib.Path(__file__).with_name("machine_panel.py")
         panel = Process(f"panel of {serial_id}", [sys.executable, str(panel_program), "--name", title, "--port-file", str(port_file)],
@@ -186,19 +242,20 @@ class Installation:
         wait_for(port_file.exists, 10, "the panel to listen")
         device = Device(serial_id, title, folder, int(port_file.read_text()), panel)
         self.devices.append(device)
-        state = folder / "state"
-        if not (state / "VERSION").exists():
-            self.run("init", "--state", state, "--serial-id", serial_id, "--site", SITE, "--zone", ZONE,
-                     "--root-certificate", self.state / "trust" / "root.pem", "--csr-out", folder / "factory.csr",
-                     "--relay-address", f"127.0.0.1:{self.tls_port}", "--http-address", f"127.0.0.1:{self.http_port}",
-                     "--service", f"panel=http:127.0.0.1:{device.panel_port}", "--remote-access", "on" if remote_access else "off",
-                     program=self.agent_program)
+        tls_port, http_port = (wire.port("tls"), wire.port("http")) if wire else (self.tls_port, self.http_port)
+        self.run("init", "--state", device.state, "--serial-id", serial_id, "--site", SITE, "--zone", ZONE,
+                 "--root-certificate", self.state / "trust" / "root.pem", "--csr-out", folder / "factory.csr",
+                 "--relay-address", f"127.0.0.1:{tls_port}", "--http-address", f"127.0.0.1:{http_port}",
+                 "--service", f"panel=http:127.0.0.1:{device.panel_port}", "--remote-access", "on" if remote_access else "off",
+                 program=self.agent_program)
         return device
 
     def issue_factory_certificate(self, device):
         certificate = device.folder / "factory.pem"
+        if certificate.exists():
+            return certificate
         self.run("factory", "issue", "--factory", self.factory, "--csr", device.folder / "factory.csr", "--out", certificate)
-        self.run("init", "--state", device.folder / "state", "--certificate", certificate, program=self.agent_program)
+        self.run("init", "--state", device.state, "--certificate", certificate, program=self.agent_program)
         return certificate
 
     def import_ledger(self):
@@ -207,17 +264,17 @@ class Installation:
         self.run("site", "import", SITE, "--ledger", ledger, "--state", self.state)
 
     def start_agent(self, device):
-        device.agent = Process(f"agent of {device.serial_id}", [self.agent_program, "run", "--state", str(device.folder / "state")],
+        device.agent = Process(f"agent of {device.serial_id}", [self.agent_program, "run", "--state", str(device.state)],
                                self.logs / f"{device.serial_id}-agent.log")
 
     def agent_status(self, device):
-        done = self.run("status", "--state", device.folder / "state", "--json", program=self.agent_program, check=False)
+        done = self.run("status", "--state", device.state, "--json", program=self.agent_program, check=False)
         if done.returncode != 0:
             return {}
         return json.loads(done.stdout)
 
     def claim_code(self, device):
-        done = self.run("claim-code", "--state", device.folder / "state", program=self.agent_program, check=False)
+        done = self.run("claim-code", "--state", device.state, program=self.agent_program, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def device(self, serial_id):
@@ -226,13 +283,27 @@ class Installation:
                 return record
         return None
 
+    def claim(self, device):
+        """Claims by the command line and switches remote access on, unless that was done before."""
+        record = self.device(device.serial_id)
+        if record["state"] == "connected":
+            code = wait_for(lambda: self.claim_code(device), 10, "the device to show its claim code")
+            self.run("device", "claim", device.serial_id, "--code", code, "--alias", device.title, "--state", self.state)
+        if not record["remote_access"]:
+            self.run("device", "remote-access", device.serial_id, "on", "--state", self.state)
+
+    def send(self, device, stream, values):
+        """Hands values to the agent; True once it has acknowledged that they are on disk."""
+        lines = "".join(json.dumps({"value": value}) + "\n" for value in values)
+        command = [self.agent_program, "send", "--state", str(device.state), "--stream", stream]
+        return subprocess.run(command, input=lines, capture_output=True, text=True, timeout=30).returncode == 0
+
+    def processes(self):
+        found = [process for device in self.devices for process in (device.agent, device.panel) if process]
+        return found + ([self.server] if self.server else [])
+
     def stop(self):
         """Ends everything that was started here; returns the exit statuses by name."""
-        ended = {}
-        for device in self.devices:
-            for process in (device.agent, device.panel):
-                if process:
-                    ended[process.name] = process.stop()
-        if self.server:
-            ended[self.server.name] = self.server.stop()
-        return ended
+        for process in self.processes():
+            self.ended[process.name] = process.stop()
+        return self.ended

@@ -11,6 +11,7 @@ import json
 import math
 import pathlib
 import secrets
+import signal
 import threading
 import time
 import urllib.parse
@@ -187,6 +188,7 @@ def main():
         temporary.write_text(f"{server.server_address[1]}\n")
         temporary.replace(arguments.port_file)
     print(f"{arguments.name}: http://127.0.0.1:{server.server_address[1]}/", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
