@@ -107,7 +107,8 @@ Api::Answer Api::run(const Route& route, http::Request request, std::string sour
     if (changes) CO_TRY_VOID(check_csrf(request, call.session));
     CO_TRY_VOID(check_role(call.session.role, route.least));
   }
-  CO_TRY(call.parameters, changes ? read_body(request.body, route.fields) : read_query(request.query(), route.fields));
+  CO_TRY(call.parameters,
+         changes ? parse_body(request.body, route.fields) : parse_query(request.query(), route.fields));
   for (const auto& [name, value] : request.params) call.parameters.insert_or_assign(name, value);
   if (route.is_dangerous && !sessions_.is_stepped_up(call.session)) {
     co_return fail(Errc::unauthorized, "step-up-required: give your password again, then repeat this");

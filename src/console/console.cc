@@ -1,6 +1,7 @@
 #include "console/console.h"
 
 #include "base/log.h"
+#include "console/admissions.h"
 #include "console/api.h"
 #include "console/static_files.h"
 #include "http/server.h"
@@ -20,18 +21,6 @@ net::RpcLinkOptions telemetry_options(std::string path) {
   options.rpc.max_frame = kMaxTelemetryAnswer;
   return options;
 }
-
-// Counts one for as long as it lives.
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
-  ~Counted() { --count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::size_t& count_;
-};
 
 }  // namespace
 
@@ -62,7 +51,7 @@ struct Console::State {
   Api api;
   http::Server server;
   std::shared_ptr<crypto::TlsContext> tls;
-  std::size_t connections = 0;
+  Admissions admissions{kMaxConnections, kMaxConnectionsPerSource};
 };
 
 rolelink::Events Console::State::link_events() {
@@ -111,8 +100,9 @@ void Console::State::use_identity(crypto::TlsIdentity identity) {
 
 net::Task<void> Console::State::serve_connection(net::HandedOver connection) {
   const auto context = tls;
-  if (!connection.is_tls || !context || connections >= kMaxConnections) co_return;
-  const Counted counted(connections);
+  if (!connection.is_tls || !context) co_return;
+  const auto place = admissions.admit(connection.stream->peer().address.host);
+  if (!place) co_return;
   auto stream = co_await net::tls_accept(std::move(connection.stream), context, kHandshakeLimit);
   if (stream) co_await server.serve(*std::move(stream));
 }

@@ -24,6 +24,7 @@ struct Settings {
 };
 
 inline constexpr std::size_t kMaxConnections = 4'096;
+inline constexpr std::size_t kMaxConnectionsPerSource = 256;
 
 // One thread. Borrows clock and random for its lifetime.
 class Console {

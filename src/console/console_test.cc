@@ -222,6 +222,22 @@ TEST_F(ConsoleTest, UnknownPathsAndVerbsAreProblems) {
   EXPECT_EQ(problem_of(send(deletion)), "method-not-allowed");
 }
 
+TEST_F(ConsoleTest, OneSourceHoldsSoManyConnectionsAndNoMore) {
+  std::vector<net::StreamPtr> held;
+  for (std::size_t i = 0; i < kMaxConnectionsPerSource; ++i) {
+    auto stream = connect();
+    ASSERT_TRUE(stream) << i;
+    held.push_back(*std::move(stream));
+  }
+  EXPECT_FALSE(connect());
+  held.back()->close();
+  held.pop_back();
+  const net::Deadline limit(kSoon);
+  bool is_let_in = false;
+  while (!is_let_in && !limit.passed()) is_let_in = connect().has_value();
+  EXPECT_TRUE(is_let_in) << "a connection that has ended makes room";
+}
+
 TEST_F(ConsoleTest, ShowsItsCertificateForItsNamesAlone) {
   EXPECT_TRUE(connect("console.example"));
   EXPECT_TRUE(connect("api.console.example"));

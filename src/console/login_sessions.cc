@@ -52,21 +52,22 @@ net::Task<Result<Json>> LoginSessions::call(std::string method, Json parameters,
   co_return codec::parse_json(as_text(bytes), {.size = records::kMaxRoleMessage});
 }
 
-Result<void> LoginSessions::take_try(const std::string& key) {
-  std::vector<Instant>& failures = failures_[key];
-  std::erase_if(failures, [&](Instant at) { return clock_.monotonic() - at >= kLoginWindow; });
-  if (failures.size() >= kLoginTries)
-    return fail(Errc::overloaded, "too-many-requests: too many failed logins, wait a while");
+Result<void> LoginSessions::take_try(const std::string& key, std::size_t most) {
+  const auto is_old = [&](Instant at) { return clock_.monotonic() - at >= kLoginWindow; };
+  if (tries_.size() >= kMaxRemembered && !tries_.contains(key)) {
+    std::erase_if(tries_, [&](const auto& entry) { return entry.second.empty() || is_old(entry.second.back()); });
+    if (tries_.size() >= kMaxRemembered) tries_.erase(tries_.begin());
+  }
+  std::vector<Instant>& tries = tries_[key];
+  std::erase_if(tries, is_old);
+  if (tries.size() >= most) return fail(Errc::overloaded, "too-many-requests: too many failed logins, wait a while");
+  tries.push_back(clock_.monotonic());
   return {};
 }
 
-void LoginSessions::count_failure(const std::string& key) {
-  if (failures_.size() >= kMaxRemembered) {
-    std::erase_if(failures_, [&](const auto& entry) {
-      return entry.second.empty() || clock_.monotonic() - entry.second.back() >= kLoginWindow;
-    });
-  }
-  failures_[key].push_back(clock_.monotonic());
+void LoginSessions::give_back(const std::string& key) {
+  const auto found = tries_.find(key);
+  if (found != tries_.end() && !found->second.empty()) found->second.pop_back();
 }
 
 net::Task<Result<std::string>> LoginSessions::hash(std::string password) {
@@ -82,12 +83,29 @@ net::Task<Result<std::string>> LoginSessions::hash(std::string password) {
   co_return *out;
 }
 
-net::Task<Result<Json>> LoginSessions::check_password(std::string login, std::string password, std::string source) {
+net::Task<Result<void>> LoginSessions::check_password(std::string login, std::string password, std::string source) {
   // The account's counter is per source too, so that nobody can lock a person out from elsewhere.
   const std::string account = "account " + login + " from " + source;
   const std::string place = "source " + source;
-  CO_TRY_VOID(take_try(account));
-  CO_TRY_VOID(take_try(place));
+  CO_TRY_VOID(take_try(place, kSourceTries));
+  if (auto taken = take_try(account, kLoginTries); !taken) {
+    give_back(place);
+    co_return taken;
+  }
+  auto checked = co_await compare_password(std::move(login), std::move(password), std::move(source));
+  if (checked) {
+    tries_.erase(account);
+    give_back(place);
+  } else if (checked.error().code != Errc::unauthorized) {
+    give_back(account);
+    give_back(place);
+  }
+  co_return checked;
+}
+
+net::Task<Result<void>> LoginSessions::compare_password(std::string login, std::string password, std::string source) {
+  const auto place = checks_.admit(source);
+  if (!place) co_return fail(Errc::overloaded, "unavailable: too many logins at once");
   if (decoy_hash_.empty()) {
     CO_TRY(decoy_hash_, co_await hash(codec::encode_hex(random_.bytes(16))));
   }
@@ -104,17 +122,9 @@ net::Task<Result<Json>> LoginSessions::check_password(std::string login, std::st
   }
   const auto secret = std::make_shared<const SecretBytes>(std::string_view(password));
   const auto work = [secret, hash_text] { return verify_password(secret->expose(), hash_text); };
-  if (checks_ >= kMaxPasswordChecks) co_return fail(Errc::overloaded, "unavailable: too many logins at once");
-  ++checks_;
   const auto checked = co_await net::run_blocking(work);
-  --checks_;
-  if (!checked || !known) {
-    count_failure(account);
-    count_failure(place);
-    co_return std::unexpected(refused());
-  }
-  failures_.erase(account);
-  co_return *std::move(user);
+  if (!checked || !known) co_return std::unexpected(refused());
+  co_return Result<void>{};
 }
 
 net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::log_in(std::string login, std::string password,
@@ -122,7 +132,7 @@ net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::log_in(std::string log
   if (!records::check_login_grammar(login) || password.empty() || password.size() > kMaxPassword) {
     co_return std::unexpected(refused());
   }
-  CO_TRY(auto user, co_await check_password(login, std::move(password), source));
+  CO_TRY_VOID(co_await check_password(login, std::move(password), source));
   Session session;
   session.login = login;
   session.csrf = codec::encode_hex(random_.bytes(32));

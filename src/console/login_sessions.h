@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "codec/json.h"
+#include "console/admissions.h"
 #include "records/role_messages.h"
 #include "records/user_record.h"
 #include "rolelink/role_link.h"
@@ -16,11 +17,14 @@ namespace sallyport::console {
 
 inline constexpr seconds kSessionLife{12 * 3'600};
 inline constexpr seconds kStepUpLife{300};
-inline constexpr std::size_t kLoginTries = 10;  // failed ones per account and per source within kLoginWindow
+// Failed ones within kLoginWindow, those under way counted too.
+inline constexpr std::size_t kLoginTries = 10;   // per account and source
+inline constexpr std::size_t kSourceTries = 50;  // per source, whatever the account: several people share an address
 inline constexpr seconds kLoginWindow{900};
 inline constexpr std::size_t kMaxRemembered = 100'000;
-inline constexpr std::size_t kMaxPasswordChecks =
-    64;  // waiting for a core; each takes kPasswordMemoryKiB when it has one
+// Waiting for a core, or having one; each takes kPasswordMemoryKiB then.
+inline constexpr std::size_t kMaxPasswordChecks = 64;
+inline constexpr std::size_t kMaxPasswordChecksPerSource = 16;
 inline constexpr std::string_view kCookie = "__Host-session";
 
 struct Session {
@@ -61,20 +65,23 @@ class LoginSessions {
   net::Task<Result<codec::Json>> call(std::string method, codec::Json parameters, std::string source);
 
  private:
-  net::Task<Result<codec::Json>> check_password(std::string login, std::string password, std::string source);
+  net::Task<Result<void>> check_password(std::string login, std::string password, std::string source);
+  // The same without counting.
+  net::Task<Result<void>> compare_password(std::string login, std::string password, std::string source);
   // Keeps a session under a new id.
   net::Task<Result<LoggedIn>> draw_session(Session session, std::string source);
-  Result<void> take_try(const std::string& key);
+  // Counts a try before it is made, so that tries side by side do not pass a limit together.
+  Result<void> take_try(const std::string& key, std::size_t most);
+  void give_back(const std::string& key);
   void remember_step_up(const records::Digest& token);
-  void count_failure(const std::string& key);
 
   const Clock& clock_;
   Random& random_;
   rolelink::RoleLink& link_;
   std::string decoy_hash_;  // what an unknown login's password is checked against
-  std::map<std::string, std::vector<Instant>> failures_;
+  std::map<std::string, std::vector<Instant>> tries_;
   std::map<records::Digest, Instant> stepped_up_;
-  std::size_t checks_ = 0;
+  Admissions checks_{kMaxPasswordChecks, kMaxPasswordChecksPerSource};
 };
 
 }  // namespace sallyport::console

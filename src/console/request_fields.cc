@@ -66,7 +66,7 @@ Result<Json> query_value(const Field& field, const std::string& text) {
 
 }  // namespace
 
-Result<Json::Object> read_body(ByteView body, std::span<const Field> fields) {
+Result<Json::Object> parse_body(ByteView body, std::span<const Field> fields) {
   Json::Object members;
   if (!body.empty()) {
     const auto parsed = codec::parse_json(as_text(body), kBodyLimits);
@@ -77,7 +77,7 @@ Result<Json::Object> read_body(ByteView body, std::span<const Field> fields) {
   return members;
 }
 
-Result<Json::Object> read_query(std::string_view query, std::span<const Field> fields) {
+Result<Json::Object> parse_query(std::string_view query, std::span<const Field> fields) {
   const auto form = http::parse_form(query);
   if (!form) return fail(Errc::malformed, "invalid-request: the query is not of the right form");
   Json::Object members;

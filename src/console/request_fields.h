@@ -26,8 +26,8 @@ struct Field {
 // twice, of another type or outside its limits.
 //
 // An empty body is an empty object.
-Result<codec::Json::Object> read_body(ByteView body, std::span<const Field> fields);
+Result<codec::Json::Object> parse_body(ByteView body, std::span<const Field> fields);
 // `query` is what follows '?'.
-Result<codec::Json::Object> read_query(std::string_view query, std::span<const Field> fields);
+Result<codec::Json::Object> parse_query(std::string_view query, std::span<const Field> fields);
 
 }  // namespace sallyport::console

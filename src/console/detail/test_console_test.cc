@@ -154,14 +154,18 @@ std::string TestAuthority::add_session(const std::string& login) {
 
 namespace {
 
+net::Task<Result<Bytes>> answer_telemetry(std::vector<std::string>& questions, Bytes request) {
+  questions.emplace_back(as_text(request));
+  co_return to_bytes(R"({"streams":[],"stream":null,"items":[]})");
+}
+
 net::Task<void> serve_telemetry(net::Listener& listener, std::vector<std::string>& questions) {
   for (;;) {
     auto stream = co_await listener.accept(net::Deadline::never());
     if (!stream) co_return;
     net::RpcOptions options;
-    options.on_request = [&questions](Bytes request, const net::Caller&) -> net::Task<Result<Bytes>> {
-      questions.emplace_back(as_text(request));
-      co_return to_bytes(R"({"streams":[],"stream":null,"items":[]})");
+    options.on_request = [&questions](Bytes request, const net::Caller&) {
+      return answer_telemetry(questions, std::move(request));
     };
     net::spawn(co_await net::current_executor(), net::serve_rpc(*std::move(stream), std::move(options)), "telemetry");
   }
