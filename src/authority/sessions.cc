@@ -33,12 +33,14 @@ Bytes id_bytes(const tunnel::GrantId& id) {
 
 void announce(Core& core, const AccessSessionRecord& session) {
   codec::Json shown;
+  std::string tenant;
   const auto read = core.read([&](Records& records) -> Result<void> {
     TRY(auto device, records.devices().find_by_name(session.device));
+    if (device) tenant = device->tenant;
     shown = access_session_json(session, device ? &*device : nullptr);
     return {};
   });
-  if (read) core.announce("session", shown);
+  if (read) core.feed().announce("session", tenant, shown);
 }
 
 tunnel::AccessGrant draft_grant(Core& core, const GrantOrder& order) {
