@@ -162,7 +162,8 @@ TEST(Document, NamesThePlaceOfASyntaxError) {
   };
   for (const Case& c :
        {Case{"a = \n", "relay.toml:1:5: "}, Case{"a = 1\na = 2\n", "relay.toml:2:"}, Case{"\n\n[x\n", "relay.toml:3:"},
-        Case{"a = \"\xFF\"\n", "relay.toml:1:"}, Case{"a = 99999999999999999999\n", "relay.toml:1:"}}) {
+        Case{"a = \"\xFF\"\n", "relay.toml:1:"}, Case{"a = 99999999999999999999\n", "relay.toml:1:"},
+        Case{"[[[", "relay.toml:1:"}, Case{"[\x7F]\n", "relay.toml:1:"}}) {
     const auto parsed = Document::parse(c.text, "relay.toml");
     ASSERT_FALSE(parsed) << c.text;
     EXPECT_EQ(parsed.error().code, Errc::malformed);
