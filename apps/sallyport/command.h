@@ -121,7 +121,7 @@ Option json_option();
 
 // TRY for a Try: binds the value, or returns the Failure from the enclosing command.
 #define CLI_TRY(declaration, ...) CLI_TRY_NAMED_(SALLYPORT_CONCAT(try_outcome_, __COUNTER__), declaration, __VA_ARGS__)
-#define CLI_TRY_NAMED_(name, declaration, ...)                    \
-  auto name = (__VA_ARGS__);                                      \
-  if (!name) return ::std::unexpected(std::move(name).error());   \
+#define CLI_TRY_NAMED_(name, declaration, ...)                  \
+  auto name = (__VA_ARGS__);                                    \
+  if (!name) return ::std::unexpected(std::move(name).error()); \
   declaration = *std::move(name)

@@ -14,16 +14,18 @@
 
 namespace sallyport::cli {
 
+// Ends in the opposite order: the threads of the database before the loop that they call back to, and the loop, with
+// the tasks that still wait in it, last.
 struct OfflineAuthority::State {
   State(std::unique_ptr<records::RecordDatabase> records, signer::Signer keys, const std::string& socket,
         Environment& environment)
-      : database(std::move(records)),
-        signer(std::move(keys)),
+      : signer(std::move(keys)),
+        database(std::move(records)),
         core(io.executor(), *database, environment.clock, environment.random, socket) {}
 
-  std::unique_ptr<records::RecordDatabase> database;
-  signer::Signer signer;
   net::Io io;
+  signer::Signer signer;
+  std::unique_ptr<records::RecordDatabase> database;
   std::unique_ptr<net::Listener> listener;
   authority::Core core;
 };
