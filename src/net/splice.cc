@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -17,6 +18,8 @@ namespace sallyport::net {
 namespace asio = boost::asio;
 
 namespace {
+
+constexpr std::size_t kLeastPipe = 64 * 1024;
 
 #ifdef SALLYPORT_LEAKY_RELAY
 // A relay that betrays its users, made to show that the search for their bytes would find them (tests/e2e). No product
@@ -38,9 +41,11 @@ bool would_block(int cause) {
 std::optional<Pipe> make_pipe_of(std::size_t bytes) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) return std::nullopt;
-  // Less than asked for still works.
+  Pipe pipe{.read_end = Descriptor(ends[0]), .write_end = Descriptor(ends[1])};
+  // Less than asked for still works, but a user over his share gets pipes of two pages, which cost more than copying.
   static_cast<void>(::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(bytes)));
-  return Pipe{.read_end = Descriptor(ends[0]), .write_end = Descriptor(ends[1])};
+  if (::fcntl(ends[1], F_GETPIPE_SZ) < static_cast<int>(std::min(bytes, kLeastPipe))) return std::nullopt;
+  return pipe;
 }
 
 void reset_socket(asio::posix::stream_descriptor& socket) {

@@ -78,6 +78,7 @@ class TlsStream final : public Stream {
   const PeerInfo& peer() const override { return peer_; }
   Executor executor() const override { return readiness_.executor(); }
   const crypto::TlsSession& session() const { return session_; }
+  void forget_peer_chain() { std::vector<Bytes>().swap(peer_.tls_chain); }
 
  private:
   Task<Result<void>> wait(crypto::TlsWant want, Deadline deadline) {
@@ -110,6 +111,10 @@ Task<Result<StreamPtr>> tls_connect(StreamPtr lower, std::shared_ptr<crypto::Tls
 
 Task<Result<StreamPtr>> tls_accept(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context, Deadline deadline) {
   return open(std::move(lower), std::move(context), {}, deadline);
+}
+
+void forget_peer_chain(Stream& stream) {
+  if (auto* tls = dynamic_cast<TlsStream*>(&stream)) tls->forget_peer_chain();
 }
 
 Result<Bytes> export_keying_material(const Stream& stream, std::string_view label, std::size_t length) {

@@ -15,6 +15,10 @@ Task<Result<StreamPtr>> tls_connect(StreamPtr lower, std::shared_ptr<crypto::Tls
                                     std::string server_name, Deadline deadline);
 Task<Result<StreamPtr>> tls_accept(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context, Deadline deadline);
 
+// Frees the peer's certificates, which peer() shows until then, once they have been looked at: a server of many idle
+// connections needs the memory. Nothing happens for any other stream.
+void forget_peer_chain(Stream& stream);
+
 // RFC 8446 §7.5 exporter and the stapled OCSP answer of a stream that tls_connect or tls_accept made; Errc::conflict
 // for any other.
 Result<Bytes> export_keying_material(const Stream& stream, std::string_view label, std::size_t length);

@@ -253,6 +253,7 @@ net::Task<Result<void>> Entrance::State::open_control(std::shared_ptr<State> sel
                                                       DeviceName device) {
   CO_TRY(auto stream, co_await shake_hands(self, std::move(lower), self->control));
   CO_TRY(auto certificate, self->inside.check.take_verified(stream->peer().tls_chain.front()));
+  net::forget_peer_chain(*stream);
   if (certificate.name != device) co_return fail(Errc::unauthorized, "control: certificate is another device's");
   CO_TRY_VOID(co_await self->inside.check.confirm(certificate));
   if (self->closed || !self->inside.link.has_lease()) co_return fail(Errc::unavailable, "control: no lease");
