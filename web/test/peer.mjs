@@ -263,7 +263,7 @@ const operations = {
     const label = base32Name(randomBytes(8).toString("hex"), 16);
     return [201, {
       grant_id: randomBytes(16).toString("hex"), label, url: `https://${label}.${device.name}.${zone}:${this.port}/.sallyport/enter`,
-      secret: randomBytes(32).toString("hex"), expires: iso(Date.now() + 300_000),
+      secret: randomBytes(32).toString("base64url"), expires: iso(Date.now() + 300_000),
     }];
   },
   claimDevice({ body }) {

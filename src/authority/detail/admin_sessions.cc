@@ -42,7 +42,6 @@ AdminAnswer grant_create(AdminCall call) {
   GrantOrder order;
   order.service = service;
   order.login = call.request.actor;
-  order.tenant = call.request.tenant;
   if (const Json* session = call.parameters.find("login_session")) {
     CO_TRY(auto hex, session->text());
     CO_TRY(auto bytes, codec::decode_hex(hex));
@@ -61,6 +60,7 @@ AdminAnswer grant_create(AdminCall call) {
     TRY(auto device, records.devices().find_by_name(name));
     if (!device || !call.may_see(device->tenant)) return fail(Errc::not_found, "not-found: no such device");
     order.device = *device;
+    order.tenant = device->tenant;
     return check_reachable(call.core, *device, service, kind);
   }));
   CO_TRY(auto granted, co_await create_grant(call.core, std::move(order)));
@@ -71,7 +71,8 @@ AdminAnswer grant_create(AdminCall call) {
                    {"host", host.get()},
                    {"url", tunnel::encode_origin(host, facts.public_port) + "/.sallyport/enter"},
                    {"expires", to_iso8601(granted.grant.expires)}};
-  if (granted.entry_secret) out.emplace("secret", codec::encode_hex(granted.entry_secret->expose()));
+  // As the entry form carries it (docs/protocol/tunnel.md).
+  if (granted.entry_secret) out.emplace("secret", codec::encode_base64url(granted.entry_secret->expose()));
   co_return Json(std::move(out));
 }
 

@@ -14,7 +14,7 @@ export const access = {
     holds(new RegExp(`^[a-z2-7]{16}\\.${peer.devices[0].name}\\.devices\\.localhost$`).test(entry.host), `host ${entry.host}`);
     same(entry.origin, peer.origin, "Origin");
     same(entry.type, "application/x-www-form-urlencoded", "type of the form");
-    holds(/^secret=[0-9a-f]{64}$/.test(entry.body), "the body is the secret alone");
+    holds(/^secret=[A-Za-z0-9_-]{43}$/.test(entry.body), "the body is the secret alone");
     same(await opened.evaluate(() => window.opener), null, "opener");
   },
 
