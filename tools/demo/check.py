@@ -374,7 +374,7 @@ def telemetry_durable(world):
                 os.kill(there.pid_of("gateway"), signal.SIGKILL)
             else:
                 device.agent.stop(signal.SIGKILL)
-                there.start_agent(device)
+                there.bring_back(device)
     finally:
         producer.enough.set()
         producer.join(60)

@@ -267,6 +267,14 @@ class Installation:
         device.agent = Process(f"agent of {device.serial_id}", [self.agent_program, "run", "--state", str(device.state)],
                                self.logs / f"{device.serial_id}-agent.log")
 
+    def bring_back(self, device):
+        """Starts the agent again, as an init system would, until it runs: a `send` may hold its folder for a moment."""
+        def runs():
+            if device.agent is None or not device.agent.running():
+                self.start_agent(device)
+            return self.agent_status(device).get("running")
+        wait_for(runs, 20, f"the agent of {device.serial_id} to run again")
+
     def agent_status(self, device):
         done = self.run("status", "--state", device.state, "--json", program=self.agent_program, check=False)
         if done.returncode != 0:
