@@ -91,15 +91,32 @@ namespace {
 
 using ResultSignature = void(Result<void>);
 
-// Posts the completion to the loop that the waiting coroutine runs on.
+// A coroutine that waits, with what keeps its loop running meanwhile.
+template <class Handler>
+struct Waiting {
+  using Executor = asio::associated_executor_t<Handler>;
+  explicit Waiting(Handler waiting)
+      : handler(std::move(waiting)), executor(asio::get_associated_executor(handler)), work(executor) {}
+  Handler handler;
+  Executor executor;
+  asio::executor_work_guard<Executor> work;
+};
+
+// Posts the completion to the loop that the waiting coroutine runs on. The callback holds nothing of the loop once it
+// was called: its caller may keep it on another thread for longer than the loop lives.
 struct StartCallback {
   template <class Handler>
   void operator()(Handler handler, std::function<void(std::function<void(Result<void>)>)> start) const {
-    auto shared = std::make_shared<Handler>(std::move(handler));
-    auto executor = asio::get_associated_executor(*shared);
-    auto work = asio::make_work_guard(executor);
-    start([shared, executor, work](Result<void> result) {
-      asio::post(executor, [shared, outcome = std::move(result)]() mutable { (*shared)(std::move(outcome)); });
+    auto slot =
+        std::make_shared<std::unique_ptr<Waiting<Handler>>>(std::make_unique<Waiting<Handler>>(std::move(handler)));
+    start([slot](Result<void> result) {
+      std::shared_ptr<Waiting<Handler>> waiting = std::move(*slot);
+      SALLYPORT_CHECK(waiting != nullptr);
+      const auto executor = waiting->executor;
+      asio::post(executor, [waiting = std::move(waiting), outcome = std::move(result)]() mutable {
+        const auto resumed = std::move(waiting);
+        resumed->handler(std::move(outcome));
+      });
     });
   }
 };
