@@ -1,0 +1,147 @@
+"""An installation with devices for an end-to-end script: real programs, free ports, everything below one temporary folder
+and ended by process id. The pieces are those of tools/demo.
+
+    with Stage(cases.arguments().build) as stage:
+        sys.exit(cases.run(globals(), stage))
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools" / "demo"))
+
+from installation import CONSOLE, SITE, ZONE, Installation, free_port, members, wait_for  # noqa: E402, F401
+
+from cases import Failed, want  # noqa: E402, F401
+
+ENROLMENT_SECONDS = 40
+COME_BACK_SECONDS = 30
+
+
+class Stage:
+    def __init__(self, build, programs=None):
+        self.build = pathlib.Path(build)
+        self.programs = programs or self.build / "apps"
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-e2e-"))
+        self.folder.chmod(0o755)
+        self.there = None
+        self.closing = []
+
+    def __enter__(self):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        return self
+
+    def __exit__(self, *_):
+        for close in reversed(self.closing):
+            close()
+        if self.there:
+            self.there.stop()
+        if os.environ.get("SALLYPORT_KEEP"):
+            print(f"# kept {self.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def set_up(self):
+        """Root, installation, factory; every service healthy."""
+        self.there = Installation(self.programs, self.folder, free_port(), free_port())
+        self.there.initialise()
+        self.there.add_site()
+        self.there.start()
+        return self.there
+
+    def make_devices(self, *serial_ids, wire=None):
+        """Factory-fresh devices whose ledger is in. Their agents do not run yet."""
+        devices = [self.there.make_device(serial_id, serial_id.title(), wire=wire) for serial_id in serial_ids]
+        for device in devices:
+            self.there.issue_factory_certificate(device)
+        self.there.import_ledger()
+        return devices
+
+    def bring_online(self, *devices, claim=True):
+        """Starts the agents and waits until every device is online, and claimed if asked."""
+        for device in devices:
+            self.there.start_agent(device)
+        for device in devices:
+            self.wait_online(device, ENROLMENT_SECONDS)
+            if claim:
+                self.there.claim(device)
+                self.wait_online(device, ENROLMENT_SECONDS)
+
+    def wait_online(self, device, seconds=COME_BACK_SECONDS):
+        def come():
+            record = self.there.device(device.serial_id)
+            return record if record and record["online"] else None
+
+        return wait_for(come, seconds, f"{device.serial_id} online; its agent says: {device.agent.tail(2)}")
+
+    def restart_agent(self, device):
+        if device.agent:
+            device.agent.stop()
+        device.log_start = pathlib.Path(device.agent.log).stat().st_size if device.agent else 0
+        self.there.start_agent(device)
+        wait_for(lambda: "agent.running" in self.agent_log(device), 10, "the agent to run")
+
+    def agent_log(self, device):
+        """What the agent has said since restart_agent."""
+        with open(device.agent.log, "rb") as file:
+            file.seek(getattr(device, "log_start", 0))
+            return file.read().decode(errors="replace")
+
+    def kill_role(self, role):
+        """kill -9 of a role; returns once the supervisor has another that is healthy."""
+        old = self.there.pid_of(role)
+        os.kill(old, signal.SIGKILL)
+        self.wait_role(role, old)
+
+    def wait_role(self, role, old):
+        def back():
+            return any(pid != old for pid in self.pids_of(role))
+
+        wait_for(back, COME_BACK_SECONDS, f"the supervisor to start {role} again")
+        wait_for(self.is_healthy, COME_BACK_SECONDS, f"every service healthy after {role} was killed")
+
+    def is_healthy(self):
+        return self.there.run("doctor", "--state", self.there.state, "--json", check=False).returncode == 0
+
+    def pids_of(self, role):
+        """The processes of a role; several for a relay with several workers."""
+        found = []
+        for pid, _ in self.there.server.left_behind():
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[1:3] == [b"serve", role.encode()]:
+                found.append(pid)
+        return found
+
+    def audit(self, prefix=""):
+        arguments = ["audit", "list", "--state", self.there.state, "--limit", "1000"]
+        if prefix:
+            arguments += ["--action", prefix]
+        return self.there.read(*arguments)["entries"]
+
+    def server_certificate(self, name):
+        """The certificate that a server of the installation shows now, DER."""
+        import ssl
+        context = ssl.create_default_context(cafile=str(self.there.state / "trust" / "server-ca.twin.pem"))
+        with socket.create_connection(("127.0.0.1", self.there.tls_port), timeout=10) as plain:
+            with context.wrap_socket(plain, server_hostname=name) as secured:
+                return secured.getpeercert(binary_form=True)
+
+
+def tool(*command, given=None, seconds=60):
+    done = subprocess.run([str(word) for word in command], input=given, capture_output=True, timeout=seconds, check=False)
+    want(done.returncode == 0, f"{command[0]}: found {(done.stderr or done.stdout).decode(errors='replace').strip()[-300:]}, want success")
+    return done.stdout
+
+
+def pretty(value):
+    return json.dumps(value)[:300]
