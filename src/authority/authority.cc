@@ -1,11 +1,14 @@
 #include "authority/authority.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "authority/administration.h"
 #include "authority/enrolment.h"
 #include "authority/issuance.h"
 #include "authority/sessions.h"
+#include "authority/snapshot_builder.h"
 #include "base/log.h"
 #include "pki/csr.h"
 
@@ -60,6 +63,7 @@ struct Authority::Connection {
   std::set<std::string> roles;
   bool administrator = false;
   uid_t uid = 0;
+  bool subscribing = false;  // once, whatever comes of it
   std::optional<Feed::SubscriberId> subscriber;
   std::uint32_t instance = 0;
 };
@@ -74,7 +78,6 @@ net::Task<Result<void>> Authority::start() {
   CO_TRY_VOID(core_.reload_installation());
   CO_TRY_VOID(co_await void_unfinished_intents(core_));
   CO_TRY_VOID(co_await close_orphaned_sessions(core_));
-  net::spawn(executor_, core_.feed().keep_leases(), "authority.leases");
   net::spawn(executor_, keep_sessions_for_ever(), "authority.sessions");
   co_return Result<void>{};
 }
@@ -139,18 +142,12 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
   }
   switch (static_cast<RoleMethod>(method)) {
     case RoleMethod::subscribe: {
-      CO_TRY(auto subscribe, records::parse_subscribe(fields));
-      if (!connection->roles.contains(subscribe.role) || connection->subscriber) {
-        co_return fail(Errc::unauthorized, "authority: another role than this peer's, or subscribed already");
-      }
-      connection->instance = subscribe.instance;
-      CO_TRY(connection->subscriber, co_await core_.feed().subscribe(std::move(peer), std::move(subscribe)));
-      co_return Bytes{};
+      CO_TRY(auto what, records::parse_subscribe(fields));
+      co_return co_await subscribe(std::move(connection), std::move(peer), std::move(what));
     }
     case RoleMethod::acknowledge: {
       CO_TRY(auto number, Reader(fields).u64());
-      if (connection->subscriber) core_.feed().acknowledged(*connection->subscriber, number);
-      co_return Bytes{};
+      co_return connection->subscriber ? core_.feed().acknowledged(*connection->subscriber, number) : Bytes{};
     }
     case RoleMethod::grant_acknowledge: {
       if (connection->subscriber) core_.feed().grant_acknowledged(*connection->subscriber, fields);
@@ -188,7 +185,7 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     }
     case RoleMethod::presence: {
       CO_TRY(auto presence, records::parse_presence(fields));
-      take_presence(*connection, presence);
+      CO_TRY_VOID(take_presence(*connection, presence));
       co_return Bytes{};
     }
     case RoleMethod::access_session: {
@@ -207,6 +204,16 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     }
   }
   co_return failf(Errc::malformed, "authority: method {}, want one of this version", method);
+}
+
+net::Task<Result<Bytes>> Authority::subscribe(std::shared_ptr<Connection> connection,
+                                              std::shared_ptr<net::RpcPeer> peer, records::Subscribe request) {
+  if (!connection->roles.contains(request.role) || std::exchange(connection->subscribing, true)) {
+    co_return fail(Errc::unauthorized, "authority: another role than this peer's, or subscribed already");
+  }
+  connection->instance = request.instance;
+  CO_TRY(connection->subscriber, co_await core_.feed().subscribe(std::move(peer), std::move(request)));
+  co_return Bytes{};
 }
 
 net::Task<Result<Bytes>> Authority::role_certificate(std::shared_ptr<Connection> connection,
@@ -267,23 +274,32 @@ net::Task<Result<Bytes>> Authority::admin(std::shared_ptr<Connection> connection
 
 Result<Bytes> Authority::find_certificate(const records::FindCertificate& request) const {
   std::optional<records::CertificateRecord> found;
+  records::SnapshotUpdate answer;
   TRY_VOID(core_.read([&](records::Records& records) -> Result<void> {
     TRY(found, records.certificates().find(request.ca, request.serial));
+    TRY(answer.cas, read_snapshot_cas(records));
     return {};
   }));
-  const bool exists = found && (found->state == records::CertificateState::issued ||
-                                found->state == records::CertificateState::revoked);
+  const bool listed = std::ranges::any_of(answer.cas, [&](const auto& ca) { return ca.name == request.ca; });
+  const bool exists =
+      listed && found &&
+      (found->state == records::CertificateState::issued || found->state == records::CertificateState::revoked);
   if (!exists) return fail(Errc::not_found, "certificate: not in the issuance record");
-  records::SnapshotUpdate answer;
-  answer.cas = core_.installation().snapshot_cas();
   answer.certificates = {
       {found->ca, found->serial, found->kind, found->subject, found->not_after, found->revoked_at, found->reason}};
   return records::encode_snapshot_update(answer);
 }
 
-void Authority::take_presence(const Connection& connection, const records::Presence& presence) {
+// A relay is not believed when it tells of a device that nobody knows.
+Result<void> Authority::take_presence(const Connection& connection, const records::Presence& presence) {
+  if (!connection.subscriber) return fail(Errc::unauthorized, "presence: before the subscription");
+  TRY_VOID(core_.read([&](records::Records& records) -> Result<void> {
+    TRY(auto device, records.devices().find_by_name(presence.device));
+    return device ? Result<void>{} : fail(Errc::not_found, "presence: no such device");
+  }));
   if (core_.presence().report(presence, connection.instance, core_.clock().now()))
     core_.announce_device(presence.device);
+  return {};
 }
 
 }  // namespace sallyport::authority

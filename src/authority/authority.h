@@ -42,9 +42,11 @@ class Authority {
   net::Task<Result<Bytes>> role_certificate(std::shared_ptr<Connection> connection,
                                             records::RoleCertificateRequest request);
   net::Task<Result<Bytes>> ocsp_signer(records::OcspSignerRequest request);
+  net::Task<Result<Bytes>> subscribe(std::shared_ptr<Connection> connection, std::shared_ptr<net::RpcPeer> peer,
+                                     records::Subscribe request);
   net::Task<Result<Bytes>> admin(std::shared_ptr<Connection> connection, records::AdminRequest request);
   Result<Bytes> find_certificate(const records::FindCertificate& request) const;
-  void take_presence(const Connection& connection, const records::Presence& presence);
+  Result<void> take_presence(const Connection& connection, const records::Presence& presence);
 
   Core core_;
   net::Executor executor_;

@@ -39,49 +39,71 @@ TEST(PresenceTable, AWorkerThatDiesTakesItsDevicesAlone) {
   EXPECT_NE(table.find(DeviceName("abcdefgh33")), nullptr);
 }
 
+constexpr Instant kStart{};
+constexpr Instant kBefore = kStart - std::chrono::hours(1);  // when the authority began
+
 TEST(LeaseBook, AChangeIsInForceWhenEveryLeasedRoleHasIt) {
-  LeaseBook book;
-  const Instant start{};
+  LeaseBook book(kBefore);
   book.subscribe(1, 4);
   book.subscribe(2, 4);
-  EXPECT_TRUE(book.in_force(5, start)) << "nobody may admit anything without a lease";
-  book.leased(1, start);
-  book.leased(2, start);
-  EXPECT_FALSE(book.in_force(5, start));
+  EXPECT_TRUE(book.in_force(4, kStart)) << "nobody may admit anything without a lease";
+  book.leased(1, kStart);
+  book.leased(2, kStart);
+  EXPECT_FALSE(book.in_force(5, kStart));
   book.acknowledged(1, 5);
-  EXPECT_EQ(book.behind(5, start), std::vector<LeaseBook::SubscriberId>{2});
+  EXPECT_EQ(book.behind(5, kStart), std::vector<LeaseBook::SubscriberId>{2});
   book.acknowledged(2, 6);
-  EXPECT_TRUE(book.in_force(5, start));
+  EXPECT_TRUE(book.in_force(5, kStart));
 }
 
 TEST(LeaseBook, ARoleThatWasCutOffCountsUntilItsLeaseHasLapsed) {
-  LeaseBook book;
-  const Instant start{};
+  LeaseBook book(kBefore);
   book.subscribe(1, 4);
-  book.leased(1, start);
+  book.leased(1, kStart);
   book.disconnected(1);
-  EXPECT_FALSE(book.in_force(5, start + kLeaseLife));
-  EXPECT_TRUE(book.in_force(5, start + kLeaseLife + kLeaseMargin));
+  EXPECT_FALSE(book.in_force(5, kStart + kLeaseLife));
+  EXPECT_TRUE(book.in_force(5, kStart + kLeaseLife + kLeaseMargin));
 }
 
-TEST(LeaseBook, ARoleThatIsBehindGetsNoLease) {
-  LeaseBook book;
+TEST(LeaseBook, LeasesOfAnEarlierRunCountUntilTheyMustHaveLapsed) {
+  LeaseBook book(kStart);
+  EXPECT_FALSE(book.in_force(5, kStart + kLeaseLife));
+  EXPECT_TRUE(book.is_known(5, kStart + kLeaseLife));
+  EXPECT_TRUE(book.in_force(5, kStart + kLeaseLife + kLeaseMargin));
+}
+
+TEST(LeaseBook, ARoleThatLagsALittleGetsALeaseAndOneThatLagsLongDoesNot) {
+  LeaseBook book(kBefore);
+  book.published(4, kStart);
   book.subscribe(1, 4);
-  EXPECT_TRUE(book.deserves_lease(1, 4));
-  EXPECT_FALSE(book.deserves_lease(1, 5));
+  book.published(5, kStart);
+  EXPECT_TRUE(book.deserves_lease(1, kStart + kCatchUpLimit / 2));
+  EXPECT_FALSE(book.deserves_lease(1, kStart + kCatchUpLimit));
   book.acknowledged(1, 5);
-  EXPECT_TRUE(book.deserves_lease(1, 5));
+  EXPECT_TRUE(book.deserves_lease(1, kStart + kCatchUpLimit));
   book.disconnected(1);
-  EXPECT_FALSE(book.deserves_lease(1, 5));
+  EXPECT_FALSE(book.deserves_lease(1, kStart + kCatchUpLimit));
+}
+
+TEST(LeaseBook, WhoComesBackWithAnOldStateGetsNoLeaseForIt) {
+  LeaseBook book(kBefore);
+  book.published(5, kStart);
+  book.subscribe(1, 4);
+  EXPECT_FALSE(book.deserves_lease(1, kStart)) << "5 may have been in force before the authority was restarted";
+  book.published(6, kStart);
+  book.acknowledged(1, 5);
+  EXPECT_TRUE(book.deserves_lease(1, kStart));
+  EXPECT_TRUE(book.in_force(6, kStart));
+  EXPECT_FALSE(book.deserves_lease(1, kStart)) << "6 is in force";
 }
 
 TEST(LeaseBook, AnAcknowledgementNeverGoesBack) {
-  LeaseBook book;
+  LeaseBook book(kBefore);
   book.subscribe(1, 4);
-  book.leased(1, Instant{});
+  book.leased(1, kStart);
   book.acknowledged(1, 9);
   book.acknowledged(1, 5);
-  EXPECT_TRUE(book.in_force(9, Instant{}));
+  EXPECT_TRUE(book.in_force(9, kStart));
 }
 
 }  // namespace

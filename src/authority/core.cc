@@ -88,6 +88,15 @@ net::Task<Result<void>> Core::until_in_force() {
   co_return co_await feed_.until_in_force(number);
 }
 
+net::Task<Result<void>> Core::until_known() {
+  std::uint64_t number = 0;
+  CO_TRY_VOID(read([&](records::Records& records) -> Result<void> {
+    TRY(number, records.change_number());
+    return {};
+  }));
+  co_return co_await feed_.until_known(number);
+}
+
 Result<codec::Json> Core::describe_device(records::Records& records, const records::DeviceRecord& device) const {
   DeviceSurroundings around;
   around.now = clock_.now();

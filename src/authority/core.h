@@ -52,6 +52,8 @@ class Core {
   Result<void> read(const records::RecordDatabase::Work& work) const { return database_.read(work); }
   // Returns when everything committed before this call is in force at every role that may admit sessions.
   net::Task<Result<void>> until_in_force();
+  // The same, for something new rather than something that ended: roles of which this run knows nothing do not count.
+  net::Task<Result<void>> until_known();
 
   // The device as the administration interface shows it.
   Result<codec::Json> describe_device(records::Records& records, const records::DeviceRecord& device) const;

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kRelay = "relay";
 constexpr std::string_view kConsole = "console";
-// After this every lease that was given before a change has lapsed.
-constexpr milliseconds kLongestLease = kLeaseLife + kLeaseMargin + kLeaseInterval;
+// After this every lease that a role without the change could get has lapsed.
+constexpr milliseconds kLongestLease = kCatchUpLimit + kLeaseLife + kLeaseMargin + kLeaseInterval;
 
 net::Task<Result<Bytes>> seal_manifest(Core& core, pki::SnapshotManifest manifest) {
   pki::SigningRequest request(pki::SignObject{pki::ControlKind::snapshot, pki::encode_snapshot_manifest(manifest)});
@@ -27,7 +27,12 @@ net::Task<Result<Bytes>> seal_manifest(Core& core, pki::SnapshotManifest manifes
 
 }  // namespace
 
-Feed::Feed(Core& core, net::Executor executor) : core_(core), executor_(executor), progress_(executor) {}
+Feed::Feed(Core& core, net::Executor executor)
+    : core_(core), executor_(executor), progress_(executor), leases_(core.clock().monotonic()) {}
+
+Instant Feed::now() const {
+  return core_.clock().monotonic();
+}
 
 net::Task<Result<std::pair<std::uint64_t, Bytes>>> Feed::build_event(std::uint64_t base) {
   records::SnapshotUpdate update;
@@ -35,8 +40,7 @@ net::Task<Result<std::pair<std::uint64_t, Bytes>>> Feed::build_event(std::uint64
     TRY(auto current, records.change_number());
     // A role that knows more than we do works from another history: it gets the whole state.
     const std::uint64_t from = base <= current ? base : 0;
-    TRY(update, build_snapshot_update(records, core_.installation().snapshot_cas(), core_.installation().root_crl_der(),
-                                      from, core_.clock().now()));
+    TRY(update, build_snapshot_update(records, from, core_.clock().now()));
     return {};
   }));
   records::SnapshotEvent event;
@@ -53,13 +57,6 @@ void Feed::push(Subscriber& subscriber, records::RoleEvent event, ByteView field
   }
 }
 
-void Feed::lease(SubscriberId id, Subscriber& subscriber) {
-  if (!leases_.deserves_lease(id, published_)) return;
-  push(subscriber, records::RoleEvent::lease,
-       records::encode(records::LeaseEvent{published_, static_cast<std::uint32_t>(kLeaseLife.count())}));
-  leases_.leased(id, core_.clock().monotonic());
-}
-
 net::Task<Result<Feed::SubscriberId>> Feed::subscribe(std::shared_ptr<net::RpcPeer> peer, records::Subscribe request) {
   const SubscriberId id = next_id_++;
   if (request.role == kConsole) {
@@ -67,15 +64,18 @@ net::Task<Result<Feed::SubscriberId>> Feed::subscribe(std::shared_ptr<net::RpcPe
     co_return id;
   }
   CO_TRY(auto event, co_await build_event(request.have_number));
-  const std::uint64_t have = request.have_number;
+  if (!peer->is_open()) co_return fail(Errc::unavailable, "feed: the connection ended while its state was built");
+  // A role that knows more than we do works from another history, and from nothing of ours.
+  const std::uint64_t have = request.have_number <= event.first ? request.have_number : 0;
   Subscriber& subscriber =
       subscribers_.emplace(id, Subscriber{std::move(peer), std::move(request), event.first}).first->second;
+  leases_.published(event.first, now());
   leases_.subscribe(id, have);
-  published_ = std::max(published_, event.first);
-  push(subscriber, records::RoleEvent::update, event.second);
+  if (have < event.first || have == 0) push(subscriber, records::RoleEvent::update, event.second);
   if (subscriber.what.role == kRelay) {
     for (const auto& [session, live] : core_.grants().all()) push(subscriber, records::RoleEvent::grant, live.sealed);
   }
+  changed();  // what was committed while the state was being signed
   co_return id;
 }
 
@@ -87,11 +87,13 @@ records::Subscribe Feed::unsubscribe(SubscriberId subscriber) {
   return node.empty() ? records::Subscribe{} : std::move(node.mapped().what);
 }
 
-void Feed::acknowledged(SubscriberId subscriber, std::uint64_t number) {
+Bytes Feed::acknowledged(SubscriberId subscriber, std::uint64_t number) {
   leases_.acknowledged(subscriber, number);
-  if (const auto found = subscribers_.find(subscriber); found != subscribers_.end()) lease(subscriber, found->second);
   progress_.set();
   progress_.clear();
+  if (!leases_.deserves_lease(subscriber, now())) return {};
+  leases_.leased(subscriber, now());
+  return records::encode(records::LeaseEvent{number, static_cast<std::uint32_t>(kLeaseLife.count())});
 }
 
 void Feed::grant_acknowledged(SubscriberId subscriber, ByteView grant_id) {
@@ -130,6 +132,8 @@ net::Task<Result<void>> Feed::publish_once() {
     TRY(current, records.change_number());
     return {};
   }));
+  // From here on a role that is behind loses its lease, whether or not the change can be signed and sent.
+  leases_.published(current, now());
   std::map<std::uint64_t, std::pair<std::uint64_t, Bytes>> by_base;
   std::vector<SubscriberId> behind;
   for (const auto& [id, subscriber] : subscribers_) {
@@ -147,16 +151,24 @@ net::Task<Result<void>> Feed::publish_once() {
     }
     const auto& [number, fields] = by_base.at(base);
     found->second.sent = number;
-    published_ = std::max(published_, number);
+    leases_.published(number, now());
     push(found->second, records::RoleEvent::update, fields);
   }
-  published_ = std::max(published_, current);
   co_return Result<void>{};
 }
 
 net::Task<Result<void>> Feed::until_in_force(std::uint64_t number) {
   const net::Deadline deadline(kLongestLease);
   while (!leases_.in_force(number, core_.clock().monotonic())) {
+    if (deadline.passed()) co_return fail(Errc::unavailable, "feed: a role has neither confirmed nor lost its lease");
+    static_cast<void>(co_await progress_.wait(earlier(deadline, net::Deadline(kLeaseInterval))));
+  }
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> Feed::until_known(std::uint64_t number) {
+  const net::Deadline deadline(kLongestLease);
+  while (!leases_.is_known(number, core_.clock().monotonic())) {
     if (deadline.passed()) co_return fail(Errc::unavailable, "feed: a role has neither confirmed nor lost its lease");
     static_cast<void>(co_await progress_.wait(earlier(deadline, net::Deadline(kLeaseInterval))));
   }
@@ -198,17 +210,6 @@ void Feed::announce(std::string_view event, std::string_view tenant, const codec
   const std::string text = envelope.write();
   for (auto& [id, subscriber] : subscribers_) {
     if (subscriber.what.role == kConsole) push(subscriber, records::RoleEvent::admin, as_bytes(text));
-  }
-}
-
-net::Task<void> Feed::keep_leases() {
-  for (;;) {
-    std::vector<SubscriberId> ids;
-    for (const auto& [id, subscriber] : subscribers_) ids.push_back(id);
-    for (const SubscriberId id : ids) {
-      if (const auto found = subscribers_.find(id); found != subscribers_.end()) lease(id, found->second);
-    }
-    co_await net::sleep_for(kLeaseInterval);
   }
 }
 

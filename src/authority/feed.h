@@ -29,7 +29,8 @@ class Feed {
   net::Task<Result<SubscriberId>> subscribe(std::shared_ptr<net::RpcPeer> peer, records::Subscribe request);
   // The connection of `subscriber` has ended. Returns what it had subscribed as.
   records::Subscribe unsubscribe(SubscriberId subscriber);
-  void acknowledged(SubscriberId subscriber, std::uint64_t number);
+  // Returns the subscriber's new lease, encoded, or nothing when it must not have one.
+  Bytes acknowledged(SubscriberId subscriber, std::uint64_t number);
   void grant_acknowledged(SubscriberId subscriber, ByteView grant_id);
 
   // Something was committed: everybody gets what changed. Several calls while one round is under way become one more
@@ -38,6 +39,8 @@ class Feed {
   // Returns when change `number` is in force everywhere, or fails with Errc::unavailable after every lease must have
   // lapsed.
   net::Task<Result<void>> until_in_force(std::uint64_t number);
+  // Returns when every subscriber that may admit sessions has change `number`: for what is new, not for what ended.
+  net::Task<Result<void>> until_known(std::uint64_t number);
 
   void send_grant(ByteView sealed);
   void send_cut(const records::CutEvent& cut);
@@ -45,9 +48,6 @@ class Feed {
   net::Task<Result<void>> until_grant_is_known(tunnel::GrantId session, net::Deadline deadline);
   // Tells the consoles; they show it to people of `tenant` and of the whole installation.
   void announce(std::string_view event, std::string_view tenant, const codec::Json& data);
-
-  // Renews leases every kLeaseInterval, for ever.
-  net::Task<void> keep_leases();
 
  private:
   struct Subscriber {
@@ -60,7 +60,7 @@ class Feed {
   net::Task<Result<void>> publish_once();
   net::Task<Result<std::pair<std::uint64_t, Bytes>>> build_event(std::uint64_t base);
   void push(Subscriber& subscriber, records::RoleEvent event, ByteView fields);
-  void lease(SubscriberId id, Subscriber& subscriber);
+  Instant now() const;
 
   Core& core_;
   net::Executor executor_;
@@ -68,7 +68,6 @@ class Feed {
   LeaseBook leases_;
   std::map<SubscriberId, Subscriber> subscribers_;
   SubscriberId next_id_ = 1;
-  std::uint64_t published_ = 0;
   bool publishing_ = false;
   bool again_ = false;
 };

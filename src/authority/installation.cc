@@ -39,12 +39,6 @@ Result<pki::Certificate> Installation::ca(const records::CaName& name) const {
   return found->second;
 }
 
-std::vector<records::SnapshotCa> Installation::snapshot_cas() const {
-  std::vector<records::SnapshotCa> out = {{records::CaName("root"), to_bytes(root().der())}};
-  for (const auto& [name, certificate] : cas_) out.push_back({name, to_bytes(certificate.der())});
-  return out;
-}
-
 pki::Verdict<pki::VerifiedCrl> Installation::root_crl(UnixTime now) const {
   auto crl = pki::parse_crl(root_crl_der_);
   if (!crl) return pki::refuse(pki::Reason::crl_unusable, crl.error().detail);

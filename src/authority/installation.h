@@ -29,8 +29,6 @@ class Installation {
   // The certificate of a CA that is in use: an online one, or a site's that is not revoked. Errc::not_found otherwise.
   Result<pki::Certificate> ca(const records::CaName& name) const;
   const std::map<records::CaName, pki::Certificate>& cas() const { return cas_; }
-  // Every CA for a snapshot, the root first.
-  std::vector<records::SnapshotCa> snapshot_cas() const;
   ByteView root_crl_der() const { return root_crl_der_; }
   // The root CRL, checked against the root at `now`.
   pki::Verdict<pki::VerifiedCrl> root_crl(UnixTime now) const;

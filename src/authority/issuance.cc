@@ -96,7 +96,7 @@ net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder ord
     return more ? more(records) : Result<void>{};
   };
   CO_TRY_VOID(co_await core.commit(store_result));
-  CO_TRY_VOID(co_await core.until_in_force());
+  CO_TRY_VOID(co_await core.until_known());
   log::info("certificate.issued",
             {{"ca", order.ca.get()}, {"subject", order.subject}, {"serial", certificate->serial().hex()}});
   co_return *std::move(certificate);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "records/installation_values.h"
+
 namespace sallyport::authority {
 namespace {
 
@@ -24,14 +26,32 @@ bool is_listed(const std::vector<records::SnapshotCa>& cas, const records::CaNam
 
 }  // namespace
 
-Result<records::SnapshotUpdate> build_snapshot_update(records::Records& records,
-                                                      const std::vector<records::SnapshotCa>& cas, ByteView root_crl,
-                                                      std::uint64_t base, UnixTime now) {
+Result<std::vector<records::SnapshotCa>> read_snapshot_cas(records::Records& records) {
+  std::vector<records::SnapshotCa> cas;
+  std::vector<records::CaName> names = {records::CaName("root")};
+  names.insert(names.end(), records::online_ca_names().begin(), records::online_ca_names().end());
+  for (const records::CaName& name : names) {
+    TRY(auto der, records::find_ca_certificate(records, name));
+    if (!der) return failf(Errc::not_found, "snapshot: no certificate of {} in the database", name.get());
+    cas.push_back({name, *std::move(der)});
+  }
+  TRY(auto sites, records.sites().list());
+  for (records::SiteRecord& site : sites) {
+    if (site.state == records::SiteState::revoked || site.ca_certificate.empty()) continue;
+    cas.push_back({records::local_ca_name(site.name.get()), std::move(site.ca_certificate)});
+  }
+  return cas;
+}
+
+Result<records::SnapshotUpdate> build_snapshot_update(records::Records& records, std::uint64_t base, UnixTime now) {
   records::SnapshotUpdate update;
+  TRY(const auto cas, read_snapshot_cas(records));
+  TRY(auto root_crl, records::find_root_crl(records));
+  if (!root_crl) return fail(Errc::not_found, "snapshot: no root CRL in the database");
   update.base = base;
   update.issued_at = now;
   update.cas = cas;
-  update.root_crl = to_bytes(root_crl);
+  update.root_crl = *std::move(root_crl);
   TRY(update.number, records.change_number());
   TRY(auto certificates, records.certificates().changed_after(base, records::kMaxSnapshotEntries));
   for (const records::CertificateRecord& record : certificates) {

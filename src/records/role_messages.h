@@ -20,7 +20,7 @@ namespace sallyport::records {
 // DO NOT CHANGE THESE VALUES: roles of different versions talk to each other during an upgrade.
 enum class RoleMethod : std::uint16_t {
   subscribe = 1,           // relay, gateway, status: begin the feed of events
-  acknowledge = 2,         // the snapshot of this number is in force here
+  acknowledge = 2,         // the snapshot of this number is in force here; asked every second: answers LeaseEvent
   role_certificate = 3,    // any role: a certificate for its own key
   ocsp_signer = 4,         // status: a delegate's certificate for one CA
   enrol = 5,               // gateway: first connection, or its repetition
@@ -37,7 +37,6 @@ enum class RoleMethod : std::uint16_t {
 // Events pushed by the authority.
 enum class RoleEvent : std::uint16_t {
   update = 1,  // SnapshotEvent
-  lease = 2,   // LeaseEvent
   grant = 3,   // relay: a sealed access grant, new or renewed
   cut = 4,     // relay: CutEvent
   admin = 5,   // console: JSON text for people who watch
@@ -53,8 +52,8 @@ struct SnapshotEvent {
   Bytes sealed_manifest;
   Bytes update;  // encode_snapshot_update()
 };
-// The role may admit new sessions for `valid_for` from the moment it receives this, if it holds snapshot `number` or
-// newer.
+// The answer to acknowledge: the role may admit new sessions for `valid_for_ms` from the moment it asked, if it holds
+// snapshot `number` or newer. An empty answer is no lease.
 struct LeaseEvent {
   std::uint64_t number = 0;
   std::uint32_t valid_for_ms = 0;

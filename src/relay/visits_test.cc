@@ -165,7 +165,7 @@ TEST_F(User, GrantThatIsNotRenewedEndsItsConnections) {
     renewed.expires = grant.expires + seconds(100);
     renewed.issued = grant.issued + seconds(100);
     t.clock_.advance(seconds(100));
-    t.authority_->lease();
+    CO_ASSERT(co_await until([&] { return t.worker().counts().has_lease; }));
     CO_ASSERT(co_await t.granted(renewed));
     auto stream = co_await visit(t.tree_, at, t.host_of(grant));
     if (!stream) {  // the jump of time has ended the silent control connection: the device comes back first

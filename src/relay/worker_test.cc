@@ -134,6 +134,7 @@ TEST_F(Control, WithoutALeaseNobodyNewIsAdmittedAndAfter15MinutesNobodyStays) {
   run([](Control& t, FakeAgent& device, FakeAgent& newcomer, std::uint16_t at) -> net::Task<void> {
     CO_ASSERT(co_await t.worker_ready());
     CO_ASSERT(co_await online(device, at));
+    t.authority_->leases = false;
     t.clock_.advance(seconds(6));
     EXPECT_FALSE(t.worker().counts().has_lease);
     EXPECT_NE(co_await refusal(t, newcomer, at, newcomer.control_name()), "accepted");

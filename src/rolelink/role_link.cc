@@ -1,7 +1,10 @@
 #include "rolelink/role_link.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "pki/crl.h"
 #include "pki/csr.h"
 #include "pki/signed_object.h"
 #include "pki/snapshot_manifest.h"
@@ -24,24 +27,26 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
   std::vector<pki::Certificate> anchors;
   records::SnapshotState snapshot;
   Instant lease_until{};
-  Instant lease_lost{};
+  std::uint64_t root_crl_number = 0;
   net::Event ready;
   std::unique_ptr<net::RpcLink> link;
 
-  void on_event(ByteView event);
+  Result<void> on_event(ByteView event);
   Result<void> on_update(ByteView fields);
-  Result<void> on_lease(ByteView fields);
-  void acknowledge();
-  static net::Task<void> send_acknowledgement(std::shared_ptr<State> self, std::uint64_t number);
+  static net::Task<void> acknowledge(std::shared_ptr<State> self);
+  static net::Task<void> keep_lease(std::weak_ptr<State> weak);
   static net::Task<Result<void>> subscribe(std::weak_ptr<State> weak, std::shared_ptr<net::RpcPeer> peer);
 };
 
 namespace {
 
-Result<pki::SnapshotManifest> open_manifest(const records::SnapshotEvent& event,
-                                            std::span<const pki::Certificate> anchors, UnixTime now) {
-  TRY(auto opened,
-      pki::open_object(pki::ControlKind::snapshot, event.sealed_manifest, anchors, pki::TimeRule::clock(now)));
+// How long an answer to an acknowledgement is worth waiting for: the lease in it counts from the question on.
+constexpr milliseconds kLeaseCallLimit{5'000};
+constexpr milliseconds kLeaseInterval{1'000};
+// A clock that is wrong must not make a role ask for certificates without end.
+constexpr seconds kShortestCertificateRound{60};
+
+Result<pki::SnapshotManifest> open_manifest(const pki::OpenedObject& opened, const records::SnapshotEvent& event) {
   TRY(auto manifest, pki::parse_snapshot_manifest(opened.payload()));
   if (manifest.update_sha256 != crypto::sha256(event.update)) {
     return fail(Errc::unauthorized, "snapshot: update is another than its manifest names");
@@ -49,9 +54,12 @@ Result<pki::SnapshotManifest> open_manifest(const records::SnapshotEvent& event,
   return manifest;
 }
 
-// A list of CAs that the snapshot carries must itself come from the root.
-Result<void> check_cas(const records::SnapshotUpdate& update, const pki::Certificate& root) {
+// A list of CAs that the snapshot carries must itself come from the root. What `present` has was checked before.
+Result<void> check_cas(const records::SnapshotUpdate& update, const records::SnapshotState& present,
+                       const pki::Certificate& root) {
   for (const records::SnapshotCa& ca : update.cas) {
+    const records::SnapshotCa* known = present.find_ca(ca.name);
+    if (known != nullptr && known->certificate == ca.certificate) continue;
     TRY(auto certificate, pki::parse_certificate(ca.certificate));
     if (certificate == root) continue;
     TRY_VOID(root.public_key().verify(certificate.signature_scheme(), certificate.tbs(), certificate.signature()));
@@ -61,15 +69,12 @@ Result<void> check_cas(const records::SnapshotUpdate& update, const pki::Certifi
 
 }  // namespace
 
-void RoleLink::State::on_event(ByteView event) {
+Result<void> RoleLink::State::on_event(ByteView event) {
   const auto kind = records::take_method(event);
   Result<void> done;
   switch (static_cast<records::RoleEvent>(kind.value_or(0))) {
     case records::RoleEvent::update:
       done = on_update(event);
-      break;
-    case records::RoleEvent::lease:
-      done = on_lease(event);
       break;
     case records::RoleEvent::grant:
       if (events.on_grant) events.on_grant(event);
@@ -87,34 +92,52 @@ void RoleLink::State::on_event(ByteView event) {
       done = failf(Errc::malformed, "feed: event {}, want one of this version", kind.value_or(0));
   }
   if (!done) log::error("rolelink.event-refused", {{"role", settings.role}, {"error", done.error()}});
+  return done;
 }
 
 Result<void> RoleLink::State::on_update(ByteView fields) {
   TRY(auto event, records::parse_snapshot_event(fields));
-  TRY(auto manifest, open_manifest(event, anchors, clock.now()));
+  TRY(auto opened,
+      pki::open_object(pki::ControlKind::snapshot, event.sealed_manifest, anchors, pki::TimeRule::clock(clock.now())));
+  TRY(auto manifest, open_manifest(opened, event));
   TRY(auto update, records::parse_snapshot_update(event.update));
   if (update.number != manifest.number || update.base != manifest.base) {
     return fail(Errc::unauthorized, "snapshot: update has another number than its manifest");
   }
-  TRY_VOID(check_cas(update, settings.root));
+  TRY_VOID(check_cas(update, snapshot, settings.root));
+  // An overdue root CRL is for who verifies with it to refuse: the next one comes this way.
+  TRY(auto root_crl, pki::parse_crl(update.root_crl));
+  TRY(auto verified, pki::verify_crl(root_crl, settings.root, pki::TimeRule::floor(UnixTime(0)), root_crl_number));
+  TRY_VOID(pki::check_path_against_crl(opened.signer(), verified));
   TRY_VOID(snapshot.apply(std::move(update)));
+  root_crl_number = root_crl.number();
   if (events.on_snapshot) events.on_snapshot(snapshot);
-  net::spawn(executor, send_acknowledgement(shared_from_this(), snapshot.number()), "rolelink.acknowledge");
+  net::spawn(executor, acknowledge(shared_from_this()), "rolelink.acknowledge");
   return {};
 }
 
-Result<void> RoleLink::State::on_lease(ByteView fields) {
-  TRY(auto lease, records::parse_lease_event(fields));
-  if (lease.number > snapshot.number()) return {};
-  lease_until = clock.monotonic() + milliseconds(lease.valid_for_ms);
-  ready.set();
-  return {};
-}
-
-net::Task<void> RoleLink::State::send_acknowledgement(std::shared_ptr<State> self, std::uint64_t number) {
+net::Task<void> RoleLink::State::acknowledge(std::shared_ptr<State> self) {
+  const Instant asked = self->clock.monotonic();
+  const std::uint64_t number = self->snapshot.number();
   Bytes request = records::with_method(records::RoleMethod::acknowledge, Writer().u64(number).view());
-  auto done = co_await self->link->call(std::move(request), kCallLimit);
-  if (!done) log::debug("rolelink.not-acknowledged", {{"number", number}, {"error", done.error()}});
+  auto answer = co_await self->link->call(std::move(request), kLeaseCallLimit);
+  if (!answer) {
+    log::debug("rolelink.not-acknowledged", {{"number", number}, {"error", answer.error()}});
+    co_return;
+  }
+  const auto lease = records::parse_lease_event(*answer);
+  if (!lease || lease->number > self->snapshot.number()) co_return;
+  self->lease_until = std::max(self->lease_until, asked + milliseconds(lease->valid_for_ms));
+  self->ready.set();
+}
+
+net::Task<void> RoleLink::State::keep_lease(std::weak_ptr<State> weak) {
+  for (;;) {
+    co_await net::sleep_for(kLeaseInterval);
+    auto self = weak.lock();
+    if (!self) co_return;
+    if (self->snapshot.number() > 0) net::spawn(self->executor, acknowledge(self), "rolelink.acknowledge");
+  }
 }
 
 net::Task<Result<void>> RoleLink::State::subscribe(std::weak_ptr<State> weak, std::shared_ptr<net::RpcPeer> peer) {
@@ -134,8 +157,10 @@ RoleLink::RoleLink(net::Executor executor, const Clock& clock, Random& random, S
   options.path = state_->settings.authority_socket;
   options.rpc.max_frame = records::kMaxRoleMessage;
   const std::weak_ptr<State> weak = state_;
-  options.rpc.on_event = [weak](Bytes event, const net::Caller&) {
-    if (const auto self = weak.lock()) self->on_event(event);
+  // Who cannot follow subscribes anew, and is told from where it is.
+  options.rpc.on_event = [weak](Bytes event, const net::Caller& caller) {
+    const auto self = weak.lock();
+    if (self && !self->on_event(event)) caller.peer->close();
   };
   options.on_connect = [weak](std::shared_ptr<net::RpcPeer> peer) { return State::subscribe(weak, std::move(peer)); };
   options.on_disconnect = [weak] {
@@ -144,6 +169,7 @@ RoleLink::RoleLink(net::Executor executor, const Clock& clock, Random& random, S
   };
   options.longest_retry = milliseconds(1'000);
   state_->link = std::make_unique<net::RpcLink>(executor, random, std::move(options));
+  net::spawn(executor, State::keep_lease(state_), "rolelink.lease");
 }
 
 RoleLink::~RoleLink() {
@@ -215,7 +241,7 @@ net::Task<void> RoleLink::keep_certificate(records::CertificateKind kind,
     SALLYPORT_CHECK(leaf.has_value());
     const seconds lifetime = leaf->validity().not_after - state_->clock.now();
     use(*std::move(identity));
-    co_await net::sleep_for(lifetime * 2 / 3);
+    co_await net::sleep_for(std::max(lifetime * 2 / 3, kShortestCertificateRound));
   }
 }
 

@@ -130,6 +130,7 @@ AdminAnswer site_add(AdminCall call) {
     site->permitted = order.count;
     site->activation_quota = order.quota;
     TRY_VOID(is_new ? records.sites().add(*site) : records.sites().update(*site));
+    TRY_VOID(records.raise_change_number());
     return append_audit(records, call.now(), call.request.actor, is_new ? "site.added" : "site.permit-renewed",
                         order.name.get(), {{"count", order.count}, {"quota", order.quota}});
   };

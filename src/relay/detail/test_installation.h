@@ -17,6 +17,7 @@
 #include "net/run.h"
 #include "net/timer.h"
 #include "net/tls_stream.h"
+#include "pki/crl.h"
 #include "pki/csr.h"
 #include "pki/issue.h"
 #include "pki/signed_object.h"
@@ -106,6 +107,15 @@ class Tree {
   crypto::TlsIdentity identity(const Issued& leaf, const Issued& ca) const {
     return {.chain = {to_bytes(leaf.certificate.der()), to_bytes(ca.certificate.der())}, .key = leaf.key};
   }
+  Bytes root_crl() const {
+    pki::CrlFields fields;
+    fields.number = 1;
+    fields.this_update = kNow;
+    fields.next_update = kNow + 90 * kDay;
+    auto crl = pki::build_crl(root, std::move(fields), *root_key_);
+    EXPECT_TRUE(crl) << crl.error().detail;
+    return *std::move(crl);
+  }
   Bytes seal(pki::ControlKind kind, ByteView payload, const Issued& signer) const {
     const std::array chain = {signer.certificate, control_ca.certificate};
     auto sealed = pki::seal_object(kind, payload, *signer.key, chain);
@@ -152,9 +162,6 @@ class FakeAuthority {
   void publish() {
     ++number_;
     for (const auto& peer : peers_) push_state(*peer);
-  }
-  void lease() {
-    for (const auto& peer : peers_) push_lease(*peer);
   }
   void send_grant(const tunnel::AccessGrant& grant) {
     sealed_.insert_or_assign(grant.session(), tree_.seal(grant));
@@ -204,8 +211,7 @@ class FakeAuthority {
         for (const auto& [id, sealed] : self.sealed_) push(*peer, records::RoleEvent::grant, sealed);
         break;
       case records::RoleMethod::acknowledge:
-        self.push_lease(*peer);
-        break;
+        co_return self.leases ? records::encode(records::LeaseEvent{self.number_, 5'000}) : Bytes{};
       case records::RoleMethod::role_certificate:
         co_return self.certify(fields);
       case records::RoleMethod::find_certificate:
@@ -253,6 +259,7 @@ class FakeAuthority {
   }
   void push_state(net::RpcPeer& peer) {
     records::SnapshotUpdate update{.number = number_, .base = 0, .issued_at = kNow};
+    update.root_crl = tree_.root_crl();
     update.cas = {{records::CaName("online-ca"), to_bytes(tree_.online_ca.certificate.der())}};
     for (const auto& [serial, certificate] : certificates_) update.certificates.push_back(certificate);
     for (const auto& [name, device] : devices_) update.devices.push_back(device);
@@ -261,9 +268,6 @@ class FakeAuthority {
     event.sealed_manifest =
         tree_.seal(pki::ControlKind::snapshot, pki::encode_snapshot_manifest(manifest), tree_.snapshots);
     push(peer, records::RoleEvent::update, records::encode(event));
-  }
-  void push_lease(net::RpcPeer& peer) {
-    if (leases) push(peer, records::RoleEvent::lease, records::encode(records::LeaseEvent{number_, 5'000}));
   }
   static void push(net::RpcPeer& peer, records::RoleEvent event, ByteView fields) {
     static_cast<void>(peer.send_event(records::with_event(event, fields)));
