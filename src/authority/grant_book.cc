@@ -29,12 +29,13 @@ void GrantBook::add(LiveSession session) {
   sessions_.insert_or_assign(id, std::move(session));
 }
 
-void GrantBook::renewed(const tunnel::GrantId& session, tunnel::AccessGrant grant, Bytes sealed) {
+bool GrantBook::renewed(const tunnel::GrantId& session, tunnel::AccessGrant grant, Bytes sealed) {
   LiveSession* live = find(session);
-  if (live == nullptr) return;
+  if (live == nullptr) return false;
   live->grant = std::move(grant);
   live->sealed = std::move(sealed);
   live->acknowledged_by.clear();
+  return true;
 }
 
 std::optional<LiveSession> GrantBook::end(const tunnel::GrantId& session) {

@@ -38,8 +38,8 @@ class GrantBook {
   // Errc::overloaded over kMaxLiveSessions or kMaxLiveSessionsPerUser.
   Result<void> admit(const std::string& login) const;
   void add(LiveSession session);
-  // Puts a renewed grant in the place of the newest; nobody has acknowledged it yet.
-  void renewed(const tunnel::GrantId& session, tunnel::AccessGrant grant, Bytes sealed);
+  // Puts a renewed grant in the place of the newest; nobody has acknowledged it yet. False when the session has ended.
+  bool renewed(const tunnel::GrantId& session, tunnel::AccessGrant grant, Bytes sealed);
   std::optional<LiveSession> end(const tunnel::GrantId& session);
 
   LiveSession* find(const tunnel::GrantId& session);

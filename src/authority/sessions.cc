@@ -13,6 +13,7 @@ using records::AccessSessionRecord;
 using records::Records;
 
 constexpr std::size_t kOrphanPage = 100'000;
+constexpr std::size_t kMaxSourceLength = 64;
 
 std::string console_origin(const Core& core) {
   const records::InstallationFacts& facts = core.installation().facts();
@@ -61,6 +62,11 @@ tunnel::AccessGrant draft_grant(Core& core, const GrantOrder& order) {
 
 net::Task<Result<void>> record_opening(Core& core, AccessSessionRecord record, std::string serial_id) {
   const auto work = [record, serial_id](Records& records) -> Result<void> {
+    // Whoever suspends the device or switches it off after this finds the session and cuts it.
+    TRY(auto device, records.devices().find_by_name(record.device));
+    if (!device || device->state != records::DeviceState::claimed || !device->remote_access) {
+      return fail(Errc::conflict, "state-conflict: the device was closed while access was being granted");
+    }
     TRY_VOID(records.access_sessions().put(record));
     return append_audit(records, record.opened, record.login, "session.granted", serial_id,
                         {{"session", codec::encode_hex(record.grant_id)}, {"service", record.service.get()}});
@@ -81,8 +87,8 @@ net::Task<void> renew_session(Core& core, tunnel::GrantId session) {
     log::warn("session.not-renewed", {{"session", codec::encode_hex(session.get())}, {"error", sealed.error()}});
     co_return;
   }
-  core.grants().renewed(session, next, *sealed);
-  core.send_grant(*sealed);
+  // It may have been ended while the grant was being signed.
+  if (core.grants().renewed(session, next, *sealed)) core.send_grant(*sealed);
 }
 
 }  // namespace
@@ -160,7 +166,7 @@ net::Task<Result<void>> take_session_report(Core& core, records::AccessSessionRe
   live->record.bytes_to_device = report.bytes_to_device;
   live->record.bytes_to_user = report.bytes_to_user;
   live->record.connections = report.connections;
-  if (!report.source.empty()) live->record.source = report.source;
+  if (!report.source.empty()) live->record.source = report.source.substr(0, kMaxSourceLength);
   const AccessSessionRecord record = live->record;
   announce(core, record);
   co_return co_await core.commit([record](Records& records) { return records.access_sessions().put(record); });

@@ -15,7 +15,7 @@ struct GrantOrder {
   records::DeviceRecord device;
   ServiceName service;
   std::string login;
-  std::string tenant;
+  std::string tenant;                            // the device's
   std::optional<records::Digest> login_session;  // the session ends with this console login
   std::optional<records::Digest> client_key;     // SHA-256 of the SPKI that proves it; absent: an entry secret is drawn
 };

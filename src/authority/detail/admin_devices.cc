@@ -206,6 +206,7 @@ AdminAnswer device_remote_access(AdminCall call) {
   if (!enabled) {
     CO_TRY(auto name, again.parameters.text_at("name"));
     co_await again.core.cut_sessions_of(DeviceName(name), "remote access was switched off");
+    CO_TRY_VOID(co_await again.core.until_in_force());
   }
   co_return answer;
 }

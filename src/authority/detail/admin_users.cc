@@ -114,6 +114,9 @@ AdminAnswer user_set_password(AdminCall call) {
     return append_audit(records, call.now(), call.request.actor, "user.password-changed", login, {});
   };
   CO_TRY_VOID(co_await call.core.commit(work));
+  for (const tunnel::GrantId& session : call.core.grants().of_login(login)) {
+    co_await end_session(call.core, session, "the user's password was changed");
+  }
   co_return Json(Json::Object{});
 }
 
