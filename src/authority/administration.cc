@@ -46,10 +46,11 @@ constexpr std::array kMethods = {
     Method{"login_session.end", UserRole::viewer, login_session_end},
 };
 
-// What acts on the whole installation rather than on one tenant's things.
+// What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 4> names = {"site.add", "site.import_ledger", "root.install_crl",
-                                                     "certificate.revoke"};
+  constexpr std::array<std::string_view, 7> names = {"site.list",        "site.add",           "site.import_ledger",
+                                                     "root.install_crl", "certificate.revoke", "audit.list",
+                                                     "pki.tree"};
   return std::ranges::find(names, method) != names.end();
 }
 

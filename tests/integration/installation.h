@@ -12,6 +12,7 @@
 
 #include "authority/authority.h"
 #include "codec/json.h"
+#include "codec/pem.h"
 #include "crypto/system_random.h"
 #include "net/connect.h"
 #include "net/io.h"
