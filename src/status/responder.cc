@@ -20,6 +20,10 @@ Bytes cache_key(const pki::CertId& id) {
   return writer.take();
 }
 
+records::CertificateSerial to_record_serial(const pki::SerialNumber& serial) {
+  return records::CertificateSerial(to_bytes(serial.content()));
+}
+
 pki::RevocationReason to_pki(records::RevocationReason reason) {
   return static_cast<pki::RevocationReason>(std::to_underlying(reason));
 }
@@ -63,8 +67,7 @@ const Responder::Issuer* Responder::find_issuer(const pki::CertId& id) const {
 
 pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const {
   const UnixTime now = clock_.now();
-  const records::CertificateSerial serial(to_bytes(id.serial.content()));
-  const records::SnapshotCertificate* certificate = state_->find_certificate(issuer.name, serial);
+  const records::SnapshotCertificate* certificate = state_->find_certificate(issuer.name, to_record_serial(id.serial));
   pki::SingleResponse response{id, pki::UnknownStatus{}, now, now + kServerAnswerLife, std::nullopt};
   if (issuer.name == kControlCa) response.crl_number = root_crl_number_;
   if (nonce) response.next_update = now + kNonceAnswerLife;
@@ -104,14 +107,15 @@ Answer Responder::sign(const Issuer& issuer, const pki::CertId& id, const std::o
   auto der = pki::build_ocsp_response(answer, *signer->second.key, &signer->second.certificate);
   if (!der) return refuse(pki::OcspResponseStatus::internal_error);
   Answer out{std::make_shared<const Bytes>(*std::move(der)), std::nullopt, std::nullopt};
-  if (!nonce) {
+  // What is unknown may be issued a moment later, and anybody can ask for serials without end: nobody keeps that.
+  if (!nonce && !std::holds_alternative<pki::UnknownStatus>(answer.responses.front().status)) {
     out.this_update = answer.responses.front().this_update;
     out.next_update = answer.responses.front().next_update;
   }
   return out;
 }
 
-Answer Responder::answer(ByteView request, bool may_sign) {
+Answer Responder::answer(ByteView request, bool may_sign, std::string_view source) {
   if (request.size() > pki::kMaxOcspRequestBytes) return refuse(pki::OcspResponseStatus::malformed_request);
   const auto parsed = pki::parse_ocsp_request(request);
   if (!parsed || parsed->ids.size() != 1) return refuse(pki::OcspResponseStatus::malformed_request);
@@ -123,17 +127,21 @@ Answer Responder::answer(ByteView request, bool may_sign) {
   const Bytes key = cache_key(id);
   if (!parsed->nonce) {
     const auto cached = cache_.find(key);
-    if (cached != cache_.end() && clock_.now() - cached->second.signed_at < kCacheRefresh) {
+    const bool fresh = cached != cache_.end() && clock_.now() - cached->second.signed_at < kCacheRefresh &&
+                       clock_.now() < *cached->second.answer.next_update;
+    if (fresh && (may_sign || cached->second.infrastructure)) {
       ++counters_.cached;
       return cached->second.answer;
     }
   }
-  if (!may_sign || !take_token()) return refuse(pki::OcspResponseStatus::try_later);
+  if (!may_sign || !sources_.take(source, clock_.monotonic()) || !take_token())
+    return refuse(pki::OcspResponseStatus::try_later);
   ++counters_.live;
   Answer out = sign(*issuer, id, parsed->nonce);
   if (!parsed->nonce && out.next_update) {
+    const auto* certificate = state_->find_certificate(issuer->name, to_record_serial(id.serial));
     if (cache_.size() >= kMaxCachedAnswers) cache_.clear();
-    cache_.insert_or_assign(key, Cached{out, clock_.now()});
+    cache_.insert_or_assign(key, Cached{out, clock_.now(), is_infrastructure(certificate->kind)});
   }
   return out;
 }

@@ -10,6 +10,7 @@
 #include "crypto/key.h"
 #include "pki/ocsp.h"
 #include "records/snapshot.h"
+#include "status/source_budget.h"
 
 namespace sallyport::status {
 
@@ -37,7 +38,7 @@ struct Answer {
 };
 
 // Answers from a snapshot alone. Not thread-safe. Never "good" for a certificate that was not issued or has expired;
-// without a lease tryLater to everything that is not cached.
+// without a lease tryLater to everything but cached answers about servers and CAs.
 class Responder {
  public:
   explicit Responder(const Clock& clock) : clock_(clock) {}
@@ -49,8 +50,9 @@ class Responder {
   bool has_signer(const records::CaName& ca) const { return signers_.contains(ca); }
   std::optional<UnixTime> signer_not_after(const records::CaName& ca) const;
 
-  // `may_sign` is whether the role has a lease. Never fails: what cannot be answered is an OCSP error status.
-  Answer answer(ByteView request, bool may_sign);
+  // `may_sign` is whether the role has a lease, `source` the address that asks: each network has a budget of its own.
+  // Never fails: what cannot be answered is an OCSP error status.
+  Answer answer(ByteView request, bool may_sign, std::string_view source);
 
   struct Counters {
     std::uint64_t cached = 0, live = 0, try_later = 0, unauthorized = 0, malformed = 0;
@@ -65,6 +67,7 @@ class Responder {
   struct Cached {
     Answer answer;
     UnixTime signed_at;
+    bool infrastructure = false;
   };
 
   const Issuer* find_issuer(const pki::CertId& id) const;
@@ -80,6 +83,7 @@ class Responder {
   std::map<records::CaName, Signer> signers_;
   std::map<Bytes, Cached> cache_;  // by encoded CertID
   std::optional<std::uint64_t> root_crl_number_;
+  SourceBudget sources_;
   double tokens_ = kLiveAnswersPerSecond;
   Instant refilled_{};
   Counters counters_;

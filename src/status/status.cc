@@ -44,8 +44,8 @@ struct Status::State {
 
   rolelink::Events events();
   http::Router routes();
-  net::Task<http::Response> answer_post(http::Request request);
-  net::Task<http::Response> answer_get(http::Request request);
+  net::Task<http::Response> answer_post(http::Request request, net::PeerInfo peer);
+  net::Task<http::Response> answer_get(http::Request request, net::PeerInfo peer);
   net::Task<http::Response> answer_crl(http::Request request);
   http::Response answer_ca(std::string_view name) const;
   http::Response answer_witness() const;
@@ -72,27 +72,31 @@ http::Router Status::State::routes() {
   http::Router router;
   const http::RouteOptions small{.body_limit = pki::kMaxOcspRequestBytes};
   router.add(
-      "POST", "/ocsp", [this](http::Request request, net::PeerInfo) { return answer_post(std::move(request)); }, small);
-  router.add("GET", "/ocsp/{request...}",
-             [this](http::Request request, net::PeerInfo) { return answer_get(std::move(request)); });
+      "POST", "/ocsp",
+      [this](http::Request request, net::PeerInfo peer) { return answer_post(std::move(request), std::move(peer)); },
+      small);
+  router.add("GET", "/ocsp/{request...}", [this](http::Request request, net::PeerInfo peer) {
+    return answer_get(std::move(request), std::move(peer));
+  });
   router.add("GET", "/crl/{file}",
              [this](http::Request request, net::PeerInfo) { return answer_crl(std::move(request)); });
   return router;
 }
 
-net::Task<http::Response> Status::State::answer_post(http::Request request) {
+net::Task<http::Response> Status::State::answer_post(http::Request request, net::PeerInfo peer) {
   if (request.headers.get("Content-Type") != "application/ocsp-request") {
     co_return http::Response::error(415, "want Content-Type application/ocsp-request");
   }
-  co_return to_http(responder.answer(request.body, link.has_lease()), clock.now());
+  co_return to_http(responder.answer(request.body, link.has_lease(), peer.address.host), clock.now());
 }
 
-net::Task<http::Response> Status::State::answer_get(http::Request request) {
+net::Task<http::Response> Status::State::answer_get(http::Request request, net::PeerInfo peer) {
   // RFC 6960 appendix A.1: base64, percent-encoded; '+' comes as a space from some clients.
   std::string text = request.param("request");
   std::ranges::replace(text, ' ', '+');
   const auto der = codec::decode_base64(text);
-  co_return to_http(responder.answer(der ? ByteView(*der) : ByteView(), link.has_lease()), clock.now());
+  co_return to_http(responder.answer(der ? ByteView(*der) : ByteView(), link.has_lease(), peer.address.host),
+                    clock.now());
 }
 
 net::Task<http::Response> Status::State::answer_crl(http::Request request) {
