@@ -5,8 +5,10 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
+#include "base/time.h"
 #include "keystore/detail/descriptor.h"
 #include "keystore/file.h"
 
@@ -19,6 +21,9 @@ constexpr std::string_view kVersionFile = "version";
 constexpr std::string_view kLockFile = "lock";
 constexpr std::string_view kMagic = "sallyport-state";
 constexpr std::size_t kMaxVersionFile = 128;
+// A command that reads has the folder open for a moment; it must not keep the program itself from starting.
+constexpr milliseconds kLockStep{10};
+constexpr int kLockTries = 200;
 
 std::string version_line(const StateFormat& format) {
   return fmt::format("{} {} {}\n", kMagic, format.kind, format.version);
@@ -31,11 +36,20 @@ std::string holder(int lock) {
   return count > 0 ? fmt::format(" (process {})", std::atoll(text)) : "";
 }
 
+// Whether the lock was had in time; errno says why not.
+bool lock_patiently(int lock) {
+  for (int tries = 0; ::flock(lock, LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (errno != EWOULDBLOCK || tries == kLockTries) return false;
+    std::this_thread::sleep_for(kLockStep);
+  }
+  return true;
+}
+
 Result<Descriptor> take_lock(const fs::path& folder) {
   const fs::path path = folder / kLockFile;
   Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kSecretMode));
   if (!lock.is_open()) return system_error(path, "cannot be opened", errno);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_patiently(lock.get())) {
     if (errno != EWOULDBLOCK) return system_error(path, "cannot be locked", errno);
     return failf(Errc::unavailable, "{}: another process{} uses this state folder; stop it first", folder.native(),
                  holder(lock.get()));

@@ -25,7 +25,8 @@ class StateFolder {
   // version file or any other file already.
   static Result<StateFolder> create(const std::filesystem::path& folder, const StateFormat& format);
   // Locks an existing one. Errc::not_found without a version file; Errc::conflict for another kind or a newer version
-  // ("found version 3, this program knows 1"); Errc::unavailable when another process has it open, with its process id.
+  // ("found version 3, this program knows 1"); Errc::unavailable, with its process id, when another process has had it
+  // open for two seconds.
   static Result<StateFolder> open(const std::filesystem::path& folder, const StateFormat& format);
   static Result<StateFolder> open_or_create(const std::filesystem::path& folder, const StateFormat& format);
 
