@@ -5,6 +5,7 @@
     ./demo --check     runs the main job once as a user would, prints `ok STEP` or `FAIL STEP: found …, wanted …`
 """
 import argparse
+import contextlib
 import json
 import pathlib
 import shutil
@@ -31,11 +32,11 @@ def say(text=""):
     print(text, flush=True)
 
 
-def run_check(programs):
+def run_check(programs, picture):
     """Every step in order, until one fails. Returns the exit status."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-demo-"))
     folder.chmod(0o711)
-    world = check.World(Installation(programs, folder, free_port(), free_port()))
+    world = check.World(Installation(programs, folder, free_port(), free_port()), picture=picture)
     failed = None
     try:
         for step in check.STEPS:
@@ -107,15 +108,20 @@ def print_where(there):
 """)
 
 
+def pass_on_readings(there):
+    for device in there.devices:
+        with urllib.request.urlopen(f"http://127.0.0.1:{device.panel_port}/api/reading", timeout=5) as answer:
+            there.send(device, "machine", [json.load(answer)])
+
+
 def produce(there):
     """Each machine's readings, every two seconds, for as long as all runs."""
     while True:
         for process in there.processes():
             if not process.running():
                 raise Failed(f"{process.name} ended: {process.tail(3)}", "it running")
-        for device in there.devices:
-            with urllib.request.urlopen(f"http://127.0.0.1:{device.panel_port}/api/reading", timeout=5) as answer:
-                there.send(device, "machine", [json.load(answer)])
+        with contextlib.suppress(OSError):  # one reading more or less
+            pass_on_readings(there)
         time.sleep(READING_SECONDS)
 
 
@@ -145,10 +151,12 @@ def main():
     parser.add_argument("--check", action="store_true", help="drive it as a user would, on free ports and temporary folders")
     parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "build" / "release" / "apps", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "demo-state", help="where the state is kept (./demo-state)")
+    parser.add_argument("--picture", type=pathlib.Path, metavar="FILE", help="with --check: save a picture of the console (docs/console.png)")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also where a shell had us ignore them
+        signal.signal(number, signal.default_int_handler)
     if arguments.check:
-        return run_check(arguments.programs)
+        return run_check(arguments.programs, arguments.picture)
     try:
         return run_until_stopped(arguments.programs, arguments.folder.resolve())
     except Failed as failure:

@@ -55,6 +55,7 @@ class Passage:
 class Wire:
     def __init__(self, tls_port, http_port):
         self.status_is_cut = False
+        self.status_hold = 0.0  # seconds for which a question to the status service is kept back, or until it is cut
         self.passages = []
         self._targets = {"tls": tls_port, "http": http_port}
         self._listeners = {}
@@ -113,9 +114,11 @@ class Wire:
                         return
                     hello += more
                 passage.name = name or ""
-            if self.status_is_cut and (passage.kind == "http" or passage.leads_to("status")):
-                passage.is_cut = True
-                return
+            if passage.kind == "http" or passage.leads_to("status"):
+                time.sleep(self.status_hold)
+                if self.status_is_cut:
+                    passage.is_cut = True
+                    return
             with socket.create_connection(("127.0.0.1", self._targets[passage.kind])) as server:
                 with self._lock:
                     self._open |= {device, server}
