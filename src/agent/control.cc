@@ -1,6 +1,7 @@
 #include "agent/control.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 
@@ -89,6 +90,7 @@ net::Task<void> ControlConnection::run() {
     } else {
       last_error_ = ended.error().detail;
     }
+    if (std::exchange(is_replacing_, false)) continue;
     const milliseconds wait = backoff_.on_lost(go_away, time_.monotonic(), random_);
     log::info("agent.control-down",
               {{"why", last_error_}, {"was_established", was_established}, {"retry_ms", wait.count()}});
@@ -244,7 +246,9 @@ void ControlConnection::send_status() {
 }
 
 void ControlConnection::reconnect() {
-  if (live_) live_->end(std::nullopt);
+  if (!live_ || live_->is_over) return;
+  is_replacing_ = true;
+  live_->end(std::nullopt);
 }
 
 }  // namespace sallyport::agent

@@ -68,6 +68,7 @@ class ControlConnection {
   std::shared_ptr<Live> live_;
   ControlState state_ = ControlState::down;
   std::string last_error_;
+  bool is_replacing_ = false;  // we ended it ourselves, so nobody needs to be spared
 };
 
 }  // namespace sallyport::agent

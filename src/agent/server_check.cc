@@ -146,25 +146,27 @@ void ServerCheck::record(const pki::VerifiedChain& subject, const std::string& n
 
 net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::string name) {
   std::string reason = "unreachable";
-  Error last{.code = Errc::unavailable, .detail = "status: not asked"};
+  Error failure{.code = Errc::unavailable, .detail = {}};
   for (const bool tls : {false, true}) {
+    const std::string_view way = tls ? "over TLS" : "over HTTP";
     Outcome outcome = co_await ask_over(tls, subject);
     if (outcome.verdict) {
       accept(subject, *outcome.verdict);
-      record(subject, name, "good", tls ? "asked over TLS" : "asked over HTTP");
+      record(subject, name, "good", fmt::format("asked {}", way));
       co_return Result<void>{};
     }
-    const Reason why = outcome.verdict.error().reason;
-    // What a responder said is kept before what a broken connection said.
-    if (outcome.reached || reason == "unreachable") {
-      if (outcome.reached) reason = to_string(why);
-      last = outcome.verdict.error().error;
-    }
-    if (outcome.reached && is_final(why)) break;
+    const pki::Refusal& refusal = outcome.verdict.error();
+    if (!failure.detail.empty()) failure.detail += "; ";
+    failure.detail += fmt::format("{}: {}", way, refusal.error.detail);
+    // What a responder said weighs more than a connection that broke.
+    if (!outcome.reached) continue;
+    reason = to_string(refusal.reason);
+    failure.code = refusal.error.code;
+    if (is_final(refusal.reason)) break;
   }
   good_until_.clear();
-  record(subject, name, reason, last.detail);
-  co_return std::unexpected(std::move(last).at(name));
+  record(subject, name, reason, failure.detail);
+  co_return std::unexpected(std::move(failure).at(name));
 }
 
 net::Task<Result<void>> ServerCheck::check_recent(pki::VerifiedChain subject, std::string name) {

@@ -1,0 +1,229 @@
+#include "agent/enrolment.h"
+
+#include "agent/detail/test_installation.h"
+#include "codec/json.h"
+#include "pki/csr.h"
+#include "pki/est.h"
+
+namespace sallyport::agent {
+namespace {
+
+using testing::kNow;
+using testing::kSoon;
+using testing::kZone;
+using testing::PlainStatus;
+using testing::Responder;
+using testing::TlsPort;
+using testing::Tree;
+
+// A gateway that signs what it is asked for, or does what the test says instead.
+class FakeGateway {
+ public:
+  explicit FakeGateway(Tree& tree) : tree_(tree), server_(routes()) {}
+  const http::Server& server() const { return server_; }
+
+  unsigned answer = 200;
+  bool answers_for_another_key = false;
+  bool certificate_of_web_ca = false;
+  std::vector<Bytes> keys;  // of the requests, as SPKI
+  std::vector<std::string> claim_hashes;
+  std::string state = "connected";
+
+ private:
+  http::Router routes() {
+    http::Router router;
+    router.add("GET", "/.well-known/est/cacerts", [this](http::Request, net::PeerInfo) {
+      return certificates({tree_.root, tree_.server_ca.certificate, tree_.online_ca.certificate});
+    });
+    router.add("POST", "/.well-known/est/simpleenroll",
+               [this](http::Request request, net::PeerInfo) { return enrol(std::move(request)); });
+    router.add("POST", "/.well-known/est/simplereenroll",
+               [this](http::Request request, net::PeerInfo) { return enrol(std::move(request)); });
+    router.add("POST", "/device/v1/web-certificate",
+               [this](http::Request request, net::PeerInfo) { return certify_web(std::move(request)); });
+    router.add("POST", "/device/v1/claim-hash",
+               [this](http::Request request, net::PeerInfo) { return take_claim(std::move(request)); });
+    router.add("GET", "/device/v1/facts", [this](http::Request, net::PeerInfo) { return facts(); });
+    return router;
+  }
+  static net::Task<http::Response> certificates(std::vector<pki::Certificate> list) {
+    const std::string body = pki::encode_est_body(pki::encode_certs_only(list));
+    co_return http::Response::bytes(to_bytes(std::string_view(body)), "application/pkcs7-mime; smime-type=certs-only");
+  }
+  Result<crypto::PublicKey> read_key(const http::Request& request) {
+    TRY(const auto der, pki::decode_est_body(as_text(request.body)));
+    TRY(const auto csr, pki::parse_csr(der));
+    keys.push_back(to_bytes(csr.public_key.spki()));
+    return csr.public_key;
+  }
+  net::Task<http::Response> enrol(http::Request request) {
+    auto key = read_key(request);
+    if (!key) co_return http::Response::error(400);
+    if (answer != 200) {
+      http::Response refusal = http::Response::error(answer);
+      refusal.headers.set("Retry-After", "5");
+      co_return refusal;
+    }
+    if (answers_for_another_key) key = testing::new_key()->public_key();
+    const std::string host = testing::kDevice.get() + "." + kZone.get();
+    const auto leaf = certificate_of_web_ca
+                          ? tree_.certify(pki::ProfileId::web_device, tree_.web_ca, {host, "*." + host}, *key)
+                          : tree_.certify(pki::ProfileId::operational_device, tree_.online_ca, {host}, *key);
+    co_return co_await certificates({leaf});
+  }
+  net::Task<http::Response> certify_web(http::Request request) {
+    const auto key = read_key(request);
+    if (!key) co_return http::Response::error(400);
+    const std::string host = testing::kDevice.get() + "." + kZone.get();
+    const auto leaf = tree_.certify(pki::ProfileId::web_device, tree_.web_ca, {host, "*." + host}, *key);
+    co_return co_await certificates({leaf, tree_.web_ca.certificate});
+  }
+  net::Task<http::Response> take_claim(http::Request request) {
+    const auto body = codec::parse_json(as_text(request.body));
+    claim_hashes.push_back(body ? body->text_at("hash").value_or("") : "");
+    co_return http::Response::text("{}", "application/json");
+  }
+  net::Task<http::Response> facts() {
+    const codec::Json out(codec::Json::Object{{"state", state}, {"remote_access", true}});
+    co_return http::Response::text(out.write(), "application/json");
+  }
+
+  Tree& tree_;
+  http::Server server_;
+};
+
+class EnrolmentTest : public ::testing::Test {
+ protected:
+  EnrolmentTest()
+      : responder(tree),
+        plain(io, responder),
+        tls(io),
+        gateway(tree),
+        state(*AgentState::initialise(folder / "state", settings(), tree.root, random)),
+        clock(kNow),
+        time(clock, true, UnixTime()),
+        way_out(state.settings()),
+        check(state, time, random, way_out),
+        dialer(state, time, check, way_out),
+        enrolment(io.executor(), state, time, dialer, random) {
+    tls.add(under("gateway", kZone), Tree::identity(tree.gateway, tree.server_ca),
+            [this](net::StreamPtr stream) { return gateway.server().serve(std::move(stream)); });
+    tls.start();
+    const auto key = pki::parse_csr(*state.factory_request())->public_key;
+    const std::vector<std::string> names = {"pump-0001.site-7.factory." + kZone.get()};
+    EXPECT_TRUE(state.install_factory_certificate(
+        {tree.certify(pki::ProfileId::factory_device, tree.site_ca, names, key), tree.site_ca.certificate}));
+  }
+
+  Settings settings() const {
+    Settings out = testing::make_settings();
+    out.relay_address = tls.address();
+    out.http_address = plain.address();
+    return out;
+  }
+  // One attempt: whether it succeeded.
+  Result<void> attempt() {
+    io.restart();
+    return *net::run(io, enrolment.enrol_within(milliseconds(0)));
+  }
+  template <class Condition>
+  net::Task<void> wait_until(Condition condition) {
+    const net::Deadline deadline(kSoon);
+    while (!condition() && !deadline.passed()) co_await net::sleep_for(milliseconds(1));
+    EXPECT_TRUE(condition());
+  }
+
+  net::Io io;
+  crypto::SystemRandom random;
+  Tree tree;
+  Responder responder;
+  PlainStatus plain;
+  TlsPort tls;
+  FakeGateway gateway;
+  testing::Folder folder;
+  AgentState state;
+  ManualClock clock;
+  DeviceTime time;
+  WayOut way_out;
+  ServerCheck check;
+  ServerDialer dialer;
+  Enrolment enrolment;
+};
+
+TEST_F(EnrolmentTest, TurnsTheFactoryCertificateIntoAnOperationalOne) {
+  const auto done = attempt();
+  ASSERT_TRUE(done) << done.error().detail;
+  EXPECT_EQ(enrolment.phase(), Phase::enrolled);
+  EXPECT_EQ(*enrolment.name(), testing::kDevice);
+  ASSERT_TRUE(enrolment.operational());
+  EXPECT_EQ(enrolment.operational()->chain.size(), 2U);
+  const auto factory = state.factory();
+  EXPECT_FALSE(enrolment.operational()->leaf().public_key() == (*factory)->leaf().public_key());
+}
+
+TEST_F(EnrolmentTest, WaitsForTheLedgerWithTheSameKey) {
+  gateway.answer = 202;
+  EXPECT_FALSE(attempt());
+  EXPECT_EQ(enrolment.phase(), Phase::waiting_for_ledger);
+  gateway.answer = 200;
+  ASSERT_TRUE(attempt());
+  ASSERT_EQ(gateway.keys.size(), 2U);
+  EXPECT_EQ(gateway.keys.front(), gateway.keys.back());
+}
+
+TEST_F(EnrolmentTest, SaysThatItWasRefusedAndWithWhichKey) {
+  gateway.answer = 403;
+  EXPECT_FALSE(attempt());
+  EXPECT_EQ(enrolment.phase(), Phase::refused);
+  EXPECT_NE(enrolment.last_error().find("key "), std::string::npos);
+}
+
+TEST_F(EnrolmentTest, StoresNothingThatIsNotItsOwnOperationalCertificate) {
+  gateway.answers_for_another_key = true;
+  EXPECT_FALSE(attempt());
+  gateway.answers_for_another_key = false;
+  gateway.certificate_of_web_ca = true;
+  EXPECT_FALSE(attempt());
+  EXPECT_FALSE((*state.operational().load()).has_value());
+}
+
+TEST_F(EnrolmentTest, TellsARevokedGatewayNothing) {
+  responder.revoked.insert(tree.gateway.certificate.serial().hex());
+  EXPECT_FALSE(attempt());
+  EXPECT_TRUE(gateway.keys.empty());
+}
+
+TEST_F(EnrolmentTest, ObtainsTheWebCertificateAndOffersItselfToBeClaimed) {
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  io.restart();
+  net::run(io, wait_until([&] { return enrolment.web().has_value() && !gateway.claim_hashes.empty(); }));
+  const auto code = state.claim_code(random);
+  ASSERT_TRUE(code);
+  ASSERT_EQ(gateway.claim_hashes.size(), 1U);
+  EXPECT_EQ(gateway.claim_hashes.front(), codec::encode_hex(claim_hash(testing::kDevice, *code)));
+  EXPECT_EQ(enrolment.facts()->state, "connected");
+}
+
+TEST_F(EnrolmentTest, LoadsWhatItObtained) {
+  ASSERT_TRUE(attempt());
+  Enrolment later(io.executor(), state, time, dialer, random);
+  ASSERT_TRUE(later.load());
+  EXPECT_EQ(later.phase(), Phase::enrolled);
+  EXPECT_EQ(*later.name(), testing::kDevice);
+}
+
+TEST(RenewalTime, IsTwoThirdsOfTheLifeGiveOrTakeATenth) {
+  const pki::Validity validity{.not_before = kNow, .not_after = kNow + 90 * kDay};
+  std::set<std::int64_t> times;
+  for (int i = 0; i < 100; ++i) {
+    const UnixTime at = renewal_time(validity, "device-" + std::to_string(i));
+    EXPECT_GE(at, kNow + 50 * kDay);
+    EXPECT_LE(at, kNow + 70 * kDay);
+    EXPECT_EQ(at, renewal_time(validity, "device-" + std::to_string(i)));
+    times.insert(at.since_epoch());
+  }
+  EXPECT_GT(times.size(), 50U);
+}
+
+}  // namespace
+}  // namespace sallyport::agent

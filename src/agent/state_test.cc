@@ -1,0 +1,203 @@
+#include "agent/state.h"
+
+#include <fstream>
+
+#include "agent/detail/test_installation.h"
+#include "crypto/hash.h"
+#include "pki/csr.h"
+
+namespace sallyport::agent {
+namespace {
+
+using testing::Folder;
+using testing::kNow;
+using testing::kZone;
+using testing::make_settings;
+using testing::Tree;
+
+class AgentStateTest : public ::testing::Test {
+ protected:
+  Result<AgentState> initialise(Settings settings = make_settings()) {
+    return AgentState::initialise(folder / "state", settings, tree.root, random);
+  }
+  std::vector<pki::Certificate> factory_chain(const crypto::PublicKey& key, const std::string& serial_id) {
+    const std::vector<std::string> names = {serial_id + ".site-7.factory." + kZone.get()};
+    return {tree.certify(pki::ProfileId::factory_device, tree.site_ca, names, key), tree.site_ca.certificate};
+  }
+
+  crypto::SystemRandom random;
+  Tree tree;
+  Folder folder;
+};
+
+TEST_F(AgentStateTest, AsksForTheNameOfTheFactory) {
+  auto state = initialise();
+  ASSERT_TRUE(state) << state.error().detail;
+  const auto der = state->factory_request();
+  ASSERT_TRUE(der);
+  const auto csr = pki::parse_csr(*der);
+  ASSERT_TRUE(csr);
+  EXPECT_EQ(csr->dns_names, std::vector<std::string>{"pump-0001.site-7.factory.devices.example"});
+}
+
+TEST_F(AgentStateTest, InitialisesTheSameDeviceAgainWithItsKey) {
+  Bytes first;
+  {
+    auto state = initialise();
+    ASSERT_TRUE(state);
+    first = to_bytes(pki::parse_csr(*state->factory_request())->public_key.spki());
+  }
+  Settings changed = make_settings();
+  changed.services.push_back(*parse_local_target("panel=http:127.0.0.1:8080"));
+  auto again = initialise(changed);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_EQ(to_bytes(pki::parse_csr(*again->factory_request())->public_key.spki()), first);
+  EXPECT_EQ(again->settings().services.size(), 1U);
+}
+
+TEST_F(AgentStateTest, RefusesAFolderOfAnotherDeviceOrRoot) {
+  ASSERT_TRUE(initialise());
+  Settings other = make_settings();
+  other.serial_id = SerialId("pump-0002");
+  const auto device = initialise(other);
+  ASSERT_FALSE(device);
+  EXPECT_EQ(device.error().code, Errc::conflict);
+  Tree foreign;
+  const auto root = AgentState::initialise(folder / "state", make_settings(), foreign.root, random);
+  ASSERT_FALSE(root);
+  EXPECT_EQ(root.error().code, Errc::conflict);
+}
+
+TEST_F(AgentStateTest, InstallsOnlyItsOwnFactoryCertificate) {
+  auto state = initialise();
+  ASSERT_TRUE(state);
+  const auto key = pki::parse_csr(*state->factory_request())->public_key;
+  EXPECT_FALSE(state->install_factory_certificate(factory_chain(testing::new_key()->public_key(), "pump-0001")));
+  EXPECT_FALSE(state->install_factory_certificate(factory_chain(key, "pump-0002")));
+  Tree foreign;
+  const std::vector<std::string> names = {"pump-0001.site-7.factory.devices.example"};
+  EXPECT_FALSE(state->install_factory_certificate(
+      {foreign.certify(pki::ProfileId::factory_device, foreign.site_ca, names, key), foreign.site_ca.certificate}));
+  EXPECT_FALSE((*state->factory()).has_value());
+  const auto installed = state->install_factory_certificate(factory_chain(key, "pump-0001"));
+  EXPECT_TRUE(installed) << installed.error().detail;
+  EXPECT_TRUE((*state->factory()).has_value());
+}
+
+TEST_F(AgentStateTest, RatchetsNeverFall) {
+  auto state = initialise();
+  ASSERT_TRUE(state);
+  Ratchets high{.time_floor = kNow, .root_crl_number = 7, .signer_not_before = {{Bytes{1}, kNow}}};
+  ASSERT_TRUE(state->raise_ratchets(high));
+  Ratchets low{.time_floor = kNow - kDay, .root_crl_number = 6, .signer_not_before = {{Bytes{1}, kNow - kDay}}};
+  ASSERT_TRUE(state->raise_ratchets(low));
+  EXPECT_EQ(state->ratchets(), high);
+}
+
+TEST_F(AgentStateTest, RatchetsSurviveARestart) {
+  const Ratchets seen{.time_floor = kNow, .root_crl_number = 7, .signer_not_before = {{Bytes{1, 2}, kNow}}};
+  {
+    auto state = initialise();
+    ASSERT_TRUE(state->raise_ratchets(seen));
+  }
+  auto state = AgentState::open(folder / "state");
+  ASSERT_TRUE(state) << state.error().detail;
+  EXPECT_EQ(state->ratchets(), seen);
+}
+
+TEST_F(AgentStateTest, RefusesRatchetsThatWereTamperedWith) {
+  {
+    ASSERT_TRUE(initialise());
+  }
+  std::ofstream(folder / "state" / "ratchets") << "x";
+  EXPECT_FALSE(AgentState::open(folder / "state"));
+}
+
+TEST(Ratchets, ParseWhatWasEncodedAndNothingElse) {
+  const Ratchets value{.time_floor = kNow, .root_crl_number = 9, .signer_not_before = {{Bytes{1}, kNow}}};
+  Bytes bytes = encode_ratchets(value);
+  EXPECT_EQ(*parse_ratchets(bytes), value);
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+    const bool whole_fields = cut == 26;  // before the signer
+    EXPECT_EQ(parse_ratchets(ByteView(bytes).first(cut)).has_value(), whole_fields) << cut;
+  }
+  bytes.push_back(0);
+  EXPECT_FALSE(parse_ratchets(bytes));
+}
+
+TEST_F(AgentStateTest, KeepsOneClaimCodeUntilItIsReset) {
+  auto state = initialise();
+  const auto code = state->claim_code(random);
+  ASSERT_TRUE(code);
+  EXPECT_EQ(code->size(), 19U);
+  EXPECT_EQ(*state->claim_code(random), *code);
+  ASSERT_TRUE(state->reset());
+  EXPECT_NE(*state->claim_code(random), *code);
+}
+
+TEST(ClaimHash, IsWhatTheAuthorityComputes) {
+  const auto wanted = crypto::sha256(as_bytes("sallyport claim v1abcdefghijabcdefghijklmnop"));
+  EXPECT_EQ(claim_hash(DeviceName("abcdefghij"), "abcd-efgh-ijkl-mnop"), wanted);
+}
+
+TEST_F(AgentStateTest, TheSwitchOnTheDeviceWinsOverTheSettings) {
+  auto state = initialise();
+  EXPECT_TRUE(state->remote_access());
+  ASSERT_TRUE(state->set_remote_access(false));
+  EXPECT_FALSE(state->remote_access());
+  std::ofstream(folder / "state" / "remote-access") << "nonsense";
+  EXPECT_FALSE(state->remote_access());
+}
+
+TEST_F(AgentStateTest, OneAgentAtATime) {
+  auto state = initialise();
+  const auto second = AgentState::open(folder / "state");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::unavailable);
+}
+
+TEST(AgentSettings, ReadWhatTheyWrite) {
+  Settings settings = make_settings();
+  settings.services.push_back(*parse_local_target("panel=http:127.0.0.1:8080"));
+  settings.services.push_back(*parse_local_target("ssh=tcp:127.0.0.1:22"));
+  settings.telemetry_listen = net::Address{.host = "127.0.0.1", .port = 9100};
+  settings.public_port = 8443;
+  const auto read = parse_settings(encode_settings(settings), "agent.toml");
+  ASSERT_TRUE(read) << read.error().detail;
+  EXPECT_EQ(encode_settings(*read), encode_settings(settings));
+  EXPECT_EQ(read->offered().size(), 3U);
+}
+
+TEST(AgentSettings, RefuseWhatCannotBeMeant) {
+  const std::string good = encode_settings(make_settings());
+  ASSERT_TRUE(parse_settings(good, "agent.toml"));
+  const std::string wrong[] = {
+      "remote_acess = true\n",
+      "telemetry_listen = \"0.0.0.0:9100\"\n",
+      "telemetry_listen = \"no address\"\n",
+      "public_port = 0\n",
+      "[[service]]\nname = \"device\"\nkind = \"http\"\ntarget = \"127.0.0.1:1\"\n",
+      "[[service]]\nname = \"a\"\nkind = \"ftp\"\ntarget = \"127.0.0.1:1\"\n",
+      "[[service]]\nname = \"a\"\nkind = \"tls\"\ntarget = \"127.0.0.1:1\"\n",
+      "[[service]]\nname = \"A B\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n",
+      "[[service]]\nname = \"a\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n[[service]]\nname = \"a\"\nkind = "
+      "\"tcp\"\ntarget = \"127.0.0.1:2\"\n",
+  };
+  for (const std::string& more : wrong) {
+    SCOPED_TRACE(more);
+    const auto read = parse_settings(good + more, "agent.toml");
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, Errc::malformed);
+    EXPECT_TRUE(read.error().detail.starts_with("agent.toml:")) << read.error().detail;
+  }
+}
+
+TEST(LocalTarget, IsNameKindHostAndPort) {
+  EXPECT_TRUE(parse_local_target("ssh=tcp:[::1]:22"));
+  for (const std::string_view wrong :
+       {"", "ssh", "ssh=tcp", "ssh=tcp:22", "=tcp:a:1", "ssh=udp:a:1", "device=http:a:1"})
+    EXPECT_FALSE(parse_local_target(wrong)) << wrong;
+}
+
+}  // namespace
+}  // namespace sallyport::agent
