@@ -21,7 +21,7 @@ packages_for() {
     demo) # what ./demo --check looks with
       echo "openssl curl libnss3-tools chromium procps" ;;
     bench)
-      echo "libbenchmark-dev haproxy nginx libnginx-mod-stream mosquitto mosquitto-clients openssl curl procps" ;;
+      echo "haproxy nginx libnginx-mod-stream wrk mosquitto mosquitto-clients openssl curl procps" ;;
     web)
       if node_is_new_enough; then command -v npm > /dev/null || echo "npm"; else echo "nodejs npm"; fi ;;
     dev)

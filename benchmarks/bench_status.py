@@ -1,0 +1,112 @@
+"""OCSP answers per second of the role `status`: signed in advance, against nginx serving the same bytes and OpenSSL's own
+responder; with a nonce, in one process, against the signatures that a core can make at all.
+
+Connections reach the role as in production, handed over by the relay's HTTP port; keep-alive makes that a one-time cost.
+"""
+import base64
+import http.client
+import json
+import re
+import socket
+import ssl
+import subprocess
+import urllib.parse
+
+import rivals
+from installation import ZONE, Installation, free_port, wait_for
+from measure import Failed, Goal, Metric, Rival
+
+CONNECTIONS = 32
+LIMIT_SECONDS = 120
+GOOD_ANSWER_SECONDS = 20
+
+
+def wrk(port, target, seconds):
+    """Requests per second; every answer must be 200."""
+    command = [rivals.program("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{port}{target}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    if done.returncode != 0 or not rate or "Non-2xx" in done.stdout:
+        raise Failed(f"wrk at port {port}: {done.stdout.strip()[-400:]} {done.stderr.strip()[-200:]}")
+    return float(rate.group(1))
+
+
+def openssl(*words, given=None):
+    done = subprocess.run([rivals.program("openssl"), *map(str, words)], input=given, capture_output=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise Failed(f"openssl {words[0]}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+    return done.stdout
+
+
+class Ours:
+    """The installation without a device; asked about the gateway's own certificate."""
+
+    def __init__(self, programs, folder):
+        self.there = Installation(programs / "apps", folder / "ours", free_port(), free_port())
+        self.folder = folder
+        try:
+            self.there.initialise()
+            self.there.start()
+            self._make_requests()
+        except BaseException:
+            self.stop()
+            raise
+        self.port = self.there.http_port
+
+    def _make_requests(self):
+        there, folder = self.there, self.folder
+        name = f"gateway.{ZONE}"
+        context = ssl.create_default_context(cafile=str(there.state / "trust" / "root.pem"))
+        with socket.create_connection(("127.0.0.1", there.tls_port), timeout=20) as plain, \
+                context.wrap_socket(plain, server_hostname=name) as tls:
+            (folder / "gateway.pem").write_text(ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True)))
+        issuer = there.state / "trust" / "server-ca.pem"
+        common = ["ocsp", "-issuer", issuer, "-cert", folder / "gateway.pem"]
+        openssl(*common, "-no_nonce", "-reqout", folder / "plain.der")
+        self.plain = (folder / "plain.der").read_bytes()
+        self.target = "/ocsp/" + urllib.parse.quote(base64.b64encode(self.plain).decode(), safe="/+=")
+        self.answer = wait_for(self._good_answer, GOOD_ANSWER_SECONDS, "an OCSP answer that says good")
+
+    def _good_answer(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.there.http_port, timeout=10)
+        connection.request("GET", self.target, headers={"Host": f"status.{ZONE}"})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return body if answer.status == 200 and b"good" in openssl("ocsp", "-respin", "/dev/stdin", "-noverify", "-resp_text", given=body) else None
+
+    def stop(self):
+        self.there.stop()
+
+
+def rate_of(program, *words):
+    """What one of our own programs measures."""
+    done = subprocess.run([str(word) for word in (program, *words)], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+    if done.returncode != 0:
+        raise Failed(f"{program.name}: {done.stdout.strip()} {done.stderr.strip()}")
+    return json.loads(done.stdout)["per_second"]
+
+
+def run(programs, folder, options):
+    seconds = 1 if options.quick else 3
+    own = programs / "benchmarks"
+    started = []
+    try:
+        ours = Ours(programs, folder)
+        started.append(ours)
+        static = rivals.nginx_static(folder, ours.target, ours.answer)
+        started.append(static)
+        small_ca = folder / "small-ca"
+        request = rivals.make_small_ca(small_ca)
+        responder = rivals.openssl_ocsp(folder, small_ca)
+        started.append(responder)
+        presigned = Metric("status", "presigned_per_s", "1/s", lambda: wrk(ours.port, ours.target, seconds), (
+            Rival("nginx-static", lambda: wrk(static.port, ours.target, seconds), Goal(">=", 1.0)),
+            Rival("openssl-ocsp", lambda: rate_of(own / "bench_post", responder.port, request, seconds), Goal(">=", 20.0))))
+        live = Metric("status", "nonce_per_s", "1/s", lambda: rate_of(own / "bench_nonce", seconds), (
+            Rival("bound", lambda: rate_of(own / "bench_sign", seconds), Goal(">=", 0.7)),))
+        for metric in (presigned, live):
+            yield from metric.lines(options.runs, options.progress)
+    finally:
+        for one in reversed(started):
+            one.stop()

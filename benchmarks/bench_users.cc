@@ -1,0 +1,70 @@
+// Users of the benchmark: makes connections to a relay or a rival, and says what came back.
+//
+//   bench_users PORT SERVER_NAME CONNECTIONS AT_A_TIME BYTES
+//
+// Makes CONNECTIONS connections, AT_A_TIME at once, each asking for BYTES; prints {"seconds":…,"bytes":…,"failed":…}.
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "base/time.h"
+#include "wire.h"
+
+namespace {
+
+using namespace sallyport;
+
+struct Order {
+  std::uint16_t port = 0;
+  std::string server_name;
+  std::int64_t connections = 0;
+  std::int64_t at_a_time = 0;
+  std::int64_t bytes = 0;
+};
+
+struct Outcome {
+  std::atomic<std::int64_t> begun{0};
+  std::atomic<std::int64_t> received{0};
+  std::atomic<std::int64_t> failed{0};
+};
+
+bool visit(const Order& order, const std::vector<std::uint8_t>& request, Outcome& outcome) {
+  const bench::Socket socket = bench::connect_to(order.port);
+  if (!socket.is_open() || !bench::send_all(socket, request.data(), request.size())) return false;
+  const std::int64_t received = bench::discard_all(socket);
+  if (received > 0) outcome.received += received;
+  return received == order.bytes;
+}
+
+void visit_often(const Order& order, Outcome& outcome) {
+  const auto request = bench::encode_request(order.server_name, static_cast<std::uint64_t>(order.bytes));
+  while (outcome.begun++ < order.connections) {
+    if (!visit(order, request, outcome)) ++outcome.failed;
+  }
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count != 6) {
+    static_cast<void>(std::fputs("usage: bench_users PORT SERVER_NAME CONNECTIONS AT_A_TIME BYTES\n", stderr));
+    return 2;
+  }
+  const Order order{static_cast<std::uint16_t>(std::atoi(words[1])), words[2], std::atoll(words[3]),
+                    std::atoll(words[4]), std::atoll(words[5])};
+  Outcome outcome;
+  const SystemClock clock;
+  const Instant began = clock.monotonic();
+  {
+    std::vector<std::jthread> users;
+    for (std::int64_t i = 0; i < order.at_a_time; ++i) {
+      users.emplace_back(visit_often, std::cref(order), std::ref(outcome));
+    }
+  }
+  const double took = std::chrono::duration<double>(clock.monotonic() - began).count();
+  std::printf("{\"seconds\":%.6f,\"bytes\":%lld,\"failed\":%lld}\n", took,
+              static_cast<long long>(outcome.received.load()), static_cast<long long>(outcome.failed.load()));
+  return outcome.failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,99 @@
+"""Runs in turns, medians, spread, and the lines that ./bench prints."""
+import dataclasses
+import json
+import os
+import pathlib
+import statistics
+
+TICKS = os.sysconf("SC_CLK_TCK")
+SIGNIFICANT = 4
+
+
+class Failed(Exception):
+    """A measurement could not be made."""
+
+
+def cpu_seconds(pids):
+    """User and system time of processes so far: /proc/PID/schedstat of every thread (ns), else utime and stime of stat (ticks)."""
+    total = 0.0
+    for pid in pids:
+        folder = pathlib.Path(f"/proc/{pid}")
+        try:
+            total += sum(int((task / "schedstat").read_text().split()[0]) for task in (folder / "task").iterdir()) / 1e9
+        except FileNotFoundError:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / TICKS
+    return total
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """A limit of the ratio ours/theirs."""
+    sign: str  # "<=" or ">="
+    limit: float
+
+    def __str__(self):
+        return f"{self.sign}{self.limit:g}"
+
+    def holds(self, ratio):
+        return ratio <= self.limit if self.sign == "<=" else ratio >= self.limit
+
+
+def spread(values):
+    """Interquartile range over median; 0 for a single run."""
+    if len(values) < 2:
+        return 0.0
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / statistics.median(values)
+
+
+def rounded(value):
+    return value if value == 0 else float(f"{value:.{SIGNIFICANT}g}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rival:
+    name: str
+    measure: object  # () -> float
+    goal: Goal | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    bench: str
+    name: str
+    unit: str
+    measure: object  # () -> float
+    rivals: tuple
+
+    def lines(self, runs, progress):
+        """Measures ours and each rival in turns, `runs` times; returns one dictionary per rival."""
+        ours, theirs = [], {rival.name: [] for rival in self.rivals}
+        for number in range(1, runs + 1):
+            progress(f"{self.bench} {self.name}: run {number} of {runs}")
+            ours.append(self.measure())
+            for rival in self.rivals:
+                theirs[rival.name].append(rival.measure())
+        return [self.line(ours, theirs[rival.name], rival, runs) for rival in self.rivals]
+
+    def line(self, ours, theirs, rival, runs):
+        middle, other = statistics.median(ours), statistics.median(theirs)
+        ratio = middle / other if other else None
+        return {"bench": self.bench, "metric": self.name, "unit": self.unit, "ours": rounded(middle), "rival": rival.name,
+                "theirs": rounded(other), "ratio": None if ratio is None else rounded(ratio),
+                "spread": rounded(round(max(spread(ours), spread(theirs)), 3)), "runs": runs,
+                "goal": None if rival.goal is None else str(rival.goal),
+                "holds": None if rival.goal is None or ratio is None else rival.goal.holds(ratio)}
+
+
+def as_json(line):
+    return json.dumps(line, separators=(",", ":"))
+
+
+def table(lines):
+    head = ["metric", "unit", "ours", "rival", "theirs", "ratio", "spread", "goal", ""]
+    rows = [[f"{line['bench']} {line['metric']}", line["unit"], f"{line['ours']:g}", line["rival"], f"{line['theirs']:g}",
+             "" if line["ratio"] is None else f"{line['ratio']:.2f}", f"{line['spread'] * 100:.0f} %", line["goal"] or "",
+             {True: "holds", False: "MISSED", None: ""}[line["holds"]]] for line in lines]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])

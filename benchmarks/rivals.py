@@ -1,0 +1,164 @@
+"""The rivals, each in its best known configuration, as children that end with us."""
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import urllib.parse
+
+from installation import Process, free_port, members, wait_for
+from measure import Failed
+
+HAPROXY = """global
+    nbthread 1
+    maxconn 4000
+{identity}
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+{splice}
+frontend users
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 5s
+    tcp-request content accept if {{ req.ssl_hello_type 1 }}
+    use_backend device if {{ req.ssl_sni -m end {zone} }}
+backend device
+    server device 127.0.0.1:{device}
+"""
+SPLICE = "    option splice-request\n    option splice-response"
+
+NGINX = """daemon off;
+worker_processes 1;
+worker_rlimit_nofile 65536;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log crit;
+{identity}
+{modules}
+events {{ worker_connections 16384; }}
+{body}
+"""
+NGINX_STREAM = """stream {{
+    map $ssl_preread_server_name $backend {{ hostnames; default ""; *.{zone} 127.0.0.1:{device}; }}
+    server {{
+        listen 127.0.0.1:{port};
+        ssl_preread on;
+        proxy_buffer_size 64k;
+        proxy_pass $backend;
+    }}
+}}"""
+NGINX_STATIC = """http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    tcp_nodelay on;
+    keepalive_requests 1000000;
+    keepalive_timeout 60s;
+    open_file_cache max=1000 inactive=60s;
+    open_file_cache_valid 60s;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        root {folder}/pages;
+        default_type application/ocsp-response;
+        add_header Cache-Control "max-age=300, public, no-transform, must-revalidate";
+    }}
+}}"""
+STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+
+
+def program(name):
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if not found:
+        raise Failed(f"{name} is not installed: tools/packages.sh install bench")
+    return found
+
+
+def accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Rival:
+    """A child and its port."""
+
+    def __init__(self, name, command, folder, port, listens=None):
+        self.port = port
+        self.process = Process(name, command, folder / f"{name}.log")
+        listens = listens or (lambda _: accepts(port))
+        wait_for(lambda: listens(self) or not self.process.running(), 10, f"{name} to listen")
+        if not self.process.running():
+            raise Failed(f"{name} did not start: {self.process.tail(5)}")
+
+    def pids(self):
+        return [pid for pid, _ in members(self.process.pid)]
+
+    def stop(self):
+        self.process.stop()
+
+
+def haproxy(folder, zone, device, splice=True):
+    """TCP by SNI, one thread. With `splice` it moves bytes by splice(2) always; splice-auto would hardly ever."""
+    port = free_port()
+    identity = "    user haproxy\n    group haproxy" if os.geteuid() == 0 else ""
+    name = "haproxy-splice" if splice else "haproxy"
+    config = folder / f"{name}.cfg"
+    config.write_text(HAPROXY.format(identity=identity, splice=SPLICE if splice else "", port=port, zone=zone, device=device))
+    return Rival(name, [program("haproxy"), "-db", "-f", str(config)], folder, port)
+
+
+def nginx(name, folder, port, modules, body):
+    config = folder / f"{name}.conf"
+    identity = "user www-data;" if os.geteuid() == 0 else ""
+    config.write_text(NGINX.format(folder=folder, identity=identity, modules=modules, body=body))
+    return Rival(name, [program("nginx"), "-c", str(config), "-p", str(folder)], folder, port)
+
+
+def nginx_stream(folder, zone, device):
+    """The stream module with ssl_preread, one worker."""
+    port = free_port()
+    modules = f"load_module {STREAM_MODULE};" if STREAM_MODULE.exists() else ""
+    return nginx("nginx-stream", folder, port, modules, NGINX_STREAM.format(port=port, zone=zone, device=device))
+
+
+def nginx_static(folder, target, content):
+    """One worker that serves `content` as the file that `target` names."""
+    port = free_port()
+    pages = folder / "pages"
+    page = pages / urllib.parse.unquote(target).lstrip("/")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_bytes(content)
+    return nginx("nginx-static", folder, port, "", NGINX_STATIC.format(folder=folder, port=port))
+
+
+def openssl_ocsp(folder, made):
+    """OpenSSL's own responder, one process, with the small CA in `made`."""
+    port = free_port()
+    command = [program("openssl"), "ocsp", "-index", str(made / "index.txt"), "-port", str(port), "-rsigner", str(made / "ca.pem"),
+               "-rkey", str(made / "ca.key"), "-CA", str(made / "ca.pem"), "-nmin", "5"]
+    # A connection without a request would keep it busy for ever, so that it must not be probed.
+    return Rival("openssl-ocsp", command, folder, port, lambda self: "waiting for OCSP client" in self.process.tail())
+
+
+def make_small_ca(folder):
+    """A P-256 CA, a certificate of it, an index that calls it good, and a request about it: made by OpenSSL."""
+    folder.mkdir()
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
+    def openssl(*words):
+        done = subprocess.run([program("openssl"), *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise Failed(f"openssl {words[0]}: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=bench CA", "-days", "2")
+    openssl("req", *curve, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/CN=leaf")
+    openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "0x1001", "-days", "1", "-out", "leaf.pem")
+    (folder / "index.txt").write_text("V\t491231235959Z\t\t1001\tunknown\t/CN=leaf\n")
+    openssl("ocsp", "-issuer", "ca.pem", "-cert", "leaf.pem", "-no_nonce", "-reqout", "request.der")
+    return folder / "request.der"
