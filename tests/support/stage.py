@@ -64,6 +64,12 @@ class Stage:
         self.there.import_ledger()
         return devices
 
+    def configure(self, device, **values):
+        """Sets keys of the agent's configuration: what a person would write with an editor."""
+        file = device.state / "agent.toml"
+        lines = [line for line in file.read_text().splitlines() if line.partition("=")[0].strip() not in values]
+        file.write_text("\n".join([f"{key} = {json.dumps(value)}" for key, value in values.items()] + lines) + "\n")
+
     def bring_online(self, *devices, claim=True):
         """Starts the agents and waits until every device is online, and claimed if asked."""
         for device in devices:
