@@ -9,10 +9,18 @@ namespace {
 
 constexpr milliseconds kAskLimit{10'000};
 
+// A socket without a listener is what a killed agent leaves behind. Only what fails before a word was sent may be done
+// again in another way: an agent that dies over its answer may have done what it was asked.
+Error nobody_runs(Error cause, const std::string& path) {
+  if (cause.code != Errc::not_found && cause.code != Errc::unavailable) return cause;
+  return {Errc::not_found, path + ": no agent runs here"};
+}
+
 net::Task<Result<http::Response>> exchange(std::string path, http::Request request) {
   const net::Deadline deadline(kAskLimit);
-  CO_TRY(auto stream, co_await net::connect_unix(std::move(path), deadline));
-  http::Client client(std::move(stream), "agent");
+  auto stream = co_await net::connect_unix(path, deadline);
+  if (!stream) co_return std::unexpected(nobody_runs(std::move(stream).error(), path));
+  http::Client client(*std::move(stream), "agent");
   co_return co_await client.send(std::move(request), deadline);
 }
 
@@ -28,12 +36,7 @@ Result<std::string> ask_agent(const std::filesystem::path& state, const std::str
   net::Io io;
   auto answered = net::run(io, exchange((state / "run" / "agent.sock").native(), std::move(request)));
   if (!answered) return fail(Errc::internal, "agent: the exchange was interrupted");
-  if (!*answered) {
-    // A socket without a listener is what a killed agent leaves behind.
-    const bool nobody = answered->error().code == Errc::not_found || answered->error().code == Errc::unavailable;
-    if (nobody) return failf(Errc::not_found, "{}: no agent runs here", state.native());
-    return std::unexpected(std::move(*answered).error());
-  }
+  if (!*answered) return std::unexpected(std::move(*answered).error());
   const http::Response& response = **answered;
   std::string text(as_text(response.body));
   while (text.ends_with('\n')) text.pop_back();
