@@ -83,6 +83,7 @@ class Machine:
 class Panel(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "machine-panel"
+    disable_nagle_algorithm = True  # headers and body are two writes
 
     def machine(self):
         return self.server.machine
