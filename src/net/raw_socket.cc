@@ -151,7 +151,10 @@ int RawSocket::native() const {
 }
 
 RawListener::RawListener(Executor executor, Descriptor listening, SocketOptions options)
-    : readiness_(std::make_unique<Readiness>(std::move(executor), std::move(listening))), options_(options) {}
+    : readiness_(std::make_unique<Readiness>(std::move(executor), std::move(listening))) {
+  // tcp(7): what is accepted inherits them, at no cost per connection.
+  if (address().port != 0) apply(readiness_->get(), options);
+}
 
 RawListener::~RawListener() = default;
 
@@ -163,7 +166,6 @@ Task<Result<std::unique_ptr<RawSocket>>> RawListener::accept() {
         ::accept4(readiness_->get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     const int cause = errno;
     if (socket.is_open()) {
-      if (from.ss_family != AF_UNIX) apply(socket.get(), options_);
       co_return std::make_unique<RawSocket>(readiness_->executor(), std::move(socket), to_address(from));
     }
     if (would_block(cause)) {

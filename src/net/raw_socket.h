@@ -56,6 +56,7 @@ inline constexpr std::size_t kMaxUnreadWhileWaiting = 256 * 1024;
 // Accepts on an inherited listening socket, which several processes may share.
 class RawListener {
  public:
+  // TCP: sets `options` on the listening socket itself, from which every connection made afterwards inherits them.
   RawListener(Executor executor, Descriptor listening, SocketOptions options = {});
   ~RawListener();
   RawListener(const RawListener&) = delete;
@@ -69,7 +70,6 @@ class RawListener {
 
  private:
   std::unique_ptr<Readiness> readiness_;
-  SocketOptions options_;
 };
 
 }  // namespace sallyport::net

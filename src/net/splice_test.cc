@@ -1,6 +1,9 @@
 #include "net/splice.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "crypto/system_random.h"
@@ -218,6 +221,33 @@ TEST_F(SpliceTest, LastWordsArriveThoughBytesWereUnread) {
     const auto heard = co_await read_to_end(*wire.near, 10, kPatience);
     EXPECT_TRUE(heard && as_text(*heard) == "no");
   }(io_));
+}
+
+int number_of(const RawSocket& socket, int level, int option) {
+  int value = 0;
+  socklen_t size = sizeof(value);
+  EXPECT_EQ(::getsockopt(socket.native(), level, option, &value, &size), 0);
+  return value;
+}
+
+Task<void> accept_with_options(Executor executor) {
+  auto open = Listener::tcp(executor, {.host = "127.0.0.1", .port = 0});
+  SALLYPORT_CHECK(open.has_value());
+  RawListener listener(executor, Descriptor(::fcntl((*open)->native(), F_DUPFD_CLOEXEC, 0)),
+                       {.user_timeout = milliseconds(12'345), .keepalive_idle = seconds(17)});
+  auto near = co_await connect_tcp((*open)->address(), kPatience);
+  auto far = co_await listener.accept();
+  SALLYPORT_CHECK(near && far);
+  EXPECT_NE(number_of(**far, IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_EQ(number_of(**far, IPPROTO_TCP, TCP_USER_TIMEOUT), 12'345);
+  EXPECT_NE(number_of(**far, SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_EQ(number_of(**far, IPPROTO_TCP, TCP_KEEPIDLE), 17);
+  listener.close();
+}
+
+TEST(RawListener, WhatIsAcceptedHasItsOptions) {
+  Io io;
+  run(io, accept_with_options(io.executor()));
 }
 
 }  // namespace
