@@ -155,6 +155,7 @@ Router routes() {
       .add("GET", "/devices/{name}", echo)
       .add("GET", "/devices/all", echo)
       .add("GET", "/files/{path...}", echo)
+      .add("GET", "/base64/{value...}", echo, {.encoded_slashes = true})
       .add("GET", "/throw", throwing)
       .add("GET", "/events", streaming);
   return router;
@@ -175,11 +176,13 @@ TEST(Router, MatchesSegmentsAndDecodesThem) {
   EXPECT_EQ(routed(router, "GET", "/devices/all"), "-");
   EXPECT_EQ(routed(router, "GET", "/files/a/b"), "path=a/b");
   EXPECT_EQ(routed(router, "GET", "/files/"), "path=");
+  EXPECT_EQ(routed(router, "GET", "/base64/a%2Fb/c%2B%3D"), "value=a/b/c+=");
+  EXPECT_EQ(routed(router, "POST", "/base64/a%2Fb"), "405");
   for (const auto* path : {"/", "/echo/", "/devices/", "/devices/a/b", "/Echo", "//echo"}) {
     EXPECT_EQ(routed(router, "GET", path), "404") << path;
   }
   for (const auto* path :
-       {"/devices/a%2Fb", "/devices/%", "/devices/%00", "/files/../echo", "/files/%2e%2e/echo", ""}) {
+       {"/devices/a%2Fb", "/devices/%", "/devices/%00", "/files/../echo", "/files/%2e%2e/echo", "/files/a%2Fb", ""}) {
     EXPECT_EQ(routed(router, "GET", path), "400") << path;
   }
   EXPECT_EQ(routed(router, "DELETE", "/echo"), "405");

@@ -6,10 +6,10 @@
 namespace sallyport::http {
 
 // Returns false at the end of the stream.
-net::Task<Result<bool>> MessageReader::read_more(net::Deadline deadline) {
+net::Task<Result<bool>> MessageReader::read_more(std::size_t most, net::Deadline deadline) {
   CO_TRY_VOID(co_await stream_->wait_readable(deadline));
   const auto have = unread_.size();
-  unread_.resize(have + kReadSize);
+  unread_.resize(have + most);
   auto got = co_await stream_->read_some(std::span(unread_).subspan(have), deadline);
   unread_.resize(have + (got ? *got : 0));
   if (!got) co_return std::unexpected<Error>(std::move(got).error());
@@ -20,7 +20,7 @@ net::Task<Result<bool>> MessageReader::read_more(net::Deadline deadline) {
 net::Task<Result<Bytes>> MessageReader::read_head(net::Deadline idle, milliseconds limit) {
   decoder_.reset();
   if (unread_.empty()) {
-    CO_TRY(const bool more, co_await read_more(idle));
+    CO_TRY(const bool more, co_await read_more(kHeadReadSize, idle));
     if (!more) co_return Bytes{};
   }
   const net::Deadline deadline(limit);
@@ -30,11 +30,12 @@ net::Task<Result<Bytes>> MessageReader::read_head(net::Deadline idle, millisecon
     if (part.size() > kMaxHeader) co_return failf(Errc::overloaded, "http head: more than {} bytes", kMaxHeader);
     if (is_broken_head(part)) co_return fail(Errc::malformed, "http head: a bare CR or LF, or a NUL");
     if (length > 0) {
+      if (length == unread_.size()) co_return std::exchange(unread_, {});
       auto head = to_bytes(part);
       unread_.erase(unread_.begin(), unread_.begin() + static_cast<std::ptrdiff_t>(length));
       co_return head;
     }
-    CO_TRY(const bool more, co_await read_more(deadline));
+    CO_TRY(const bool more, co_await read_more(kHeadReadSize, deadline));
     if (!more) co_return fail(Errc::unavailable, "http head: the connection ended in the middle");
   }
 }
@@ -64,7 +65,7 @@ net::Task<Result<Bytes>> MessageReader::read_piece(net::Deadline deadline) {
     if (!piece.empty() || body_is_done()) break;
     if (unread_.size() > kMaxHeader)
       co_return fail(Errc::malformed, "http message: a chunk's line or trailer is too long");
-    CO_TRY(const bool more, co_await read_more(deadline));
+    CO_TRY(const bool more, co_await read_more(kReadSize, deadline));
     if (!more) CO_TRY_VOID(decoder_->feed_end());
   }
   co_return piece;

@@ -17,7 +17,7 @@ void append_fields(std::string& out, const Headers& headers) {
       log::warn("http.field_left_out", {{"name", field.name}});
       continue;
     }
-    out += fmt::format("{}: {}\r\n", field.name, field.value);
+    out.append(field.name).append(": ").append(field.value).append("\r\n");
   }
   out += "\r\n";
 }

@@ -32,13 +32,13 @@ std::vector<std::string> split_path(std::string_view path) {
   }
 }
 
-// The decoded segments; empty when an escape is broken or hides a separator, or a segment is "." or "..".
+// The decoded segments; empty when an escape is broken, or a segment is "." or "..".
 std::optional<std::vector<std::string>> decode_path(std::string_view path) {
   if (!path.starts_with('/')) return std::nullopt;
   auto segments = split_path(path);
   for (auto& segment : segments) {
     auto decoded = percent_decode(segment);
-    if (!decoded || decoded->contains('/') || *decoded == "." || *decoded == "..") return std::nullopt;
+    if (!decoded || *decoded == "." || *decoded == "..") return std::nullopt;
     segment = *std::move(decoded);
   }
   return segments;
@@ -94,25 +94,38 @@ Router& Router::add(std::string_view method, std::string_view pattern, Handler h
 std::variant<Router::Match, Response> Router::find(std::string_view method, std::string_view path) const {
   const auto segments = decode_path(path);
   if (!segments) return Response::error(400);
-  std::set<std::string> allowed;
+  const bool hides_slash =
+      std::ranges::any_of(*segments, [](const std::string& segment) { return segment.contains('/'); });
+  bool is_somewhere = false;
   const Route* found = nullptr;
   std::optional<Params> params;
   for (const auto& route : routes_) {
+    if (hides_slash && !route.options.encoded_slashes) continue;
+    const bool exact = route.method == method;
+    const bool serves = exact || (method == "HEAD" && route.method == "GET" && found == nullptr);
+    if (!serves && is_somewhere) continue;
     auto matched = match(route.segments, *segments);
     if (!matched) continue;
-    allowed.insert(route.method);
-    if (route.method == "GET") allowed.insert("HEAD");
-    const bool exact = route.method == method;
-    if (exact || (method == "HEAD" && route.method == "GET" && found == nullptr)) {
-      found = &route;
-      params = std::move(matched);
-      if (exact) break;
-    }
+    is_somewhere = true;
+    if (!serves) continue;
+    found = &route;
+    params = std::move(matched);
+    if (exact) break;
   }
   if (found != nullptr) {
     return Match{.handler = &found->handler, .body_limit = found->options.body_limit, .params = *std::move(params)};
   }
-  if (allowed.empty()) return Response::error(404);
+  if (is_somewhere) return method_not_allowed(*segments);
+  return Response::error(hides_slash ? 400 : 404);
+}
+
+Response Router::method_not_allowed(const std::vector<std::string>& segments) const {
+  std::set<std::string> allowed;
+  for (const auto& route : routes_) {
+    if (!match(route.segments, segments)) continue;
+    allowed.insert(route.method);
+    if (route.method == "GET") allowed.insert("HEAD");
+  }
   auto refused = Response::error(405);
   refused.headers.add("Allow", fmt::format("{}", fmt::join(allowed, ", ")));
   return refused;

@@ -18,6 +18,9 @@ using Handler = std::function<net::Task<Response>(Request request, net::PeerInfo
 
 struct RouteOptions {
   std::size_t body_limit = kDefaultRequestBody;
+  // Whether "%2F" may stand in the path, which then counts as part of a segment: for values that are no paths, such as
+  // base64 (RFC 6960 appendix A.1).
+  bool encoded_slashes = false;
 };
 
 // The routes of one server, complete before it serves. A pattern is a path whose segments are literal, `{name}`
@@ -33,7 +36,8 @@ class Router {
     std::size_t body_limit = 0;
     std::map<std::string, std::string, std::less<>> params;
   };
-  // The route for a request; otherwise the 404, 400 (an escape in the path is broken, or hides '/' or NUL) or 405 (with
+  // The route for a request; otherwise the 404, 400 (an escape in the path is broken, or hides NUL, or a
+  // '/' that the route does not want) or 405 (with
   // Allow) that answers it.
   std::variant<Match, Response> find(std::string_view method, std::string_view path) const;
 
@@ -44,6 +48,8 @@ class Router {
     Handler handler;
     RouteOptions options;
   };
+  Response method_not_allowed(const std::vector<std::string>& segments) const;
+
   std::vector<Route> routes_;
 };
 

@@ -91,9 +91,9 @@ net::Task<bool> serve_one(Connection& connection, bool last) {
     head = (*incoming)->request;
     plan.http_1_0 = (*incoming)->minor_version == 0;
     plan.to_head = head.method == "HEAD";
-    response = co_await answer(connection, head);
-    plan.keep_alive = !last && !plan.http_1_0 && !response.close && !head.headers.lists("Connection", "close") &&
-                      connection.reader.body_is_done();
+    const bool wants_close = head.headers.lists("Connection", "close");
+    response = co_await (options.on_answer ? answer(connection, head) : answer(connection, std::move(head)));
+    plan.keep_alive = !last && !plan.http_1_0 && !response.close && !wants_close && connection.reader.body_is_done();
   }
   add_defaults(response, options.default_headers);
   const auto status = response.status;

@@ -10,6 +10,8 @@
 namespace sallyport::http {
 
 inline constexpr std::size_t kReadSize = 16 * 1024;
+// Most heads fit; room that is not used would be cleared for nothing.
+inline constexpr std::size_t kHeadReadSize = 2 * 1024;
 
 // Borrows the stream. Holds at most kMaxHeader + kReadSize unread bytes.
 class MessageReader {
@@ -35,7 +37,7 @@ class MessageReader {
   Bytes take_unread() { return std::exchange(unread_, {}); }
 
  private:
-  net::Task<Result<bool>> read_more(net::Deadline deadline);
+  net::Task<Result<bool>> read_more(std::size_t most, net::Deadline deadline);
   net::Task<Result<Bytes>> read_head(net::Deadline idle, milliseconds limit);
 
   net::Stream* stream_;
