@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "codec/text.h"
+#include "crypto/hash.h"
 #include "pki/crl.h"
 
 namespace sallyport::status {
@@ -41,7 +43,7 @@ void Responder::use_snapshot(const records::SnapshotState& state) {
     if (!certificate) continue;
     for (const pki::CertIdHash hash : {pki::CertIdHash::sha1, pki::CertIdHash::sha256}) {
       const pki::CertId id = pki::make_cert_id(hash, *certificate, certificate->serial());
-      issuers_.insert_or_assign(id.issuer_key_hash, Issuer{ca.name, *certificate});
+      issuers_.insert_or_assign(id.issuer_key_hash, Issuer{ca.name, id});
     }
   }
   root_crl_number_.reset();
@@ -61,8 +63,8 @@ std::optional<UnixTime> Responder::signer_not_after(const records::CaName& ca) c
 const Responder::Issuer* Responder::find_issuer(const pki::CertId& id) const {
   const auto found = issuers_.find(id.issuer_key_hash);
   if (found == issuers_.end()) return nullptr;
-  const pki::CertId expected = pki::make_cert_id(id.hash, found->second.certificate, id.serial);
-  return expected == id ? &found->second : nullptr;
+  const pki::CertId& expected = found->second.id;
+  return expected.hash == id.hash && expected.issuer_name_hash == id.issuer_name_hash ? &found->second : nullptr;
 }
 
 pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const {
@@ -86,7 +88,7 @@ Answer Responder::refuse(pki::OcspResponseStatus status) {
   if (status == pki::OcspResponseStatus::try_later) ++counters_.try_later;
   if (status == pki::OcspResponseStatus::unauthorized) ++counters_.unauthorized;
   if (status == pki::OcspResponseStatus::malformed_request) ++counters_.malformed;
-  return {std::make_shared<const Bytes>(pki::encode_ocsp_error(status)), std::nullopt, std::nullopt};
+  return {std::make_shared<const Bytes>(pki::encode_ocsp_error(status)), std::nullopt, std::nullopt, {}};
 }
 
 bool Responder::take_token() {
@@ -106,11 +108,12 @@ Answer Responder::sign(const Issuer& issuer, const pki::CertId& id, const std::o
   pki::OcspAnswer answer{{single_response(issuer, id, nonce.has_value())}, clock_.now(), nonce};
   auto der = pki::build_ocsp_response(answer, *signer->second.key, &signer->second.certificate);
   if (!der) return refuse(pki::OcspResponseStatus::internal_error);
-  Answer out{std::make_shared<const Bytes>(*std::move(der)), std::nullopt, std::nullopt};
+  Answer out{std::make_shared<const Bytes>(*std::move(der)), std::nullopt, std::nullopt, {}};
   // What is unknown may be issued a moment later, and anybody can ask for serials without end: nobody keeps that.
   if (!nonce && !std::holds_alternative<pki::UnknownStatus>(answer.responses.front().status)) {
     out.this_update = answer.responses.front().this_update;
     out.next_update = answer.responses.front().next_update;
+    out.etag = "\"" + codec::encode_hex(crypto::sha256(*out.der)) + "\"";
   }
   return out;
 }

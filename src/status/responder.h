@@ -35,6 +35,7 @@ struct Answer {
   // Absent: must not be cached (RFC 9111 no-store).
   std::optional<UnixTime> this_update;
   std::optional<UnixTime> next_update;
+  std::string etag;  // quoted; empty when it must not be cached
 };
 
 // Answers from a snapshot alone. Not thread-safe. Never "good" for a certificate that was not issued or has expired;
@@ -62,7 +63,7 @@ class Responder {
  private:
   struct Issuer {
     records::CaName name;
-    pki::Certificate certificate;
+    pki::CertId id;  // what a request about its certificates names, but for the serial
   };
   struct Cached {
     Answer answer;

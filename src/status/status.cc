@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "codec/text.h"
-#include "crypto/hash.h"
 #include "http/server.h"
 #include "net/hand_over.h"
 #include "net/tls_stream.h"
@@ -26,8 +25,8 @@ http::Response to_http(const Answer& answer, UnixTime now) {
     return response;
   }
   const seconds age = std::clamp(*answer.next_update - now, seconds(0), kMaxAge);
-  response.headers.set("Cache-Control", fmt::format("max-age={}, public, no-transform, must-revalidate", age.count()));
-  response.headers.set("ETag", "\"" + codec::encode_hex(crypto::sha256(*answer.der)) + "\"");
+  response.headers.add("Cache-Control", fmt::format("max-age={}, public, no-transform, must-revalidate", age.count()));
+  response.headers.add("ETag", answer.etag);
   return response;
 }
 
@@ -75,9 +74,10 @@ http::Router Status::State::routes() {
       "POST", "/ocsp",
       [this](http::Request request, net::PeerInfo peer) { return answer_post(std::move(request), std::move(peer)); },
       small);
-  router.add("GET", "/ocsp/{request...}", [this](http::Request request, net::PeerInfo peer) {
-    return answer_get(std::move(request), std::move(peer));
-  });
+  router.add(
+      "GET", "/ocsp/{request...}",
+      [this](http::Request request, net::PeerInfo peer) { return answer_get(std::move(request), std::move(peer)); },
+      {.encoded_slashes = true});
   router.add("GET", "/crl/{file}",
              [this](http::Request request, net::PeerInfo) { return answer_crl(std::move(request)); });
   return router;
