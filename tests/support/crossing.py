@@ -33,8 +33,8 @@ class Crossed:
 
 
 class Crossing:
-    """`route(name)` says where a connection that asks for `name` goes: a port of 127.0.0.1, or None to cut it. What does not
-    begin with a TLS handshake record has the name "". `may_return(crossed)`, where given, is asked before bytes go back to
+    """`route(name)` says where a connection that asks for `name` goes: a port of 127.0.0.1, None to cut it, or a function that
+    takes the socket and the bytes that were read from it, and must close it. What does not begin with a TLS handshake record has the name "". `may_return(crossed)`, where given, is asked before bytes go back to
     whoever opened the connection; where it says no they are lost and the connection is cut."""
 
     def __init__(self, route, keep=True, may_return=None):
@@ -98,6 +98,9 @@ class Crossing:
                 port = self.route(one.name)
                 if not hello or port is None:
                     one.is_cut = True
+                    return
+                if callable(port):
+                    port(near.dup(), hello)
                     return
                 with socket.create_connection(("127.0.0.1", port)) as far:
                     with self._lock:
