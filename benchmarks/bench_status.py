@@ -64,7 +64,7 @@ class Ours:
         common = ["ocsp", "-issuer", issuer, "-cert", folder / "gateway.pem"]
         openssl(*common, "-no_nonce", "-reqout", folder / "plain.der")
         self.plain = (folder / "plain.der").read_bytes()
-        self.target = "/ocsp/" + urllib.parse.quote(base64.b64encode(self.plain).decode(), safe="/+=")
+        self.target = "/ocsp/" + urllib.parse.quote(base64.b64encode(self.plain).decode(), safe="")
         self.answer = wait_for(self._good_answer, GOOD_ANSWER_SECONDS, "an OCSP answer that says good")
 
     def _good_answer(self):
