@@ -102,12 +102,21 @@ net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections:
   if (kind_of(service) != ServiceKind::tls && grant->proof_kind != wanted)
     co_return std::unexpected(RefuseCode::grant_invalid);
   if (!web_identity_()) co_return std::unexpected(RefuseCode::service_down);
-  auto consent = co_await ask_consent(settings_.consent_command, grant->user_id, service.get());
+  if (!co_await has_consent(*grant)) co_return std::unexpected(RefuseCode::consent_denied);
+  co_return Admitted{.grant = *std::move(grant), .client_address = std::move(open.client_address)};
+}
+
+// A browser opens many connections; its user is asked about once.
+net::Task<bool> DataConnections::has_consent(tunnel::AccessGrant grant) {
+  if (consented_.contains(grant.session())) co_return true;
+  auto consent = co_await ask_consent(settings_.consent_command, grant.user_id, grant.service.get());
   if (!consent) {
     log::info("agent.consent", {{"error", consent.error()}});
-    co_return std::unexpected(RefuseCode::consent_denied);
+    co_return false;
   }
-  co_return Admitted{.grant = *std::move(grant), .client_address = std::move(open.client_address)};
+  if (consented_.size() >= tunnel::kMaxLiveGrants) consented_.clear();
+  consented_.insert(grant.session());
+  co_return true;
 }
 
 net::Task<Result<net::StreamPtr>> DataConnections::dial(tunnel::Ticket ticket) {

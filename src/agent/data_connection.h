@@ -5,6 +5,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include "agent/remote_access.h"
 #include "agent/way_out.h"
@@ -33,7 +34,7 @@ class DataConnections {
     tunnel::AccessGrant grant;
     std::string client_address;
   };
-  // Verifies the grant and asks for consent. The code is what to answer the relay.
+  // Verifies the grant and, once per session, asks for consent. The code is what to answer the relay.
   net::Task<std::expected<Admitted, tunnel::RefuseCode>> admit(tunnel::OpenFrame open);
   // Dials the relay and writes the preface.
   net::Task<Result<net::StreamPtr>> dial(tunnel::Ticket ticket);
@@ -44,6 +45,7 @@ class DataConnections {
  private:
   Result<std::shared_ptr<crypto::TlsContext>> make_context(const tunnel::AccessGrant& grant,
                                                            tunnel::ServiceKind kind) const;
+  net::Task<bool> has_consent(tunnel::AccessGrant grant);
   tunnel::ServiceKind kind_of(const ServiceName& service) const;
   net::Task<Result<net::StreamPtr>> connect_service(ServiceName service);
   net::Task<void> serve_http(net::StreamPtr user, Admitted admitted);
@@ -56,6 +58,7 @@ class DataConnections {
   const WayOut& way_out_;
   WebIdentity web_identity_;
   DeviceService device_service_;
+  std::set<tunnel::GrantId> consented_;  // sessions
 };
 
 }  // namespace sallyport::agent

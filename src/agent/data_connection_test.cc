@@ -312,6 +312,33 @@ TEST_F(DataConnectionTest, TheSwitchOnTheDeviceWins) {
   EXPECT_TRUE(admit(make_open(make_grant())));
 }
 
+// The device asks somebody on the spot, who says yes once and no from then on.
+class ConsentTest : public DataConnectionTest {
+ protected:
+  Settings asking() const {
+    Settings out = state.settings();
+    const std::string file = (folder / "asked").native();
+    out.consent_command = {"/bin/sh", "-c", "test ! -e " + file + " && echo $SALLYPORT_USER > " + file};
+    return out;
+  }
+  Settings settings = asking();
+  DataConnections careful{settings, access, way_out, [this] { return web_identity; },
+                          [this] { return pages.connect(); }};
+  std::optional<RefuseCode> refusal_of(const tunnel::AccessGrant& grant) {
+    io.restart();
+    const auto admitted = *net::run(io, careful.admit(make_open(grant)));
+    return admitted ? std::nullopt : std::optional(admitted.error());
+  }
+};
+
+TEST_F(ConsentTest, IsAskedForOncePerSession) {
+  const auto grant = make_grant();
+  EXPECT_EQ(refusal_of(grant), std::nullopt);
+  EXPECT_TRUE(std::filesystem::exists(folder / "asked"));
+  EXPECT_EQ(refusal_of(grant), std::nullopt);
+  EXPECT_EQ(refusal_of(make_grant()), RefuseCode::consent_denied);
+}
+
 TEST_F(DataConnectionTest, OpensNothingWithoutAWebCertificate) {
   web_identity.reset();
   expect_refused(make_open(make_grant()), RefuseCode::service_down);
