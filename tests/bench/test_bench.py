@@ -1,4 +1,4 @@
-# test: needs=release deadline=900
+# test: needs=release deadline=900 long
 # test: alone
 """./bench measures and prints lines of the right form. Whatever the figures are, they decide nothing here."""
 import json
