@@ -3,7 +3,6 @@
 factory key, a device that no ledger knows yet. With curl as a stock EST client, and with the agent itself.
 """
 # test: needs=dev deadline=180
-import base64
 import concurrent.futures
 import pathlib
 import sys
@@ -14,44 +13,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cases  # noqa: E402
 from cases import want  # noqa: E402
 from crossing import Crossing  # noqa: E402
-from stage import ENROLMENT_SECONDS, ZONE, Stage, tool, wait_for  # noqa: E402
+from est import Est  # noqa: E402
+from stage import ENROLMENT_SECONDS, Stage, wait_for  # noqa: E402
 
 AT_ONCE = 8
-
-
-class Est:
-    """A stock EST client with a device's factory certificate: curl and openssl."""
-
-    def __init__(self, stage, device):
-        self.stage = stage
-        self.device = device
-        self.folder = stage.folder / f"est-{device.serial_id}"
-        self.folder.mkdir(exist_ok=True)
-
-    def make_request(self, name):
-        """A new key and a request for it."""
-        request = self.folder / f"{name}.der"
-        tool("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.folder / f"{name}.key",
-             "-out", request, "-outform", "DER", "-subj", f"/CN={name}")
-        encoded = self.folder / f"{name}.b64"
-        encoded.write_bytes(tool("base64", request))
-        return encoded
-
-    def send(self, request, answer="answer", operation="simpleenroll", identity=None):
-        """Returns status, headers and certificate chain (PEM) of an EST request."""
-        there = self.stage.there
-        body, head = self.folder / f"{answer}.b64", self.folder / f"{answer}.head"
-        certificate, key = identity or (self.device.state / "factory.pem", self.device.state / "factory.key")
-        status = tool("curl", "--silent", "--show-error", "--max-time", "20", "--cacert", there.state / "trust" / "server-ca.twin.pem",
-                      "--cert", certificate, "--key", key, "--connect-to", f"gateway.{ZONE}:443:127.0.0.1:{there.tls_port}",
-                      "--header", "Content-Type: application/pkcs10", "--header", "Content-Transfer-Encoding: base64",
-                      "--data-binary", f"@{request}", "--output", body, "--dump-header", head, "--write-out", "%{http_code}",
-                      f"https://gateway.{ZONE}/.well-known/est/{operation}").decode()
-        chain = b""
-        if status == "200":
-            der = base64.b64decode(body.read_bytes())
-            chain = tool("openssl", "pkcs7", "-inform", "DER", "-print_certs", given=der)
-        return status, head.read_text().lower(), chain
 
 
 def alarms(stage, device):

@@ -48,11 +48,16 @@ class Stage:
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def set_up(self):
-        """Root, installation, factory; every service healthy."""
+    def prepare(self):
+        """Root, installation and factory; nothing runs yet."""
         self.there = Installation(self.programs, self.folder, free_port(), free_port())
         self.there.initialise()
         self.there.add_site()
+        return self.there
+
+    def set_up(self):
+        """Root, installation, factory; every service healthy."""
+        self.prepare()
         self.there.start()
         return self.there
 

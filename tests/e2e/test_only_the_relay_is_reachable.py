@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""A device behind a firewall that lets out nothing but connections to the relay's two ports: a network namespace of its own
+with a packet filter that drops and counts the rest. Factory-fresh, it comes all the way.
+"""
+# test: needs=dev deadline=180
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import cases  # noqa: E402
+from cases import Missing, want  # noqa: E402
+from stage import ENROLMENT_SECONDS, Stage, tool, wait_for  # noqa: E402
+from visitor import ConsoleUser  # noqa: E402
+
+HERE, THERE = "169.254.77.1", "169.254.77.2"  # link-local: no route leads on
+STREAM = "pressure"
+
+
+class Firewalled:
+    """A network namespace, joined to this one by a cable; out of it lead TCP connections to two ports of ours, and replies."""
+
+    def __init__(self, ports):
+        self.name = f"sallyport-{os.getpid()}"
+        self.near, self.far = f"sn{os.getpid() % 10**9}"[:15], f"sf{os.getpid() % 10**9}"[:15]
+        tool("ip", "netns", "add", self.name)
+        try:
+            self.build(ports)
+        except BaseException:
+            self.close()
+            raise
+
+    def build(self, ports):
+        tool("ip", "link", "add", self.near, "type", "veth", "peer", "name", self.far)
+        tool("ip", "link", "set", self.far, "netns", self.name)
+        tool("ip", "address", "add", f"{HERE}/30", "dev", self.near)
+        tool("ip", "link", "set", self.near, "up")
+        self.inside("ip", "address", "add", f"{THERE}/30", "dev", self.far)
+        self.inside("ip", "link", "set", self.far, "up")
+        self.inside("ip", "link", "set", "lo", "up")
+        self.inside("sysctl", "-q", "-w", "net.ipv6.conf.all.disable_ipv6=1")
+        rules = [["-P", "INPUT", "DROP"], ["-P", "OUTPUT", "DROP"], ["-P", "FORWARD", "DROP"]]
+        for port in ports:
+            rules.append(["-A", "OUTPUT", "-p", "tcp", "-d", HERE, "--dport", str(port), "-j", "ACCEPT"])
+            rules.append(["-A", "INPUT", "-p", "tcp", "-s", HERE, "--sport", str(port), "-j", "ACCEPT"])
+        for rule in rules:
+            self.inside("iptables", "-w", *rule)
+
+    def inside(self, *command):
+        return tool("ip", "netns", "exec", self.name, *command).decode()
+
+    def dropped(self):
+        """How many packets the filter has dropped on their way out."""
+        return int(re.search(r"Chain OUTPUT \(policy DROP (\d+) packets", self.inside("iptables", "-w", "-nvxL", "OUTPUT")).group(1))
+
+    def close(self):
+        subprocess.run(["ip", "netns", "delete", self.name], capture_output=True, check=False)
+        subprocess.run(["ip", "link", "delete", self.near], capture_output=True, check=False)
+
+
+class Scene:
+    """What the cases leave for one another."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+
+def check_device_behind_a_firewall_is_set_up(scene):
+    for program in ("ip", "iptables", "sysctl"):
+        if not shutil.which(program):
+            raise Missing(program)
+    if os.geteuid() != 0:
+        raise Missing("root, for a network namespace")
+    stage = scene.stage
+    there = stage.prepare()
+    settings = there.state / "sallyport.toml"
+    text = settings.read_text()
+    want('"127.0.0.1"' in text, "found no listening address in sallyport.toml, want it")
+    settings.write_text(text.replace('"127.0.0.1"', '"0.0.0.0"'))
+    there.start()
+    scene.net = Firewalled((there.tls_port, there.http_port))
+    stage.closing.append(scene.net.close)
+    scene.device, = stage.make_devices("press-1")
+    stage.configure(scene.device, relay_address=f"{HERE}:{there.tls_port}", http_address=f"{HERE}:{there.http_port}")
+
+
+def check_nothing_else_is_reachable(scene):
+    before = scene.net.dropped()
+    for address in ("127.0.0.1", HERE):
+        done = subprocess.run(["ip", "netns", "exec", scene.net.name, "/usr/bin/python3", "-c",
+                               f"import socket; socket.create_connection(('{address}', 22), 0.5)"], capture_output=True, check=False)
+        want(done.returncode != 0, f"found {address}:22 reachable, want the filter to drop it")
+    want(scene.net.dropped() > before, "found nothing dropped, want the filter to count")
+
+
+def check_factory_fresh_device_comes_all_the_way(scene):
+    there, device = scene.stage.there, scene.device
+    before = scene.net.dropped()
+    plain, there.agent_program = there.agent_program, str(there.folder / "agent-inside")
+    pathlib.Path(there.agent_program).write_text(f'#!/bin/sh\nexec ip netns exec {scene.net.name} {pathlib.Path(plain).resolve()} "$@"\n')
+    pathlib.Path(there.agent_program).chmod(0o755)
+    there.start_agent(device)
+    there.agent_program = plain
+    record = scene.stage.wait_online(device, ENROLMENT_SECONDS)
+    want(record["state"] == "connected" and record["name"], f"found {record['state']}, want connected")
+    status = wait_for(lambda: (lambda one: one if one["certificates"]["web"] else None)(there.agent_status(device)), ENROLMENT_SECONDS, "a web certificate")
+    want(all(check["good"] for check in status["server_checks"]) and status["server_checks"], f"found {status['server_checks']}, want every server good")
+    there.claim(device)
+    scene.before = before
+
+
+def check_its_page_opens(scene):
+    there = scene.stage.there
+    scene.stage.wait_online(scene.device)
+    grant = ConsoleUser(there).grant(there.device("press-1")["name"], "device")
+    with grant.come_in() as line:
+        page = line.ask("GET", "/", grant.headers())
+        want(page.status == 200 and b"press-1" in page.body, f"found {page.status} {page.body[:80]!r}, want the device's own page")
+
+
+def check_its_telemetry_arrives(scene):
+    there = scene.stage.there
+    want(there.send(scene.device, STREAM, [1, 2, 3]), "found the items refused, want them taken")
+    waiting = lambda: (there.agent_status(scene.device).get("telemetry") or {}).get("items")  # noqa: E731
+    wait_for(lambda: waiting() == 0, 30, "the gateway to have everything")
+
+
+def check_it_asked_for_nothing_else(scene):
+    dropped = scene.net.dropped() - scene.before
+    want(dropped == 0, f"found {dropped} packets to elsewhere, want none")
+
+
+if __name__ == "__main__":
+    with Stage(cases.arguments().build) as the_stage:
+        outcome = cases.run(globals(), Scene(the_stage))
+    sys.exit(outcome)
