@@ -63,7 +63,16 @@ net::Task<Result<Feed::SubscriberId>> Feed::subscribe(std::shared_ptr<net::RpcPe
     subscribers_.emplace(id, Subscriber{std::move(peer), std::move(request)});
     co_return id;
   }
-  CO_TRY(auto event, co_await build_event(request.have_number));
+  std::uint64_t current = 0;
+  CO_TRY_VOID(core_.read([&](records::Records& records) -> Result<void> {
+    TRY(current, records.change_number());
+    return {};
+  }));
+  // Who has everything needs no update, and an update from a number to the same is none.
+  std::pair<std::uint64_t, Bytes> event(current, Bytes());
+  if (request.have_number != current || current == 0) {
+    CO_TRY(event, co_await build_event(request.have_number));
+  }
   if (!peer->is_open()) co_return fail(Errc::unavailable, "feed: the connection ended while its state was built");
   // A role that knows more than we do works from another history, and from nothing of ours.
   const std::uint64_t have = request.have_number <= event.first ? request.have_number : 0;
