@@ -114,7 +114,9 @@ TEST_F(CommitQueueTest, CommitsWhatIsWaitingAtItsEnd) {
 }
 
 TEST_F(CommitQueueTest, RefusesWhenTooManyWait) {
+  constexpr std::size_t kSubmitted = CommitQueue::kMaxWaiting + CommitQueue::kMaxGroup + 2'000;
   std::latch held(1);
+  std::latch answered(kSubmitted);
   std::atomic<int> refused = 0;
   database_->write(
       [&](Database&) -> Result<void> {
@@ -122,14 +124,16 @@ TEST_F(CommitQueueTest, RefusesWhenTooManyWait) {
         return {};
       },
       [](Result<void>) {});
-  for (std::size_t i = 0; i < CommitQueue::kMaxWaiting + CommitQueue::kMaxGroup + 2'000; ++i) {
+  for (std::size_t i = 0; i < kSubmitted; ++i) {
     database_->write([](Database&) -> Result<void> { return {}; },
                      [&](Result<void> result) {
                        if (!result && result.error().code == Errc::overloaded) ++refused;
+                       answered.count_down();
                      });
   }
   EXPECT_GE(refused, 2'000);
   held.count_down();
+  answered.wait();
   EXPECT_TRUE(database_->write_and_wait([](Database& database) { return insert(database, 1); }));
 }
 

@@ -23,10 +23,10 @@ class Score:
     def check(self, what, holds, why=""):
         if holds:
             self.passed += 1
-            print("ok   " + what)
+            print("ok " + what.replace(" ", "-"))
         else:
             self.failed += 1
-            print("FAIL %s: %s" % (what, why))
+            print("FAIL %s: %s" % (what.replace(" ", "-"), why))
 
 
 def run(*args):
