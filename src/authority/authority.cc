@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "authority/administration.h"
+#include "authority/control_certificates.h"
 #include "authority/enrolment.h"
 #include "authority/issuance.h"
 #include "authority/sessions.h"
@@ -79,7 +80,16 @@ net::Task<Result<void>> Authority::start() {
   CO_TRY_VOID(co_await void_unfinished_intents(core_));
   CO_TRY_VOID(co_await close_orphaned_sessions(core_));
   net::spawn(executor_, keep_sessions_for_ever(), "authority.sessions");
+  net::spawn(executor_, keep_control_certificates(), "authority.control-certificates");
   co_return Result<void>{};
+}
+
+net::Task<void> Authority::keep_control_certificates() {
+  for (;;) {
+    const auto renewed = co_await renew_control_certificates(core_);
+    if (!renewed) log::warn("control-certificates.not-renewed", {{"error", renewed.error()}});
+    co_await net::sleep_for(kControlRound);
+  }
 }
 
 net::Task<void> Authority::keep_sessions_for_ever() {

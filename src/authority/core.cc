@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "authority/admin_json.h"
+#include "authority/control_certificates.h"
 #include "authority/sessions.h"
 #include "base/log.h"
 #include "net/io.h"
@@ -45,10 +46,23 @@ Result<void> Core::reload_installation() {
 
 net::Task<Result<pki::SigningAnswer>> Core::sign(pki::SigningRequest request) {
   Bytes encoded = pki::encode_signing_request(request);
+  const auto* object = std::get_if<pki::SignObject>(&request);
   CO_TRY(auto bytes, co_await signer_.call(std::move(encoded), kSigningLimit));
   CO_TRY(auto answer, pki::parse_signing_answer(bytes));
-  if (auto* refusal = std::get_if<Error>(&answer)) co_return std::unexpected(std::move(*refusal).at("signer"));
+  if (auto* refusal = std::get_if<Error>(&answer)) {
+    if (object != nullptr && refusal->code == Errc::expired && renewing_.insert(object->kind).second) {
+      net::spawn(executor_, renew_ended(object->kind), "authority.control-certificate");
+    }
+    co_return std::unexpected(std::move(*refusal).at("signer"));
+  }
   co_return answer;
+}
+
+net::Task<void> Core::renew_ended(pki::ControlKind kind) {
+  if (auto renewed = co_await renew_control_certificate(*this, kind); !renewed) {
+    log::error("control-certificate.not-renewed", {{"kind", pki::to_string(kind)}, {"error", renewed.error()}});
+  }
+  renewing_.erase(kind);
 }
 
 net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "authority/feed.h"
@@ -44,7 +45,8 @@ class Core {
   TryLimiter& alarm_limiter() { return alarm_limiter_; }
   Turns& turns() { return turns_; }
 
-  // Asks the signer. A refusal of the signer is returned as its Error.
+  // Asks the signer. A refusal of the signer is returned as its Error. When the certificate of a control key has ended,
+  // a new one is ordered meanwhile, and the same call succeeds a moment later.
   net::Task<Result<pki::SigningAnswer>> sign(pki::SigningRequest request);
   // Commits durably, then lets the feed tell the roles, and the consoles what the audit log gained. `work` runs on a
   // thread of the database.
@@ -76,6 +78,7 @@ class Core {
   }
 
  private:
+  net::Task<void> renew_ended(pki::ControlKind kind);
   void announce_record(const records::DeviceRecord& device, const codec::Json& shown);
   void announce_audit();
 
@@ -87,6 +90,7 @@ class Core {
   std::unique_ptr<Installation> installation_;
   std::optional<std::uint64_t> audit_told_;  // the last entry that was announced
   PresenceTable presence_;
+  std::set<pki::ControlKind> renewing_;  // control certificates that are being ordered
   GrantBook grants_;
   TryLimiter claim_limiter_;
   TryLimiter alarm_limiter_;
