@@ -28,6 +28,7 @@ from stage import ZONE, Stage, wait_for  # noqa: E402
 GATEWAY = f"gateway.{ZONE}"
 CLOSE_NOTIFY = 64  # bytes: an alert record of TLS 1.3 and room; no HTTP request fits
 REFUSAL_SECONDS = 30
+HELD_SECONDS = 0.3  # how long a question waits for its answer
 DER = serialization.Encoding.DER
 
 
@@ -40,7 +41,7 @@ class Responder:
         self.behave = None
         self.is_dumb = False  # closes every connection without an answer
         self.replaced = {}  # path → body, instead of the real one's
-        self.asked = []  # (time, request) of every OCSP request
+        self.asked = []  # (time, request) of every OCSP request, when its answer begins
         self.answered = []  # what the real one answered, in order
         responder = self
 
@@ -49,6 +50,7 @@ class Responder:
 
             def do_POST(self):
                 request = self.rfile.read(int(self.headers["Content-Length"]))
+                time.sleep(HELD_SECONDS)
                 if responder.is_dumb:
                     responder.asked.append((time.monotonic(), request))
                     self.close_connection = True
@@ -159,11 +161,12 @@ class Scene:
         return told
 
     def silent_since(self, began):
-        """Nothing but a TLS alert went to the gateway after the status service was first asked about it, on any connection."""
+        """Nothing but a TLS alert went to the gateway once the status service had been asked about it, on any connection. A
+        question is held for HELD_SECONDS, so that what was on the road with it has been seen before it is answered."""
         to_gateway = self.road.named("gateway.", began)
         want(to_gateway, "found no connection to the gateway, want an attempt")
         questions = sorted([at for at, _ in self.responder.asked if at > began] +
-                           [one.opened for one in self.road.named("status.", began)])
+                           [one.opened + HELD_SECONDS for one in self.road.named("status.", began)])
         for one in to_gateway:
             asked = next((at for at in questions if at > one.opened), None)
             want(asked is None or len(one.sent_after(asked)) <= CLOSE_NOTIFY,
