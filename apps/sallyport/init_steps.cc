@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "authority/issuance.h"
+#include "authority/control_certificates.h"
 #include "codec/pem.h"
 #include "console/password.h"
 #include "folders.h"
@@ -38,20 +38,6 @@ Result<void> write_request(const std::filesystem::path& path, crypto::PrivateKey
 
 bool is_same_installation(const Settings& a, const Settings& b) {
   return a.name == b.name && a.zone == b.zone && a.console_name == b.console_name && a.public_port == b.public_port;
-}
-
-authority::IssueOrder control_order(pki::ControlKind kind, const crypto::PublicKey& key) {
-  const auto profile = pki::profile_of(kind);
-  return {.ca = records::CaName("control-ca"),
-          .profile = profile,
-          .kind = records::CertificateKind::control,
-          .subject = std::string(pki::to_string(kind)),
-          .common_name = fmt::format("Sallyport {} signer", pki::to_string(kind)),
-          .dns_names = {},
-          .public_key = key,
-          .lifetime = pki::profile(profile).longest,
-          .with_intent = {},
-          .with_result = {}};
 }
 
 // The certificate that an earlier run had issued for this key, if it came so far.
@@ -108,7 +94,7 @@ Result<void> settle_control_certificates(const InstallationPaths& paths, Offline
     TRY(const auto key, secret.read_key(signer::control_file(paths.key_folders(), kind, ".key")));
     TRY(auto certificate, find_issued(authority.database(), key.public_key()));
     if (!certificate) {
-      TRY(certificate, authority.issue(control_order(kind, key.public_key())));
+      TRY(certificate, authority.issue(authority::control_certificate_order(kind, key.public_key())));
     }
     TRY_VOID(write_certificate(file, *certificate));
   }

@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "authority/issuance.h"
-
 namespace sallyport::authority {
 namespace {
 
@@ -29,7 +27,9 @@ bool is_due(const pki::Certificate& certificate, UnixTime now) {
   return validity.not_after - now < (validity.not_after - validity.not_before) / 3;
 }
 
-IssueOrder order_for(pki::ControlKind kind, const crypto::PublicKey& key) {
+}  // namespace
+
+IssueOrder control_certificate_order(pki::ControlKind kind, const crypto::PublicKey& key) {
   const pki::ProfileId profile = pki::profile_of(kind);
   return {.ca = records::CaName("control-ca"),
           .profile = profile,
@@ -43,12 +43,10 @@ IssueOrder order_for(pki::ControlKind kind, const crypto::PublicKey& key) {
           .with_result = {}};
 }
 
-}  // namespace
-
 net::Task<Result<void>> renew_control_certificate(Core& core, pki::ControlKind kind) {
   CO_TRY(auto newest, find_newest(core, kind));
   if (!newest) co_return failf(Errc::not_found, "control certificate: none of kind {} to renew", pki::to_string(kind));
-  IssueOrder order = order_for(kind, newest->public_key());
+  IssueOrder order = control_certificate_order(kind, newest->public_key());
   CO_TRY_VOID(co_await issue_certificate(core, std::move(order)));
   co_return Result<void>{};
 }

@@ -3,12 +3,16 @@
 #pragma once
 
 #include "authority/core.h"
+#include "authority/issuance.h"
 #include "net/task.h"
 
 namespace sallyport::authority {
 
 // How often the lifetimes are looked at.
 inline constexpr minutes kControlRound{60};
+
+// The order for a certificate of the signer's key for `kind`, of the longest lifetime that its profile allows.
+IssueOrder control_certificate_order(pki::ControlKind kind, const crypto::PublicKey& key);
 
 // Orders a certificate for every control key whose newest one has less than a third of its life left. A kind that never
 // had one is left to init. Returns how many were ordered.
