@@ -17,7 +17,8 @@ packages_for() {
             libsqlite3-dev libtomlplusplus-dev libcli11-dev libseccomp-dev libargon2-dev libmosquitto-dev libpq-dev
             libjemalloc-dev libqrencode-dev" ;;
     test) # what tests are made with, and the foreign programs that they meet
-      echo "libgtest-dev libclang-rt-19-dev llvm-19 openssl curl gnutls-bin libnss3-tools chromium iproute2 procps gdb" ;;
+      echo "libgtest-dev libclang-rt-19-dev llvm-19 openssl curl gnutls-bin libnss3-tools chromium iproute2 iptables procps gdb
+            python3-cryptography" ;;
     demo) # what ./demo --check looks with
       echo "openssl curl libnss3-tools chromium procps" ;;
     bench)

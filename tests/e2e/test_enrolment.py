@@ -31,6 +31,7 @@ def leaf(chain):
     return chain.decode().split("-----END CERTIFICATE-----")[0]
 
 
+@cases.carries_the_rest
 def check_installation_comes_up(stage):
     stage.set_up()
 

@@ -48,6 +48,7 @@ def closed_after(line):
     want(line.rest() == b"", "found more after a refusal, want the connection closed")
 
 
+@cases.carries_the_rest
 def check_installation_comes_up(scene):
     scene.set_up()
 

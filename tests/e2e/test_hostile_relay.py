@@ -141,6 +141,7 @@ def nothing_reached(scene, before):
     want(scene.service.total() == before, f"found {scene.service.total() - before} bytes at the service, want none")
 
 
+@cases.carries_the_rest
 def check_installation_comes_up(scene):
     scene.set_up()
 

@@ -184,6 +184,7 @@ class Scene:
         return [json.loads(payload) for payload, in rows]
 
 
+@cases.carries_the_rest
 def check_installation_comes_up_and_works(scene):
     scene.set_up()
 

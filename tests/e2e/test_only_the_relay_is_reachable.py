@@ -69,6 +69,7 @@ class Scene:
         self.stage = stage
 
 
+@cases.carries_the_rest
 def check_device_behind_a_firewall_is_set_up(scene):
     for program in ("ip", "iptables", "sysctl"):
         if not shutil.which(program):

@@ -186,6 +186,7 @@ def nonce_of(request):
     return ocsp.load_der_ocsp_request(request).extensions.get_extension_for_class(x509.OCSPNonce).value
 
 
+@cases.carries_the_rest
 def check_installation_comes_up(scene):
     scene.set_up()
 
