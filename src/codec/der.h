@@ -47,7 +47,7 @@ class Oid {
   Oid() = default;
   // Encodes dotted decimal, e.g. "2.5.29.15"; a bad constant is a broken invariant.
   static Oid of(std::string_view dotted);
-  // Fails with Errc::malformed on content that is empty, not minimal, or over 32 bytes.
+  // Fails with Errc::malformed on content that is empty, not minimal, or over 63 bytes.
   static Result<Oid> from_content(ByteView content);
   ByteView content() const { return content_; }
   std::string dotted() const;

@@ -5,9 +5,10 @@
 namespace sallyport::codec::der {
 namespace {
 
-constexpr std::size_t kMaxOidContent = 32;
+constexpr std::size_t kMaxOidContent = 63;
 
-// Arcs are unbounded (a UUID arc has 128 bits): numbers here are digits, least significant first, of base 10 or 128.
+// Arcs are unbounded (under 2.25 they have 128 bits): numbers here are digits, least significant first, of base 10 or
+// 128.
 using Digits = std::vector<unsigned>;
 
 // digits := digits × factor + addend
