@@ -230,6 +230,20 @@ TEST_F(StateFolderTest, OfANewerProgramIsRefusedInOneSentence) {
             (folder_ / "s").native() + ": found version 3, this program knows 1; use the newer program");
 }
 
+TEST_F(StateFolderTest, OlderThanTheOldestUsableIsRefusedInOneSentence) {
+  const auto path = folder_ / "s";
+  {
+    ASSERT_TRUE(StateFolder::create(path, {.kind = "agent", .version = 1}));
+  }
+  constexpr StateFormat kLater{.kind = "agent", .version = 3, .oldest = 2};
+  for (const auto& refused : {StateFolder::open(path, kLater), StateFolder::open_or_create(path, kLater)}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::conflict);
+    EXPECT_EQ(refused.error().detail,
+              path.native() + ": found version 1, want 2 or newer; this program cannot use it, begin a new folder");
+  }
+}
+
 TEST_F(StateFolderTest, OfAnOlderProgramIsOpenedAndUpgraded) {
   {
     ASSERT_TRUE(StateFolder::create(folder_ / "s", {.kind = "agent", .version = 1}));

@@ -82,6 +82,11 @@ Result<std::uint32_t> read_version(const fs::path& folder, const StateFormat& fo
     return failf(Errc::conflict, "{}: found version {}, this program knows {}; use the newer program", folder.native(),
                  version, format.version);
   }
+  if (version < format.oldest) {
+    return failf(Errc::conflict,
+                 "{}: found version {}, want {} or newer; this program cannot use it, begin a new folder",
+                 folder.native(), version, format.oldest);
+  }
   return version;
 }
 

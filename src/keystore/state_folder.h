@@ -16,6 +16,7 @@ namespace sallyport::keystore {
 struct StateFormat {
   std::string_view kind;      // "root", "authority", "agent": letters a-z and '-'
   std::uint32_t version = 1;  // the newest that this program knows
+  std::uint32_t oldest = 1;   // the oldest that it can still use
 };
 
 // An open state folder. Holds the lock until it ends. Move-only.
@@ -24,9 +25,9 @@ class StateFolder {
   // Makes the folder (mode 0700, parents too) and its version file, and locks it. Errc::conflict when it holds a
   // version file or any other file already.
   static Result<StateFolder> create(const std::filesystem::path& folder, const StateFormat& format);
-  // Locks an existing one. Errc::not_found without a version file; Errc::conflict for another kind or a newer version
-  // ("found version 3, this program knows 1"); Errc::unavailable, with its process id, when another process has had it
-  // open for two seconds.
+  // Locks an existing one. Errc::not_found without a version file; Errc::conflict for another kind, a newer version
+  // ("found version 3, this program knows 1") or one older than format.oldest; Errc::unavailable, with its process id,
+  // when another process has had it open for two seconds.
   static Result<StateFolder> open(const std::filesystem::path& folder, const StateFormat& format);
   static Result<StateFolder> open_or_create(const std::filesystem::path& folder, const StateFormat& format);
 
