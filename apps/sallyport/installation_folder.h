@@ -14,7 +14,7 @@
 
 namespace sallyport::cli {
 
-inline constexpr keystore::StateFormat kInstallationFormat{.kind = "installation", .version = 1};
+inline constexpr keystore::StateFormat kInstallationFormat{.kind = "installation", .version = 2, .oldest = 2};
 
 struct InstallationPaths {
   std::filesystem::path state;

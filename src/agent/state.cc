@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr keystore::StateFormat kFormat{.kind = "agent", .version = 1};
+constexpr keystore::StateFormat kFormat{.kind = "agent", .version = 2, .oldest = 2};
 constexpr std::size_t kMaxPemFile = 256U << 10U;
 constexpr std::size_t kMaxCrlFile = 4U << 20U;
 constexpr std::size_t kMaxSmallFile = 16U << 10U;

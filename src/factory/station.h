@@ -27,7 +27,7 @@
 
 namespace sallyport::factory {
 
-inline constexpr keystore::StateFormat kFactoryFormat{.kind = "factory", .version = 1};
+inline constexpr keystore::StateFormat kFactoryFormat{.kind = "factory", .version = 2, .oldest = 2};
 // How far the clock may lie behind the newest ledger entry; beyond that nothing is issued.
 inline constexpr seconds kClockStep{300};
 

@@ -7,8 +7,10 @@ namespace sallyport::pki::oid {
 
 using codec::der::Oid;
 
-// Everything of our own hangs under this arc (a UUID arc, ITU-T X.667): .1.n are policies, .2.n extended key usages.
-inline constexpr std::string_view kSallyportArc = "2.25.164976694920887036905946387314603088401";
+// Everything of our own hangs under this arc: the UUID 7c1d5b0e-54a1-4f0b-9a53-6ad1c0de5a11 in Microsoft's scheme of
+// object identifiers made from a GUID (ADR 0003). .1.n are policies, .2.n extended key usages. 34 octets in DER.
+inline constexpr std::string_view kSallyportArc =
+    "1.2.840.113556.1.8000.2554.31773.23310.21665.20235.39507.7000512.14572049";
 
 // Attribute types of names (RFC 5280 appendix A.1).
 extern const Oid common_name, organization_name, email_address;

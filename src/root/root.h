@@ -30,7 +30,7 @@
 
 namespace sallyport::root {
 
-inline constexpr keystore::StateFormat kRootFormat{.kind = "root", .version = 1};
+inline constexpr keystore::StateFormat kRootFormat{.kind = "root", .version = 2, .oldest = 2};
 inline constexpr std::size_t kMinPassphrase = 8;
 // How long a root CRL may be in force (DESIGN §10).
 inline constexpr seconds kShortestCrl = 35 * kDay;

@@ -239,16 +239,25 @@ class Ceremony:
         self.run(*self.init(state="killed"))
         require(json.loads(self.run("site", "list", "--state", "killed", "--json")) == {"sites": []}, "the database does not answer")
 
+    def state_of_another_version(self, folder, version):
+        """A copy of the installation that says it has this version."""
+        shutil.copytree(self.folder / "installation", self.folder / folder)
+        file = self.folder / folder / "version"
+        require(file.read_text() == "sallyport-state installation 2\n", "found version file %r" % file.read_text())
+        file.write_text("sallyport-state installation %d\n" % version)
+        return self.digest_of(folder)
+
     def newer_state_is_refused(self):
-        shutil.copytree(self.folder / "installation", self.folder / "newer")
-        version = self.folder / "newer/version"
-        text = version.read_text()
-        version.write_text(text.replace(" 1\n", " 2\n"))
-        require(version.read_text() != text, "found version file %r" % text)
-        before = self.digest_of("newer")
+        before = self.state_of_another_version("newer", 3)
         self.refused(STATE, "version", *self.init(state="newer"))
         self.refused(STATE, "version", "site", "list", "--state", "newer")
         require(before == self.digest_of("newer"), "files changed")
+
+    def state_of_the_old_identifiers_is_refused(self):
+        before = self.state_of_another_version("older", 1)
+        for command in (self.init(state="older"), ("site", "list", "--state", "older")):
+            self.refused(STATE, "found version 1, want 2 or newer; this program cannot use it, begin a new folder", *command)
+        require(before == self.digest_of("older"), "files changed")
 
     def locked_state_is_refused(self):
         import fcntl
@@ -466,7 +475,8 @@ STEPS = ["help_has_an_example_for_every_command", "documentation_names_every_com
          "passphrase_file_open_to_others_is_refused", "missing_terminal_is_one_sentence", "missing_state_folder_ends_with_3", "init_asks_the_root",
          "wrong_passphrase_is_refused", "root_sign_asks_before_it_signs", "root_signs", "root_signs_the_same_again", "root_signs_no_other_kind",
          "foreign_certificate_is_refused", "answer_of_another_root_is_refused", "init_goes_on", "init_again_changes_nothing",
-         "init_of_another_installation_is_refused", "init_killed_anywhere_is_resumed", "newer_state_is_refused", "locked_state_is_refused",
+         "init_of_another_installation_is_refused", "init_killed_anywhere_is_resumed", "newer_state_is_refused",
+         "state_of_the_old_identifiers_is_refused", "locked_state_is_refused",
          "unknown_configuration_key_is_named", "factory_init", "factory_without_permit_issues_nothing", "site_add", "foreign_permit_is_refused",
          "factory_issue", "factory_issues_the_same_again", "factory_refuses_what_was_used", "factory_refuses_foreign_names", "factory_batch",
          "factory_killed_anywhere_keeps_its_ledger", "permit_is_a_limit", "ledger_comes_in", "spoilt_or_foreign_ledger_is_refused",

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Fills fuzz/corpus/pki_* from the vector files here: some sound inputs and as many hostile ones."""
+"""Fills fuzz/corpus/pki_* and factory_ledger_file from the vector files here: some sound inputs and as many hostile ones."""
+import hashlib
 import os
 import re
 
@@ -117,3 +118,36 @@ vary("pki_signing_request", "crl", crl)
 vary("pki_signing_request", "object", field(1, b"\x03") + field(2, b"\x03") + field(3, permit()))
 vary("pki_signing_request", "refusal", field(1, b"\x04") + field(3, b"\x04") + field(4, b"no"))
 vary("pki_signing_request", "certificate", field(1, b"\x01") + field(2, certificates[0]))
+
+
+# The ledger as a station keeps it on disk: the format comment of src/factory/ledger_file.h.
+def u32(n): return n.to_bytes(4, "big")
+def digest(label, offset, data): return hashlib.sha256(label + u64(offset) + data).digest()
+
+
+def record(offset, body):
+    return u32(len(body)) + digest(b"length", offset, u32(len(body)))[:4] + body + digest(b"body", offset, body)[:16]
+
+
+def ledger_file(*bodies):
+    out = b"SPLEDGR1"
+    for body in bodies:
+        out += record(len(out), body)
+    return out
+
+
+leaf = bytes.fromhex(next(f for t, f in load("chains.txt") if t == "sound local")["chain"].split()[0])
+bodies = []
+for sequence in (1, 2):
+    serial_id = "m-000%d" % sequence
+    bodies.append(field(1, b"\x01") + field(2, SERIAL) + field(3, text(serial_id)) + field(4, bytes(32)) + field(5, u64(NOW)))
+    bodies.append(field(1, b"\x02") + field(6, entry(sequence, serial_id)) + field(7, leaf))
+two = ledger_file(*bodies)
+first = len(ledger_file(bodies[0]))
+for title, data in (("two issued", two), ("moved", ledger_file() + two[first:] + two[8:first]), ("octet changed", two[:30] + b"\x10" + two[31:]),
+                    ("other magic", two[:7] + b"2" + two[8:]), ("torn header", two + u32(first)[1:]), ("torn record", two[:-9]),
+                    ("zeros after", two + bytes(64)), ("first only half", two[:200]), ("magic alone", two[:8]), ("magic cut", two[:5]), ("empty", b""),
+                    ("empty body", ledger_file(b"")), ("unknown kind", ledger_file(field(1, b"\x04"))),
+                    ("voided alone", ledger_file(field(1, b"\x03") + field(2, SERIAL))),
+                    ("huge length", two[:8] + b"\xff" * 8)):
+    write("factory_ledger_file", title, data)

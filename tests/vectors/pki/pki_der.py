@@ -5,7 +5,7 @@ import hashlib
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-ARC = "2.25.164976694920887036905946387314603088401"
+ARC = "1.2.840.113556.1.8000.2554.31773.23310.21665.20235.39507.7000512.14572049"
 NOW = datetime.datetime(2026, 6, 1, 12, 0, 0)
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
