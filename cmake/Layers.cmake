@@ -21,6 +21,7 @@ layer(crypto    DEPS base codec EXPOSES base EXTERNAL OpenSSL::SSL OpenSSL::Cryp
 layer(pki       DEPS base codec crypto EXPOSES base codec crypto)
 layer(records   DEPS base codec EXPOSES base codec)
 layer(tunnel    DEPS base codec crypto EXPOSES base)
+layer(tlog      DEPS base codec crypto EXPOSES base crypto)
 layer(sealed    DEPS base codec crypto pki EXPOSES base)
 layer(telemetry DEPS base codec EXPOSES base)
 # adapters
