@@ -10,6 +10,9 @@ namespace der = codec::der;
 using der::Tag;
 
 constexpr der::Tag kEmail = der::context_primitive(1);
+// The one host whose mailboxes a constrained CA may name: none can exist (RFC 2606 §2). RFC 5280 has no subtree of all
+// mailboxes to exclude, and Java does not read the empty one.
+constexpr std::string_view kNoMailHost = "invalid";
 constexpr der::Tag kDns = der::context_primitive(2);
 constexpr der::Tag kUri = der::context_primitive(6);
 constexpr der::Tag kIp = der::context_primitive(7);
@@ -62,8 +65,8 @@ Bytes encode_name_constraints(std::span<const std::string> permitted_dns) {
   constexpr std::array<std::uint8_t, 32> kAllIpv6{};
   Bytes permitted;
   for (const std::string& tree : permitted_dns) append(permitted, encode_subtree(kDns, as_bytes(tree)));
-  const Bytes excluded =
-      der::concat({encode_subtree(kIp, kAllIpv4), encode_subtree(kIp, kAllIpv6), encode_subtree(kEmail, {})});
+  append(permitted, encode_subtree(kEmail, as_bytes(kNoMailHost)));
+  const Bytes excluded = der::concat({encode_subtree(kIp, kAllIpv4), encode_subtree(kIp, kAllIpv6)});
   const Bytes value = der::encode_sequence(
       {der::encode(der::context_constructed(0), permitted), der::encode(der::context_constructed(1), excluded)});
   return encode_extension(oid::name_constraints, true, value);

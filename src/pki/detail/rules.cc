@@ -140,9 +140,10 @@ Verdict<void> check_subtrees(const Profile& profile, const Certificate& certific
   }
   REQUIRE(constraints->excluded.dns.empty() && constraints->permitted.ip.empty() && !constraints->permitted.has_other &&
               !constraints->excluded.has_other,
-          name_constraint, "other constraints than permitted DNS names, excluded addresses and mailboxes");
-  REQUIRE(constraints->excluded.ip.size() == 2 && constraints->excluded.has_email, name_constraint,
-          "addresses not excluded");
+          name_constraint, "other constraints than permitted DNS names and mailboxes, excluded addresses");
+  REQUIRE(constraints->excluded.ip.size() == 2, name_constraint, "addresses not excluded");
+  REQUIRE(constraints->permitted.has_email && !constraints->excluded.has_email, name_constraint,
+          "mailboxes constrained otherwise than to those of no host");
   return {};
 }
 

@@ -104,11 +104,16 @@ def dns(n): return ctxp(2, n.encode() if isinstance(n, str) else n)
 def san(*names, critical=False): return ext("2.5.29.17", seq(*[n if isinstance(n, bytes) else dns(n) for n in names]), critical)
 
 
-def nc(permitted=(), excluded=(), critical=True, addresses=True):
+def nc(permitted=(), excluded=(), critical=True, addresses=True, mailboxes=None, no_mailbox=False):
+    """Ours: no address, and (unless `mailboxes` says otherwise) only mailboxes of a host that cannot be."""
     p = b"".join(seq(dns(n)) for n in permitted)
     e = b"".join(seq(dns(n)) for n in excluded)
     if addresses:
-        e += seq(ctxp(7, bytes(8))) + seq(ctxp(7, bytes(32))) + seq(ctxp(1, b""))
+        e += seq(ctxp(7, bytes(8))) + seq(ctxp(7, bytes(32)))
+    if addresses if mailboxes is None else mailboxes:
+        p += seq(ctxp(1, b"invalid"))
+    if no_mailbox:
+        e += seq(ctxp(1, b""))
     return ext("2.5.29.30", seq(ctx(0, p) if p else b"", ctx(1, e) if e else b""), critical)
 
 
