@@ -19,7 +19,8 @@ packages_for() {
     test) # what tests are made with, and the foreign programs that they meet
       echo "libgtest-dev libclang-rt-19-dev llvm-19 openssl curl gnutls-bin libnss3-tools chromium iproute2 iptables procps gdb
             python3-cryptography
-            golang-go golang-golang-x-mod-dev" ;;
+            golang-go golang-golang-x-mod-dev openjdk-17-jdk-headless|openjdk-21-jdk-headless
+            strongswan-pki libstrongswan-standard-plugins" ;;
     demo) # what ./demo --check looks with
       echo "openssl curl libnss3-tools chromium procps" ;;
     bench)

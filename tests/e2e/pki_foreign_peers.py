@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Certificates, CRLs and OCSP answers that Sallyport issues, shown to other implementations: OpenSSL, GnuTLS, NSS.
+"""Certificates, CRLs and OCSP answers that Sallyport issues, shown to other implementations: OpenSSL, GnuTLS, NSS, pyca.
 
 /usr/bin/python3 pki_foreign_peers.py --build BUILD_DIR; exits 0 when every one agrees, and prints "N passed, N failed".
 """
@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 import tempfile
+
+from cryptography import x509
 
 PURPOSES = {"server": "sslserver", "web-device": "sslserver", "role": "sslserver", "operational-device": "sslclient",
             "factory-device": "sslclient", "person": "sslclient"}
@@ -81,6 +83,17 @@ def check_with_nss(score, folder, name, root):
     score.check("NSS verifies %s" % name, ok and "certificate is valid" in text, text)
 
 
+def check_with_cryptography(score, folder, name):
+    for file in (name + ".der", name + ".ca.der"):
+        with open(os.path.join(folder, file), "rb") as der:
+            certificate = x509.load_der_x509_certificate(der.read())
+        try:
+            unread = [each.oid.dotted_string for each in certificate.extensions if isinstance(each.value, x509.UnrecognizedExtension)]
+        except ValueError as error:
+            unread = [str(error)]
+        score.check("pyca reads every extension of %s" % file, not unread, ", ".join(unread))
+
+
 def check_status(score, folder, leaf, ca, root):
     ok, text = run("openssl", "crl", "-inform", "DER", "-in", os.path.join(folder, "server.crl"), "-CAfile", ca, "-noout", "-crlnumber")
     score.check("OpenSSL verifies the CRL", ok and "verify OK" in text and "crlNumber=0x9" in text.replace("0x09", "0x9"), text)
@@ -114,6 +127,7 @@ def main():
             check_with_openssl(score, name, leaf, ca, root)
             check_with_gnutls(score, folder, name, leaf, ca, root)
             check_with_nss(score, folder, name, root)
+            check_with_cryptography(score, folder, name)
         check_status(score, folder, os.path.join(folder, "server.pem"), os.path.join(folder, "server.ca.pem"), root)
     print("%d passed, %d failed" % (score.passed, score.failed))
     return 1 if score.failed else 0
