@@ -55,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       static_cast<void>(parse_admin_request(body));
       break;
     default:
+      static_cast<void>(parse_snapshot_portion_request(body));
       break;
   }
   return 0;

@@ -28,6 +28,7 @@ struct Permission {
 constexpr std::array kPermissions = {
     Permission{RoleMethod::subscribe, {"relay", "gateway", "status", "console"}},
     Permission{RoleMethod::acknowledge, {"relay", "gateway", "status"}},
+    Permission{RoleMethod::snapshot_portion, {"relay", "gateway", "status"}},
     Permission{RoleMethod::role_certificate, {"relay", "gateway", "status", "console"}},
     Permission{RoleMethod::ocsp_signer, {"status"}},
     Permission{RoleMethod::enrol, {"gateway"}},
@@ -158,6 +159,11 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     case RoleMethod::acknowledge: {
       CO_TRY(auto number, Reader(fields).u64());
       co_return connection->subscriber ? core_.feed().acknowledged(*connection->subscriber, number) : Bytes{};
+    }
+    case RoleMethod::snapshot_portion: {
+      CO_TRY(auto wanted, records::parse_snapshot_portion_request(fields));
+      if (!connection->subscriber) co_return fail(Errc::not_found, "snapshot: no update for this connection");
+      co_return core_.feed().portion(*connection->subscriber, wanted);
     }
     case RoleMethod::grant_acknowledge: {
       if (connection->subscriber) core_.feed().grant_acknowledged(*connection->subscriber, fields);

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "authority/core.h"
-#include "authority/snapshot_builder.h"
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "net/io.h"
 #include "pki/signing_request.h"
 #include "pki/snapshot_manifest.h"
 
@@ -25,6 +25,18 @@ net::Task<Result<Bytes>> seal_manifest(Core& core, pki::SnapshotManifest manifes
   co_return std::move(sealed->bytes);
 }
 
+// On another thread, where nothing may be thrown.
+Result<void> read_full_state(const Core& core, BuiltSnapshot& built, UnixTime issued_at) {
+  try {
+    return core.read([&](records::Records& records) -> Result<void> {
+      TRY(built, build_snapshot(records, 0, issued_at));
+      return {};
+    });
+  } catch (const std::exception& thrown) {
+    return failf(Errc::internal, "snapshot: {}", thrown.what());
+  }
+}
+
 }  // namespace
 
 Feed::Feed(Core& core, net::Executor executor)
@@ -34,20 +46,85 @@ Instant Feed::now() const {
   return core_.clock().monotonic();
 }
 
-net::Task<Result<std::pair<std::uint64_t, Bytes>>> Feed::build_event(std::uint64_t base) {
-  records::SnapshotUpdate update;
+Feed::~Feed() {
+  reading_->wait(true);
+}
+
+net::Task<Result<Feed::UpdatePtr>> Feed::seal(BuiltSnapshot built) {
+  pki::SnapshotManifest manifest{built.number, built.base, built.issued_at, {}};
+  for (const Bytes& portion : built.portions) manifest.portions.push_back(crypto::sha256(portion));
+  records::SnapshotEvent event;
+  CO_TRY(event.sealed_manifest, co_await seal_manifest(core_, std::move(manifest)));
+  event.first_portion = built.portions.front();
+  auto update = std::make_shared<Update>();
+  update->event = records::encode(event);
+  update->built = std::move(built);
+  co_return update;
+}
+
+net::Task<Result<Feed::UpdatePtr>> Feed::build_update(std::uint64_t base) {
+  if (base == 0) co_return co_await full_update();
+  BuiltSnapshot built;
   CO_TRY_VOID(core_.read([&](records::Records& records) -> Result<void> {
-    TRY(auto current, records.change_number());
-    // A role that knows more than we do works from another history: it gets the whole state.
-    const std::uint64_t from = base <= current ? base : 0;
-    TRY(update, build_snapshot_update(records, from, core_.clock().now()));
+    TRY(built, build_snapshot(records, base, core_.clock().now()));
     return {};
   }));
-  records::SnapshotEvent event;
-  event.update = records::encode_snapshot_update(update);
-  const pki::SnapshotManifest manifest{update.number, update.base, update.issued_at, crypto::sha256(event.update)};
-  CO_TRY(event.sealed_manifest, co_await seal_manifest(core_, manifest));
-  co_return std::pair(update.number, records::encode(event));
+  co_return co_await seal(std::move(built));
+}
+
+// A full state is read beside the loop, which has leases to give meanwhile.
+net::Task<Result<Feed::UpdatePtr>> Feed::full_update() {
+  CO_TRY(auto turn, co_await core_.turns().take("snapshot/full", kFullStateLimit));
+  if (auto shared = full_.lock()) co_return shared;
+  const auto built = std::make_shared<BuiltSnapshot>();
+  *reading_ = true;
+  const auto work = [&core = core_, built, issued_at = core_.clock().now(), reading = reading_]() -> Result<void> {
+    auto done = read_full_state(core, *built, issued_at);
+    *reading = false;
+    reading->notify_all();
+    return done;
+  };
+  CO_TRY_VOID(co_await net::run_blocking(work));
+  CO_TRY(auto update, co_await seal(std::move(*built)));
+  full_ = update;
+  co_return update;
+}
+
+void Feed::send_update(SubscriberId id, Subscriber& subscriber, UpdatePtr update) {
+  subscriber.sent = update->built.number;
+  leases_.published(update->built.number, now());
+  push(subscriber, records::RoleEvent::update, update->event);
+  if (update->built.portions.size() == 1) return;
+  subscriber.fetching = std::move(update);
+  net::spawn(executor_, limit_fetching(id, subscriber.fetching), "feed.fetching");
+}
+
+net::Task<void> Feed::limit_fetching(SubscriberId id, std::weak_ptr<const Update> update) {
+  co_await net::sleep_for(kFetchLimit);
+  const auto found = subscribers_.find(id);
+  if (found == subscribers_.end() || !found->second.fetching || found->second.fetching != update.lock()) co_return;
+  log::warn("feed.peer-dropped", {{"role", found->second.what.role}, {"error", "it has not fetched its update"}});
+  found->second.peer->close();
+}
+
+std::unexpected<Error> Feed::older_than_served(const records::Subscribe& request, std::uint64_t current) {
+  const std::string sentence = fmt::format(
+      "the database is at number {}, but {} was served {} already: the database is older than what was in force, as "
+      "after restoring a backup, and the role takes nothing from it",
+      current, request.role, request.have_number);
+  if (core_.alarm_limiter().take("feed", request.role, now())) {
+    core_.announce_alarm("database.rolled-back", request.role, sentence);
+  }
+  return fail(Errc::conflict, "feed: " + sentence);
+}
+
+Result<Bytes> Feed::portion(SubscriberId subscriber, const records::SnapshotPortionRequest& request) const {
+  const auto found = subscribers_.find(subscriber);
+  const Update* update = found == subscribers_.end() ? nullptr : found->second.fetching.get();
+  if (update == nullptr || update->built.number != request.number || request.index >= update->built.portions.size()) {
+    return failf(Errc::not_found, "snapshot: no portion {} of {} for this role now", request.index, request.number);
+  }
+  return update->built.portions[request.index];
 }
 
 void Feed::push(Subscriber& subscriber, records::RoleEvent event, ByteView fields) {
@@ -68,19 +145,19 @@ net::Task<Result<Feed::SubscriberId>> Feed::subscribe(std::shared_ptr<net::RpcPe
     TRY(current, records.change_number());
     return {};
   }));
-  // Who has everything needs no update, and an update from a number to the same is none.
-  std::pair<std::uint64_t, Bytes> event(current, Bytes());
-  if (request.have_number != current || current == 0) {
-    CO_TRY(event, co_await build_event(request.have_number));
+  // What was served cannot be taken back: the role would have to forget revocations.
+  if (request.have_number > current) co_return older_than_served(request, current);
+  const std::uint64_t have = request.have_number;
+  UpdatePtr update;  // none for who has everything
+  if (have != current || current == 0) {
+    CO_TRY(update, co_await build_update(have));
   }
   if (!peer->is_open()) co_return fail(Errc::unavailable, "feed: the connection ended while its state was built");
-  // A role that knows more than we do works from another history, and from nothing of ours.
-  const std::uint64_t have = request.have_number <= event.first ? request.have_number : 0;
   Subscriber& subscriber =
-      subscribers_.emplace(id, Subscriber{std::move(peer), std::move(request), event.first}).first->second;
-  leases_.published(event.first, now());
+      subscribers_.emplace(id, Subscriber{std::move(peer), std::move(request), current, nullptr}).first->second;
+  leases_.published(current, now());
   leases_.subscribe(id, have);
-  if (have < event.first || have == 0) push(subscriber, records::RoleEvent::update, event.second);
+  if (update) send_update(id, subscriber, std::move(update));
   if (subscriber.what.role == kRelay) {
     for (const auto& [session, live] : core_.grants().all()) push(subscriber, records::RoleEvent::grant, live.sealed);
   }
@@ -97,9 +174,16 @@ records::Subscribe Feed::unsubscribe(SubscriberId subscriber) {
 }
 
 Bytes Feed::acknowledged(SubscriberId subscriber, std::uint64_t number) {
+  const auto found = subscribers_.find(subscriber);
+  // What it was not sent it has from another history, and that says nothing about this one.
+  if (found == subscribers_.end() || number > found->second.sent) return {};
   leases_.acknowledged(subscriber, number);
   progress_.set();
   progress_.clear();
+  if (found->second.fetching && number == found->second.sent) {
+    found->second.fetching.reset();
+    changed();  // what was committed meanwhile
+  }
   if (!leases_.deserves_lease(subscriber, now())) return {};
   leases_.leased(subscriber, now());
   return records::encode(records::LeaseEvent{number, static_cast<std::uint32_t>(kLeaseLife.count())});
@@ -125,7 +209,7 @@ void Feed::changed() {
 net::Task<void> Feed::publish_rounds() {
   do {
     again_ = false;
-    if (auto done = co_await publish_once(); !done) {
+    if (auto done = co_await publish_guarded(); !done) {
       // Without the signer nothing can be published, and leases lapse: roles admit nobody until it is back.
       log::error("feed.not-published", {{"error", done.error()}});
       co_await net::sleep_for(kLeaseInterval);
@@ -133,6 +217,15 @@ net::Task<void> Feed::publish_rounds() {
     }
   } while (again_);
   publishing_ = false;
+}
+
+// What is thrown (want of memory, say) is one round that failed, not the end of all.
+net::Task<Result<void>> Feed::publish_guarded() {
+  try {
+    co_return co_await publish_once();
+  } catch (const std::exception& thrown) {
+    co_return failf(Errc::internal, "feed: {}", thrown.what());
+  }
 }
 
 net::Task<Result<void>> Feed::publish_once() {
@@ -143,25 +236,25 @@ net::Task<Result<void>> Feed::publish_once() {
   }));
   // From here on a role that is behind loses its lease, whether or not the change can be signed and sent.
   leases_.published(current, now());
-  std::map<std::uint64_t, std::pair<std::uint64_t, Bytes>> by_base;
+  std::map<std::uint64_t, UpdatePtr> by_base;
   std::vector<SubscriberId> behind;
+  const auto is_due = [&](const Subscriber& subscriber) {
+    return subscriber.what.role != kConsole && subscriber.sent < current && !subscriber.fetching;
+  };
   for (const auto& [id, subscriber] : subscribers_) {
-    if (subscriber.what.role != kConsole && subscriber.sent < current) behind.push_back(id);
+    if (is_due(subscriber)) behind.push_back(id);
   }
   for (const SubscriberId id : behind) {
     auto found = subscribers_.find(id);
     if (found == subscribers_.end()) continue;
     const std::uint64_t base = found->second.sent;
     if (!by_base.contains(base)) {
-      CO_TRY(auto event, co_await build_event(base));
-      by_base.emplace(base, std::move(event));
+      CO_TRY(auto update, co_await build_update(base));
+      by_base.emplace(base, std::move(update));
       found = subscribers_.find(id);
       if (found == subscribers_.end() || found->second.sent != base) continue;
     }
-    const auto& [number, fields] = by_base.at(base);
-    found->second.sent = number;
-    leases_.published(number, now());
-    push(found->second, records::RoleEvent::update, fields);
+    send_update(id, found->second, by_base.at(base));
   }
   co_return Result<void>{};
 }

@@ -1,6 +1,6 @@
 #include "authority/snapshot_builder.h"
 
-#include <algorithm>
+#include <set>
 
 #include "records/installation_values.h"
 
@@ -19,9 +19,10 @@ records::SnapshotCertificate to_entry(const records::CertificateRecord& record) 
   return entry;
 }
 
-// A certificate whose CA is not among `cas` (a revoked site's, say) is left out: unknown is refused by everybody.
-bool is_listed(const std::vector<records::SnapshotCa>& cas, const records::CaName& name) {
-  return std::ranges::any_of(cas, [&](const records::SnapshotCa& ca) { return ca.name == name; });
+std::set<records::CaName> names_of(const std::vector<records::SnapshotCa>& cas) {
+  std::set<records::CaName> names;
+  for (const records::SnapshotCa& ca : cas) names.insert(ca.name);
+  return names;
 }
 
 }  // namespace
@@ -43,27 +44,37 @@ Result<std::vector<records::SnapshotCa>> read_snapshot_cas(records::Records& rec
   return cas;
 }
 
-Result<records::SnapshotUpdate> build_snapshot_update(records::Records& records, std::uint64_t base, UnixTime now) {
-  records::SnapshotUpdate update;
-  TRY(const auto cas, read_snapshot_cas(records));
+Result<BuiltSnapshot> build_snapshot(records::Records& records, std::uint64_t base, UnixTime now) {
+  records::SnapshotUpdate head;
+  TRY(head.cas, read_snapshot_cas(records));
   TRY(auto root_crl, records::find_root_crl(records));
   if (!root_crl) return fail(Errc::not_found, "snapshot: no root CRL in the database");
-  update.base = base;
-  update.issued_at = now;
-  update.cas = cas;
-  update.root_crl = *std::move(root_crl);
-  TRY(update.number, records.change_number());
-  TRY(auto certificates, records.certificates().changed_after(base, records::kMaxSnapshotEntries));
-  for (const records::CertificateRecord& record : certificates) {
+  head.base = base;
+  head.issued_at = now;
+  head.root_crl = *std::move(root_crl);
+  TRY(head.number, records.change_number());
+  if (head.cas.size() > records::kMaxSnapshotCas) {
+    return failf(Errc::overloaded, "snapshot: {} CAs, want at most {}", head.cas.size(), records::kMaxSnapshotCas);
+  }
+  // A certificate whose CA is not listed (a revoked site's, say) is left out: unknown is refused by everybody.
+  const std::set<records::CaName> listed = names_of(head.cas);
+  records::SnapshotWriter writer(head);
+  TRY_VOID(records.certificates().visit_changed(base, [&](const records::CertificateRecord& record) -> Result<void> {
     const bool exists =
         record.state == records::CertificateState::issued || record.state == records::CertificateState::revoked;
-    if (exists && is_listed(cas, record.ca)) update.certificates.push_back(to_entry(record));
+    if (exists && listed.contains(record.ca)) writer.add(to_entry(record));
+    return {};
+  }));
+  TRY_VOID(records.devices().visit_changed(base, [&](const records::DeviceRecord& device) -> Result<void> {
+    if (device.name) writer.add(records::SnapshotDevice{*device.name, device.state, device.remote_access});
+    return {};
+  }));
+  BuiltSnapshot out{head.number, base, now, writer.take()};
+  if (out.portions.front().size() > records::kMaxFirstPortionBytes) {
+    return failf(Errc::overloaded, "snapshot: CAs and CRL of {} bytes, want at most {}", out.portions.front().size(),
+                 records::kMaxFirstPortionBytes);
   }
-  TRY(auto devices, records.devices().changed_after(base, records::kMaxSnapshotEntries));
-  for (const records::DeviceRecord& device : devices) {
-    if (device.name) update.devices.push_back({*device.name, device.state, device.remote_access});
-  }
-  return update;
+  return out;
 }
 
 }  // namespace sallyport::authority

@@ -143,9 +143,9 @@ net::Task<Result<DeviceName>> Gateway::State::authorise(net::PeerInfo peer) {
   CO_TRY(auto record, co_await link.find_certificate(kOnlineCa, chain.leaf().serial()));
   if (record.revoked_at) co_return fail(Errc::unauthorized, "gateway: certificate is revoked");
   const DeviceName name = chain.identity_as<DeviceName>();
-  const records::SnapshotDevice* device = link.snapshot().find_device(name);
-  const bool active = device != nullptr && (device->state == records::DeviceState::connected ||
-                                            device->state == records::DeviceState::claimed);
+  const auto device = link.snapshot().find_device(name);
+  const bool active =
+      device && (device->state == records::DeviceState::connected || device->state == records::DeviceState::claimed);
   if (!active) co_return fail(Errc::unauthorized, "gateway: the device is neither connected nor claimed");
   co_return name;
 }
@@ -247,7 +247,7 @@ net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, 
 net::Task<http::Response> Gateway::State::facts(net::PeerInfo peer) {
   const auto device = co_await authorise(std::move(peer));
   if (!device) co_return refusal(device.error());
-  const records::SnapshotDevice* known = link.snapshot().find_device(*device);
+  const auto known = link.snapshot().find_device(*device);
   const codec::Json out(codec::Json::Object{{"name", device->get()},
                                             {"state", records::to_string(known->state)},
                                             {"remote_access", known->remote_access},

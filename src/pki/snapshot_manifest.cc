@@ -8,7 +8,7 @@ namespace {
 constexpr std::uint16_t kNumber = 1;
 constexpr std::uint16_t kBase = 2;
 constexpr std::uint16_t kIssuedAt = 3;
-constexpr std::uint16_t kUpdateSha256 = 4;
+constexpr std::uint16_t kPortionSha256 = 4;
 constexpr std::string_view kWhere = "snapshot manifest";
 
 }  // namespace
@@ -16,7 +16,7 @@ constexpr std::string_view kWhere = "snapshot manifest";
 Bytes encode_snapshot_manifest(const SnapshotManifest& manifest) {
   codec::TlvWriter out;
   out.u64(kNumber, manifest.number).u64(kBase, manifest.base).time(kIssuedAt, manifest.issued_at);
-  out.bytes(kUpdateSha256, manifest.update_sha256);
+  for (const crypto::Sha256Digest& portion : manifest.portions) out.bytes(kPortionSha256, portion);
   return out.take();
 }
 
@@ -26,7 +26,13 @@ Result<SnapshotManifest> parse_snapshot_manifest(ByteView payload) {
   TRY(manifest.number, in.u64(kNumber));
   TRY(manifest.base, in.u64(kBase));
   TRY(manifest.issued_at, in.time(kIssuedAt));
-  TRY(manifest.update_sha256, in.array<32>(kUpdateSha256));
+  do {
+    if (manifest.portions.size() == kMaxSnapshotPortions) {
+      return failf(Errc::malformed, "snapshot manifest: found more than {} portions", kMaxSnapshotPortions);
+    }
+    TRY(auto digest, in.array<32>(kPortionSha256));
+    manifest.portions.push_back(digest);
+  } while (in.next_is(kPortionSha256));
   TRY_VOID(in.finish());
   if (manifest.number == 0) return fail(Errc::malformed, "snapshot manifest: found number 0, want at least 1");
   if (manifest.base >= manifest.number) {

@@ -12,12 +12,13 @@ SnapshotManifest sample() {
   return {.number = 7,
           .base = 5,
           .issued_at = UnixTime(1'800'000'000),
-          .update_sha256 = crypto::sha256(as_bytes("update"))};
+          .portions = {crypto::sha256(as_bytes("one")), crypto::sha256(as_bytes("two"))}};
 }
 
 TEST(SnapshotManifest, HasTheDocumentedEncoding) {
   SnapshotManifest manifest{.number = 2, .base = 1, .issued_at = UnixTime(16)};
-  manifest.update_sha256.fill(0xAB);
+  manifest.portions.resize(1);
+  manifest.portions.front().fill(0xAB);
   std::string digest;
   for (int i = 0; i < 32; ++i) digest += "ab";
   EXPECT_EQ(codec::encode_hex(encode_snapshot_manifest(manifest)),
@@ -38,12 +39,24 @@ TEST(SnapshotManifest, IsReadBackAsWritten) {
 }
 
 TEST(SnapshotManifest, RefusesEveryPrefixAndEveryTrailingByte) {
-  Bytes whole = encode_snapshot_manifest(sample());
+  SnapshotManifest one = sample();
+  one.portions.resize(1);
+  Bytes whole = encode_snapshot_manifest(one);
   for (std::size_t length = 0; length < whole.size(); ++length) {
     EXPECT_FALSE(parse_snapshot_manifest(ByteView(whole).first(length))) << length;
   }
   whole.push_back(0);
   EXPECT_FALSE(parse_snapshot_manifest(whole));
+}
+
+TEST(SnapshotManifest, NamesBetweenOnePortionAndTheMost) {
+  SnapshotManifest manifest = sample();
+  manifest.portions.clear();
+  EXPECT_FALSE(parse_snapshot_manifest(encode_snapshot_manifest(manifest)));
+  manifest.portions.resize(kMaxSnapshotPortions);
+  EXPECT_TRUE(parse_snapshot_manifest(encode_snapshot_manifest(manifest)));
+  manifest.portions.resize(kMaxSnapshotPortions + 1);
+  EXPECT_FALSE(parse_snapshot_manifest(encode_snapshot_manifest(manifest)));
 }
 
 TEST(SnapshotManifest, RefusesNumbersThatContradictEachOther) {

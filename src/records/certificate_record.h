@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -94,6 +95,10 @@ class CertificateStore {
   // All that were issued or revoked since the change number `after`, in order of change, at most `limit`; see
   // Records::change_number.
   virtual Result<std::vector<CertificateRecord>> changed_after(std::uint64_t after, std::size_t limit) const = 0;
+  // Calls `visit` with each of the same, without its DER, so that no list of them is ever held; ends with the first
+  // error that it returns.
+  virtual Result<void> visit_changed(std::uint64_t after,
+                                     const std::function<Result<void>(const CertificateRecord&)>& visit) const = 0;
   virtual Result<std::uint64_t> count(const CaName& ca, CertificateState state) const = 0;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,10 @@ class DeviceDirectory {
                                                  const std::optional<DeviceRecord>& after) const = 0;
   // Devices with a name that were added or updated since the change number `after`, in order of change.
   virtual Result<std::vector<DeviceRecord>> changed_after(std::uint64_t after, std::size_t limit) const = 0;
+  // Calls `visit` with each of the same, so that no list of them is ever held; ends with the first error that it
+  // returns.
+  virtual Result<void> visit_changed(std::uint64_t after,
+                                     const std::function<Result<void>(const DeviceRecord&)>& visit) const = 0;
   virtual Result<std::uint64_t> count(const SiteName& site, DeviceState at_least) const = 0;
 };
 

@@ -70,13 +70,25 @@ Result<Subscribe> parse_subscribe(ByteView fields) {
 }
 
 Bytes encode(const SnapshotEvent& m) {
-  return TlvWriter().bytes(1, m.sealed_manifest).bytes(2, m.update).take();
+  return TlvWriter().bytes(1, m.sealed_manifest).bytes(2, m.first_portion).take();
 }
 Result<SnapshotEvent> parse_snapshot_event(ByteView fields) {
   TlvReader reader(fields, "snapshot event");
   SnapshotEvent out;
   TRY(out.sealed_manifest, read_bytes(reader, 1));
-  TRY(out.update, read_bytes(reader, 2));
+  TRY(out.first_portion, read_bytes(reader, 2));
+  TRY_VOID(reader.finish());
+  return out;
+}
+
+Bytes encode(const SnapshotPortionRequest& m) {
+  return TlvWriter().u64(1, m.number).u32(2, m.index).take();
+}
+Result<SnapshotPortionRequest> parse_snapshot_portion_request(ByteView fields) {
+  TlvReader reader(fields, "snapshot portion request");
+  SnapshotPortionRequest out;
+  TRY(out.number, reader.u64(1));
+  TRY(out.index, reader.u32(2));
   TRY_VOID(reader.finish());
   return out;
 }

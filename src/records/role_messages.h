@@ -33,6 +33,7 @@ enum class RoleMethod : std::uint16_t {
   grant_acknowledge = 12,  // relay: this worker knows the grant
   alarm = 13,              // relay, gateway
   admin = 14,              // console, CLI
+  snapshot_portion = 15,   // relay, gateway, status: the next portion of an update under way; answers its bytes
 };
 // Events pushed by the authority.
 enum class RoleEvent : std::uint16_t {
@@ -47,10 +48,15 @@ struct Subscribe {
   std::uint32_t instance = 0;  // worker slot of a relay, else 0
   std::uint64_t have_number = 0;
 };
-// The manifest is a signed object of kind "snapshot" (pki/snapshot_manifest.h) that names the SHA-256 of `update`.
+// The manifest is a signed object of kind "snapshot" (pki/snapshot_manifest.h) that names the SHA-256 of every portion.
+// The role calls snapshot_portion for those after the first.
 struct SnapshotEvent {
   Bytes sealed_manifest;
-  Bytes update;  // encode_snapshot_update()
+  Bytes first_portion;
+};
+struct SnapshotPortionRequest {
+  std::uint64_t number = 0;  // of the update that was announced to this connection
+  std::uint32_t index = 0;   // from 1 on: 0 came with the event
 };
 // The answer to acknowledge: the role may admit new sessions for `valid_for_ms` from the moment it asked, if it holds
 // snapshot `number` or newer. An empty answer is no lease.
@@ -149,6 +155,7 @@ Bytes with_event(RoleEvent event, ByteView fields);
 
 Bytes encode(const Subscribe& message);
 Bytes encode(const SnapshotEvent& message);
+Bytes encode(const SnapshotPortionRequest& message);
 Bytes encode(const LeaseEvent& message);
 Bytes encode(const CutEvent& message);
 Bytes encode(const RoleCertificateRequest& message);
@@ -166,6 +173,7 @@ Bytes encode(const AdminRequest& message);
 // Each takes the fields after the method and fails with Errc::malformed unless they are exactly one message.
 Result<Subscribe> parse_subscribe(ByteView fields);
 Result<SnapshotEvent> parse_snapshot_event(ByteView fields);
+Result<SnapshotPortionRequest> parse_snapshot_portion_request(ByteView fields);
 Result<LeaseEvent> parse_lease_event(ByteView fields);
 Result<CutEvent> parse_cut_event(ByteView fields);
 Result<RoleCertificateRequest> parse_role_certificate_request(ByteView fields);

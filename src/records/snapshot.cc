@@ -1,5 +1,6 @@
 #include "records/snapshot.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "codec/tlv.h"
@@ -101,33 +102,88 @@ Result<SnapshotDevice> parse_device(ByteView in) {
   return out;
 }
 
-std::string certificate_key(const CaName& ca, const CertificateSerial& serial) {
-  return ca.get() + '\0' + std::string(as_text(serial.get()));
+Result<void> read_entries(codec::TlvReader& reader, const std::vector<SnapshotCa>& cas,
+                          std::vector<SnapshotCertificate>& certificates, std::vector<SnapshotDevice>& devices) {
+  while (reader.next_is(kCertificate)) {
+    TRY(auto view, reader.bytes(kCertificate));
+    TRY(auto certificate, parse_certificate_entry(view, cas));
+    certificates.push_back(std::move(certificate));
+  }
+  while (reader.next_is(kDevice)) {
+    TRY(auto view, reader.bytes(kDevice));
+    TRY(auto device, parse_device(view));
+    devices.push_back(std::move(device));
+  }
+  return reader.finish();
+}
+
+Result<void> check_ca_names(const std::vector<SnapshotCa>& cas) {
+  std::vector<CaName> names;
+  for (const SnapshotCa& ca : cas) names.push_back(ca.name);
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice == names.end()) return {};
+  return failf(Errc::malformed, "snapshot update: CA {} twice, want every one once", twice->get());
+}
+
+Result<void> check_size(ByteView payload, std::size_t most) {
+  if (payload.size() <= most) return {};
+  return failf(Errc::malformed, "snapshot portion: {} bytes, want at most {}", payload.size(), most);
+}
+
+bool is_same(const std::vector<SnapshotCa>& a, const std::vector<SnapshotCa>& b) {
+  return std::ranges::equal(a, b, [](const SnapshotCa& one, const SnapshotCa& other) {
+    return one.name == other.name && one.certificate == other.certificate;
+  });
 }
 
 }  // namespace
 
-Bytes encode_snapshot_update(const SnapshotUpdate& update) {
+SnapshotWriter::SnapshotWriter(const SnapshotUpdate& head) {
   codec::TlvWriter writer;
-  writer.u64(kNumber, update.number)
-      .u64(kBase, update.base)
-      .time(kIssuedAt, update.issued_at)
-      .bytes(kRootCrl, update.root_crl);
-  std::map<CaName, std::uint16_t> index;
-  for (const SnapshotCa& ca : update.cas) {
-    index.emplace(ca.name, static_cast<std::uint16_t>(index.size()));
+  writer.u64(kNumber, head.number).u64(kBase, head.base).time(kIssuedAt, head.issued_at).bytes(kRootCrl, head.root_crl);
+  for (const SnapshotCa& ca : head.cas) {
+    ca_index_.emplace_back(ca.name, static_cast<std::uint16_t>(ca_index_.size()));
     writer.bytes(kCa, encode_ca(ca));
   }
-  for (const SnapshotCertificate& certificate : update.certificates) {
-    const auto found = index.find(certificate.ca);
-    SALLYPORT_CHECK(found != index.end());
-    writer.bytes(kCertificate, encode_certificate(certificate, found->second));
-  }
-  for (const SnapshotDevice& device : update.devices) writer.bytes(kDevice, encode_device(device));
-  return std::move(writer).take();
+  std::ranges::sort(ca_index_);
+  portions_.push_back(writer.take());
+  close_if_full();
+}
+
+void SnapshotWriter::close_if_full() {
+  if (portions_.back().size() >= kPortionBytes) portions_.emplace_back();
+}
+
+void SnapshotWriter::add(const SnapshotCertificate& certificate) {
+  const auto found = std::ranges::lower_bound(ca_index_, certificate.ca, {}, &std::pair<CaName, std::uint16_t>::first);
+  SALLYPORT_CHECK(found != ca_index_.end() && found->first == certificate.ca);
+  append(portions_.back(),
+         codec::TlvWriter().bytes(kCertificate, encode_certificate(certificate, found->second)).take());
+  close_if_full();
+}
+
+void SnapshotWriter::add(const SnapshotDevice& device) {
+  append(portions_.back(), codec::TlvWriter().bytes(kDevice, encode_device(device)).take());
+  close_if_full();
+}
+
+std::vector<Bytes> SnapshotWriter::take() {
+  if (portions_.size() > 1 && portions_.back().empty()) portions_.pop_back();
+  return std::move(portions_);
+}
+
+Bytes encode_snapshot_update(const SnapshotUpdate& update) {
+  SnapshotWriter writer(update);
+  for (const SnapshotCertificate& certificate : update.certificates) writer.add(certificate);
+  for (const SnapshotDevice& device : update.devices) writer.add(device);
+  Bytes out;
+  for (const Bytes& portion : writer.take()) append(out, portion);
+  return out;
 }
 
 Result<SnapshotUpdate> parse_snapshot_update(ByteView payload) {
+  TRY_VOID(check_size(payload, kMaxFirstPortionBytes));
   codec::TlvReader reader(payload, "snapshot update");
   SnapshotUpdate out;
   TRY(out.number, reader.u64(kNumber));
@@ -140,51 +196,61 @@ Result<SnapshotUpdate> parse_snapshot_update(ByteView payload) {
     TRY(auto ca, parse_ca(view));
     out.cas.push_back(std::move(ca));
   }
-  TRY(auto certificates, reader.repeated(kCertificate, kMaxSnapshotEntries));
-  for (const ByteView view : certificates) {
-    TRY(auto certificate, parse_certificate_entry(view, out.cas));
-    out.certificates.push_back(std::move(certificate));
-  }
-  TRY(auto devices, reader.repeated(kDevice, kMaxSnapshotEntries));
-  for (const ByteView view : devices) {
-    TRY(auto device, parse_device(view));
-    out.devices.push_back(std::move(device));
-  }
-  TRY_VOID(reader.finish());
+  TRY_VOID(check_ca_names(out.cas));
+  TRY_VOID(read_entries(reader, out.cas, out.certificates, out.devices));
   return out;
 }
 
-Result<void> SnapshotState::apply(SnapshotUpdate update) {
-  if (update.number < number_ || (update.number == number_ && update.base != 0)) {
-    return failf(Errc::conflict, "snapshot: number {}, want above {}", update.number, number_);
+Result<SnapshotEntries> parse_snapshot_portion(ByteView payload, const std::vector<SnapshotCa>& cas) {
+  TRY_VOID(check_size(payload, kMaxPortionBytes));
+  codec::TlvReader reader(payload, "snapshot portion");
+  SnapshotEntries out;
+  TRY_VOID(read_entries(reader, cas, out.certificates, out.devices));
+  return out;
+}
+
+SnapshotAssembly::SnapshotAssembly(SnapshotUpdate first) : head_(std::move(first)) {
+  add({std::exchange(head_.certificates, {}), std::exchange(head_.devices, {})});
+}
+
+void SnapshotAssembly::add(const SnapshotEntries& entries) {
+  for (const SnapshotCertificate& certificate : entries.certificates) tables_.put(certificate);
+  for (const SnapshotDevice& device : entries.devices) tables_.put(device);
+}
+
+Result<void> SnapshotState::check_order(std::uint64_t number, std::uint64_t base) const {
+  if (number < number_ || (number == number_ && base != 0)) {
+    return failf(Errc::conflict, "snapshot: found number {}, want above {}", number, number_);
   }
-  if (update.base != 0 && update.base != number_) {
-    return failf(Errc::conflict, "snapshot: change on top of {}, have {}", update.base, number_);
+  if (base != 0 && base != number_) {
+    return failf(Errc::conflict, "snapshot: found a change on top of {}, want one on top of {}", base, number_);
   }
-  if (update.base == 0) {
-    certificates_.clear();
-    devices_.clear();
-  }
-  number_ = update.number;
-  issued_at_ = update.issued_at;
-  cas_ = std::move(update.cas);
-  root_crl_ = std::move(update.root_crl);
-  for (SnapshotCertificate& certificate : update.certificates) {
-    std::string key = certificate_key(certificate.ca, certificate.serial);
-    certificates_.insert_or_assign(std::move(key), std::move(certificate));
-  }
-  for (SnapshotDevice& device : update.devices) devices_.insert_or_assign(device.name.get(), device);
   return {};
 }
 
-const SnapshotCertificate* SnapshotState::find_certificate(const CaName& ca, const CertificateSerial& serial) const {
-  const auto found = certificates_.find(certificate_key(ca, serial));
-  return found == certificates_.end() ? nullptr : &found->second;
-}
-
-const SnapshotDevice* SnapshotState::find_device(const DeviceName& name) const {
-  const auto found = devices_.find(name.get());
-  return found == devices_.end() ? nullptr : &found->second;
+Result<SnapshotChange> SnapshotState::apply(SnapshotAssembly update) {
+  TRY_VOID(check_order(update.head_.number, update.head_.base));
+  SnapshotChange change;
+  change.whole = update.head_.base == 0;
+  change.authorities = !is_same(cas_, update.head_.cas) || root_crl_ != update.head_.root_crl;
+  number_ = update.head_.number;
+  issued_at_ = update.head_.issued_at;
+  cas_ = std::move(update.head_.cas);
+  root_crl_ = std::move(update.head_.root_crl);
+  if (change.whole) {
+    tables_ = std::move(update.tables_);
+    return change;
+  }
+  update.tables_.for_each_certificate([&](const SnapshotCertificate& certificate) {
+    tables_.put(certificate);
+    change.certificates.emplace_back(certificate.ca, certificate.serial);
+    return true;
+  });
+  update.tables_.for_each_device([&](const SnapshotDevice& device) {
+    tables_.put(device);
+    return true;
+  });
+  return change;
 }
 
 const SnapshotCa* SnapshotState::find_ca(const CaName& name) const {

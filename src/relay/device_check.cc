@@ -61,14 +61,14 @@ Result<void> DeviceCheck::recheck(const DeviceCertificate& certificate) const {
   if (root_crl_ && root_crl_->crl().find(certificate.issuer_serial) != nullptr) {
     return fail(Errc::unauthorized, "device certificate: its CA is revoked");
   }
-  const auto* record = link_.snapshot().find_certificate(online_ca(), record_serial(certificate.serial));
-  if (record != nullptr) TRY_VOID(check_record(*record, certificate.name));
+  const auto record = link_.snapshot().find_certificate(online_ca(), record_serial(certificate.serial));
+  if (record) TRY_VOID(check_record(*record, certificate.name));
   return check_device(certificate.name);
 }
 
 Result<void> DeviceCheck::check_device(const DeviceName& device) const {
-  const auto* found = link_.snapshot().find_device(device);
-  if (found == nullptr) return fail(Errc::unauthorized, "device: unknown");
+  const auto found = link_.snapshot().find_device(device);
+  if (!found) return fail(Errc::unauthorized, "device: unknown");
   if (found->state != records::DeviceState::connected && found->state != records::DeviceState::claimed) {
     return failf(Errc::unauthorized, "device: {}, want connected or claimed", records::to_string(found->state));
   }
@@ -80,8 +80,8 @@ bool DeviceCheck::is_known(const DeviceName& device) const {
 }
 
 bool DeviceCheck::is_reachable(const DeviceName& device) const {
-  const auto* found = link_.snapshot().find_device(device);
-  return found != nullptr && found->state == records::DeviceState::claimed && found->remote_access;
+  const auto found = link_.snapshot().find_device(device);
+  return found && found->state == records::DeviceState::claimed && found->remote_access;
 }
 
 void DeviceCheck::on_snapshot() {

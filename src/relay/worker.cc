@@ -81,7 +81,7 @@ struct Worker::State : std::enable_shared_from_this<State> {
 
 rolelink::Events Worker::State::link_events() {
   rolelink::Events events;
-  events.on_snapshot = [this](const records::SnapshotState&) {
+  events.on_snapshot = [this](const records::SnapshotState&, const records::SnapshotChange&) {
     check.on_snapshot();
     devices.recheck();
     visits.recheck();

@@ -30,9 +30,21 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
   std::uint64_t root_crl_number = 0;
   net::Event ready;
   std::unique_ptr<net::RpcLink> link;
+  std::shared_ptr<net::RpcPeer> fetching_from;  // the connection over which an update is being fetched
 
-  Result<void> on_event(ByteView event);
-  Result<void> on_update(ByteView fields);
+  // An update whose portions come in.
+  struct Incoming {
+    pki::SnapshotManifest manifest;
+    records::SnapshotAssembly assembly;
+    std::uint64_t root_crl_number = 0;
+  };
+
+  Result<void> on_event(ByteView event, const std::shared_ptr<net::RpcPeer>& peer);
+  Result<void> on_update(ByteView fields, const std::shared_ptr<net::RpcPeer>& peer);
+  Result<Incoming> open_update(ByteView fields) const;
+  Result<void> take_update(Incoming incoming);
+  static net::Task<void> fetch(std::shared_ptr<State> self, std::shared_ptr<net::RpcPeer> peer, Incoming incoming);
+  static net::Task<Result<void>> fetch_portions(std::shared_ptr<net::RpcPeer> peer, Incoming& incoming);
   static net::Task<void> acknowledge(std::shared_ptr<State> self);
   static net::Task<void> keep_lease(std::weak_ptr<State> weak);
   static net::Task<Result<void>> subscribe(std::weak_ptr<State> weak, std::shared_ptr<net::RpcPeer> peer);
@@ -40,6 +52,8 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
 
 namespace {
 
+// How long one portion may take to come.
+constexpr milliseconds kPortionLimit{15'000};
 // How long an answer to an acknowledgement is worth waiting for: the lease in it counts from the question on.
 constexpr milliseconds kLeaseCallLimit{5'000};
 constexpr milliseconds kLeaseInterval{1'000};
@@ -48,8 +62,8 @@ constexpr seconds kShortestCertificateRound{60};
 
 Result<pki::SnapshotManifest> open_manifest(const pki::OpenedObject& opened, const records::SnapshotEvent& event) {
   TRY(auto manifest, pki::parse_snapshot_manifest(opened.payload()));
-  if (manifest.update_sha256 != crypto::sha256(event.update)) {
-    return fail(Errc::unauthorized, "snapshot: update is another than its manifest names");
+  if (manifest.portions.front() != crypto::sha256(event.first_portion)) {
+    return fail(Errc::unauthorized, "snapshot: first portion is another than its manifest names");
   }
   return manifest;
 }
@@ -69,12 +83,12 @@ Result<void> check_cas(const records::SnapshotUpdate& update, const records::Sna
 
 }  // namespace
 
-Result<void> RoleLink::State::on_event(ByteView event) {
+Result<void> RoleLink::State::on_event(ByteView event, const std::shared_ptr<net::RpcPeer>& peer) {
   const auto kind = records::take_method(event);
   Result<void> done;
   switch (static_cast<records::RoleEvent>(kind.value_or(0))) {
     case records::RoleEvent::update:
-      done = on_update(event);
+      done = on_update(event, peer);
       break;
     case records::RoleEvent::grant:
       if (events.on_grant) events.on_grant(event);
@@ -95,23 +109,64 @@ Result<void> RoleLink::State::on_event(ByteView event) {
   return done;
 }
 
-Result<void> RoleLink::State::on_update(ByteView fields) {
+// Everything that can be known of an update before all of it is there.
+Result<RoleLink::State::Incoming> RoleLink::State::open_update(ByteView fields) const {
   TRY(auto event, records::parse_snapshot_event(fields));
   TRY(auto opened,
       pki::open_object(pki::ControlKind::snapshot, event.sealed_manifest, anchors, pki::TimeRule::clock(clock.now())));
   TRY(auto manifest, open_manifest(opened, event));
-  TRY(auto update, records::parse_snapshot_update(event.update));
+  TRY(auto update, records::parse_snapshot_update(event.first_portion));
   if (update.number != manifest.number || update.base != manifest.base) {
     return fail(Errc::unauthorized, "snapshot: update has another number than its manifest");
   }
+  TRY_VOID(snapshot.check_order(manifest.number, manifest.base));
   TRY_VOID(check_cas(update, snapshot, settings.root));
   // An overdue root CRL is for who verifies with it to refuse: the next one comes this way.
   TRY(auto root_crl, pki::parse_crl(update.root_crl));
   TRY(auto verified, pki::verify_crl(root_crl, settings.root, pki::TimeRule::floor(UnixTime(0)), root_crl_number));
   TRY_VOID(pki::check_path_against_crl(opened.signer(), verified));
-  TRY_VOID(snapshot.apply(std::move(update)));
-  root_crl_number = root_crl.number();
-  if (events.on_snapshot) events.on_snapshot(snapshot);
+  return Incoming{std::move(manifest), records::SnapshotAssembly(std::move(update)), root_crl.number()};
+}
+
+Result<void> RoleLink::State::on_update(ByteView fields, const std::shared_ptr<net::RpcPeer>& peer) {
+  if (fetching_from == peer) return fail(Errc::conflict, "snapshot: another update before the last one was fetched");
+  TRY(auto incoming, open_update(fields));
+  if (incoming.manifest.portions.size() == 1) return take_update(std::move(incoming));
+  fetching_from = peer;
+  net::spawn(executor, fetch(shared_from_this(), peer, std::move(incoming)), "rolelink.fetch");
+  return {};
+}
+
+net::Task<void> RoleLink::State::fetch(std::shared_ptr<State> self, std::shared_ptr<net::RpcPeer> peer,
+                                       Incoming incoming) {
+  auto done = co_await fetch_portions(peer, incoming);
+  if (self->fetching_from != peer) co_return;  // a newer connection fetches for itself
+  self->fetching_from.reset();
+  if (done) done = self->take_update(std::move(incoming));
+  if (done) co_return;
+  log::error("rolelink.update-refused", {{"role", self->settings.role}, {"error", done.error()}});
+  peer->close();
+}
+
+net::Task<Result<void>> RoleLink::State::fetch_portions(std::shared_ptr<net::RpcPeer> peer, Incoming& incoming) {
+  const pki::SnapshotManifest& manifest = incoming.manifest;
+  for (std::uint32_t index = 1; index < manifest.portions.size(); ++index) {
+    const records::SnapshotPortionRequest wanted{manifest.number, index};
+    Bytes request = records::with_method(records::RoleMethod::snapshot_portion, records::encode(wanted));
+    CO_TRY(auto portion, co_await peer->call(std::move(request), kPortionLimit));
+    if (crypto::sha256(portion) != manifest.portions[index]) {
+      co_return failf(Errc::unauthorized, "snapshot: portion {} is another than its manifest names", index);
+    }
+    CO_TRY(auto entries, records::parse_snapshot_portion(portion, incoming.assembly.head().cas));
+    incoming.assembly.add(entries);
+  }
+  co_return Result<void>{};
+}
+
+Result<void> RoleLink::State::take_update(Incoming incoming) {
+  TRY(auto change, snapshot.apply(std::move(incoming.assembly)));
+  root_crl_number = incoming.root_crl_number;
+  if (events.on_snapshot) events.on_snapshot(snapshot, change);
   net::spawn(executor, acknowledge(shared_from_this()), "rolelink.acknowledge");
   return {};
 }
@@ -145,7 +200,13 @@ net::Task<Result<void>> RoleLink::State::subscribe(std::weak_ptr<State> weak, st
   if (!self) co_return fail(Errc::unavailable, "role link: closed");
   const records::Subscribe what{self->settings.role, self->settings.instance, self->snapshot.number()};
   Bytes request = records::with_method(records::RoleMethod::subscribe, records::encode(what));
-  CO_TRY_VOID(co_await peer->call(std::move(request), kCallLimit));
+  if (auto subscribed = co_await peer->call(std::move(request), kCallLimit); !subscribed) {
+    // What we work from is newer than the authority's database: only a person can say which of the two is right.
+    if (subscribed.error().code == Errc::conflict) {
+      log::error("rolelink.refused", {{"role", what.role}, {"have", what.have_number}, {"error", subscribed.error()}});
+    }
+    co_return std::unexpected(std::move(subscribed).error());
+  }
   log::info("rolelink.subscribed", {{"role", self->settings.role}, {"have", what.have_number}});
   if (self->events.on_subscribed) self->events.on_subscribed();
   co_return Result<void>{};
@@ -160,7 +221,7 @@ RoleLink::RoleLink(net::Executor executor, const Clock& clock, Random& random, S
   // Who cannot follow subscribes anew, and is told from where it is.
   options.rpc.on_event = [weak](Bytes event, const net::Caller& caller) {
     const auto self = weak.lock();
-    if (self && !self->on_event(event)) caller.peer->close();
+    if (self && !self->on_event(event, caller.peer)) caller.peer->close();
   };
   options.on_connect = [weak](std::shared_ptr<net::RpcPeer> peer) { return State::subscribe(weak, std::move(peer)); };
   options.on_disconnect = [weak] {
@@ -198,7 +259,7 @@ net::Task<void> RoleLink::until_ready() {
 net::Task<Result<records::SnapshotCertificate>> RoleLink::find_certificate(records::CaName ca,
                                                                            pki::SerialNumber serial) {
   const records::CertificateSerial key(to_bytes(serial.content()));
-  if (const auto* known = state_->snapshot.find_certificate(ca, key)) co_return *known;
+  if (auto known = state_->snapshot.find_certificate(ca, key)) co_return *std::move(known);
   CO_TRY(auto bytes,
          co_await call(records::RoleMethod::find_certificate, records::encode(records::FindCertificate{ca, key})));
   CO_TRY(auto answer, records::parse_snapshot_update(bytes));

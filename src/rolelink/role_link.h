@@ -28,7 +28,7 @@ struct Settings {
 // What the role is told, on the link's thread. Each may be empty and must not block.
 struct Events {
   // After every change that was verified and applied, before it is acknowledged: what it ends must be ended in here.
-  std::function<void(const records::SnapshotState& state)> on_snapshot;
+  std::function<void(const records::SnapshotState& state, const records::SnapshotChange& change)> on_snapshot;
   std::function<void(ByteView sealed)> on_grant;
   std::function<void(const records::CutEvent& cut)> on_cut;
   std::function<void(std::string_view json)> on_admin_event;

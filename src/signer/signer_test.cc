@@ -125,7 +125,7 @@ class SignerTest : public ::testing::Test {
   pki::SignObject object(ControlKind kind, Bytes payload) { return {.kind = kind, .payload = std::move(payload)}; }
   pki::SignObject snapshot(std::uint64_t number, std::uint64_t base, UnixTime at) {
     return object(ControlKind::snapshot,
-                  pki::encode_snapshot_manifest({.number = number, .base = base, .issued_at = at}));
+                  pki::encode_snapshot_manifest({.number = number, .base = base, .issued_at = at, .portions = {{}}}));
   }
 
   ManualClock clock_{kNow};

@@ -1,6 +1,7 @@
 #include "status/responder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "codec/text.h"
 #include "crypto/hash.h"
@@ -16,9 +17,9 @@ bool is_infrastructure(records::CertificateKind kind) {
          kind == records::CertificateKind::control || kind == records::CertificateKind::ca;
 }
 
-Bytes cache_key(const pki::CertId& id) {
+Bytes cache_key(pki::CertIdHash hash, ByteView issuer_key_hash, ByteView serial) {
   Writer writer;
-  writer.u8(static_cast<std::uint8_t>(id.hash)).bytes(id.issuer_key_hash).bytes(id.serial.content());
+  writer.u8(static_cast<std::uint8_t>(hash)).bytes(issuer_key_hash).bytes(serial);
   return writer.take();
 }
 
@@ -32,13 +33,20 @@ pki::RevocationReason to_pki(records::RevocationReason reason) {
 
 }  // namespace
 
-void Responder::use_snapshot(const records::SnapshotState& state) {
-  state_ = &state;
-  if (state.number() == state_number_) return;
-  state_number_ = state.number();
-  cache_.clear();
+void Responder::use_snapshot(const records::SnapshotState& state, const records::SnapshotChange& change) {
+  const bool first = std::exchange(state_, &state) == nullptr;
+  // Another list of CAs or another root CRL is rare, and in every answer of control-ca.
+  if (first || change.whole || change.authorities) {
+    cache_.clear();
+    use_authorities();
+    return;
+  }
+  for (const auto& [ca, serial] : change.certificates) forget(ca, serial);
+}
+
+void Responder::use_authorities() {
   issuers_.clear();
-  for (const records::SnapshotCa& ca : state.cas()) {
+  for (const records::SnapshotCa& ca : state_->cas()) {
     const auto certificate = pki::parse_certificate(ca.certificate);
     if (!certificate) continue;
     for (const pki::CertIdHash hash : {pki::CertIdHash::sha1, pki::CertIdHash::sha256}) {
@@ -47,7 +55,13 @@ void Responder::use_snapshot(const records::SnapshotState& state) {
     }
   }
   root_crl_number_.reset();
-  if (const auto crl = pki::parse_crl(state.root_crl())) root_crl_number_ = crl->number();
+  if (const auto crl = pki::parse_crl(state_->root_crl())) root_crl_number_ = crl->number();
+}
+
+void Responder::forget(const records::CaName& ca, const records::CertificateSerial& serial) {
+  for (const auto& [key_hash, issuer] : issuers_) {
+    if (issuer.name == ca) cache_.erase(cache_key(issuer.id.hash, key_hash, serial.get()));
+  }
 }
 
 void Responder::use_signer(const records::CaName& ca, Signer signer) {
@@ -69,11 +83,11 @@ const Responder::Issuer* Responder::find_issuer(const pki::CertId& id) const {
 
 pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const {
   const UnixTime now = clock_.now();
-  const records::SnapshotCertificate* certificate = state_->find_certificate(issuer.name, to_record_serial(id.serial));
+  const auto certificate = state_->find_certificate(issuer.name, to_record_serial(id.serial));
   pki::SingleResponse response{id, pki::UnknownStatus{}, now, now + kServerAnswerLife, std::nullopt};
   if (issuer.name == kControlCa) response.crl_number = root_crl_number_;
   if (nonce) response.next_update = now + kNonceAnswerLife;
-  if (certificate == nullptr) return response;
+  if (!certificate) return response;
   if (certificate->revoked_at) {
     response.status = pki::RevokedStatus{*certificate->revoked_at, to_pki(certificate->reason)};
   } else if (certificate->not_after >= now) {
@@ -127,7 +141,7 @@ Answer Responder::answer(ByteView request, bool may_sign, std::string_view sourc
   const Issuer* issuer = find_issuer(id);
   if (issuer == nullptr) return refuse(pki::OcspResponseStatus::unauthorized);
 
-  const Bytes key = cache_key(id);
+  const Bytes key = cache_key(id.hash, id.issuer_key_hash, id.serial.content());
   if (!parsed->nonce) {
     const auto cached = cache_.find(key);
     const bool fresh = cached != cache_.end() && clock_.now() - cached->second.signed_at < kCacheRefresh &&
@@ -142,7 +156,7 @@ Answer Responder::answer(ByteView request, bool may_sign, std::string_view sourc
   ++counters_.live;
   Answer out = sign(*issuer, id, parsed->nonce);
   if (!parsed->nonce && out.next_update) {
-    const auto* certificate = state_->find_certificate(issuer->name, to_record_serial(id.serial));
+    const auto certificate = state_->find_certificate(issuer->name, to_record_serial(id.serial));
     if (cache_.size() >= kMaxCachedAnswers) cache_.clear();
     cache_.insert_or_assign(key, Cached{out, clock_.now(), is_infrastructure(certificate->kind)});
   }

@@ -44,8 +44,9 @@ class Responder {
  public:
   explicit Responder(const Clock& clock) : clock_(clock) {}
 
-  // Takes a new state: cached answers about what it changed are forgotten. `state` must outlive the responder.
-  void use_snapshot(const records::SnapshotState& state);
+  // Takes a new state: cached answers about what it changed are forgotten, and only those. `state` must outlive the
+  // responder.
+  void use_snapshot(const records::SnapshotState& state, const records::SnapshotChange& change);
   // Takes the delegate of a CA into use.
   void use_signer(const records::CaName& ca, Signer signer);
   bool has_signer(const records::CaName& ca) const { return signers_.contains(ca); }
@@ -71,6 +72,8 @@ class Responder {
     bool infrastructure = false;
   };
 
+  void use_authorities();
+  void forget(const records::CaName& ca, const records::CertificateSerial& serial);
   const Issuer* find_issuer(const pki::CertId& id) const;
   pki::SingleResponse single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const;
   Answer sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce);
@@ -79,7 +82,6 @@ class Responder {
 
   const Clock& clock_;
   const records::SnapshotState* state_ = nullptr;
-  std::uint64_t state_number_ = 0;
   std::map<Bytes, Issuer> issuers_;  // by key hash, of either algorithm
   std::map<records::CaName, Signer> signers_;
   std::map<Bytes, Cached> cache_;  // by encoded CertID

@@ -48,6 +48,7 @@ struct Status::State {
   net::Task<http::Response> answer_crl(http::Request request);
   http::Response answer_ca(std::string_view name) const;
   http::Response answer_witness() const;
+  void use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change);
   net::Task<void> keep_signer(records::CaName ca);
   net::Task<void> serve_connection(net::HandedOver connection);
   void use_identity(crypto::TlsIdentity identity);
@@ -56,6 +57,7 @@ struct Status::State {
   const Clock& clock;
   Settings settings;
   Responder responder;
+  std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca, for grants
   rolelink::RoleLink link;
   http::Server server;
   std::shared_ptr<crypto::TlsContext> tls;
@@ -63,7 +65,10 @@ struct Status::State {
 
 rolelink::Events Status::State::events() {
   rolelink::Events events;
-  events.on_snapshot = [this](const records::SnapshotState& state) { responder.use_snapshot(state); };
+  events.on_snapshot = [this](const records::SnapshotState& state, const records::SnapshotChange& change) {
+    responder.use_snapshot(state, change);
+    use_witnesses(state, change);
+  };
   return events;
 }
 
@@ -117,12 +122,29 @@ http::Response Status::State::answer_ca(std::string_view name) const {
 
 // A serial of control-ca about which a device may ask, so that control-ca's delegate tells it the root CRL's number.
 http::Response Status::State::answer_witness() const {
-  for (const auto& [key, certificate] : link.snapshot().certificates()) {
-    const bool usable = certificate.kind == records::CertificateKind::control && !certificate.revoked_at &&
-                        certificate.subject == "grant" && certificate.not_after > clock.now();
-    if (usable) return http::Response::text(codec::encode_hex(certificate.serial.get()));
+  for (const auto& [serial, certificate] : witnesses) {
+    if (!certificate.revoked_at && certificate.not_after > clock.now()) {
+      return http::Response::text(codec::encode_hex(serial.get()));
+    }
   }
   return http::Response::error(404);
+}
+
+void Status::State::use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change) {
+  const auto take = [this](const records::SnapshotCertificate& certificate) {
+    if (certificate.kind == records::CertificateKind::control && certificate.subject == "grant") {
+      witnesses.insert_or_assign(certificate.serial, certificate);
+    }
+    return true;
+  };
+  if (change.whole) {
+    witnesses.clear();
+    state.tables().for_each_certificate(take);
+    return;
+  }
+  for (const auto& [ca, serial] : change.certificates) {
+    if (const auto certificate = state.find_certificate(ca, serial)) take(*certificate);
+  }
 }
 
 net::Task<void> Status::State::keep_signer(records::CaName ca) {

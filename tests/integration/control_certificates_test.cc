@@ -26,6 +26,7 @@ struct ControlCertificates : testing::Test {
     pki::SnapshotManifest manifest;
     manifest.number = ++number;
     manifest.issued_at = installation.clock().now();
+    manifest.portions.resize(1);
     pki::SigningRequest request(pki::SignObject{kKind, pki::encode_snapshot_manifest(manifest)});
     CO_TRY(auto answer, co_await core.sign(std::move(request)));
     const auto& sealed = std::get<pki::SealedObject>(answer);

@@ -31,7 +31,7 @@ net::Task<void> revoked_before_the_answer(Installation& t) {
   const auto leaf = pki::parse_certificate(chain->certificates.front());
   const records::CaName ca("online-ca");
   const records::CertificateSerial serial(to_bytes(leaf->serial().content()));
-  CO_ASSERT(role->snapshot().find_certificate(ca, serial) != nullptr);
+  CO_ASSERT(role->snapshot().find_certificate(ca, serial).has_value());
   EXPECT_FALSE(role->snapshot().find_certificate(ca, serial)->revoked_at.has_value());
   CO_ASSERT((co_await t.administer(admin, "certificate.revoke", revocation_of(*leaf))).has_value());
   EXPECT_TRUE(role->snapshot().find_certificate(ca, serial)->revoked_at.has_value());
@@ -102,13 +102,16 @@ TEST(Revocation, ARootCrlIsAtEveryRoleBeforeItsInstallationIsAcknowledged) {
 net::Task<void> foreign_history(Installation& t) {
   const auto role = co_await t.connect("authority");
   const records::Subscribe what{"gateway", 0, 1'000'000};
-  CO_ASSERT((co_await role->call(records::with_method(RoleMethod::subscribe, records::encode(what)), kCallLimit))
-                .has_value());
-  auto lease = co_await role->call(records::with_method(RoleMethod::acknowledge, Writer().u64(0).view()), kCallLimit);
+  auto refused = co_await role->call(records::with_method(RoleMethod::subscribe, records::encode(what)), kCallLimit);
+  CO_ASSERT(!refused.has_value());
+  EXPECT_EQ(refused.error().code, Errc::conflict);
+  EXPECT_NE(refused.error().detail.find("was served 1000000 already"), std::string::npos) << refused.error().detail;
+  auto lease =
+      co_await role->call(records::with_method(RoleMethod::acknowledge, Writer().u64(1'000'000).view()), kCallLimit);
   CO_ASSERT(lease.has_value());
   EXPECT_TRUE(lease->empty());
 }
-TEST(Revocation, ARoleWithTheStateOfAnotherHistoryGetsNoLease) {
+TEST(Revocation, D8ARoleThatWasServedANewerStateIsToldAndGetsNoLease) {
   Installation t;
   t.make_device("d-1");
   run(t, foreign_history(t));

@@ -263,8 +263,8 @@ class FakeAuthority {
     update.cas = {{records::CaName("online-ca"), to_bytes(tree_.online_ca.certificate.der())}};
     for (const auto& [serial, certificate] : certificates_) update.certificates.push_back(certificate);
     for (const auto& [name, device] : devices_) update.devices.push_back(device);
-    records::SnapshotEvent event{.sealed_manifest = {}, .update = records::encode_snapshot_update(update)};
-    const pki::SnapshotManifest manifest{number_, 0, kNow, crypto::sha256(event.update)};
+    records::SnapshotEvent event{.sealed_manifest = {}, .first_portion = records::encode_snapshot_update(update)};
+    const pki::SnapshotManifest manifest{number_, 0, kNow, {crypto::sha256(event.first_portion)}};
     event.sealed_manifest =
         tree_.seal(pki::ControlKind::snapshot, pki::encode_snapshot_manifest(manifest), tree_.snapshots);
     push(peer, records::RoleEvent::update, records::encode(event));

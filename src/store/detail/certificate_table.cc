@@ -12,6 +12,8 @@ using records::RevocationReason;
 
 #define CERTIFICATE_COLUMNS \
   "ca, serial, kind, state, subject, spki_sha256, der, not_before, not_after, recorded_at, revoked_at, reason"
+#define CERTIFICATE_COLUMNS_WITHOUT_DER \
+  "ca, serial, kind, state, subject, spki_sha256, x'', not_before, not_after, recorded_at, revoked_at, reason"
 
 Result<CertificateRecord> read_certificate(const Query& row) {
   CertificateRecord record{.ca = CaName(row.text(0)),
@@ -131,6 +133,14 @@ Result<std::vector<CertificateRecord>> CertificateTable::changed_after(std::uint
                                   " FROM certificate WHERE changed > 0 AND changed > ?1 ORDER BY changed LIMIT ?2",
                                   after, limit));
   return read_all(std::move(query), read_certificate);
+}
+
+Result<void> CertificateTable::visit_changed(std::uint64_t after,
+                                             const std::function<Result<void>(const CertificateRecord&)>& visit) const {
+  TRY(auto query, database_.query("SELECT " CERTIFICATE_COLUMNS_WITHOUT_DER
+                                  " FROM certificate WHERE changed > 0 AND changed > ?1 ORDER BY changed",
+                                  after));
+  return visit_all(std::move(query), read_certificate, visit);
 }
 
 Result<std::uint64_t> CertificateTable::count(const CaName& ca, CertificateState state) const {

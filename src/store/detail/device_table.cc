@@ -125,6 +125,15 @@ Result<std::vector<DeviceRecord>> DeviceTable::changed_after(std::uint64_t after
   return read_all(std::move(query), read_device);
 }
 
+Result<void> DeviceTable::visit_changed(std::uint64_t after,
+                                        const std::function<Result<void>(const DeviceRecord&)>& visit) const {
+  TRY(auto query, database_.query("SELECT " DEVICE_COLUMNS
+                                  " FROM device WHERE changed > 0 AND changed > ?1 AND name IS NOT NULL ORDER BY "
+                                  "changed",
+                                  after));
+  return visit_all(std::move(query), read_device, visit);
+}
+
 Result<std::uint64_t> DeviceTable::count(const SiteName& site, DeviceState at_least) const {
   TRY(auto found, database_.integer("SELECT count(*) FROM device WHERE site = ?1 AND state >= ?2", site, at_least));
   return static_cast<std::uint64_t>(found);

@@ -46,6 +46,8 @@ class CertificateTable final : public records::CertificateStore {
   Result<std::vector<records::CertificateRecord>> list_by_state(records::CertificateState state,
                                                                 std::size_t limit) const override;
   Result<std::vector<records::CertificateRecord>> changed_after(std::uint64_t after, std::size_t limit) const override;
+  Result<void> visit_changed(
+      std::uint64_t after, const std::function<Result<void>(const records::CertificateRecord&)>& visit) const override;
   Result<std::uint64_t> count(const records::CaName& ca, records::CertificateState state) const override;
 
  private:
@@ -65,6 +67,8 @@ class DeviceTable final : public records::DeviceDirectory {
   Result<std::vector<records::DeviceRecord>> list(std::string_view tenant_or_empty, std::size_t limit,
                                                   const std::optional<records::DeviceRecord>& after) const override;
   Result<std::vector<records::DeviceRecord>> changed_after(std::uint64_t after, std::size_t limit) const override;
+  Result<void> visit_changed(std::uint64_t after,
+                             const std::function<Result<void>(const records::DeviceRecord&)>& visit) const override;
   Result<std::uint64_t> count(const SiteName& site, records::DeviceState at_least) const override;
 
  private:
@@ -127,6 +131,18 @@ class AccessSessionTable final : public records::AccessSessionLog {
  private:
   Database& database_;
 };
+
+// Reads every row of `query` with `read` and hands it to `visit`, until that fails.
+template <class T>
+Result<void> visit_all(Query query, Result<T> (*read)(const Query&),
+                       const std::function<Result<void>(const T&)>& visit) {
+  while (true) {
+    TRY(auto found, query.next());
+    if (!found) return {};
+    TRY(auto row, read(query));
+    TRY_VOID(visit(row));
+  }
+}
 
 // Reads every row of `query` with `read`, a Result<T>(const Query&).
 template <class T>
