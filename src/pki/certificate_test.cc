@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pki/csr.h"
+#include "pki/detail/name_constraints.h"
 #include "pki/detail/names.h"
 #include "pki/detail/test_vectors.h"
 #include "pki/oids.h"

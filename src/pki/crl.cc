@@ -3,24 +3,11 @@
 #include <algorithm>
 
 #include "pki/detail/algorithm.h"
+#include "pki/detail/crl_state.h"
 #include "pki/detail/extension_reader.h"
 #include "pki/oids.h"
 
 namespace sallyport::pki {
-
-struct Crl::State {
-  Bytes der;
-  ByteView tbs;
-  ByteView signature;
-  crypto::SignatureScheme scheme{};
-  DistinguishedName issuer;
-  UnixTime this_update;
-  UnixTime next_update;
-  std::optional<std::uint64_t> number;
-  std::optional<std::uint64_t> delta_base;
-  std::optional<Bytes> authority_key_id;
-  std::vector<RevokedEntry> entries;
-};
 
 namespace {
 
@@ -29,124 +16,6 @@ using der::Tag;
 
 constexpr std::uint64_t kVersion2 = 1;
 constexpr seconds kSkew{300};
-
-Result<void> read_entry_extensions(der::Reader reader, RevokedEntry& entry) {
-  if (reader.at_end()) return fail(Errc::malformed, "entry: empty extensions");
-  bool has_reason = false;
-  while (!reader.at_end()) {
-    TRY(const detail::RawExtension extension, detail::read_extension(reader));
-    if (extension.oid == oid::reason_code) {
-      if (has_reason) return fail(Errc::malformed, "entry: a reason twice");
-      has_reason = true;
-      TRY(const der::Reader value, der::enter_only(extension.value, Tag::enumerated, "reason code"));
-      if (value.rest().size() != 1) return fail(Errc::malformed, "entry: reason code out of range");
-      TRY(entry.reason, parse_revocation_reason(value.rest()[0]));
-    } else if (extension.critical) {
-      return failf(Errc::malformed, "entry: unknown critical extension {}", extension.oid.dotted());
-    }
-  }
-  return {};
-}
-
-// SEQUENCE { userCertificate INTEGER, revocationDate Time, crlEntryExtensions OPTIONAL }
-Result<RevokedEntry> read_entry(der::Reader& list) {
-  TRY(der::Reader reader, list.sequence());
-  RevokedEntry entry;
-  TRY(const ByteView serial, reader.integer());
-  TRY(entry.serial, SerialNumber::from_content(serial));
-  TRY(entry.revoked_at, reader.time());
-  if (!reader.at_end()) {
-    TRY(const der::Reader extensions, reader.sequence());
-    TRY_VOID(read_entry_extensions(extensions, entry));
-  }
-  TRY_VOID(reader.finish("entry"));
-  return entry;
-}
-
-Result<void> read_entries(der::Reader list, std::vector<RevokedEntry>& entries) {
-  if (list.at_end()) return fail(Errc::malformed, "an empty list of entries, want it absent");
-  bool sorted = true;
-  while (!list.at_end()) {
-    if (entries.size() >= kMaxCrlEntries) return failf(Errc::malformed, "over {} entries", kMaxCrlEntries);
-    TRY(RevokedEntry entry, read_entry(list));
-    sorted = sorted && (entries.empty() || entries.back().serial < entry.serial);
-    entries.push_back(entry);
-  }
-  if (sorted) return {};
-  std::ranges::sort(entries, {}, &RevokedEntry::serial);
-  const auto twice = std::ranges::adjacent_find(entries, {}, &RevokedEntry::serial);
-  if (twice != entries.end()) return failf(Errc::malformed, "serial {} twice", twice->serial.hex());
-  return {};
-}
-
-Result<std::uint64_t> read_number(ByteView value) {
-  der::Reader reader(value);
-  TRY(const std::uint64_t number, reader.small_unsigned());
-  TRY_VOID(reader.finish("number"));
-  return number;
-}
-
-Result<void> read_list_extensions(der::Reader reader, Crl::State& out) {
-  std::vector<Oid> seen;
-  while (!reader.at_end()) {
-    if (seen.size() >= kMaxExtensions) return failf(Errc::malformed, "over {} extensions", kMaxExtensions);
-    TRY(const detail::RawExtension extension, detail::read_extension(reader));
-    if (std::ranges::find(seen, extension.oid) != seen.end())
-      return failf(Errc::malformed, "extension {} twice", extension.oid.dotted());
-    seen.push_back(extension.oid);
-    if (extension.oid == oid::crl_number) {
-      TRY(out.number, read_number(extension.value));
-    } else if (extension.oid == oid::delta_crl_indicator) {
-      if (!extension.critical) return fail(Errc::malformed, "delta indicator that is not critical");
-      TRY(out.delta_base, read_number(extension.value));
-    } else if (extension.oid == oid::authority_key_identifier) {
-      TRY(der::Reader value, der::enter_only(extension.value, Tag::sequence, "authority key identifier"));
-      TRY(const auto id, value.optional(der::context_primitive(0)));
-      if (id) out.authority_key_id = to_bytes(id->content);
-    } else if (extension.critical) {
-      return failf(Errc::malformed, "unknown critical extension {}", extension.oid.dotted());
-    }
-  }
-  if (!out.number) return fail(Errc::malformed, "no CRL number");
-  return {};
-}
-
-// TBSCertList := version, signature, issuer, thisUpdate, nextUpdate, revokedCertificates OPTIONAL, [0] crlExtensions
-// (§5.1)
-Result<void> read_tbs(const detail::SignedParts& parts, Crl::State& out) {
-  der::Reader tbs(parts.tbs.content);
-  TRY(const std::uint64_t version, tbs.small_unsigned());
-  if (version != kVersion2) return failf(Errc::malformed, "version field {}, want 1", version);
-  TRY(const der::Element algorithm, tbs.element(Tag::sequence));
-  if (!equal(algorithm.whole, parts.algorithm))
-    return fail(Errc::malformed, "inner and outer signature algorithm differ");
-  TRY(const der::Element name, tbs.element(Tag::sequence));
-  TRY(out.issuer, DistinguishedName::parse(name.whole));
-  TRY(out.this_update, tbs.time());
-  TRY(out.next_update, tbs.time());
-  if (out.next_update < out.this_update) return fail(Errc::malformed, "nextUpdate before thisUpdate");
-  TRY(const auto entries, tbs.optional(Tag::sequence));
-  if (entries) TRY_VOID(read_entries(der::Reader(entries->content), out.entries));
-  TRY(const der::Reader wrapper, tbs.enter(der::context_constructed(0)));
-  TRY_VOID(tbs.finish("to-be-signed part"));
-  TRY(const der::Reader extensions, der::enter_only(wrapper.rest(), Tag::sequence, "extensions"));
-  return read_list_extensions(extensions, out);
-}
-
-Result<Crl> parse(ByteView bytes) {
-  if (bytes.size() > kMaxCrlBytes)
-    return failf(Errc::malformed, "{} bytes, want at most {}", bytes.size(), kMaxCrlBytes);
-  auto state = std::make_shared<Crl::State>();
-  state->der = to_bytes(bytes);
-  TRY(der::Reader reader, der::enter_only(state->der, Tag::sequence, "outer sequence"));
-  TRY(const detail::SignedParts parts, detail::read_signed_parts(reader));
-  TRY_VOID(reader.finish("outer sequence"));
-  state->tbs = parts.tbs.whole;
-  state->signature = parts.signature;
-  state->scheme = parts.scheme;
-  TRY_VOID(read_tbs(parts, *state));
-  return Crl(std::shared_ptr<const Crl::State>(std::move(state)));
-}
 
 // The entries one after another, written without a temporary per element: a list may have a million.
 class EntryWriter {
@@ -230,6 +99,9 @@ Result<RevocationReason> parse_revocation_reason(std::uint64_t value) {
   return static_cast<RevocationReason>(value);
 }
 
+const std::optional<IssuingDistributionPoint>& Crl::distribution_point() const {
+  return state_->distribution_point;
+}
 ByteView Crl::der() const {
   return state_->der;
 }
@@ -269,10 +141,13 @@ const RevokedEntry* Crl::find(const SerialNumber& serial) const {
   return found != state_->entries.end() && found->serial == serial ? &*found : nullptr;
 }
 
-Result<Crl> parse_crl(ByteView bytes) {
-  auto out = parse(bytes);
-  if (!out) return std::unexpected(std::move(out).error().at("CRL"));
-  return out;
+const RevokedEntry* Crl::find(const DistinguishedName& certificate_issuer, const SerialNumber& serial) const {
+  if (certificate_issuer.matches(state_->issuer)) return find(serial);
+  for (const Crl::State::ForeignEntry& each : state_->foreign) {
+    if (each.entry.serial == serial && state_->foreign_issuers[each.issuer].matches(certificate_issuer))
+      return &each.entry;
+  }
+  return nullptr;
 }
 
 Result<Bytes> build_crl(const Certificate& issuer, CrlFields fields, crypto::SigningKey& key) {

@@ -45,6 +45,16 @@ struct CrlFields {
   std::vector<RevokedEntry> entries;        // any order; a serial at most once
 };
 
+// What a CRL says it covers (RFC 5280 §5.2.5).
+struct IssuingDistributionPoint {
+  std::optional<DistributionPointName> name;
+  bool only_user_certificates = false;
+  bool only_ca_certificates = false;
+  bool only_attribute_certificates = false;
+  bool indirect = false;
+  std::uint32_t reasons = kAllReasons;
+};
+
 // A CRL whose structure is sound; nothing about its signature is proven. An immutable value; copies share one state.
 class Crl {
  public:
@@ -62,6 +72,10 @@ class Crl {
   std::span<const RevokedEntry> entries() const;
   // Null when the serial is not listed. Logarithmic.
   const RevokedEntry* find(const SerialNumber& serial) const;
+  // The same for a certificate of `certificate_issuer`, whom an indirect CRL may list too.
+  const RevokedEntry* find(const DistinguishedName& certificate_issuer, const SerialNumber& serial) const;
+  // Absent: it covers everything of its issuer.
+  const std::optional<IssuingDistributionPoint>& distribution_point() const;
 
   struct State;
   explicit Crl(std::shared_ptr<const State> state) : state_(std::move(state)) {}
@@ -73,6 +87,10 @@ class Crl {
 // Parses a version 2 CRL with number and nextUpdate. Unknown critical extensions (of list or entry), a serial twice,
 // indirect and partitioned lists are Errc::malformed.
 Result<Crl> parse_crl(ByteView der);
+
+// The same for CRLs of anybody's PKI, where indirect and partitioned lists are allowed: for verify_path() alone, which
+// judges what they cover.
+Result<Crl> parse_foreign_crl(ByteView der);
 
 // Builds and signs a CRL of `issuer`, whose key `key` must be (Errc::conflict otherwise). Errc::unauthorized when the
 // issuer may not sign CRLs; Errc::malformed when times are reversed or a serial comes twice.

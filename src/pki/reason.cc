@@ -5,7 +5,7 @@
 namespace sallyport::pki {
 namespace {
 
-constexpr std::array<std::string_view, 33> kNames = {
+constexpr std::array<std::string_view, 35> kNames = {
     "malformed",         "chain_empty",       "chain_too_long",
     "no_anchor",         "issuer_mismatch",   "key_id_mismatch",
     "bad_signature",     "weak_algorithm",    "expired",
@@ -17,8 +17,9 @@ constexpr std::array<std::string_view, 33> kNames = {
     "responder_error",   "try_later",         "responder_unauthorized",
     "responder_ratchet", "wrong_certificate", "nonce_mismatch",
     "outside_window",    "status_revoked",    "status_unknown",
+    "work_limit",        "no_valid_policy",
 };
-static_assert(static_cast<std::size_t>(Reason::status_unknown) + 1 == kNames.size());
+static_assert(static_cast<std::size_t>(Reason::no_valid_policy) + 1 == kNames.size());
 
 Errc errc_of(Reason reason) {
   switch (reason) {
@@ -30,6 +31,7 @@ Errc errc_of(Reason reason) {
     case Reason::outside_window:
       return Errc::expired;
     case Reason::chain_too_long:
+    case Reason::work_limit:
       return Errc::overloaded;
     case Reason::try_later:
     case Reason::responder_error:

@@ -44,6 +44,8 @@ enum class Reason : std::uint8_t {
   outside_window,  // OCSP: thisUpdate, nextUpdate or producedAt
   status_revoked,
   status_unknown,
+  work_limit,       // the certificates given would cost too much to judge
+  no_valid_policy,  // a policy is required and none is valid along the path (RFC 5280 §6.1.5)
 };
 std::string_view to_string(Reason reason);
 

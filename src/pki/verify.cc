@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pki/detail/names.h"
+#include "pki/detail/path_search.h"
 #include "pki/detail/rules.h"
 #include "pki/oids.h"
 
@@ -28,92 +29,6 @@ ProfileId leaf_profile_of(const Purpose& purpose) {
                     purpose);
 }
 
-// Whether the key identifiers, where both are there, agree.
-bool key_ids_agree(const Certificate& certificate, const Certificate& issuer) {
-  const auto& wanted = certificate.extensions().authority_key_id;
-  const auto& found = issuer.extensions().subject_key_id;
-  return !wanted || !found || *wanted == *found;
-}
-
-Verdict<void> check_validity(const Certificate& certificate, const TimeRule& time) {
-  const Validity& validity = certificate.validity();
-  if (validity.not_after < time.time()) {
-    return refuse(Reason::expired,
-                  fmt::format("certificate {}: ended {}", certificate.serial().hex(), to_iso8601(validity.not_after)));
-  }
-  if (time.is_clock() && validity.not_before > time.time()) {
-    return refuse(Reason::not_yet_valid, fmt::format("certificate {}: begins {}", certificate.serial().hex(),
-                                                     to_iso8601(validity.not_before)));
-  }
-  return {};
-}
-
-Verdict<void> check_link(const Certificate& certificate, const Certificate& issuer) {
-  if (!(certificate.issuer() == issuer.subject())) {
-    return refuse(Reason::issuer_mismatch,
-                  fmt::format("certificate {}: issuer is not the next one's subject", certificate.serial().hex()));
-  }
-  if (!key_ids_agree(certificate, issuer)) {
-    return refuse(Reason::key_id_mismatch,
-                  fmt::format("certificate {}: made by another key of its issuer", certificate.serial().hex()));
-  }
-  if (auto signature =
-          issuer.public_key().verify(certificate.signature_scheme(), certificate.tbs(), certificate.signature());
-      !signature) {
-    return refuse(Reason::bad_signature,
-                  fmt::format("certificate {}: signature is not its issuer's", certificate.serial().hex()));
-  }
-  return {};
-}
-
-// RFC 5280 §6.1.4 (k) to (n) for the certificate at `index` of `path`.
-Verdict<void> check_ca(const std::vector<Certificate>& path, std::size_t index) {
-  const Certificate& ca = path[index];
-  const Extensions& extensions = ca.extensions();
-  if (!extensions.is_ca())
-    return refuse(Reason::not_a_ca, fmt::format("certificate {}: issued another, is no CA", ca.serial().hex()));
-  if (!extensions.allows_use(kKeyCertSign)) {
-    return refuse(Reason::key_usage, fmt::format("CA {}: key usage without keyCertSign", ca.serial().hex()));
-  }
-  std::size_t below = 0;
-  for (std::size_t i = 1; i < index; ++i) below += path[i].is_self_issued() ? 0 : 1;
-  const auto& limit = extensions.basic_constraints->path_length;
-  if (limit && below > *limit) {
-    return refuse(Reason::path_length,
-                  fmt::format("CA {}: {} CAs below it, want at most {}", ca.serial().hex(), below, *limit));
-  }
-  return {};
-}
-
-Verdict<void> check_constraints(const std::vector<Certificate>& path, std::size_t index) {
-  const auto& constraints = path[index].extensions().name_constraints;
-  if (!constraints) return {};
-  for (std::size_t i = 0; i < index; ++i) {
-    const bool mailbox_in_subject =
-        path[i].subject().has_email_address() && (constraints->permitted.has_email || constraints->excluded.has_email);
-    if (mailbox_in_subject)
-      return refuse(Reason::name_constraint, "a mailbox in the subject under a constraint on mailboxes");
-    static const AlternativeNames kNone;
-    const auto& names = path[i].extensions().alternative_names;
-    if (std::string found = detail::find_violation(names ? *names : kNone, *constraints); !found.empty()) {
-      return refuse(Reason::name_constraint, fmt::format("certificate {}: {}", path[i].serial().hex(), found));
-    }
-  }
-  return {};
-}
-
-Verdict<void> check_extended_use(const std::vector<Certificate>& path, const Oid& use, bool any_counts) {
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    const Extensions& extensions = path[i].extensions();
-    if (!extensions.extended_key_usage && i != 0) continue;
-    if (extensions.has_extended_key_usage(use)) continue;
-    if (any_counts && extensions.has_extended_key_usage(oid::eku_any)) continue;
-    return refuse(Reason::extended_key_usage,
-                  fmt::format("certificate {}: extended key usage without {}", path[i].serial().hex(), use.dotted()));
-  }
-  return {};
-}
-
 template <class T>
 Verdict<Identity> identity_from(Result<T> parsed) {
   if (!parsed) return refuse(Reason::identity, std::move(parsed).error().detail);
@@ -127,97 +42,47 @@ Verdict<void> check_namespace(const Certificate& issuer, const DnsName& wanted) 
   return refuse(Reason::identity, "CA: another namespace than this installation's");
 }
 
+PathRules rules_of(const Purpose& purpose, const TimeRule& time) {
+  const bool is_foreign = std::holds_alternative<ForeignServerPurpose>(purpose);
+  PathRules out{.time = time,
+                .extended_uses = {},
+                .extended_use_needed = true,
+                .any_use_counts = is_foreign,
+                .leaf_key_usage = kDigitalSignature,
+                .host = std::nullopt,
+                .policies = {}};
+  for (const ExtendedUse use : profile(leaf_profile_of(purpose)).extended_uses)
+    out.extended_uses.push_back(oid_of(use));
+  return out;
+}
+
 }  // namespace
 
-// One verification: builds the path, then judges it.
+// What a purpose demands of a path that is sound by RFC 5280.
 class PathCheck {
  public:
-  PathCheck(std::span<const Certificate> chain, std::span<const Certificate> anchors, const Purpose& purpose,
-            const TimeRule& time)
-      : chain_(chain), anchors_(anchors), purpose_(purpose), time_(time) {}
+  PathCheck(const std::vector<Certificate>& path, const Purpose& purpose) : path_(path), purpose_(purpose) {}
 
-  Verdict<VerifiedChain> run() {
-    if (auto ok = build(); !ok) return std::unexpected(std::move(ok).error());
-    if (auto ok = check_every_certificate(); !ok) return std::unexpected(std::move(ok).error());
-    if (auto ok = check_use(); !ok) return std::unexpected(std::move(ok).error());
-    if (!is_foreign()) {
+  Verdict<Identity> run() const {
+    if (!std::holds_alternative<ForeignServerPurpose>(purpose_)) {
       if (auto ok = check_tree(); !ok) return std::unexpected(std::move(ok).error());
     }
-    auto identity = extract_identity();
-    if (!identity) return std::unexpected(std::move(identity).error());
-    return VerifiedChain(std::move(path_), *std::move(identity), !time_.is_clock());
+    return extract_identity();
+  }
+
+  static VerifiedChain make(std::vector<Certificate> path, Identity identity, bool deferred) {
+    return {std::move(path), std::move(identity), deferred};
   }
 
   static Verdict<VerifiedChain> recheck(const VerifiedChain& chain, UnixTime now) {
     for (const Certificate& certificate : chain.path()) {
-      if (auto ok = check_validity(certificate, TimeRule::clock(now)); !ok)
+      if (auto ok = detail::check_validity(certificate, TimeRule::clock(now)); !ok)
         return std::unexpected(std::move(ok).error());
     }
     return VerifiedChain(chain.path(), chain.identity(), false);
   }
 
  private:
-  bool is_foreign() const { return std::holds_alternative<ForeignServerPurpose>(purpose_); }
-
-  // Follows the chain as sent until a certificate whose issuer is an anchor; what comes after is not looked at.
-  Verdict<void> build() {
-    if (chain_.empty()) return refuse(Reason::chain_empty, "chain: no certificate");
-    if (chain_.size() > kMaxChainCertificates) {
-      return refuse(Reason::chain_too_long,
-                    fmt::format("chain: {} certificates, want at most {}", chain_.size(), kMaxChainCertificates));
-    }
-    for (std::size_t i = 0; i < chain_.size(); ++i) {
-      path_.push_back(chain_[i]);
-      if (const Certificate* anchor = find_anchor(chain_[i])) {
-        path_.push_back(*anchor);
-        return check_link(chain_[i], *anchor);
-      }
-      if (i + 1 == chain_.size()) break;
-      if (auto ok = check_link(chain_[i], chain_[i + 1]); !ok) return ok;
-    }
-    return refuse(Reason::no_anchor, "chain: ends at no trust anchor");
-  }
-
-  // The anchor that bears the issuer's name and key; among several of one key identifier, the one whose signature it
-  // is.
-  const Certificate* find_anchor(const Certificate& certificate) const {
-    const Certificate* candidate = nullptr;
-    for (const Certificate& anchor : anchors_) {
-      if (!(certificate.issuer() == anchor.subject()) || !key_ids_agree(certificate, anchor)) continue;
-      if (candidate == nullptr) candidate = &anchor;
-      if (anchors_.size() > 1 && check_link(certificate, anchor)) return &anchor;
-    }
-    return candidate;
-  }
-
-  Verdict<void> check_every_certificate() const {
-    const Certificate& leaf = path_.front();
-    if (leaf.extensions().is_ca()) return refuse(Reason::leaf_is_a_ca, "leaf: is a CA");
-    for (std::size_t i = 0; i < path_.size(); ++i) {
-      if (!path_[i].extensions().unknown_critical.empty()) {
-        return refuse(Reason::unknown_critical,
-                      fmt::format("certificate {}: unknown critical extension {}", path_[i].serial().hex(),
-                                  path_[i].extensions().unknown_critical.front().dotted()));
-      }
-      if (auto ok = check_validity(path_[i], time_); !ok) return ok;
-      if (i == 0) continue;
-      if (auto ok = check_ca(path_, i); !ok) return ok;
-      if (auto ok = check_constraints(path_, i); !ok) return ok;
-    }
-    return {};
-  }
-
-  Verdict<void> check_use() const {
-    if (!path_.front().extensions().allows_use(kDigitalSignature)) {
-      const bool free_of_usage = is_foreign() && !path_.front().extensions().key_usage;
-      if (!free_of_usage) return refuse(Reason::key_usage, "leaf: key usage without digitalSignature");
-    }
-    for (const ExtendedUse use : profile(leaf_profile_of(purpose_)).extended_uses) {
-      if (auto ok = check_extended_use(path_, oid_of(use), is_foreign()); !ok) return ok;
-    }
-    return {};
-  }
-
   // Leaf, its CA, perhaps links, root: each by its profile.
   Verdict<void> check_tree() const {
     if (path_.size() < 3) return refuse(Reason::policy, "chain: no CA between leaf and root");
@@ -287,11 +152,8 @@ class PathCheck {
 
   Verdict<Identity> identity_for(const ControlPurpose& purpose) const { return Identity(purpose.kind); }
 
-  std::span<const Certificate> chain_;
-  std::span<const Certificate> anchors_;
+  const std::vector<Certificate>& path_;
   const Purpose& purpose_;
-  const TimeRule& time_;
-  std::vector<Certificate> path_;
 };
 
 Verdict<VerifiedChain> VerifiedChain::recheck_validity(UnixTime now) const {
@@ -300,10 +162,24 @@ Verdict<VerifiedChain> VerifiedChain::recheck_validity(UnixTime now) const {
 
 Verdict<VerifiedChain> verify_chain(std::span<const Certificate> chain, std::span<const Certificate> anchors,
                                     const Purpose& purpose, const TimeRule& time, const VerifiedCrl* root_crl) {
-  Verdict<VerifiedChain> verified = PathCheck(chain, anchors, purpose, time).run();
-  if (!verified || root_crl == nullptr) return verified;
-  if (auto ok = check_path_against_crl(*verified, *root_crl); !ok) return std::unexpected(std::move(ok).error());
-  return verified;
+  if (chain.empty()) return refuse(Reason::chain_empty, "chain: no certificate");
+  if (chain.size() > kMaxChainCertificates) {
+    return refuse(Reason::chain_too_long,
+                  fmt::format("chain: {} certificates, want at most {}", chain.size(), kMaxChainCertificates));
+  }
+  const PathRules rules = rules_of(purpose, time);
+  const PathSource source{.others = chain.subspan(1), .anchors = anchors, .crls = {}};
+  Work work;
+  std::optional<VerifiedChain> verified;
+  const auto accept = [&](const std::vector<Certificate>& path) -> Verdict<void> {
+    auto identity = PathCheck(path, purpose).run();
+    if (!identity) return std::unexpected(std::move(identity).error());
+    verified = PathCheck::make(path, *std::move(identity), !time.is_clock());
+    return root_crl == nullptr ? Verdict<void>() : check_path_against_crl(*verified, *root_crl);
+  };
+  auto path = detail::PathSearch(chain.front(), source, rules, work).run(accept, false);
+  if (!path) return std::unexpected(std::move(path).error());
+  return *std::move(verified);
 }
 
 Verdict<std::vector<Certificate>> parse_chain(std::span<const Bytes> der) {

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "pki/certificate.h"
 #include "pki/crl.h"
+#include "pki/path.h"
 #include "pki/profile.h"
 #include "pki/reason.h"
 #include "pki/time_rule.h"
@@ -98,9 +99,10 @@ class VerifiedChain {
   bool validity_deferred_;
 };
 
-// Verifies `chain` (leaf first, in order, as sent) up to one of `anchors` (trusted certificates, usually the root; a
-// trailing copy of the anchor in the chain is ignored). Bounded work: at most kMaxChainCertificates signatures. With
-// `root_crl`, a CRL of the anchor, no CA on the path may be listed in it.
+// Verifies `chain` (leaf first, then what else was sent, in any order) up to one of `anchors` (trusted certificates,
+// usually the root; a copy of the anchor in the chain does not hurt). Where more than one path leads up, one that
+// `purpose` allows is found. Bounded work: pki/work.h. With `root_crl`, a CRL of the anchor, no CA on the path may be
+// listed in it.
 Verdict<VerifiedChain> verify_chain(std::span<const Certificate> chain, std::span<const Certificate> anchors,
                                     const Purpose& purpose, const TimeRule& time,
                                     const VerifiedCrl* root_crl = nullptr);

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "pki/detail/distribution_points.h"
+#include "pki/detail/more_oids.h"
+#include "pki/detail/name_constraints.h"
 #include "pki/detail/names.h"
+#include "pki/detail/policy_extensions.h"
 #include "pki/oids.h"
 
 namespace sallyport::pki::detail {
@@ -13,7 +17,6 @@ namespace der = codec::der;
 using der::Tag;
 
 constexpr std::size_t kMaxKeyIdentifier = 64;
-constexpr std::size_t kMaxUrlLength = 2'048;
 
 // RFC 5280 §4.2: which criticality a conforming CA gives.
 enum class Criticality : std::uint8_t { any, must, must_not };
@@ -43,6 +46,10 @@ Result<void> read_authority_key_id(ByteView value, Extensions& out) {
   TRY(const auto serial, reader.optional(der::context_primitive(2)));
   TRY_VOID(reader.finish("value"));
   if (issuer.has_value() != serial.has_value()) return fail(Errc::malformed, "issuer and serial do not come together");
+  if (issuer) {
+    TRY(AlternativeNames names, parse_general_names(der::Reader(issuer->content)));
+    out.authority_certificate = {.issuer = std::move(names.directory), .serial = to_bytes(serial->content)};
+  }
   if (!id) return {};
   if (id->content.empty() || id->content.size() > kMaxKeyIdentifier)
     return failf(Errc::malformed, "{} octets", id->content.size());
@@ -97,74 +104,6 @@ Result<void> read_alternative_names(ByteView value, Extensions& out) {
   return {};
 }
 
-Result<void> read_subtrees(der::Element list, Subtrees& out) {
-  der::Reader reader(list.content);
-  if (reader.at_end()) return fail(Errc::malformed, "no subtree");
-  for (std::size_t count = 0; !reader.at_end(); ++count) {
-    if (count >= kMaxSubtrees) return failf(Errc::malformed, "over {} subtrees", kMaxSubtrees);
-    TRY_VOID(add_subtree(reader, out));
-  }
-  return {};
-}
-
-Result<void> read_name_constraints(ByteView value, Extensions& out) {
-  TRY(der::Reader reader, der::enter_only(value, Tag::sequence, "value"));
-  NameConstraints constraints;
-  TRY(const auto permitted, reader.optional(der::context_constructed(0)));
-  TRY(const auto excluded, reader.optional(der::context_constructed(1)));
-  TRY_VOID(reader.finish("value"));
-  if (!permitted && !excluded) return fail(Errc::malformed, "no subtree");
-  if (permitted) TRY_VOID(read_subtrees(*permitted, constraints.permitted));
-  if (excluded) TRY_VOID(read_subtrees(*excluded, constraints.excluded));
-  out.name_constraints = std::move(constraints);
-  return {};
-}
-
-Result<void> read_policies(ByteView value, Extensions& out) {
-  TRY(der::Reader reader, der::enter_only(value, Tag::sequence, "value"));
-  while (!reader.at_end()) {
-    if (out.policies.size() >= kMaxPolicies) return failf(Errc::malformed, "over {} policies", kMaxPolicies);
-    TRY(der::Reader information, reader.sequence());
-    TRY(Oid policy, information.oid());
-    TRY_VOID(information.optional(Tag::sequence));
-    TRY_VOID(information.finish("policy"));
-    if (std::ranges::find(out.policies, policy) != out.policies.end()) return fail(Errc::malformed, "a policy twice");
-    out.policies.push_back(std::move(policy));
-  }
-  if (out.policies.empty()) return fail(Errc::malformed, "no policy");
-  return {};
-}
-
-Result<void> add_url(std::vector<std::string>& urls, std::string_view url) {
-  if (urls.size() >= kMaxUrls) return failf(Errc::malformed, "over {} URLs", kMaxUrls);
-  if (url.size() > kMaxUrlLength) return failf(Errc::malformed, "URL of {} characters", url.size());
-  urls.emplace_back(url);
-  return {};
-}
-
-// DistributionPoint := SEQUENCE { [0] { [0] fullName | [1] relative }, [1] reasons, [2] cRLIssuer }    (RFC 5280
-// §4.2.1.13)
-Result<void> read_crl_urls(ByteView value, Extensions& out) {
-  TRY(der::Reader reader, der::enter_only(value, Tag::sequence, "value"));
-  if (reader.at_end()) return fail(Errc::malformed, "no distribution point");
-  while (!reader.at_end()) {
-    TRY(der::Reader point, reader.sequence());
-    TRY(const auto name, point.optional(der::context_constructed(0)));
-    TRY_VOID(point.optional(der::context_primitive(1)));
-    TRY(const auto crl_issuer, point.optional(der::context_constructed(2)));
-    TRY_VOID(point.finish("distribution point"));
-    if (!name && !crl_issuer) return fail(Errc::malformed, "an empty distribution point");
-    if (!name) continue;
-    der::Reader choice(name->content);
-    TRY(const der::Element form, choice.any());
-    TRY_VOID(choice.finish("distribution point name"));
-    if (form.tag != der::context_constructed(0)) continue;
-    TRY(const AlternativeNames names, parse_general_names(der::Reader(form.content)));
-    for (const std::string& url : names.uri) TRY_VOID(add_url(out.crl_urls, url));
-  }
-  return {};
-}
-
 Result<void> read_information_access(ByteView value, Extensions& out) {
   TRY(der::Reader reader, der::enter_only(value, Tag::sequence, "value"));
   if (reader.at_end()) return fail(Errc::malformed, "no access description");
@@ -202,9 +141,28 @@ Result<void> read_next_root_key(ByteView value, Extensions& out) {
   return {};
 }
 
+// Where delta CRLs are found: read for its form alone, since CRLs are given and never fetched.
+Result<void> read_freshest_crl(ByteView value, Extensions&) {
+  Extensions unused;
+  return read_distribution_points(value, unused);
+}
+
+// Says nothing that is judged; its form is.
+Result<void> read_issuer_alternative_name(ByteView value, Extensions&) {
+  TRY(const der::Reader reader, der::enter_only(value, Tag::sequence, "value"));
+  TRY_VOID(parse_general_names(reader));
+  return {};
+}
+
+// A SEQUENCE of anything: of these only the criticality is judged.
+Result<void> read_nothing(ByteView value, Extensions&) {
+  TRY_VOID(der::enter_only(value, Tag::sequence, "value"));
+  return {};
+}
+
 std::span<const Row> rows() {
   using enum Criticality;
-  static const std::array<Row, 12> kRows = {{
+  static const std::array<Row, 19> kRows = {{
       {&oid::subject_key_identifier, "subject key identifier", must_not, read_subject_key_id},
       {&oid::authority_key_identifier, "authority key identifier", must_not, read_authority_key_id},
       {&oid::key_usage, "key usage", any, read_key_usage},
@@ -213,7 +171,14 @@ std::span<const Row> rows() {
       {&oid::subject_alternative_name, "alternative name", any, read_alternative_names},
       {&oid::name_constraints, "name constraints", must, read_name_constraints},
       {&oid::certificate_policies, "policies", any, read_policies},
-      {&oid::crl_distribution_points, "distribution points", any, read_crl_urls},
+      {&oid::policy_mappings, "policy mappings", any, read_policy_mappings},
+      {&oid::policy_constraints, "policy constraints", any, read_policy_constraints},
+      {&oid::inhibit_any_policy, "inhibit anyPolicy", must, read_inhibit_any_policy},
+      {&oid::crl_distribution_points, "distribution points", any, read_distribution_points},
+      {&oid::freshest_crl, "freshest CRL", must_not, read_freshest_crl},
+      {&oid::issuer_alternative_name, "issuer alternative name", any, read_issuer_alternative_name},
+      {&oid::subject_directory_attributes, "subject directory attributes", must_not, read_nothing},
+      {&oid::subject_information_access, "subject information access", must_not, read_nothing},
       {&oid::authority_information_access, "information access", must_not, read_information_access},
       {&oid::ocsp_no_check, "ocsp-nocheck", any, read_no_check},
       {&oid::hash_of_root_key, "hash of root key", must_not, read_next_root_key},

@@ -10,9 +10,6 @@ namespace der = codec::der;
 using der::Tag;
 
 constexpr der::Tag kEmail = der::context_primitive(1);
-// The one host whose mailboxes a constrained CA may name: none can exist (RFC 2606 §2). RFC 5280 has no subtree of all
-// mailboxes to exclude, and Java does not read the empty one.
-constexpr std::string_view kNoMailHost = "invalid";
 constexpr der::Tag kDns = der::context_primitive(2);
 constexpr der::Tag kUri = der::context_primitive(6);
 constexpr der::Tag kIp = der::context_primitive(7);

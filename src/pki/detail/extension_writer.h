@@ -3,11 +3,16 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pki/extensions.h"
 
 namespace sallyport::pki::detail {
+
+// The one host whose mailboxes a constrained CA may name: none can exist (RFC 2606 §2). RFC 5280 has no subtree of all
+// mailboxes to exclude, and Java does not read the empty one.
+inline constexpr std::string_view kNoMailHost = "invalid";
 
 Bytes encode_subject_key_id(ByteView id);
 Bytes encode_authority_key_id(ByteView id);

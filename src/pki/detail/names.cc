@@ -15,21 +15,6 @@ constexpr std::size_t kMaxLabel = 63;
 constexpr std::size_t kMaxUri = 2'048;
 constexpr std::size_t kMaxEmail = 320;
 
-// The forms of GeneralName, each with its tag.
-constexpr Tag kOtherName = der::context_constructed(0);
-constexpr Tag kEmail = der::context_primitive(1);
-constexpr Tag kDns = der::context_primitive(2);
-constexpr Tag kX400 = der::context_constructed(3);
-constexpr Tag kDirectory = der::context_constructed(4);
-constexpr Tag kEdiParty = der::context_constructed(5);
-constexpr Tag kUri = der::context_primitive(6);
-constexpr Tag kIp = der::context_primitive(7);
-constexpr Tag kRegistered = der::context_primitive(8);
-
-bool is_other_form(Tag tag) {
-  return tag == kOtherName || tag == kX400 || tag == kDirectory || tag == kEdiParty || tag == kRegistered;
-}
-
 bool is_visible_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F; });
 }
@@ -37,6 +22,24 @@ bool is_visible_ascii(std::string_view text) {
 bool is_label_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
+
+std::string_view without_wildcard(std::string_view name) {
+  return name.starts_with("*.") ? name.substr(2) : name;
+}
+
+// A scheme, ':' and something (RFC 3986 §3.1): no relative reference.
+bool is_uri(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) return false;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto is_scheme = [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+  };
+  return is_letter(text[0]) && std::ranges::all_of(text.substr(0, colon), is_scheme) && text.size() <= kMaxUri &&
+         is_visible_ascii(text);
+}
+
+}  // namespace
 
 bool are_labels(std::string_view text) {
   if (text.empty() || text.size() > kMaxDnsName) return false;
@@ -52,68 +55,20 @@ bool are_labels(std::string_view text) {
   return length != 0;
 }
 
-std::string_view without_wildcard(std::string_view name) {
-  return name.starts_with("*.") ? name.substr(2) : name;
+bool is_mailbox(std::string_view text) {
+  const std::size_t at = text.find('@');
+  return at != std::string_view::npos && at != 0 && at == text.rfind('@') && text.size() <= kMaxEmail &&
+         is_visible_ascii(text) && are_labels(text.substr(at + 1));
 }
 
-bool is_contiguous(ByteView mask) {
-  bool ended = false;
-  for (const std::uint8_t byte : mask) {
-    for (unsigned bit = 8; bit > 0; --bit) {
-      const bool set = ((byte >> (bit - 1)) & 1U) != 0;
-      if (set && ended) return false;
-      ended = ended || !set;
-    }
+std::uint32_t unread_form(Tag tag) {
+  for (const Tag form : {der::context_constructed(0), der::context_constructed(3), der::context_constructed(5),
+                         der::context_primitive(8)}) {
+    constexpr unsigned kNumber = 0x1F;
+    if (tag == form) return 1U << (static_cast<unsigned>(tag) & kNumber);
   }
-  return true;
+  return 0;
 }
-
-bool is_in_subnet(ByteView address, const IpSubnet& subnet) {
-  if (address.size() != subnet.address.size()) return false;
-  for (std::size_t i = 0; i < address.size(); ++i) {
-    if ((address[i] & subnet.mask[i]) != (subnet.address[i] & subnet.mask[i])) return false;
-  }
-  return true;
-}
-
-std::string find_dns_violation(const std::vector<std::string>& names, const NameConstraints& constraints) {
-  for (const std::string& written : names) {
-    const std::string name = lower_case(written);
-    const auto& permitted = constraints.permitted.dns;
-    if (!permitted.empty() &&
-        std::ranges::none_of(permitted, [&](const auto& tree) { return is_covered(name, tree); })) {
-      return fmt::format("DNS name '{}' is in no permitted subtree", name);
-    }
-    for (const std::string& tree : constraints.excluded.dns) {
-      if (may_overlap(name, tree)) return fmt::format("DNS name '{}' is in the excluded subtree '{}'", name, tree);
-    }
-  }
-  return {};
-}
-
-std::string find_ip_violation(const std::vector<Bytes>& addresses, const NameConstraints& constraints) {
-  for (const Bytes& address : addresses) {
-    const auto holds = [&](const IpSubnet& subnet) { return is_in_subnet(address, subnet); };
-    if (!constraints.permitted.ip.empty() && std::ranges::none_of(constraints.permitted.ip, holds)) {
-      return "IP address in no permitted subnet";
-    }
-    if (std::ranges::any_of(constraints.excluded.ip, holds)) return "IP address in an excluded subnet";
-  }
-  return {};
-}
-
-Result<void> add_ip_subtree(ByteView content, Subtrees& subtrees) {
-  if (content.size() != 8 && content.size() != 32) {
-    return failf(Errc::malformed, "IP subtree: {} octets, want 8 or 32", content.size());
-  }
-  const std::size_t half = content.size() / 2;
-  IpSubnet subnet{.address = to_bytes(content.first(half)), .mask = to_bytes(content.subspan(half))};
-  if (!is_contiguous(subnet.mask)) return fail(Errc::malformed, "IP subtree: mask with holes");
-  subtrees.ip.push_back(std::move(subnet));
-  return {};
-}
-
-}  // namespace
 
 std::string lower_case(std::string_view text) {
   std::string out(text);
@@ -137,26 +92,25 @@ Result<void> add_general_name(der::Reader& reader, AlternativeNames& names) {
   }
   TRY(const der::Element name, reader.any());
   const std::string_view text = as_text(name.content);
-  if (name.tag == kDns) {
+  if (name.tag == kDnsForm) {
     if (!is_certificate_dns_name(text)) return fail(Errc::malformed, "general name: not a DNS name");
     names.dns.emplace_back(text);
-  } else if (name.tag == kIp) {
+  } else if (name.tag == kIpForm) {
     if (name.content.size() != 4 && name.content.size() != 16) {
       return failf(Errc::malformed, "general name: IP address of {} octets, want 4 or 16", name.content.size());
     }
     names.ip.push_back(to_bytes(name.content));
-  } else if (name.tag == kUri) {
-    if (text.empty() || text.size() > kMaxUri || !is_visible_ascii(text)) {
-      return fail(Errc::malformed, "general name: not a URI");
-    }
+  } else if (name.tag == kUriForm) {
+    if (!is_uri(text)) return fail(Errc::malformed, "general name: not a URI");
     names.uri.emplace_back(text);
-  } else if (name.tag == kEmail) {
-    if (text.empty() || text.size() > kMaxEmail || !is_visible_ascii(text)) {
-      return fail(Errc::malformed, "general name: not a mailbox");
-    }
+  } else if (name.tag == kEmailForm) {
+    if (!is_mailbox(text)) return fail(Errc::malformed, "general name: not a mailbox");
     names.email.emplace_back(text);
-  } else if (is_other_form(name.tag)) {
-    names.has_other = true;
+  } else if (name.tag == kDirectoryForm) {
+    TRY(DistinguishedName directory, DistinguishedName::parse(name.content));
+    names.directory.push_back(std::move(directory));
+  } else if (const std::uint32_t form = unread_form(name.tag); form != 0) {
+    names.unread_forms |= form;
   } else {
     return failf(Errc::malformed, "general name: tag {:#04x}", static_cast<unsigned>(name.tag));
   }
@@ -174,58 +128,10 @@ Result<AlternativeNames> parse_general_names(der::Reader reader) {
   return out;
 }
 
-// GeneralSubtree := SEQUENCE { base GeneralName }; minimum is its default and maximum absent (RFC 5280 §4.2.1.10).
-Result<void> add_subtree(der::Reader& reader, Subtrees& subtrees) {
-  TRY(der::Reader subtree, reader.sequence());
-  TRY(const der::Element base, subtree.any());
-  TRY_VOID(subtree.finish("general subtree"));
-  const std::string_view text = as_text(base.content);
-  if (base.tag == kDns) {
-    if (!text.empty() && !are_labels(text)) return fail(Errc::malformed, "subtree: not a DNS name");
-    subtrees.dns.push_back(lower_case(text));
-  } else if (base.tag == kIp) {
-    TRY_VOID(add_ip_subtree(base.content, subtrees));
-  } else if (base.tag == kEmail) {
-    subtrees.has_email = true;
-  } else if (base.tag == kUri) {
-    subtrees.has_uri = true;
-  } else if (is_other_form(base.tag)) {
-    subtrees.has_other = true;
-  } else {
-    return failf(Errc::malformed, "subtree: tag {:#04x}", static_cast<unsigned>(base.tag));
-  }
-  return {};
-}
-
-bool is_within(std::string_view name, std::string_view subtree) {
-  if (subtree.empty() || name == subtree) return true;
-  return name.size() > subtree.size() && name.ends_with(subtree) && name[name.size() - subtree.size() - 1] == '.';
-}
-
-bool is_covered(std::string_view name, std::string_view subtree) {
-  return is_within(without_wildcard(name), subtree);
-}
-
-bool may_overlap(std::string_view name, std::string_view subtree) {
-  if (is_within(without_wildcard(name), subtree)) return true;
-  return name.starts_with("*.") && is_within(subtree, without_wildcard(name));
-}
-
 bool matches_host(std::string_view pattern, std::string_view host) {
   if (!pattern.starts_with("*.")) return pattern == host;
   const std::size_t dot = host.find('.');
   return dot != std::string_view::npos && dot != 0 && host.substr(dot + 1) == pattern.substr(2);
-}
-
-std::string find_violation(const AlternativeNames& names, const NameConstraints& constraints) {
-  const Subtrees& permitted = constraints.permitted;
-  const Subtrees& excluded = constraints.excluded;
-  if (permitted.has_other || excluded.has_other) return "a constraint on a form of name that cannot be checked";
-  if ((permitted.has_uri || excluded.has_uri) && !names.uri.empty()) return "a URI under a constraint on URIs";
-  if ((permitted.has_email || excluded.has_email) && !names.email.empty())
-    return "a mailbox under a constraint on mailboxes";
-  if (std::string dns = find_dns_violation(names.dns, constraints); !dns.empty()) return dns;
-  return find_ip_violation(names.ip, constraints);
 }
 
 }  // namespace sallyport::pki::detail

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pki/detail/extension_writer.h"
+#include "pki/detail/name_constraints.h"
 #include "pki/detail/names.h"
 #include "pki/oids.h"
 
@@ -37,6 +39,9 @@ Verdict<void> check_issuer(const Profile& profile, const Certificate& issuer) {
 
 Verdict<void> check_policy(const Profile& profile, const Certificate& certificate, const Certificate* issuer) {
   const std::vector<Oid>& found = certificate.extensions().policies;
+  const Extensions& extensions = certificate.extensions();
+  REQUIRE(extensions.policy_mappings.empty() && !extensions.policy_constraints && !extensions.inhibit_any_policy,
+          policy, "rules about policies");
   if (profile.ca_kind == CaKind::root) {
     REQUIRE(found.empty(), policy, "a root has a policy");
     return {};
@@ -124,6 +129,14 @@ Verdict<void> check_root_pin(const Profile& profile, const Certificate& certific
   return {};
 }
 
+// Whether `constraints` are on DNS names, addresses and mailboxes alone.
+bool are_of_our_forms(const NameConstraints& constraints) {
+  const auto has_foreign = [](const Subtrees& side) {
+    return side.unread_forms != 0 || !side.uri.empty() || !side.directory.empty();
+  };
+  return !has_foreign(constraints.permitted) && !has_foreign(constraints.excluded);
+}
+
 Verdict<void> check_subtrees(const Profile& profile, const Certificate& certificate) {
   const auto& constraints = certificate.extensions().name_constraints;
   if (profile.names != NameRule::subtrees) {
@@ -138,12 +151,12 @@ Verdict<void> check_subtrees(const Profile& profile, const Certificate& certific
   for (const std::string& tree : constraints->permitted.dns) {
     REQUIRE(parse_dns_name(tree).has_value(), name_constraint, "a permitted subtree that is no name of ours");
   }
-  REQUIRE(constraints->excluded.dns.empty() && constraints->permitted.ip.empty() && !constraints->permitted.has_other &&
-              !constraints->excluded.has_other,
+  REQUIRE(constraints->excluded.dns.empty() && constraints->permitted.ip.empty() && are_of_our_forms(*constraints),
           name_constraint, "other constraints than permitted DNS names and mailboxes, excluded addresses");
   REQUIRE(constraints->excluded.ip.size() == 2, name_constraint, "addresses not excluded");
-  REQUIRE(constraints->permitted.has_email && !constraints->excluded.has_email, name_constraint,
-          "mailboxes constrained otherwise than to those of no host");
+  REQUIRE(constraints->permitted.email == std::vector<std::string>{std::string(kNoMailHost)} &&
+              constraints->excluded.email.empty(),
+          name_constraint, "mailboxes constrained otherwise than to those of no host");
   return {};
 }
 
@@ -183,7 +196,8 @@ Verdict<void> check_names(const Profile& profile, const Certificate& certificate
     return {};
   }
   REQUIRE(names.has_value(), alternative_names, "no alternative name");
-  REQUIRE(!names->has_other && names->ip.empty() && names->email.empty(), alternative_names, "names of a foreign form");
+  REQUIRE(!names->has_other() && names->ip.empty() && names->email.empty(), alternative_names,
+          "names of a foreign form");
   REQUIRE(names->uri.empty() || profile.names == NameRule::person, alternative_names, "a URI");
   const auto trees = permitted_subtrees(*issuer);
   if (profile.names == NameRule::server) {

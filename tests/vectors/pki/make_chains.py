@@ -127,7 +127,7 @@ case("key usage without digitalSignature", "key_usage", "server", leaf("server",
 case("key usage with keyCertSign", "key_usage", "server", leaf("server", usage=["digitalSignature", "keyCertSign"]))
 case("unknown critical in the leaf", "unknown_critical", "server", leaf("server", add=[ext("1.2.3.4", null(), True)]))
 case("unknown critical in the CA", "unknown_critical", "server", ca_cert=ca("server", add=[ext("1.2.3.4", null(), True)]))
-case("critical policy constraints", "unknown_critical", "server", ca_cert=ca("server", add=[ext("2.5.29.36", seq(ctxp(0, b"\x00")), True)]))
+case("critical policy constraints", "policy", "server", ca_cert=ca("server", add=[ext("2.5.29.36", seq(ctxp(0, b"\x00")), True)]))
 
 # --- policies
 case("web device shown as a server", "policy", "web", purpose="server %s.%s" % (DEVICE, ZONE))

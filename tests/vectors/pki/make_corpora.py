@@ -49,6 +49,21 @@ for title, fields in spread(list(load("chains.txt"))):
     write("pki_verify_chain", title, framed(everything))
 
 
+# Bundles for the search for paths: rules u8, then kind u8 and certificate. Chains of CAs that all bear the same name and sign
+# each other crosswise are what could lead a search around in circles.
+def bundle(rules, leaf, others, anchors):
+    kinds = [b"\x00"] + [b"\x01"] * len(others) + [b"\x02"] * len(anchors)
+    return bytes([rules]) + b"".join(kind + framed([c]) for kind, c in zip(kinds, [leaf, *others, *anchors]))
+
+
+for rules, (title, fields) in enumerate(spread(list(load("chains.txt")))):
+    sent = [bytes.fromhex(c) for c in fields["chain"].split()]
+    write("pki_path", title, bundle(rules * 7 % 256, sent[0], sent[:0:-1], [bytes.fromhex(c) for c in fields["anchors"].split()]))
+for title, fields in load("tangles.txt"):
+    sent = [bytes.fromhex(c) for c in fields["chain"].split()]
+    write("pki_path", title, bundle(2, sent[0], sent[1:], [bytes.fromhex(fields["anchor"])]))
+
+
 # Our own formats: tag u16 | length u24 | value, in ascending order of tag.
 def field(tag, value):
     return tag.to_bytes(2, "big") + len(value).to_bytes(3, "big") + value
