@@ -164,7 +164,8 @@ net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::stri
     failure.code = refusal.error.code;
     if (is_final(refusal.reason)) break;
   }
-  good_until_.clear();
+  // An answer that did not come takes nothing back of what was proven within the hour.
+  if (failure.code != Errc::unavailable) good_until_.clear();
   record(subject, name, reason, failure.detail);
   co_return std::unexpected(std::move(failure).at(name));
 }

@@ -37,7 +37,8 @@ class ServerCheck {
   // Asks anew. Errc::unauthorized when the status is proven bad, or the evidence is not what it must be;
   // Errc::unavailable when no way leads to a responder that answers.
   net::Task<Result<void>> check(pki::VerifiedChain subject, std::string name);
-  // The same, satisfied by a good answer of the last hour about the same certificate.
+  // The same, satisfied by a good answer of the last hour about the same certificate, unless a check of whatever
+  // subject has been refused since. That nobody answers is no such refusal.
   net::Task<Result<void>> check_recent(pki::VerifiedChain subject, std::string name);
 
   // The last check of every subject, by name.

@@ -210,18 +210,23 @@ net::Task<void> ask_recent(ServerCheck& check, pki::VerifiedChain subject, Resul
   into = co_await check.check_recent(std::move(subject), "grant signer");
 }
 
-TEST_F(ServerCheckTest, AGoodAnswerAboutASignerServesForAnHour) {
-  const std::vector<pki::Certificate> chain = {tree.grants.certificate, tree.control_ca.certificate};
-  const pki::Certificate anchors[] = {tree.root};
-  const auto signer = pki::verify_chain(chain, anchors, pki::ControlPurpose{.kind = pki::ControlKind::grant},
-                                        pki::TimeRule::clock(kNow));
-  ASSERT_TRUE(signer);
-  Result<void> good;
-  const auto ask = [&] {
+// Asks about the signer of grants as an OPEN does.
+class SignerCheckTest : public ServerCheckTest {
+ protected:
+  bool ask() {
+    const std::vector<pki::Certificate> chain = {tree.grants.certificate, tree.control_ca.certificate};
+    const pki::Certificate anchors[] = {tree.root};
+    auto signer = pki::verify_chain(chain, anchors, pki::ControlPurpose{.kind = pki::ControlKind::grant},
+                                    pki::TimeRule::clock(kNow));
+    EXPECT_TRUE(signer);
+    Result<void> good;
     io.restart();
-    net::run(io, ask_recent(check, *signer, good));
+    net::run(io, ask_recent(check, *std::move(signer), good));
     return good.has_value();
-  };
+  }
+};
+
+TEST_F(SignerCheckTest, AGoodAnswerServesForAnHour) {
   ASSERT_TRUE(may_send());
   const std::size_t asked = responder.asked;
   EXPECT_TRUE(ask());  // it was the witness of the gateway's check
@@ -234,6 +239,23 @@ TEST_F(ServerCheckTest, AGoodAnswerAboutASignerServesForAnHour) {
   responder.now = clock.now();
   responder.revoked.insert(tree.grants.certificate.serial().hex());
   EXPECT_FALSE(ask());
+}
+
+// A status service that starts again keeps nobody out whom it has let in.
+TEST_F(SignerCheckTest, AnAnswerThatDoesNotComeTakesNothingBack) {
+  ASSERT_TRUE(may_send());
+  for (const Lie lie : {Lie::unreachable, Lie::try_later}) {
+    responder.lie = lie;
+    tls_status_answers = lie != Lie::unreachable;
+    EXPECT_FALSE(may_send());
+    EXPECT_TRUE(ask());
+  }
+  responder.lie = Lie::none;
+  responder.revoked.insert(tree.gateway.certificate.serial().hex());
+  EXPECT_FALSE(may_send());
+  const std::size_t asked = responder.asked;
+  EXPECT_TRUE(ask());
+  EXPECT_GT(responder.asked, asked);
 }
 
 TEST_F(ServerCheckTest, AClockBeforeTheFloorIsNotBelieved) {
