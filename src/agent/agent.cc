@@ -131,9 +131,8 @@ net::Task<http::Response> Agent::State::show_report() {
 }
 
 net::Task<http::Response> Agent::State::show_claim_code() {
-  if (!enrolment.name()) co_return http::Response::error(409, "not enrolled yet, so there is nothing to claim");
-  auto code = agent_state.claim_code(random);
-  if (!code) co_return http::response_of(code.error());
+  const auto code = enrolment.claim_code();
+  if (!code) co_return http::Response::error(409, code.error().detail);
   co_return http::Response::text(*code + "\n");
 }
 

@@ -21,6 +21,8 @@ constexpr milliseconds kFactsUnclaimed{30'000};
 constexpr milliseconds kFactsClaimed{600'000};
 constexpr milliseconds kNoFactoryWait{5'000};
 constexpr unsigned kAccepted = 202;
+constexpr unsigned kConflict = 409;
+constexpr std::string_view kClaimed = "claimed";
 constexpr std::string_view kCsrType = "application/pkcs10";
 
 http::Request est_request(std::string target, ByteView csr) {
@@ -137,7 +139,7 @@ net::Task<void> Enrolment::run() {
   }
   for (;;) {
     auto done = co_await keep_up();
-    milliseconds wait = facts_ && facts_->state == "claimed" ? kFactsClaimed : kFactsUnclaimed;
+    milliseconds wait = facts_ && facts_->state == kClaimed ? kFactsClaimed : kFactsUnclaimed;
     if (done) {
       last_error_.clear();
       backoff_.on_connected(time_.monotonic());
@@ -230,9 +232,9 @@ net::Task<Result<void>> Enrolment::keep_up() {
   if (is_due(operational_)) CO_TRY_VOID(co_await renew_operational());
   if (is_due(web_)) CO_TRY_VOID(co_await obtain_web());
   CO_TRY_VOID(co_await refresh_facts());
-  if (facts_->state == "claimed") {
+  if (facts_->state == kClaimed) {
     claim_sent_ = false;
-    co_return Result<void>{};
+    co_return state_.forget_claim_code();
   }
   if (!claim_sent_) CO_TRY_VOID(co_await send_claim_hash());
   co_return Result<void>{};
@@ -277,14 +279,32 @@ net::Task<Result<void>> Enrolment::refresh_facts() {
 
 net::Task<Result<void>> Enrolment::send_claim_hash() {
   CO_TRY(const std::string code, state_.claim_code(random_));
-  const codec::Json body(codec::Json::Object{{"hash", codec::encode_hex(claim_hash(*name_, code))}});
+  const ClaimHash hash = claim_hash(*name_, code);
+  const codec::Json body(codec::Json::Object{{"hash", codec::encode_hex(hash)}});
   http::Request request = http::post("/device/v1/claim-hash", "application/json", to_bytes(body.write()));
   CO_TRY(const auto response, co_await link_.send(std::move(request), kRequestLimit));
-  // 409: claimed meanwhile.
-  if (response.status != 200 && response.status != 204 && response.status != 409)
+  // Claimed meanwhile: what became of the device is asked anew.
+  if (response.status == kConflict) co_return co_await refresh_facts();
+  if (response.status != 200 && response.status != 204)
     co_return failf(Errc::unavailable, "claim code: the gateway answered {}, want 200", response.status);
+  CO_TRY_VOID(state_.acknowledge_claim(hash));
   claim_sent_ = true;
   co_return Result<void>{};
+}
+
+std::unexpected<Error> Enrolment::not_yet(std::string_view why) const {
+  const std::string cause = last_error_.empty() ? std::string() : ": " + last_error_;
+  return failf(Errc::not_yet, "claim code: {}{}", why, cause);
+}
+
+Result<std::string> Enrolment::claim_code() const {
+  if (!name_) return not_yet("the device has not enrolled yet, so there is nothing to claim");
+  if (facts_ && facts_->state == kClaimed)
+    return fail(Errc::conflict, "claim code: the device is claimed, which has used it up");
+  TRY(auto code, state_.find_claim_code());
+  if (!code || !state_.is_claim_acknowledged(claim_hash(*name_, *code)))
+    return not_yet("the gateway has not acknowledged it yet");
+  return *std::move(code);
 }
 
 }  // namespace sallyport::agent

@@ -56,6 +56,9 @@ class Enrolment {
   // Set when there is an operational certificate.
   const std::optional<DeviceName>& name() const { return name_; }
   const std::optional<DeviceFacts>& facts() const { return facts_; }
+  // The code by which the owner claims the device, from when the gateway has acknowledged its hash until it is used.
+  // Errc::not_yet and Errc::conflict (it is used up) with a sentence that says why not.
+  Result<std::string> claim_code() const;
   // Told when the operational or the web certificate changed. May be empty.
   void on_change(std::function<void()> told) { told_ = std::move(told); }
 
@@ -70,6 +73,7 @@ class Enrolment {
   net::Task<Result<void>> send_claim_hash();
   Result<void> take_operational(Credential credential);
   Result<void> take_name(const pki::Certificate& leaf);
+  std::unexpected<Error> not_yet(std::string_view why) const;
   bool is_due(const std::optional<Credential>& credential) const;
   void fail_with(const Error& error, std::string_view event);
   void changed();

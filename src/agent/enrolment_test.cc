@@ -27,6 +27,7 @@ class FakeGateway {
   bool certificate_of_web_ca = false;
   std::vector<Bytes> keys;  // of the requests, as SPKI
   std::vector<std::string> claim_hashes;
+  unsigned claim_answer = 200;
   std::string state = "connected";
 
  private:
@@ -81,6 +82,7 @@ class FakeGateway {
   net::Task<http::Response> take_claim(http::Request request) {
     const auto body = codec::parse_json(as_text(request.body));
     claim_hashes.push_back(body ? body->text_at("hash").value_or("") : "");
+    if (claim_answer != 200) co_return http::Response::error(claim_answer);
     co_return http::Response::text("{}", "application/json");
   }
   net::Task<http::Response> facts() {
@@ -131,6 +133,16 @@ class EnrolmentTest : public ::testing::Test {
     const net::Deadline deadline(kSoon);
     while (!condition() && !deadline.passed()) co_await net::sleep_for(milliseconds(1));
     EXPECT_TRUE(condition());
+  }
+
+  template <class Condition>
+  void run_until(Condition condition) {
+    io.restart();
+    net::run(io, wait_until(condition));
+  }
+  static std::string claim_refusal(const Enrolment& of) {
+    const auto code = of.claim_code();
+    return code ? "shown" : code.error().detail;
   }
 
   net::Io io;
@@ -202,6 +214,43 @@ TEST_F(EnrolmentTest, ObtainsTheWebCertificateAndOffersItselfToBeClaimed) {
   ASSERT_EQ(gateway.claim_hashes.size(), 1U);
   EXPECT_EQ(gateway.claim_hashes.front(), codec::encode_hex(claim_hash(testing::kDevice, *code)));
   EXPECT_EQ(enrolment.facts()->state, "connected");
+}
+
+TEST_F(EnrolmentTest, ShowsTheClaimCodeOnceTheGatewayKnowsItsHash) {
+  EXPECT_NE(claim_refusal(enrolment).find("has not enrolled yet"), std::string::npos);
+  ASSERT_TRUE(attempt());
+  EXPECT_NE(claim_refusal(enrolment).find("has not acknowledged it yet"), std::string::npos);
+  gateway.claim_answer = 503;
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return !enrolment.last_error().empty(); });
+  EXPECT_NE(claim_refusal(enrolment).find("answered 503"), std::string::npos) << claim_refusal(enrolment);
+  gateway.claim_answer = 200;
+  run_until([&] { return enrolment.claim_code().has_value(); });
+  EXPECT_EQ(gateway.claim_hashes.back(), codec::encode_hex(claim_hash(testing::kDevice, *enrolment.claim_code())));
+
+  Enrolment later(io.executor(), state, time, dialer, random);
+  ASSERT_TRUE(later.load());
+  EXPECT_EQ(later.claim_code().value_or(""), *enrolment.claim_code());
+}
+
+TEST_F(EnrolmentTest, AUsedClaimCodeIsForgotten) {
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return enrolment.claim_code().has_value(); });
+  const std::string used = *enrolment.claim_code();
+  gateway.state = "claimed";
+  Enrolment later(io.executor(), state, time, dialer, random);
+  ASSERT_TRUE(later.load());
+  net::spawn(io.executor(), later.run(), "test.enrolment");
+  run_until([&] { return later.facts().has_value() && !*state.find_claim_code(); });
+  EXPECT_NE(claim_refusal(later).find("is claimed"), std::string::npos);
+  EXPECT_NE(state.claim_code(random).value_or(used), used);
+}
+
+TEST_F(EnrolmentTest, AskedToClaimWhatIsClaimedItAsksWhatBecameOfIt) {
+  gateway.claim_answer = 409;
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return !gateway.claim_hashes.empty() && enrolment.facts().has_value(); });
+  EXPECT_FALSE(enrolment.claim_code());
 }
 
 TEST_F(EnrolmentTest, LoadsWhatItObtained) {

@@ -29,6 +29,12 @@ Json describe_checks(const ServerCheck& check) {
   return out;
 }
 
+Json describe_claim(const Enrolment& enrolment) {
+  auto code = enrolment.claim_code();
+  if (!code) return Json::Object{{"code", nullptr}, {"why", code.error().detail}};
+  return Json::Object{{"code", *std::move(code)}, {"why", ""}};
+}
+
 Json describe_crl(const AgentState& state) {
   const auto crl = state.root_crl();
   if (!crl) return nullptr;
@@ -74,6 +80,12 @@ std::string text_at(const Json& report, std::string_view group, std::string_view
   return text_of(found == nullptr || !found->is_object() ? nullptr : found->find(key));
 }
 
+// The code, or why it is not shown.
+std::string claim_text(const Json& report) {
+  const std::string code = text_at(report, "claim", "code");
+  return code != "-" ? code : text_at(report, "claim", "why");
+}
+
 }  // namespace
 
 Json make_report(const ReportSources& sources) {
@@ -84,6 +96,7 @@ Json make_report(const ReportSources& sources) {
                    {"running", sources.enrolment != nullptr},
                    {"name", nullptr},
                    {"state", nullptr},
+                   {"claim", nullptr},
                    {"remote_access", sources.state->remote_access()},
                    {"services", describe_services(settings)},
                    {"root_crl", describe_crl(*sources.state)},
@@ -97,6 +110,7 @@ Json make_report(const ReportSources& sources) {
   if (const Enrolment* enrolment = sources.enrolment) {
     out["phase"] = to_string(enrolment->phase());
     out["error"] = enrolment->last_error();
+    out["claim"] = describe_claim(*enrolment);
     if (enrolment->name()) out["name"] = enrolment->name()->get();
     if (enrolment->facts()) out["state"] = enrolment->facts()->state;
   }
@@ -117,6 +131,7 @@ std::vector<PageRow> make_rows(const Json& report) {
       {"Name", text_of(report.find("name"))},
       {"State", text_of(report.find("state"))},
       {"Enrolment", text_of(report.find("phase"))},
+      {"Claim code", claim_text(report)},
       {"Remote access", text_of(report.find("remote_access"))},
       {"Connection", text_at(report, "control", "state")},
   };

@@ -66,6 +66,13 @@ Result<Ratchets> read_ratchets(const fs::path& path) {
   return std::unexpected(bytes.error());
 }
 
+Result<void> remove_file(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) return failf(Errc::unavailable, "{}: {}", path.native(), error.message());
+  return {};
+}
+
 }  // namespace
 
 Bytes encode_ratchets(const Ratchets& ratchets) {
@@ -106,7 +113,7 @@ std::string draw_claim_code(Random& random) {
   return out;
 }
 
-std::array<std::uint8_t, 32> claim_hash(const DeviceName& name, std::string_view code) {
+ClaimHash claim_hash(const DeviceName& name, std::string_view code) {
   std::string canonical(code);
   std::erase(canonical, '-');
   crypto::Sha256 hash;
@@ -209,17 +216,36 @@ Result<void> AgentState::raise_ratchets(const Ratchets& seen) {
   return {};
 }
 
+Result<std::optional<std::string>> AgentState::find_claim_code() const {
+  const auto text = keystore::read_secret_file(file("claim-code"), kMaxSmallFile);
+  if (!text && text.error().code == Errc::not_found) return std::nullopt;
+  if (!text) return std::unexpected(text.error());
+  const std::string_view line = as_text(text->expose());
+  return std::string(line.substr(0, line.find('\n')));
+}
+
 Result<std::string> AgentState::claim_code(Random& random) {
-  const fs::path path = file("claim-code");
-  auto text = keystore::read_secret_file(path, kMaxSmallFile);
-  if (text) {
-    const std::string_view line = as_text(text->expose());
-    return std::string(line.substr(0, line.find('\n')));
-  }
-  if (text.error().code != Errc::not_found) return std::unexpected(std::move(text).error());
+  TRY(auto found, find_claim_code());
+  if (found) return *std::move(found);
   std::string code = draw_claim_code(random);
-  TRY_VOID(keystore::atomic_write_file(path, as_bytes(code + "\n"), keystore::kSecretMode));
+  TRY_VOID(keystore::atomic_write_file(file("claim-code"), as_bytes(code + "\n"), keystore::kSecretMode));
   return code;
+}
+
+Result<void> AgentState::acknowledge_claim(const ClaimHash& hash) {
+  if (is_claim_acknowledged(hash)) return {};
+  return keystore::atomic_write_file(file("claim-acknowledged"), as_bytes(codec::encode_hex(hash) + "\n"),
+                                     keystore::kPublicMode);
+}
+
+bool AgentState::is_claim_acknowledged(const ClaimHash& hash) const {
+  const auto text = keystore::read_file(file("claim-acknowledged"), kMaxSmallFile);
+  return text && as_text(*text) == codec::encode_hex(hash) + "\n";
+}
+
+Result<void> AgentState::forget_claim_code() {
+  for (const std::string_view name : {"claim-code", "claim-acknowledged"}) TRY_VOID(remove_file(file(name)));
+  return {};
 }
 
 Result<SecretBytes> AgentState::device_secret() const {
@@ -242,11 +268,8 @@ Result<void> AgentState::set_remote_access(bool on) {
 Result<void> AgentState::reset() {
   TRY_VOID(operational_.clear());
   TRY_VOID(web_.clear());
-  for (const std::string_view name : {"claim-code", "password", "remote-access"}) {
-    std::error_code error;
-    fs::remove(file(name), error);
-    if (error) return failf(Errc::unavailable, "{}: {}", file(name).native(), error.message());
-  }
+  TRY_VOID(forget_claim_code());
+  for (const std::string_view name : {"password", "remote-access"}) TRY_VOID(remove_file(file(name)));
   return {};
 }
 

@@ -6,7 +6,8 @@
 //   factory.{key,pem}      from the factory; operational.*, web.*: credential_slots.h
 //   root.crl               the newest root CRL seen (DER)
 //   ratchets               time floor and status signers, below
-//   claim-code             shown to the owner, drawn anew after every reset
+//   claim-code             shown to the owner, drawn anew after every claim and every reset
+//   claim-acknowledged     SHA-256 of it, hexadecimal, as the gateway acknowledged it last
 //   device-secret          32 bytes, of which the default password is made
 //   password               verifier of the password that replaced the default one
 //   remote-access          "on" or "off", once somebody changed the switch on the device
@@ -42,7 +43,8 @@ Result<Ratchets> parse_ratchets(ByteView bytes);
 // Draws a claim code of 80 bits: "abcd-efgh-ijkl-mnop", base32.
 std::string draw_claim_code(Random& random);
 // SHA-256("sallyport claim v1" ‖ name ‖ code without hyphens, in lower case): what the authority compares.
-std::array<std::uint8_t, 32> claim_hash(const DeviceName& name, std::string_view code);
+using ClaimHash = std::array<std::uint8_t, 32>;
+ClaimHash claim_hash(const DeviceName& name, std::string_view code);
 
 // An open folder, locked until it ends. Not thread-safe.
 class AgentState {
@@ -73,7 +75,15 @@ class AgentState {
   // Raises what is higher in `seen`; the file is written when something but the time rose, or the time by an hour.
   Result<void> raise_ratchets(const Ratchets& seen);
 
+  // The claim code; draws one where there is none.
   Result<std::string> claim_code(Random& random);
+  // The claim code that is there.
+  Result<std::optional<std::string>> find_claim_code() const;
+  // Durable when it returns: the gateway knows this hash.
+  Result<void> acknowledge_claim(const ClaimHash& hash);
+  bool is_claim_acknowledged(const ClaimHash& hash) const;
+  // The code was used: the next one will be another.
+  Result<void> forget_claim_code();
   Result<SecretBytes> device_secret() const;
   // The local switch: what somebody set on the device, else what the settings say.
   bool remote_access() const;

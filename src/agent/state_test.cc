@@ -135,6 +135,18 @@ TEST_F(AgentStateTest, KeepsOneClaimCodeUntilItIsReset) {
   EXPECT_NE(*state->claim_code(random), *code);
 }
 
+TEST_F(AgentStateTest, RemembersWhichClaimHashWasAcknowledged) {
+  auto state = initialise();
+  const ClaimHash hash = claim_hash(DeviceName("abcdefghij"), *state->claim_code(random));
+  EXPECT_FALSE(state->is_claim_acknowledged(hash));
+  ASSERT_TRUE(state->acknowledge_claim(hash));
+  EXPECT_TRUE(state->is_claim_acknowledged(hash));
+  EXPECT_FALSE(state->is_claim_acknowledged(claim_hash(DeviceName("bbbbbbbbbb"), *state->claim_code(random))));
+  ASSERT_TRUE(state->forget_claim_code());
+  EXPECT_FALSE(state->is_claim_acknowledged(hash));
+  EXPECT_FALSE(*state->find_claim_code());
+}
+
 TEST(ClaimHash, IsWhatTheAuthorityComputes) {
   const auto wanted = crypto::sha256(as_bytes("sallyport claim v1abcdefghijabcdefghijklmnop"));
   EXPECT_EQ(claim_hash(DeviceName("abcdefghij"), "abcd-efgh-ijkl-mnop"), wanted);

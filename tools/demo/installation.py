@@ -17,8 +17,6 @@ import time
 ZONE = "devices.localhost"
 CONSOLE = "console.localhost"
 SITE = "site-07"
-CLAIM_TRIES = 5
-CLAIM_PAUSE_SECONDS = 1.0
 STOP_SECONDS = 5.0
 
 
@@ -298,19 +296,9 @@ class Installation:
         record = self.device(device.serial_id)
         if record["state"] == "connected":
             code = wait_for(lambda: self.claim_code(device), 10, "the device to show its claim code")
-            self.claim_with(device, code)
+            self.run("device", "claim", device.serial_id, "--code", code, "--alias", device.title, "--state", self.state)
         if not record["remote_access"]:
             self.run("device", "remote-access", device.serial_id, "on", "--state", self.state)
-
-    def claim_with(self, device, code):
-        """Claims. A device shows its code a moment before its hash has reached the authority: a person would try again."""
-        for _ in range(CLAIM_TRIES - 1):
-            done = self.run("device", "claim", device.serial_id, "--code", code, "--alias", device.title, "--state", self.state,
-                            check=False)
-            if done.returncode == 0:
-                return
-            time.sleep(CLAIM_PAUSE_SECONDS)
-        self.run("device", "claim", device.serial_id, "--code", code, "--alias", device.title, "--state", self.state)
 
     def send(self, device, stream, values):
         """Hands values to the agent; True once it has acknowledged that they are on disk."""
