@@ -46,7 +46,6 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   if (options.telemetry_listen) {
     TRY(out.telemetry_listen, net::parse_address(*options.telemetry_listen));
   }
-  out.public_port = out.relay_address.port;
   out.remote_access = options.remote_access;
   out.trusted_clock = options.trusted_clock;
   for (const std::string& text : options.services) {

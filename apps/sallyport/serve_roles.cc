@@ -57,6 +57,7 @@ Outcome serve_gateway(const Arguments& arguments, Environment& environment) {
       .link = link_settings(*process, "gateway"),
       .zone = process->settings.zone,
       .console_origin = tunnel::encode_origin(process->settings.console_name, process->settings.public_port),
+      .public_port = process->settings.public_port,
       .givers = {process->users.of("relay")},
       .askers = {0, process->users.of("console")}};
   gateway::Gateway gateway(process->io.executor(), environment.clock, environment.random, *sink, std::move(settings));

@@ -199,6 +199,8 @@ net::Task<void> Agent::run() {
     state.telemetry_link.close();
     state.presence->control.reconnect();
   });
+  state.enrolment.on_facts(
+      [&state] { state.presence->access.gate().use_public_port(state.agent_state.public_port()); });
   log::info("agent.enrolled", {{"name", state.enrolment.name()->get()}});
   net::spawn(state.executor, state.presence->access.run(), "agent.grants");
   net::spawn(state.executor, state.telemetry.run(), "agent.telemetry");

@@ -273,8 +273,19 @@ net::Task<Result<void>> Enrolment::refresh_facts() {
   DeviceFacts facts;
   CO_TRY(facts.state, json.text_at("state"));
   CO_TRY(facts.remote_access, json.boolean_at("remote_access"));
+  if (json.find("public_port") != nullptr) {
+    CO_TRY(const auto port, json.integer_at("public_port"));
+    if (port < 1 || port > 65'535) co_return failf(Errc::malformed, "facts: public_port {}, want 1 to 65535", port);
+    facts.public_port = static_cast<std::uint16_t>(port);
+  }
+  co_return take_facts(std::move(facts));
+}
+
+Result<void> Enrolment::take_facts(DeviceFacts facts) {
+  if (facts.public_port) TRY_VOID(state_.remember_public_port(*facts.public_port));
   facts_ = std::move(facts);
-  co_return Result<void>{};
+  if (told_facts_) told_facts_();
+  return {};
 }
 
 net::Task<Result<void>> Enrolment::send_claim_hash() {

@@ -32,6 +32,7 @@ std::string_view to_string(Phase phase);
 struct DeviceFacts {
   std::string state;  // "connected", "claimed", …
   bool remote_access = false;
+  std::optional<std::uint16_t> public_port;  // that browsers see
 };
 
 // Obtains and renews; one per agent. Borrows everything for its lifetime.
@@ -59,6 +60,8 @@ class Enrolment {
   // The code by which the owner claims the device, from when the gateway has acknowledged its hash until it is used.
   // Errc::not_yet and Errc::conflict (it is used up) with a sentence that says why not.
   Result<std::string> claim_code() const;
+  // Told after every answer of the gateway about the device. May be empty.
+  void on_facts(std::function<void()> told) { told_facts_ = std::move(told); }
   // Told when the operational or the web certificate changed. May be empty.
   void on_change(std::function<void()> told) { told_ = std::move(told); }
 
@@ -73,6 +76,7 @@ class Enrolment {
   net::Task<Result<void>> send_claim_hash();
   Result<void> take_operational(Credential credential);
   Result<void> take_name(const pki::Certificate& leaf);
+  Result<void> take_facts(DeviceFacts facts);
   std::unexpected<Error> not_yet(std::string_view why) const;
   bool is_due(const std::optional<Credential>& credential) const;
   void fail_with(const Error& error, std::string_view event);
@@ -92,6 +96,7 @@ class Enrolment {
   std::optional<DeviceFacts> facts_;
   bool claim_sent_ = false;
   std::function<void()> told_;
+  std::function<void()> told_facts_;
 };
 
 }  // namespace sallyport::agent

@@ -29,6 +29,7 @@ class FakeGateway {
   std::vector<std::string> claim_hashes;
   unsigned claim_answer = 200;
   std::string state = "connected";
+  std::optional<unsigned> public_port;
 
  private:
   http::Router routes() {
@@ -86,8 +87,9 @@ class FakeGateway {
     co_return http::Response::text("{}", "application/json");
   }
   net::Task<http::Response> facts() {
-    const codec::Json out(codec::Json::Object{{"state", state}, {"remote_access", true}});
-    co_return http::Response::text(out.write(), "application/json");
+    codec::Json::Object out{{"state", state}, {"remote_access", true}};
+    if (public_port) out["public_port"] = *public_port;
+    co_return http::Response::text(codec::Json(std::move(out)).write(), "application/json");
   }
 
   Tree& tree_;
@@ -121,6 +123,7 @@ class EnrolmentTest : public ::testing::Test {
     Settings out = testing::make_settings();
     out.relay_address = tls.address();
     out.http_address = plain.address();
+    out.public_port.reset();
     return out;
   }
   // One attempt: whether it succeeded.
@@ -251,6 +254,23 @@ TEST_F(EnrolmentTest, AskedToClaimWhatIsClaimedItAsksWhatBecameOfIt) {
   net::spawn(io.executor(), enrolment.run(), "test.enrolment");
   run_until([&] { return !gateway.claim_hashes.empty() && enrolment.facts().has_value(); });
   EXPECT_FALSE(enrolment.claim_code());
+}
+
+TEST_F(EnrolmentTest, TakesThePortOfBrowsersFromTheGateway) {
+  EXPECT_EQ(state.public_port(), tls.address().port);
+  gateway.public_port = 8443;
+  unsigned told = 0;
+  enrolment.on_facts([&] { told = state.public_port(); });
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return told != 0; });
+  EXPECT_EQ(told, 8443U);
+}
+
+TEST_F(EnrolmentTest, TakesNoPortThatIsNone) {
+  gateway.public_port = 65'536;
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return enrolment.last_error().find("public_port") != std::string::npos; });
+  EXPECT_FALSE(enrolment.facts());
 }
 
 TEST_F(EnrolmentTest, LoadsWhatItObtained) {

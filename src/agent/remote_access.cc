@@ -29,7 +29,7 @@ RemoteAccess::RemoteAccess(AgentState& state, DeviceTime& time, ServerCheck& che
       time_(time),
       check_(check),
       grants_(std::move(device), state.settings().zone),
-      gate_(grants_, random, {.public_port = state.settings().public_port}),
+      gate_(grants_, random, {.public_port = state.public_port()}),
       is_on_(state.remote_access()) {}
 
 net::Task<Result<tunnel::AccessGrant>> RemoteAccess::admit(Bytes sealed_grant) {

@@ -75,8 +75,10 @@ Result<Settings> read(const config::Table& root) {
   TRY(out.zone, read_with(root, "zone", parse_dns_name));
   TRY(out.relay_address, read_with(root, "relay_address", net::parse_address));
   TRY(out.http_address, read_with(root, "http_address", net::parse_address));
-  TRY(const auto port, root.integer("public_port", {.least = 1, .most = 65'535}, std::int64_t{out.relay_address.port}));
-  out.public_port = static_cast<std::uint16_t>(port);
+  if (root.has("public_port")) {
+    TRY(const auto port, root.integer("public_port", {.least = 1, .most = 65'535}));
+    out.public_port = static_cast<std::uint16_t>(port);
+  }
   TRY(out.remote_access, root.boolean("remote_access", false));
   TRY(out.trusted_clock, root.boolean("trusted_clock", true));
   TRY(out.allow_tls_services, root.boolean("allow_tls_services", false));
@@ -138,8 +140,7 @@ std::string encode_settings(const Settings& settings) {
       "relay_address = \"{}\"\nhttp_address = \"{}\"\n",
       settings.serial_id.get(), settings.site.get(), settings.zone.get(), net::to_string(settings.relay_address),
       net::to_string(settings.http_address));
-  if (settings.public_port != settings.relay_address.port)
-    out += fmt::format("public_port = {}\n", settings.public_port);
+  if (settings.public_port) out += fmt::format("public_port = {}\n", *settings.public_port);
   out += fmt::format("\n# The device's own switch; the local page changes it too.\nremote_access = {}\n",
                      settings.remote_access);
   out += fmt::format("# false: the time comes from status answers.\ntrusted_clock = {}\n", settings.trusted_clock);

@@ -25,9 +25,9 @@ struct Settings {
   SerialId serial_id;
   SiteName site;
   DnsName zone;
-  net::Address relay_address;       // where TLS to gateway, relay and status goes: port 443 of the installation
-  net::Address http_address;        // where plain HTTP to the status host goes: port 80
-  std::uint16_t public_port = 443;  // the port that browsers see; the relay's unless told otherwise
+  net::Address relay_address;  // where TLS to gateway, relay and status goes: port 443 of the installation
+  net::Address http_address;   // where plain HTTP to the status host goes: port 80
+  std::optional<std::uint16_t> public_port;  // that browsers see; absent: as the gateway says (AgentState::public_port)
   std::vector<LocalTarget> services;
   bool remote_access = false;       // the device's own switch, as first set
   bool trusted_clock = true;        // whether the system's clock is right; else the time comes from status answers

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "codec/text.h"
 #include "codec/tlv.h"
@@ -71,6 +72,14 @@ Result<void> remove_file(const fs::path& path) {
   fs::remove(path, error);
   if (error) return failf(Errc::unavailable, "{}: {}", path.native(), error.message());
   return {};
+}
+
+std::optional<std::uint16_t> port_of_line(std::string_view line) {
+  std::uint16_t port = 0;
+  const auto [end, fault] = std::from_chars(line.data(), line.data() + line.size(), port);
+  const std::string_view rest = line.substr(static_cast<std::size_t>(end - line.data()));
+  if (fault != std::errc() || port == 0 || rest != "\n") return std::nullopt;
+  return port;
 }
 
 }  // namespace
@@ -248,6 +257,20 @@ Result<void> AgentState::forget_claim_code() {
   return {};
 }
 
+std::uint16_t AgentState::public_port() const {
+  if (settings_.public_port) return *settings_.public_port;
+  const auto text = keystore::read_file(file("public-port"), kMaxSmallFile);
+  const auto told = text ? port_of_line(as_text(*text)) : std::nullopt;
+  return told.value_or(settings_.relay_address.port);
+}
+
+Result<void> AgentState::remember_public_port(std::uint16_t port) {
+  const std::string line = fmt::format("{}\n", port);
+  const auto kept = keystore::read_file(file("public-port"), kMaxSmallFile);
+  if (kept && as_text(*kept) == line) return {};
+  return keystore::atomic_write_file(file("public-port"), as_bytes(line), keystore::kPublicMode);
+}
+
 Result<SecretBytes> AgentState::device_secret() const {
   TRY(auto secret, keystore::read_secret_file(file("device-secret"), kMaxSmallFile));
   if (secret.size() != kDeviceSecretSize)
@@ -269,7 +292,7 @@ Result<void> AgentState::reset() {
   TRY_VOID(operational_.clear());
   TRY_VOID(web_.clear());
   TRY_VOID(forget_claim_code());
-  for (const std::string_view name : {"password", "remote-access"}) TRY_VOID(remove_file(file(name)));
+  for (const std::string_view name : {"password", "remote-access", "public-port"}) TRY_VOID(remove_file(file(name)));
   return {};
 }
 

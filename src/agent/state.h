@@ -8,6 +8,7 @@
 //   ratchets               time floor and status signers, below
 //   claim-code             shown to the owner, drawn anew after every claim and every reset
 //   claim-acknowledged     SHA-256 of it, hexadecimal, as the gateway acknowledged it last
+//   public-port            of the installation, decimal, as the gateway told it last
 //   device-secret          32 bytes, of which the default password is made
 //   password               verifier of the password that replaced the default one
 //   remote-access          "on" or "off", once somebody changed the switch on the device
@@ -84,6 +85,9 @@ class AgentState {
   bool is_claim_acknowledged(const ClaimHash& hash) const;
   // The code was used: the next one will be another.
   Result<void> forget_claim_code();
+  // The port that browsers see: that of the settings, else the last that was told, else the relay's.
+  std::uint16_t public_port() const;
+  Result<void> remember_public_port(std::uint16_t port);
   Result<SecretBytes> device_secret() const;
   // The local switch: what somebody set on the device, else what the settings say.
   bool remote_access() const;

@@ -147,6 +147,30 @@ TEST_F(AgentStateTest, RemembersWhichClaimHashWasAcknowledged) {
   EXPECT_FALSE(*state->find_claim_code());
 }
 
+TEST_F(AgentStateTest, ThePublicPortIsTheSettingsOrTheOneToldOrTheRelays) {
+  const auto file = folder / "state" / "public-port";
+  Settings settings = make_settings();
+  settings.public_port.reset();
+  settings.relay_address.port = 4443;
+  {
+    auto state = initialise(settings);
+    ASSERT_TRUE(state);
+    EXPECT_EQ(state->public_port(), 4443);
+    ASSERT_TRUE(state->remember_public_port(8443));
+    EXPECT_EQ(state->public_port(), 8443);
+    for (const std::string_view nonsense : {"", "8443", "0\n", "65536\n", "-1\n", "8443 \n", "8443\n\n"}) {
+      std::ofstream(file) << nonsense;
+      EXPECT_EQ(state->public_port(), 4443) << nonsense;
+    }
+    ASSERT_TRUE(state->remember_public_port(8443));
+    EXPECT_EQ(state->public_port(), 8443);
+  }
+  settings.public_port = 9443;
+  auto state = initialise(settings);
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->public_port(), 9443);
+}
+
 TEST(ClaimHash, IsWhatTheAuthorityComputes) {
   const auto wanted = crypto::sha256(as_bytes("sallyport claim v1abcdefghijabcdefghijklmnop"));
   EXPECT_EQ(claim_hash(DeviceName("abcdefghij"), "abcd-efgh-ijkl-mnop"), wanted);

@@ -252,7 +252,8 @@ net::Task<http::Response> Gateway::State::facts(net::PeerInfo peer) {
                                             {"state", records::to_string(known->state)},
                                             {"remote_access", known->remote_access},
                                             {"zone", settings.zone.get()},
-                                            {"console_origin", settings.console_origin}});
+                                            {"console_origin", settings.console_origin},
+                                            {"public_port", unsigned{settings.public_port}}});
   co_return http::Response::text(out.write(), "application/json");
 }
 

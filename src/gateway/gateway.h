@@ -15,9 +15,10 @@ namespace sallyport::gateway {
 struct Settings {
   rolelink::Settings link;
   DnsName zone;
-  std::string console_origin;  // told to devices, so that they know where they are claimed
-  std::set<uid_t> givers;      // who may hand connections over: the relay
-  std::set<uid_t> askers;      // who may read telemetry: the console, the command line
+  std::string console_origin;       // told to devices, so that they know where they are claimed
+  std::uint16_t public_port = 443;  // told to devices: it is in the Host and Origin of every browser that comes to them
+  std::set<uid_t> givers;           // who may hand connections over: the relay
+  std::set<uid_t> askers;           // who may read telemetry: the console, the command line
 };
 
 // One thread. Borrows clock, random and sink for its lifetime.

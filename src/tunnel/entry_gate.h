@@ -101,6 +101,8 @@ class EntryGate {
   // the held prefix with Secure and Path=/, a cookie that would touch ours is dropped, and so is Alt-Svc.
   static Headers rewrite_response(const Headers& headers);
 
+  // From now on; sessions that entered stay.
+  void use_public_port(std::uint16_t port) { settings_.public_port = port; }
   // Forgets the entry of a session that ended.
   void forget(const GrantLabel& label) { entries_.erase(label); }
   std::size_t entered() const { return entries_.size(); }

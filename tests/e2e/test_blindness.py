@@ -93,7 +93,6 @@ class Scene:
         self.user_road = Crossing(lambda _: there.tls_port)
         self.stage.closing += [self.device_road.close, self.user_road.close]
         self.device, = self.stage.make_devices("press-1", wire=self)
-        self.stage.configure(self.device, public_port=there.tls_port)
         return there
 
     def port(self, kind):

@@ -75,7 +75,6 @@ class Scene:
                     return at if kind == "tls" else there.http_port
 
             device, = self.stage.make_devices(serial_id, wire=Roads)
-            self.stage.configure(device, public_port=there.tls_port)
             with open(device.state / "agent.toml", "a") as file:
                 file.write(f'\n[[service]]\nname = "counted"\nkind = "http"\ntarget = "127.0.0.1:{self.service.port}"\n')
             self.devices[serial_id] = device
