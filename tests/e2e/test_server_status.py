@@ -1,312 +1,261 @@
 #!/usr/bin/python3
-"""What an agent does when the status of its gateway is bad, unknown or lied about: it completes the handshake, asks, and
-says no word to the gateway. Seen on the wire in bytes, at the authority (no device came), in the agent's log and in
-`sallyport-agent status`. Each case ends with an honest answer or begins after one, so that the silence means something.
+"""What an agent does when the status of a server is bad, unknown or lied about: it completes the handshake, asks, and says
+no word to the server. Seen on the wire over the whole life of every connection, at the authority (no device came), in the
+agent's log and in `sallyport-agent status`; first with factory-fresh devices, then with one that has enrolled.
+
+TLS 1.3 does not hide how many records there are. A client that shows a certificate sends three encrypted ones before its
+handshake is complete, of Certificate, CertificateVerify and Finished; what it says afterwards would be a fourth.
 """
-# test: needs=dev deadline=240
-import datetime
-import http.client
-import http.server
+# test: needs=dev deadline=300
+import os
 import pathlib
+import signal
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from cryptography import x509  # noqa: E402
-from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from cryptography.x509 import ocsp  # noqa: E402
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: E402
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
-from crossing import Crossing  # noqa: E402
+from crossing import APPLICATION_DATA, HANDSHAKE, Crossing, records  # noqa: E402
 from stage import ZONE, Stage, wait_for  # noqa: E402
+from status_host import DAY, DER, HOUR, Delegate, StatusHost, Stranger, make_question  # noqa: E402
 
-GATEWAY = f"gateway.{ZONE}"
-CLOSE_NOTIFY = 64  # bytes: an alert record of TLS 1.3 and room; no HTTP request fits
-REFUSAL_SECONDS = 30
-HELD_SECONDS = 0.3  # how long a question waits for its answer
-DER = serialization.Encoding.DER
-
-
-class Responder:
-    """Stands where the agent looks for the status service over HTTP. Everything but OCSP, and OCSP too while `behave` is
-    None, comes from the real one."""
-
-    def __init__(self, port):
-        self.port_of_real = port
-        self.behave = None
-        self.is_dumb = False  # closes every connection without an answer
-        self.replaced = {}  # path → body, instead of the real one's
-        self.asked = []  # (time, request) of every OCSP request, when its answer begins
-        self.answered = []  # what the real one answered, in order
-        responder = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                request = self.rfile.read(int(self.headers["Content-Length"]))
-                time.sleep(HELD_SECONDS)
-                if responder.is_dumb:
-                    responder.asked.append((time.monotonic(), request))
-                    self.close_connection = True
-                    return
-                self.answer(200, responder.on_ocsp(request), "application/ocsp-response")
-
-            def do_GET(self):
-                if self.path in responder.replaced:
-                    self.answer(200, responder.replaced[self.path], "application/pkix-crl")
-                    return
-                self.answer(*responder.real("GET", self.path, None))
-
-            def answer(self, status, body, kind):
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def port(self):
-        return self.server.server_address[1]
-
-    def real(self, method, path, body):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port_of_real, timeout=10)
-        headers = {"Host": f"status.{ZONE}"}
-        if body is not None:
-            headers["Content-Type"] = "application/ocsp-request"
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        data = response.read()
-        connection.close()
-        return response.status, data, response.headers.get("Content-Type", "")
-
-    def honest(self, request):
-        answer = self.real("POST", "/ocsp", request)[1]
-        self.answered.append(answer)
-        return answer
-
-    def on_ocsp(self, request):
-        self.asked.append((time.monotonic(), request))
-        return self.behave(request) if self.behave else self.honest(request)
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+GATEWAY, RELAY = f"gateway.{ZONE}", f"relay.{ZONE}"
+SECONDS = 30
+BACK_SECONDS = 60  # a relay that was killed shows its next certificate once the lease of the last one has lapsed; the agent backs off
+CERTIFICATE_VERIFY = range(25, 98)  # octets of its record: header, scheme, an ECDSA signature, content type, AEAD tag
+FINISHED = (4 + 32 + 17, 4 + 48 + 17)  # with SHA-256 and with SHA-384
+TRY_LATER = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(DER)
+STREAM = "load"
+OLD = 50 * 60  # seconds: more than an answer may be; the CA itself, as all that is new here, is dated back by an hour
 
 
 class Scene:
-    """The installation, a factory-fresh device that is in the ledger, and the roads between them."""
+    """The installation, a device, and the roads between them."""
 
     def __init__(self, stage):
         self.stage = stage
-        self.responder = None
+        self.status = None
         self.road = None
         self.device = None
         self.status_over_tls = False  # the second way to the status service; cut so that the first one counts
 
     def set_up(self):
-        stage = self.stage
-        there = stage.set_up()
-        self.responder = Responder(there.http_port)
-        stage.closing.append(self.responder.close)
+        self.there = self.stage.set_up()
+        self.status = StatusHost(self.there.http_port)
+        self.stage.closing.append(self.status.close)
         self.road = Crossing(self.route)
-        stage.closing.append(self.road.close)
-        self.device = stage.make_devices("press-1", wire=self)[0]
+        self.stage.closing.append(self.road.close)
+        self.fresh_device("press-1")
+        self.server_ca = self.ca("server-ca")
+        self.real_delegate = ocsp.load_der_ocsp_response(self.status.honest(make_question(self.gateway().serial_number, self.server_ca)))
+        self.delegate = self.make_delegate()
+
+    def fresh_device(self, serial_id):
+        self.device = self.stage.make_devices(serial_id, wire=self)[0]
+
+    def make_delegate(self, **validity):
+        return Delegate(self.there, "server-ca", self.real_delegate.certificates[0], **validity)
 
     def port(self, kind):
         """Where the device's roads begin."""
-        return {"tls": self.road.port, "http": self.responder.port}[kind]
+        return {"tls": self.road.port, "http": self.status.port}[kind]
 
     def route(self, name):
         if name == f"status.{ZONE}" and not self.status_over_tls:
             return None
-        return self.stage.there.tls_port
+        return self.there.tls_port
 
     def gateway(self):
         return x509.load_der_x509_certificate(self.stage.server_certificate(GATEWAY))
 
     def ca(self, name):
-        return x509.load_pem_x509_certificate((self.stage.there.state / "trust" / f"{name}.pem").read_bytes())
+        return x509.load_pem_x509_certificate((self.there.state / "trust" / f"{name}.pem").read_bytes())
+
+    def record(self):
+        return self.there.device(self.device.serial_id)
 
     def check_of(self, server):
-        checks = self.stage.there.agent_status(self.device).get("server_checks", [])
+        checks = self.there.agent_status(self.device).get("server_checks", [])
         return next((one for one in checks if one["server"] == server), None)
 
-    def refused(self, *reasons):
-        """A fresh run of the agent must say no word to the gateway, and why: one of `reasons`."""
+    def to(self, server, since):
+        """The connections to a server; the relay's has the device's name before it."""
+        return [one for one in self.road.named("", since) if one.name == server or one.name.endswith("." + server)]
+
+    def refused(self, *reasons, servers=(GATEWAY,)):
+        """A fresh run of the agent must say no word to the servers, and why: one of `reasons`. Returns the last verdict."""
         began = time.monotonic()
         self.stage.restart_agent(self.device)
-        told = wait_for(lambda: self.check_of(GATEWAY), REFUSAL_SECONDS, f"a verdict on {GATEWAY}")
-        want(not told["good"], f"found {GATEWAY} good, want it refused")
-        want(told["reason"] in reasons, f"found reason {told['reason']} ({told['detail']}), want {' or '.join(reasons)}")
-        want(told["detail"], "found no sentence in the status, want one")
-        log = self.stage.agent_log(self.device)
-        want("agent.server-refused" in log and f"reason={told['reason']}" in log, f"found {log[-300:]!r} in the log, want the refusal and its reason")
+        for server in servers:
+            told = wait_for(lambda: self.check_of(server), SECONDS, f"a verdict on {server}")  # noqa: B023
+            want(not told["good"], f"found {server} good, want it refused")
+            want(told["reason"] in reasons, f"found reason {told['reason']} ({told['detail']}), want {' or '.join(reasons)}")
+            want(told["detail"], "found no sentence in the status, want one")
+            log = [line for line in self.stage.agent_log(self.device).splitlines() if "agent.server-refused" in line and server in line]
+            want(log and f"reason={told['reason']}" in log[0], f"found {log} in the log, want the refusal of {server} and its reason")
+        return told, began
+
+    def end(self, began, servers=(GATEWAY,)):
+        """Ends the agent; none of the servers must ever have heard a word from it."""
         self.device.agent.stop()
-        self.silent_since(began)
-        record = self.stage.there.device(self.device.serial_id)
-        want(record["state"] == "manufactured" and not record["name"], f"found the device {record['state']}, want it not to have come")
-        return told
+        for server in servers:
+            self.silent_to(server, began)
 
-    def silent_since(self, began):
-        """Nothing but a TLS alert went to the gateway once the status service had been asked about it, on any connection. A
-        question is held for HELD_SECONDS, so that what was on the road with it has been seen before it is answered."""
-        to_gateway = self.road.named("gateway.", began)
-        want(to_gateway, "found no connection to the gateway, want an attempt")
-        questions = sorted([at for at, _ in self.responder.asked if at > began] +
-                           [one.opened + HELD_SECONDS for one in self.road.named("status.", began)])
-        for one in to_gateway:
-            asked = next((at for at in questions if at > one.opened), None)
-            want(asked is None or len(one.sent_after(asked)) <= CLOSE_NOTIFY,
-                 f"found {len(one.sent_after(asked or 0))} bytes to the gateway after the question, want none")
-            want(len(one.everything()[1]) > 500, "found no handshake with the gateway, want one")
-
-
-def hostile(scene, behave, *reasons):
-    scene.responder.behave = behave
-    try:
-        return scene.refused(*reasons)
-    finally:
-        scene.responder.behave = None
+    def silent_to(self, server, since):
+        """Whatever the agent sent on any connection to `server`, from the first byte to the last, was handshake."""
+        connections = self.to(server, since)
+        want(connections, f"found no connection to {server}, want an attempt")
+        wait_for(lambda: all(one.is_over for one in connections), SECONDS, f"the end of every connection to {server}")
+        complete = 0
+        for one in connections:
+            encrypted = encrypted_records(one)
+            if not encrypted:
+                continue  # ended with the agent, in the middle of its handshake
+            want(len(encrypted) == 3 and encrypted[1] in CERTIFICATE_VERIFY and encrypted[2] in FINISHED,
+                 f"found encrypted records of {encrypted} octets to {server}, want those of a handshake alone")
+            complete += 1
+        want(complete, f"found no complete handshake with {server}, want one")
 
 
-def nonce_of(request):
-    return ocsp.load_der_ocsp_request(request).extensions.get_extension_for_class(x509.OCSPNonce).value
+def encrypted_records(one):
+    sent = one.everything()[0]
+    found = records(sent)
+    want(not found or found[0][0] == HANDSHAKE, f"found {sent[:16]!r}, want a ClientHello first")
+    return [length for kind, length in found if kind == APPLICATION_DATA]
 
 
-@cases.carries_the_rest
-def check_installation_comes_up(scene):
-    scene.set_up()
+class Lie:
+    """While it is told, what `behave` returns is the answer to every question to server-ca's delegate."""
+
+    def __init__(self, scene, behave=None, is_dumb=False):
+        self.status = scene.status
+        self.status.is_dumb = is_dumb
+        self.status.behave = lambda question: behave(question) if question.is_to(scene.server_ca) else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.status.is_dumb = False
+        self.status.behave = None
 
 
-def check_unreachable_status_is_a_refusal(scene):
-    scene.responder.is_dumb = True
-    try:
-        scene.refused("unreachable")
-    finally:
-        scene.responder.is_dumb = False
-    want({one.is_cut for one in scene.road.named("status.")} == {True}, "found no attempt over TLS, want both ways tried")
+def unreachable(scene):
+    return Lie(scene, is_dumb=True)
 
 
-def check_try_later_is_a_refusal(scene):
-    body = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(DER)
-    hostile(scene, lambda _: body, "try_later")
+def try_later(scene):
+    return Lie(scene, lambda _: TRY_LATER)
 
 
-def check_answer_without_nonce_is_a_refusal(scene):
-    gateway, issuer = scene.gateway(), scene.ca("server-ca")
-    plain = ocsp.OCSPRequestBuilder().add_certificate(gateway, issuer, hashes.SHA256()).build().public_bytes(DER)
-    hostile(scene, lambda _: scene.responder.honest(plain), "nonce_mismatch")
+def no_nonce(scene):
+    return Lie(scene, lambda question: scene.status.honest(make_question(question.serial, scene.server_ca)))
 
 
-def check_old_answer_is_a_refusal(scene):
-    """A good answer to the same agent about the same certificate, given to an earlier question."""
-    first = serialise_question(scene.gateway(), scene.ca("server-ca"), b"an earlier nonce".ljust(32, b"."))
-    old = scene.responder.honest(first)
-    want(ocsp.load_der_ocsp_response(old).certificate_status == ocsp.OCSPCertStatus.GOOD, "found the recorded answer bad, want good")
-    hostile(scene, lambda _: old, "nonce_mismatch")
+def recorded(scene):
+    """The right answer, to an earlier question."""
+    def replay(question):
+        answer = scene.status.honest(make_question(question.serial, scene.server_ca, b"an earlier nonce".ljust(32, b".")))
+        want(ocsp.load_der_ocsp_response(answer).certificate_status == ocsp.OCSPCertStatus.GOOD, "found the recorded answer bad, want good")
+        return answer
+    return Lie(scene, replay)
 
 
-def check_answer_for_another_certificate_is_a_refusal(scene):
-    """Good, signed by the right delegate, with the right nonce: about the relay."""
-    relay = x509.load_der_x509_certificate(scene.stage.server_certificate(f"status.{ZONE}"))
-    issuer = scene.ca("server-ca")
-    hostile(scene, lambda request: scene.responder.honest(serialise_question(relay, issuer, nonce_of(request))), "wrong_certificate")
+def another_certificate(scene):
+    """Good, signed by the right delegate, with the right nonce: about the status host."""
+    other = x509.load_der_x509_certificate(scene.stage.server_certificate(f"status.{ZONE}")).serial_number
+    return Lie(scene, lambda question: scene.status.honest(make_question(other, scene.server_ca, question.nonce)))
 
 
-def check_answer_signed_by_a_stranger_is_a_refusal(scene):
+def foreign_signer(scene):
     """The right certificate, the right nonce, good; the delegate's certificate was made by somebody else in the CA's name."""
-    stranger = Stranger(scene.gateway(), scene.ca("server-ca"))
-    hostile(scene, stranger.good, "responder_unauthorized", "bad_signature")
+    return Lie(scene, Stranger(scene.server_ca).good)
 
 
-def check_altered_answer_is_a_refusal(scene):
+def altered(scene):
     """Right in everything but for one bit of the signature."""
-    def alter(request):
-        answer = scene.responder.honest(request)
+    def alter(question):
+        answer = scene.status.honest(question.der)
         signature = ocsp.load_der_ocsp_response(answer).signature
         at = answer.index(signature) + len(signature) - 1
         return answer[:at] + bytes([answer[at] ^ 1]) + answer[at + 1:]
-
-    hostile(scene, alter, "bad_signature")
-
-
-def check_garbage_is_a_refusal(scene):
-    hostile(scene, lambda _: b"\x30\x03\x0a\x01", "malformed")
+    return Lie(scene, alter)
 
 
-def check_lie_over_http_is_set_right_over_tls(scene):
-    """Answers prove themselves: a liar on one way cannot keep a device away that can ask on another."""
-    scene.status_over_tls = True
-    body = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(DER)
-    scene.responder.behave = lambda _: body
-    try:
-        scene.stage.restart_agent(scene.device)
-        told = wait_for(lambda: good_check(scene), REFUSAL_SECONDS, "the gateway found good over TLS")
-        want("TLS" in told["detail"], f"found {told['detail']}, want it asked over TLS")
-        record = wait_for(lambda: come(scene), REFUSAL_SECONDS, "the device to enrol")
-        want(record["state"] == "connected", f"found {record['state']}, want connected")
-    finally:
-        scene.responder.behave = None
-        scene.status_over_tls = False
-    scene.device.agent.stop()
+def garbage(scene):
+    return Lie(scene, lambda _: b"\x30\x03\x0a\x01")
 
 
-def check_revoked_gateway_is_a_refusal(scene):
-    fresh_device(scene, "press-2")
-    serial = format(scene.gateway().serial_number, "032x")
-    there = scene.stage.there
-    there.run("certificate", "revoke", "server-ca", serial, "--reason", "keyCompromise", "--state", there.state)
-    told = scene.refused("status_revoked")
-    want("revoked" in told["detail"], f"found {told['detail']}, want it to say revoked")
+def told(**times):
+    """Good, by a delegate of server-ca, with the right nonce: at another time."""
+    return lambda scene: Lie(scene, lambda question: scene.delegate.good(question, **times))
 
 
-def check_gateway_with_a_new_certificate_is_good_again(scene):
-    old = scene.gateway().serial_number
-    scene.stage.kill_role("gateway")
-    wait_for(lambda: scene.gateway().serial_number != old, REFUSAL_SECONDS, "the gateway with another certificate")
-    scene.stage.restart_agent(scene.device)
-    wait_for(lambda: come(scene), REFUSAL_SECONDS, "the device to enrol")
-    scene.device.agent.stop()
+def told_by(**validity):
+    """Good, at the right time, with the right nonce: by a delegate of server-ca that is not valid now."""
+    def lie(scene):
+        delegate = scene.make_delegate(**validity)
+        return Lie(scene, lambda question: delegate.good(question, produced=-10, this_update=-10))
+    return lie
 
 
-def check_old_root_crl_is_a_refusal(scene):
-    """control-ca's delegate names the newest root CRL; whoever shows an older one is found out."""
-    fresh_device(scene, "press-3")
-    old = scene.responder.real("GET", "/crl/root.crl", None)[1]
-    install_root_crl(scene)
-    wait_for(lambda: scene.responder.real("GET", "/crl/root.crl", None)[1] != old, REFUSAL_SECONDS, "the status service with the new root CRL")
-    scene.responder.replaced["/crl/root.crl"] = old
-    try:
-        scene.refused("crl_stale", "crl_unusable")
-    finally:
-        scene.responder.replaced.clear()
+LIES = {
+    "unreachable": (unreachable, "unreachable"),
+    "try-later": (try_later, "try_later"),
+    "without-nonce": (no_nonce, "nonce_mismatch"),
+    "recorded": (recorded, "nonce_mismatch"),
+    "another-certificate": (another_certificate, "wrong_certificate"),
+    "foreign-signer": (foreign_signer, "responder_unauthorized"),
+    "altered": (altered, "bad_signature"),
+    "garbage": (garbage, "malformed"),
+    "old": (told(produced=-OLD, this_update=-OLD, next_update=-OLD + 60), "outside_window"),
+    "old-but-for-its-end": (told(produced=-OLD, this_update=-OLD, next_update=DAY), "outside_window"),
+    "just-past-its-end": (told(produced=-40, this_update=-40, next_update=-10), "outside_window"),
+    "an-hour-ahead": (told(produced=HOUR, this_update=HOUR, next_update=2 * HOUR), "outside_window"),
+    "produced-an-hour-ahead": (told(produced=HOUR), "outside_window"),
+    "delegate-ended": (told_by(dies=-5), "responder_unauthorized"),
+    "delegate-not-begun": (told_by(born=HOUR), "responder_unauthorized"),
+}
 
 
-def check_revoked_server_ca_is_a_refusal(scene):
-    """By a new CRL of the offline root; the gateway's own certificate is still good."""
-    serial = format(scene.ca("server-ca").serial_number, "032x")
-    install_root_crl(scene, "--revoke", serial, "--reason", "ca-compromise")
-    told = scene.refused("ca_revoked")
-    want(serial in told["detail"], f"found {told['detail']}, want it to name the CA {serial}")
+def fresh(lie, reason):
+    def check(scene):
+        with lie(scene):
+            _, began = scene.refused(reason)
+            scene.end(began)
+        record = scene.record()
+        want(record["state"] == "manufactured" and not record["name"], f"found the device {record['state']}, want it not to have come")
+    return check
 
 
-def serialise_question(certificate, issuer, nonce):
-    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA256())
-    nonce = nonce if isinstance(nonce, x509.OCSPNonce) else x509.OCSPNonce(nonce)
-    return builder.add_extension(nonce, critical=False).build().public_bytes(DER)
+def enrolled(lie, reason):
+    """The relay hears no HELLO, the gateway no question and no telemetry."""
+    def check(scene):
+        there, device = scene.there, scene.device
+        wait_for(lambda: not scene.record()["online"], SECONDS, "the device away")
+        with lie(scene):
+            _, began = scene.refused(reason, servers=(GATEWAY, RELAY))
+            want(there.send(device, STREAM, [reason]), "found telemetry not taken, want it on disk")
+            status = wait_for(lambda: telemetry_failed(scene), SECONDS, "the upload of telemetry to fail")
+            want(status["control"]["state"] != "established" and RELAY in status["control"]["error"], f"found {status['control']}, want the reason")
+            want(not scene.record()["online"], "found the device online, want it away")
+            scene.end(began, (GATEWAY, RELAY))
+    return check
+
+
+def telemetry_failed(scene):
+    status = scene.there.agent_status(scene.device)
+    return status if (status.get("telemetry") or {}).get("error") else None
+
+
+def come(scene):
+    record = scene.record()
+    return record if record["state"] != "manufactured" else None
 
 
 def good_check(scene):
@@ -314,49 +263,117 @@ def good_check(scene):
     return check if check and check["good"] else None
 
 
-def come(scene):
-    record = scene.stage.there.device(scene.device.serial_id)
-    return record if record["state"] != "manufactured" else None
+@cases.carries_the_rest
+def check_installation_comes_up(scene):
+    scene.set_up()
 
 
-def fresh_device(scene, serial_id):
-    """Another device in the place of the one that has enrolled."""
-    scene.device = scene.stage.make_devices(serial_id, wire=scene)[0]
+for name, what in LIES.items():
+    globals()[f"check_answer_{name}_is_a_refusal"] = fresh(*what)
+
+
+def check_old_answer_is_a_refusal_without_a_clock(scene):
+    """The nonce is right, and the device does not know the time: control-ca's delegate tells another."""
+    scene.stage.configure(scene.device, trusted_clock=False)
+    fresh(*LIES["old"])(scene)
+    scene.stage.configure(scene.device, trusted_clock=True)
+
+
+def check_same_delegate_is_believed_at_the_right_time(scene):
+    """What was refused above was refused for its time alone: the device enrols and comes online by such answers."""
+    with told()(scene):
+        began = time.monotonic()
+        scene.stage.restart_agent(scene.device)
+        scene.stage.wait_online(scene.device, SECONDS)
+        scene.device.agent.stop()
+    for server in (GATEWAY, RELAY):
+        want(any(len(encrypted_records(one)) > 3 for one in scene.to(server, began)), f"found no word to {server}, want the device to speak")
+
+
+for name, what in LIES.items():
+    globals()[f"check_enrolled_device_{name}_is_a_refusal"] = enrolled(*what)
+
+
+def check_enrolled_device_is_silent_to_a_revoked_relay(scene):
+    gateway = scene.gateway().serial_number
+    serial = next(one.serial for one in reversed(scene.status.asked) if one.is_to(scene.server_ca) and one.serial != gateway)
+    scene.there.run("certificate", "revoke", "server-ca", format(serial, "032x"), "--reason", "keyCompromise", "--state", scene.there.state)
+    verdict, began = scene.refused("status_revoked", servers=(RELAY,))
+    want("revoked" in verdict["detail"], f"found {verdict['detail']}, want it to say revoked")
+    scene.end(began, (RELAY,))
+
+
+def check_enrolled_device_comes_back_to_a_good_relay(scene):
+    """And brings what it was given meanwhile. Every worker of the relay gets another certificate when it starts."""
+    revoked = set(scene.stage.pids_of("relay"))
+    for pid in revoked:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(set(scene.stage.pids_of("relay")) - revoked) == len(revoked), SECONDS, "every worker of the relay started again")
+    scene.stage.restart_agent(scene.device)
+    scene.stage.wait_online(scene.device, BACK_SECONDS)
+    wait_for(lambda: scene.there.agent_status(scene.device)["telemetry"]["items"] == 0, SECONDS, "the telemetry of before uploaded")
+    scene.device.agent.stop()
+
+
+def check_lie_over_http_is_set_right_over_tls(scene):
+    """Answers prove themselves: a liar on one way cannot keep a device away that can ask on another."""
+    scene.fresh_device("press-2")
+    scene.status_over_tls = True
+    with try_later(scene):
+        scene.stage.restart_agent(scene.device)
+        verdict = wait_for(lambda: good_check(scene), SECONDS, "the gateway found good over TLS")
+        want("TLS" in verdict["detail"], f"found {verdict['detail']}, want it asked over TLS")
+        wait_for(lambda: come(scene), SECONDS, "the device to enrol")
+    scene.status_over_tls = False
+    scene.device.agent.stop()
+
+
+def check_revoked_gateway_is_a_refusal(scene):
+    scene.fresh_device("press-3")
+    serial = format(scene.gateway().serial_number, "032x")
+    scene.there.run("certificate", "revoke", "server-ca", serial, "--reason", "keyCompromise", "--state", scene.there.state)
+    verdict, began = scene.refused("status_revoked")
+    want("revoked" in verdict["detail"], f"found {verdict['detail']}, want it to say revoked")
+    scene.end(began)
+
+
+def check_gateway_with_a_new_certificate_is_good_again(scene):
+    old = scene.gateway().serial_number
+    scene.stage.kill_role("gateway")
+    wait_for(lambda: scene.gateway().serial_number != old, SECONDS, "the gateway with another certificate")
+    scene.stage.restart_agent(scene.device)
+    wait_for(lambda: come(scene), SECONDS, "the device to enrol")
+    scene.device.agent.stop()
+
+
+def check_old_root_crl_is_a_refusal(scene):
+    """control-ca's delegate names the newest root CRL; whoever shows an older one is found out."""
+    scene.fresh_device("press-4")
+    old = scene.status.real("GET", "/crl/root.crl", None)[1]
+    install_root_crl(scene)
+    wait_for(lambda: scene.status.real("GET", "/crl/root.crl", None)[1] != old, SECONDS, "the status service with the new root CRL")
+    scene.status.replaced["/crl/root.crl"] = old
+    try:
+        _, began = scene.refused("crl_stale", "crl_unusable")
+        scene.end(began)
+    finally:
+        scene.status.replaced.clear()
+
+
+def check_revoked_server_ca_is_a_refusal(scene):
+    """By a new CRL of the offline root; the gateway's own certificate is still good."""
+    serial = format(scene.server_ca.serial_number, "032x")
+    install_root_crl(scene, "--revoke", serial, "--reason", "ca-compromise")
+    verdict, began = scene.refused("ca_revoked")
+    want(serial in verdict["detail"], f"found {verdict['detail']}, want it to name the CA {serial}")
+    scene.end(began)
 
 
 def install_root_crl(scene, *more):
-    there = scene.stage.there
+    there = scene.there
     file = there.folder / "root.crl"
     there.run("root", "crl", "--root", there.root, "--passphrase-file", there.passphrase_file, "--out", file, *more)
     there.run("root", "install-crl", "--crl", file, "--state", there.state)
-
-
-class Stranger:
-    """An OCSP responder with a key of its own that says good of one certificate."""
-
-    def __init__(self, subject, issuer):
-        self.subject = subject
-        self.issuer = issuer
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.shown = self.certify()
-
-    def certify(self):
-        now = datetime.datetime.utcnow()
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sallyport OCSP")])
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(self.issuer.subject).public_key(self.key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=20))
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=True)
-        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
-        return builder.sign(self.key, hashes.SHA256())
-
-    def good(self, request):
-        now = datetime.datetime.utcnow().replace(microsecond=0)
-        builder = ocsp.OCSPResponseBuilder().add_response(
-            cert=self.subject, issuer=self.issuer, algorithm=hashes.SHA256(), cert_status=ocsp.OCSPCertStatus.GOOD,
-            this_update=now, next_update=now + datetime.timedelta(minutes=5), revocation_time=None, revocation_reason=None)
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self.shown).certificates([self.shown])
-        return builder.add_extension(nonce_of(request), critical=False).sign(self.key, hashes.SHA256()).public_bytes(DER)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ class Crossed:
     opened: float
     name: str = ""
     is_cut: bool = False
+    is_over: bool = False  # nothing more will be recorded
     sent: list = dataclasses.field(default_factory=list)
     received: list = dataclasses.field(default_factory=list)
 
@@ -30,6 +31,19 @@ class Crossed:
 
     def everything(self):
         return b"".join(data for _, data in self.sent), b"".join(data for _, data in self.received)
+
+
+HANDSHAKE, APPLICATION_DATA = 22, 23  # content types (RFC 8446 §5.1)
+
+
+def records(stream):
+    """The TLS records of one direction, as (content type, length of what is in it)."""
+    found, at = [], 0
+    while at + 5 <= len(stream):
+        length = int.from_bytes(stream[at + 3:at + 5], "big")
+        found.append((stream[at], length))
+        at += 5 + length
+    return found
 
 
 class Crossing:
@@ -115,6 +129,8 @@ class Crossing:
                         self._open -= {near, far}
             except OSError:
                 pass
+            finally:
+                one.is_over = True
 
     def _note(self, noted, data):
         noted.append((time.monotonic(), data if self.keep else b""))
