@@ -17,6 +17,11 @@ CLOCK_READ = re.compile(r"(?:system|steady|high_resolution|utc)_clock::now|\btim
                         r"|\bclock_gettime\s*\(")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|\bfor now\b|\bplaceholder\b|\bhard-?coded\b", re.IGNORECASE)
 VAGUE_NAME = re.compile(r"\b(?:class|struct|namespace)\s+(\w*(?:Manager|Helper|Helpers|Util|Utils))\b")
+# TLS hands its chains to our verifier in a callback, for which it needs a few functions of X509_STORE_CTX and no other.
+FOREIGN_VERIFIER = re.compile(r"\bX509_(?:verify_cert|check_(?:host|ip|ip_asc|email|purpose|trust|ca|issued)\b"
+                              r"|STORE_(?!CTX\b|CTX_(?:get_ex_data|get0_untrusted|set_error)\b)\w+)"
+                              r"|\bSSL_(?:CTX_)?(?:load_verify|set_default_verify|get_verify_result|get_cert_store|set1?_cert_store|set0?_verify_cert_store)\w*"
+                              r"|\bOCSP_\w+")
 PARSER = re.compile(r"\b(parse_[a-z0-9_]+)\s*\(")
 
 
@@ -64,6 +69,18 @@ def check_no_clock_is_read_below_apps():
     paths = [path for path in code("src") if path != ROOT / "src/base/time.cc" and path.parts[len(ROOT.parts) + 1] != "net"
              and not path.name.endswith("_test.cc")]
     report("reads-clock", lines_matching(CLOCK_READ, paths, skip_comments=True))
+
+
+def check_only_our_own_verifier_judges_certificates():
+    report("foreign-verifier", lines_matching(FOREIGN_VERIFIER, code("src", "apps", "fuzz"), skip_comments=True))
+
+
+def check_rule_about_verifiers_finds_what_it_shall_find():
+    for text in ("X509_verify_cert(c)", "X509_STORE_new()", "X509_STORE_CTX_init(c, s, l, u)", "SSL_CTX_load_verify_locations(c, f, d)",
+                 "X509_check_host(l, n, 0, 0, 0)", "SSL_get_verify_result(s)", "OCSP_basic_verify(b, c, s, 0)"):
+        cases.want(FOREIGN_VERIFIER.search(text), f"{text!r} is not found")
+    for text in ("int verify(X509_STORE_CTX* store, void*)", "X509_STORE_CTX_get0_untrusted(store)", "X509_STORE_CTX_set_error(store, X509_V_OK)", "OCSP"):
+        cases.want(not FOREIGN_VERIFIER.search(text), f"{text!r} is found")
 
 
 def check_no_unfinished_work():
