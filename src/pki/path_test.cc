@@ -123,5 +123,19 @@ TEST(DistinguishedName, NamesMatchByTheRulesOfRfc5280AndStayDifferentAsBytes) {
   EXPECT_EQ(b.text(), "O=EXAMPLE, CN=anna maker");
 }
 
+TEST(Reason, EachIsExplainedToOperatorsAndNoOther) {
+  std::ifstream stream(std::string(SALLYPORT_SOURCE_DIR) + "/docs/operate/reasons.md");
+  std::vector<std::string> explained;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with("| `")) explained.push_back(line.substr(3, line.find('`', 3) - 3));
+  }
+  std::vector<std::string> known;
+  for (std::size_t i = 0; i < kReasons; ++i) {
+    known.emplace_back(to_string(static_cast<Reason>(i)));
+    EXPECT_FALSE(in_words(static_cast<Reason>(i)).empty());
+  }
+  EXPECT_EQ(explained, known);
+}
+
 }  // namespace
 }  // namespace sallyport::pki

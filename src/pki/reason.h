@@ -9,7 +9,7 @@
 
 namespace sallyport::pki {
 
-// The names (to_string) are stable and appear in logs, API answers and tests.
+// The names (to_string) are stable and appear in logs, API answers and tests; docs/operate/reasons.md explains each.
 enum class Reason : std::uint8_t {
   malformed,  // does not parse
   chain_empty,
@@ -48,6 +48,9 @@ enum class Reason : std::uint8_t {
   no_valid_policy,  // a policy is required and none is valid along the path (RFC 5280 §6.1.5)
 };
 std::string_view to_string(Reason reason);
+inline constexpr std::size_t kReasons = 35;
+// The reason as half a sentence for people: "the certificate has ended".
+std::string_view in_words(Reason reason);
 
 // A refusal. Converts to Error, so that TRY works across it.
 struct [[nodiscard]] Refusal {

@@ -42,6 +42,17 @@ Verdict<void> check_namespace(const Certificate& issuer, const DnsName& wanted) 
   return refuse(Reason::identity, "CA: another namespace than this installation's");
 }
 
+// Leaf, its CA, perhaps links, root: each by its profile.
+Verdict<void> check_tree(const std::vector<Certificate>& path, const Profile& leaf, CaKind issuer) {
+  if (path.size() < 3) return refuse(Reason::policy, "chain: no CA between leaf and root");
+  if (auto ok = detail::check_profile(leaf, path[0], &path[1]); !ok) return ok;
+  if (auto ok = detail::check_profile(profile(ca_profile_of(issuer)), path[1], &path[2]); !ok) return ok;
+  for (std::size_t i = 2; i + 1 < path.size(); ++i) {
+    if (auto ok = detail::check_profile(profile(ProfileId::root_link), path[i], &path[i + 1]); !ok) return ok;
+  }
+  return {};
+}
+
 PathRules rules_of(const Purpose& purpose, const TimeRule& time) {
   const bool is_foreign = std::holds_alternative<ForeignServerPurpose>(purpose);
   PathRules out{.time = time,
@@ -65,7 +76,8 @@ class PathCheck {
 
   Verdict<Identity> run() const {
     if (!std::holds_alternative<ForeignServerPurpose>(purpose_)) {
-      if (auto ok = check_tree(); !ok) return std::unexpected(std::move(ok).error());
+      const Profile& leaf = profile(leaf_profile_of(purpose_));
+      if (auto ok = check_tree(path_, leaf, *leaf.issuer); !ok) return std::unexpected(std::move(ok).error());
     }
     return extract_identity();
   }
@@ -83,19 +95,6 @@ class PathCheck {
   }
 
  private:
-  // Leaf, its CA, perhaps links, root: each by its profile.
-  Verdict<void> check_tree() const {
-    if (path_.size() < 3) return refuse(Reason::policy, "chain: no CA between leaf and root");
-    const Profile& leaf = profile(leaf_profile_of(purpose_));
-    if (auto ok = detail::check_profile(leaf, path_[0], &path_[1]); !ok) return ok;
-    const Profile& ca = profile(ca_profile_of(*leaf.issuer));
-    if (auto ok = detail::check_profile(ca, path_[1], &path_[2]); !ok) return ok;
-    for (std::size_t i = 2; i + 1 < path_.size(); ++i) {
-      if (auto ok = detail::check_profile(profile(ProfileId::root_link), path_[i], &path_[i + 1]); !ok) return ok;
-    }
-    return {};
-  }
-
   Verdict<Identity> extract_identity() const {
     return std::visit([this](const auto& purpose) { return identity_for(purpose); }, purpose_);
   }
@@ -180,6 +179,22 @@ Verdict<VerifiedChain> verify_chain(std::span<const Certificate> chain, std::spa
   auto path = detail::PathSearch(chain.front(), source, rules, work).run(accept, false);
   if (!path) return std::unexpected(std::move(path).error());
   return *std::move(verified);
+}
+
+std::optional<ProfileId> find_profile(const std::vector<Certificate>& path) {
+  if (path.empty()) return std::nullopt;
+  const bool is_anchored = path.size() == 1 || detail::check_profile(profile(ProfileId::root), path.back(), nullptr);
+  for (const Profile& row : all_profiles()) {
+    if (!row.issuer) {
+      if (path.size() == 1 && detail::check_profile(row, path[0], nullptr)) return row.id;
+    } else if (row.is_ca()) {
+      if (path.size() == 2 && is_anchored && detail::check_profile(row, path[0], &path[1])) return row.id;
+    } else if (path.size() > 2 && is_anchored) {
+      const auto kind = detail::ca_kind_by_policy(path[1]);
+      if (kind && check_tree(path, row, *kind)) return row.id;
+    }
+  }
+  return std::nullopt;
 }
 
 Verdict<std::vector<Certificate>> parse_chain(std::span<const Bytes> der) {

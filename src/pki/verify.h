@@ -107,6 +107,10 @@ Verdict<VerifiedChain> verify_chain(std::span<const Certificate> chain, std::spa
                                     const Purpose& purpose, const TimeRule& time,
                                     const VerifiedCrl* root_crl = nullptr);
 
+// The profile of our tree that the leaf of a sound path has, all above it having theirs; absent when it is somebody
+// else's tree. Says nothing about whose installation it is.
+std::optional<ProfileId> find_profile(const std::vector<Certificate>& path);
+
 // Parses DER certificates as a TLS peer sent them, within the limits above.
 Verdict<std::vector<Certificate>> parse_chain(std::span<const Bytes> der);
 

@@ -101,6 +101,26 @@ TEST(VerifyChain, WhatAFloorDefersIsOwedLater) {
   EXPECT_FALSE(paid->validity_deferred());
 }
 
+TEST(FindProfile, EverySoundChainOfOursHasOneAndNobodyElsesHas) {
+  std::size_t ours = 0;
+  for (const TestVector& vector : load_test_vectors("chains.txt")) {
+    if (vector.text("expect") != "ok") continue;
+    SCOPED_TRACE(vector.name);
+    const Purpose purpose = purpose_of(vector.text("purpose"));
+    const auto verified =
+        verify_chain(parse_all(vector.list("chain")), parse_all(vector.list("anchors")), purpose, rule_of(vector));
+    ASSERT_TRUE(verified);
+    const auto found = find_profile(verified->path());
+    const bool is_foreign = std::holds_alternative<ForeignServerPurpose>(purpose);
+    EXPECT_EQ(found.has_value(), !is_foreign);
+    if (vector.name == "sound online") EXPECT_EQ(found, ProfileId::operational_device);
+    if (vector.name == "sound server") EXPECT_EQ(found, ProfileId::server);
+    ours += is_foreign ? 0 : 1;
+  }
+  EXPECT_GE(ours, 7U);
+  EXPECT_FALSE(find_profile({}));
+}
+
 TEST(ParseChain, SizeIsBoundedBeforeAnythingIsParsed) {
   const std::vector<Bytes> many(kMaxChainCertificates + 1, Bytes{0x30, 0x00});
   EXPECT_EQ(parse_chain(many).error().reason, Reason::chain_too_long);
