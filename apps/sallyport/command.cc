@@ -31,6 +31,7 @@ struct Bound {
   const Command* command = nullptr;
   CLI::App* app = nullptr;
   std::map<std::string_view, std::string> values;
+  std::map<std::string_view, std::vector<std::string>> lists;
   std::map<std::string_view, bool> flags;
 };
 
@@ -40,10 +41,18 @@ void bind_option(Bound& bound, const Option& option) {
     bound.app->add_flag("--" + std::string(option.name), bound.flags[option.name], help);
     return;
   }
+  const std::string written = option.is_positional() ? std::string(option.name) : "--" + std::string(option.name);
+  if (option.several) {
+    auto* made = bound.app->add_option(written, bound.lists[option.name], help);
+    // An option takes one value each time, so that it does not swallow what stands after it.
+    if (!option.is_positional()) made->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    made->type_name(option.is_positional() ? "" : std::string(option.value));
+    if (option.required) made->required();
+    return;
+  }
   auto& place = bound.values[option.name];
   place = option.fallback;
-  auto* made = bound.app->add_option(
-      option.is_positional() ? std::string(option.name) : "--" + std::string(option.name), place, help);
+  auto* made = bound.app->add_option(written, place, help);
   made->type_name(option.is_positional() ? "" : std::string(option.value));
   if (option.required) made->required();
   if (!option.fallback.empty()) made->default_str(std::string(option.fallback));
@@ -72,6 +81,7 @@ Arguments arguments_of(const Bound& bound) {
   for (const auto& [name, value] : bound.values) {
     if (!value.empty()) arguments.set(name, value);
   }
+  for (const auto& [name, values] : bound.lists) arguments.set_list(name, values);
   for (const auto& [name, is_raised] : bound.flags) {
     if (is_raised) arguments.raise(name);
   }
@@ -108,6 +118,12 @@ std::string Arguments::text(std::string_view name) const {
 std::optional<std::string> Arguments::find(std::string_view name) const {
   const auto found = values_.find(name);
   if (found == values_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<std::string> Arguments::list(std::string_view name) const {
+  const auto found = lists_.find(name);
+  SALLYPORT_CHECK(found != lists_.end());
   return found->second;
 }
 

@@ -64,6 +64,7 @@ struct Option {
   std::string_view help;
   bool required = false;
   std::string_view fallback;  // used when the option is not given; empty: none
+  bool several = false;       // may be given more than once: Arguments::list()
 
   bool is_positional() const { return !name.empty() && name.front() >= 'A' && name.front() <= 'Z'; }
 };
@@ -74,6 +75,8 @@ class Arguments {
   std::string text(std::string_view name) const;  // required, or with a fallback
   std::optional<std::string> find(std::string_view name) const;
   std::filesystem::path path(std::string_view name) const { return text(name); }
+  // Everything that was given for an option that may come several times, in order.
+  std::vector<std::string> list(std::string_view name) const;
   bool flag(std::string_view name) const { return flags_.contains(name); }
   // Errc::malformed unless it is a decimal number in the range.
   Result<std::uint64_t> number(std::string_view name, std::uint64_t least, std::uint64_t most) const;
@@ -81,10 +84,14 @@ class Arguments {
                                                    std::uint64_t most) const;
 
   void set(std::string_view name, std::string value) { values_.insert_or_assign(std::string(name), std::move(value)); }
+  void set_list(std::string_view name, std::vector<std::string> values) {
+    lists_.insert_or_assign(std::string(name), std::move(values));
+  }
   void raise(std::string_view name) { flags_.emplace(name); }
 
  private:
   std::map<std::string, std::string, std::less<>> values_;
+  std::map<std::string, std::vector<std::string>, std::less<>> lists_;
   std::set<std::string, std::less<>> flags_;
 };
 

@@ -20,6 +20,7 @@ std::vector<Command> user_commands();         // user_commands.cc
 std::vector<Command> audit_commands();        // audit_commands.cc
 std::vector<Command> trust_commands();        // trust_commands.cc
 std::vector<Command> doctor_commands();       // doctor_command.cc
+std::vector<Command> cert_commands();         // cert_commands.cc
 std::vector<Command> certificate_commands();  // certificate_commands.cc
 
 // The words that have commands below them.
@@ -30,6 +31,7 @@ inline std::vector<Group> all_groups() {
           {.word = "device", .summary = "the fleet: claim, switch, suspend, revoke"},
           {.word = "session", .summary = "who is using which device now"},
           {.word = "user", .summary = "who may log in"},
+          {.word = "cert", .summary = "judge and show any certificates"},
           {.word = "certificate", .summary = "revoke what is not a device"},
           {.word = "audit", .summary = "what was done, and that it is unaltered"},
           {.word = "trust", .summary = "browsers of this machine accept the console and the devices"},
