@@ -16,6 +16,8 @@ RELAY = {("cpu_seconds_per_gb", "haproxy-forced-splice", "s/GB", "<=0.75"), ("cp
          ("connections_per_s", "haproxy-sni-passthrough", "1/s", ">=0.8")}
 STATUS = {("presigned_per_s", "nginx-static", "1/s", ">=1"), ("presigned_per_s", "openssl-ocsp", "1/s", ">=20"), ("nonce_per_s", "bound", "1/s", ">=0.7")}
 
+VERIFY = {("chains_per_s", "X509_verify_cert", "1/s", ">=1"), ("parsed_chains_per_s", "X509_verify_cert", "1/s", ">=1")}
+
 
 def bench(*words, status=0):
     done = subprocess.run([ROOT / "bench", "--no-install", *words], capture_output=True, text=True, timeout=800, check=False)
@@ -46,7 +48,7 @@ def measure_quickly(entry, wanted):
 
 def check_entries_are_listed(_):
     names = bench("--list").stdout.split()
-    cases.want(names == ["relay", "status"], f"found {names}, want relay and status")
+    cases.want(names == ["relay", "status", "verify"], f"found {names}, want relay, status and verify")
 
 
 def check_unknown_entry_is_refused(_):
@@ -60,6 +62,10 @@ def check_relay_lines(_):
 
 def check_status_lines(_):
     measure_quickly("status", STATUS)
+
+
+def check_verify_lines(_):
+    measure_quickly("verify", VERIFY)
 
 
 def check_medians_are_compared_and_one_wild_run_decides_nothing(_):
