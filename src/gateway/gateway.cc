@@ -130,7 +130,7 @@ pki::Verdict<pki::VerifiedChain> Gateway::State::identify(std::span<const Bytes>
   if (!crl) return pki::refuse(pki::Reason::crl_unusable, "root CRL: none yet");
   auto verified = pki::verify_crl(*crl, anchors.front(), pki::TimeRule::clock(now));
   if (!verified) return std::unexpected(std::move(verified).error());
-  return verify_device_chain(chain, anchors, settings.zone, now, &*verified);
+  return verify_device_chain(complete_chain(chain, link.snapshot().cas()), anchors, settings.zone, now, &*verified);
 }
 
 net::Task<Result<DeviceName>> Gateway::State::authorise(net::PeerInfo peer) {
@@ -179,7 +179,8 @@ net::Task<http::Response> Gateway::State::enrol(http::Request request, net::Peer
     answer = co_await request_certificate(records::RoleMethod::renew, std::move(request), std::move(peer));
   } else {
     records::EnrolRequest order{peer.tls_chain.front(), {}, {}, net::to_string(peer.address)};
-    order.client_chain.assign(peer.tls_chain.begin() + 1, peer.tls_chain.end());
+    const std::vector<Bytes> chain_shown = complete_chain(peer.tls_chain, link.snapshot().cas());
+    order.client_chain.assign(chain_shown.begin() + 1, chain_shown.end());
     auto csr = pki::decode_est_body(as_text(request.body));
     if (!csr) co_return refusal(csr.error());
     order.csr = *std::move(csr);

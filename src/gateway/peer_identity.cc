@@ -2,6 +2,21 @@
 
 namespace sallyport::gateway {
 
+std::vector<Bytes> complete_chain(std::span<const Bytes> sent, std::span<const records::SnapshotCa> cas) {
+  std::vector<Bytes> out(sent.begin(), sent.end());
+  if (sent.size() != 1) return out;
+  const auto leaf = pki::parse_certificate(sent.front());
+  if (!leaf) return out;
+  for (const records::SnapshotCa& each : cas) {
+    const auto ca = pki::parse_certificate(each.certificate);
+    if (!ca || !(ca->subject() == leaf->issuer())) continue;
+    if (ca->extensions().subject_key_id != leaf->extensions().authority_key_id) continue;
+    out.push_back(each.certificate);
+    return out;
+  }
+  return out;
+}
+
 pki::Verdict<pki::VerifiedChain> verify_device_chain(std::span<const Bytes> chain,
                                                      std::span<const pki::Certificate> anchors, const DnsName& zone,
                                                      UnixTime now, const pki::VerifiedCrl* root_crl) {

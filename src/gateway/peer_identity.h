@@ -6,8 +6,13 @@
 #include <vector>
 
 #include "pki/verify.h"
+#include "records/snapshot.h"
 
 namespace sallyport::gateway {
+
+// What a client sent, completed by its issuer from `cas` when it sent its own certificate alone, as strongSwan's EST
+// client does. Proves nothing: what comes out is verified like any other chain.
+std::vector<Bytes> complete_chain(std::span<const Bytes> sent, std::span<const records::SnapshotCa> cas);
 
 // Verifies a device's chain as an operational certificate, or else as a factory certificate, for the zone. Which of the
 // two it is follows from its CA's policy alone. `anchors` is the root, `root_crl` may be null.

@@ -9,7 +9,6 @@ namespace {
 namespace der = codec::der;
 using der::Tag;
 
-constexpr std::size_t kLine = 64;
 constexpr std::uint64_t kMaxCmsVersion = 5;
 
 // SignedData := SEQUENCE { version, digestAlgorithms SET, encapContentInfo, [0] certificates, [1] crls, signerInfos SET
@@ -77,13 +76,7 @@ Result<std::vector<Certificate>> parse_certs_only(ByteView bytes) {
 }
 
 std::string encode_est_body(ByteView bytes) {
-  const std::string text = codec::encode_base64(bytes);
-  std::string out;
-  for (std::size_t at = 0; at < text.size(); at += kLine) {
-    out += text.substr(at, kLine);
-    out += "\r\n";
-  }
-  return out;
+  return codec::encode_base64(bytes);
 }
 
 Result<Bytes> decode_est_body(std::string_view body) {

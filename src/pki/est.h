@@ -18,7 +18,8 @@ Bytes encode_certs_only(std::span<const Certificate> certificates);
 // Accepts one of anybody that is DER, without signers; CRLs in it are skipped. At least one certificate.
 Result<std::vector<Certificate>> parse_certs_only(ByteView der);
 
-// RFC 8951 §3.1: base64 of the DER, lines of 64. No Content-Transfer-Encoding header decides anything.
+// RFC 8951 §3.1: base64 of the DER, in one line: RFC 4648 §3.1 wants no line feeds, and strongSwan 5.9 reads none. No
+// Content-Transfer-Encoding header decides anything.
 std::string encode_est_body(ByteView der);
 // Ignores white space (RFC 8951 §3.1), then strict base64. Errc::overloaded above kMaxEstBody.
 Result<Bytes> decode_est_body(std::string_view body);
