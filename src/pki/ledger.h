@@ -70,12 +70,14 @@ enum class LedgerFault : std::uint8_t {
   reused_serial,      // a serial id or certificate serial for the second time
   wrong_certificate,  // the certificate is not what the entry says, or breaks the factory profile
   outside_permit,     // issued before or after the permit's time, or times that go back
+  reused_key,         // a device's key for the second time
 };
 std::string_view to_string(LedgerFault fault);
 
 struct [[nodiscard]] LedgerRefusal {
   LedgerFault fault{};
   std::uint64_t sequence = 0;  // of the first entry at fault; 0 for the export as a whole
+  std::string serial_id;       // its; empty for the export as a whole
   Error error;
   operator Error() && { return std::move(error); }  // NOLINT(google-explicit-constructor)
 };
@@ -91,8 +93,10 @@ struct LedgerContext {
   const Certificate& site_ca;
   const SitePermit& permit;
   LedgerHead accepted;
-  // Whether an earlier entry has this serial id; empty means that none has.
+  // Whether an earlier entry has this serial id, certificate serial or key; empty means that none has.
   std::function<bool(const SerialId&)> is_known;
+  std::function<bool(const SerialNumber&)> is_known_serial;
+  std::function<bool(const Sha256Digest&)> is_known_key;
 };
 
 // Accepts only a gapless continuation of what was accepted, inside the permit, signed by the site's CA.

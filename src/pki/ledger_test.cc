@@ -2,57 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include "pki/detail/test_tree.h"
+#include "pki/detail/test_ledger.h"
 
 namespace sallyport::pki {
 namespace {
 
-// A factory with some devices on its ledger.
-class Ledger : public testing::Test {
- protected:
-  TestTree tree;
-  TestCa ca = tree.make_ca(ProfileId::local_ca);
-  SitePermit permit{.number = 3,
-                    .installation = "test",
-                    .site = *parse_site_name("site-7"),
-                    .name_space = *parse_dns_name("site-7.factory.devices.example"),
-                    .serial_prefix = "unit-",
-                    .count = 10,
-                    .not_before = kTestNow - kDay,
-                    .not_after = kTestNow + kDay * 300};
-
-  LedgerExport make(int count) {
-    LedgerExport out{.site = permit.site,
-                     .permit_number = 3,
-                     .entries = {},
-                     .certificates = {},
-                     .exported_at = kTestNow,
-                     .signature = {}};
-    for (int i = 1; i <= count; ++i) add(out, "unit-" + std::to_string(i));
-    sign(out);
-    return out;
-  }
-  void add(LedgerExport& ledger, const std::string& id) {
-    const TestLeaf leaf = tree.make_leaf(ProfileId::factory_device, ca, {id + ".site-7.factory.devices.example"}, id);
-    const std::uint64_t sequence = ledger.entries.empty() ? 0 : ledger.entries.back().sequence;
-    const Sha256Digest head = ledger.entries.empty() ? Sha256Digest{} : entry_hash(ledger.entries.back());
-    ledger.entries.push_back(next_entry(sequence, head, *parse_serial_id(id), leaf.certificate, kTestNow));
-    ledger.certificates.push_back(to_bytes(leaf.certificate.der()));
-  }
-  // Makes the chain whole again after an entry was changed.
-  void relink(LedgerExport& ledger) {
-    for (std::size_t i = 1; i < ledger.entries.size(); ++i)
-      ledger.entries[i].previous = entry_hash(ledger.entries[i - 1]);
-    sign(ledger);
-  }
-  void sign(LedgerExport& ledger) { ASSERT_TRUE(sign_ledger_export(ledger, *ca.key)); }
-  std::string outcome(const LedgerExport& ledger, LedgerHead accepted = {},
-                      std::function<bool(const SerialId&)> known = {}) {
-    const auto result = verify_ledger(
-        ledger, {.site_ca = ca.certificate, .permit = permit, .accepted = accepted, .is_known = std::move(known)});
-    return result ? "ok " + std::to_string(result->entries.size()) : std::string(to_string(result.error().fault));
-  }
-};
+using Ledger = TestLedger;
 
 TEST_F(Ledger, AGaplessContinuationIsAccepted) {
   LedgerExport ledger = make(5);
@@ -104,6 +59,17 @@ TEST_F(Ledger, WhatTheSiteMayNotDoIsRefusedByName) {
   EXPECT_EQ(outcome(twice), "reused_serial");
   EXPECT_EQ(outcome(make(2), {}, [](const SerialId& id) { return id.get() == "unit-2"; }), "reused_serial");
 
+  LedgerExport same_key = make(2);
+  const auto der = tree.make_leaf(ProfileId::factory_device, ca, {"unit-3.site-7.factory.devices.example"}, "unit-3");
+  CertificateFields copy = tree.fields(profile(ProfileId::factory_device), &ca.certificate, "unit-4",
+                                       der.key->public_key(), {"unit-4.site-7.factory.devices.example"});
+  const Certificate clone =
+      TestTree::must(prepare(profile(ProfileId::factory_device), copy, ca.certificate, kTestNow), *ca.key);
+  add_certificate(same_key, "unit-3", der.certificate);
+  add_certificate(same_key, "unit-4", clone);
+  sign(same_key);
+  EXPECT_EQ(outcome(same_key), "reused_key");
+
   LedgerExport foreign = make(1);
   add(foreign, "other-1");
   sign(foreign);
@@ -117,6 +83,23 @@ TEST_F(Ledger, WhatTheSiteMayNotDoIsRefusedByName) {
   back.entries[1].issued_at = kTestNow - seconds(1);
   sign(back);
   EXPECT_EQ(outcome(back), "outside_permit");
+}
+
+TEST_F(Ledger, WhatAnEarlierExportHadIsNotTakenAgain) {
+  const LedgerExport ledger = make(2);
+  const auto fault = [&](LedgerContext context) {
+    const auto result = verify_ledger(ledger, context);
+    return result ? "ok"
+                  : fmt::format("{} {} {}", to_string(result.error().fault), result.error().sequence,
+                                result.error().serial_id);
+  };
+  LedgerContext context{.site_ca = ca.certificate, .permit = permit, .accepted = {}, .is_known = {}};
+  EXPECT_EQ(fault(context), "ok");
+  context.is_known_serial = [&](const SerialNumber& serial) { return serial == ledger.entries[1].certificate_serial; };
+  EXPECT_EQ(fault(context), "reused_serial 2 unit-2");
+  context.is_known_serial = {};
+  context.is_known_key = [&](const Sha256Digest& key) { return key == ledger.entries[0].spki; };
+  EXPECT_EQ(fault(context), "reused_key 1 unit-1");
 }
 
 TEST_F(Ledger, ACertificateThatIsNotTheEntrysIsRefused) {

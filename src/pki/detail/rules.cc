@@ -252,7 +252,10 @@ std::string_view label_before(std::string_view name, std::string_view subtree) {
   return name.substr(0, dot);
 }
 
-Verdict<void> check_profile(const Profile& profile, const Certificate& certificate, const Certificate* issuer) {
+namespace {
+
+Verdict<void> check_rules(const Profile& profile, const Certificate& certificate, const Certificate* issuer,
+                          bool with_validity) {
   SALLYPORT_CHECK(profile.issuer.has_value() == (issuer != nullptr));
   if (issuer != nullptr) {
     if (auto ok = check_issuer(profile, *issuer); !ok) return ok;
@@ -260,10 +263,22 @@ Verdict<void> check_profile(const Profile& profile, const Certificate& certifica
   using Check = Verdict<void> (*)(const Profile&, const Certificate&, const Certificate*);
   for (const Check check : {Check(check_uses), Check(check_policy), Check(check_key), Check(check_validity),
                             Check(check_root_pin), Check(check_names)}) {
+    if (check == Check(check_validity) && !with_validity) continue;
     if (auto ok = check(profile, certificate, issuer); !ok) return ok;
   }
   if (auto ok = check_subtrees(profile, certificate); !ok) return ok;
   return check_urls(profile, certificate);
+}
+
+}  // namespace
+
+Verdict<void> check_profile(const Profile& profile, const Certificate& certificate, const Certificate* issuer) {
+  return check_rules(profile, certificate, issuer, true);
+}
+
+Verdict<void> check_profile_apart_from_time(const Profile& profile, const Certificate& certificate,
+                                            const Certificate* issuer) {
+  return check_rules(profile, certificate, issuer, false);
 }
 
 }  // namespace sallyport::pki::detail

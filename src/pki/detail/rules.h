@@ -10,6 +10,10 @@ namespace sallyport::pki::detail {
 // All rules but signature and current time. `issuer` null: self-signed.
 Verdict<void> check_profile(const Profile& profile, const Certificate& certificate, const Certificate* issuer);
 
+// All rules but signature and any time.
+Verdict<void> check_profile_apart_from_time(const Profile& profile, const Certificate& certificate,
+                                            const Certificate* issuer);
+
 // The kind of CA that `certificate` says it is by its policy; refused when it has not exactly one policy of ours.
 Verdict<CaKind> ca_kind_by_policy(const Certificate& certificate);
 
