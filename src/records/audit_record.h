@@ -30,6 +30,7 @@ struct AuditFilter {
   std::string action;       // prefix; empty: all
   std::string subject;      // exact; empty: all
   std::size_t limit = 100;
+  bool newest_first = false;  // the last `limit` of them instead of the first
 };
 
 class AuditLog {

@@ -89,6 +89,9 @@ class CertificateStore {
   virtual Result<std::optional<CertificateRecord>> find_by_spki(CertificateKind kind,
                                                                 const Digest& spki_sha256) const = 0;
   // Newest first, whatever their state but void.
+  virtual Result<std::vector<CertificateRecord>> list_by_spki(CertificateKind kind,
+                                                              const Digest& spki_sha256) const = 0;
+  // Newest first, whatever their state but void.
   virtual Result<std::vector<CertificateRecord>> list_by_subject(CertificateKind kind,
                                                                  std::string_view subject) const = 0;
   virtual Result<std::vector<CertificateRecord>> list_by_state(CertificateState state, std::size_t limit) const = 0;

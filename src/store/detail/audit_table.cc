@@ -58,11 +58,11 @@ Result<std::optional<AuditEntry>> AuditTable::head() const {
 }
 
 Result<std::vector<AuditEntry>> AuditTable::list(const records::AuditFilter& filter) const {
-  TRY(auto query,
-      database_.query("SELECT " AUDIT_COLUMNS
-                      " FROM audit WHERE sequence > ?1 AND substr(action, 1, length(?2)) = ?2 AND (?3 = '' OR "
-                      "subject = ?3) ORDER BY sequence LIMIT ?4",
-                      filter.after, filter.action, filter.subject, filter.limit));
+#define AUDIT_MATCH \
+  " FROM audit WHERE sequence > ?1 AND substr(action, 1, length(?2)) = ?2 AND (?3 = '' OR subject = ?3) "
+  const char* const text = filter.newest_first ? "SELECT " AUDIT_COLUMNS AUDIT_MATCH "ORDER BY sequence DESC LIMIT ?4"
+                                               : "SELECT " AUDIT_COLUMNS AUDIT_MATCH "ORDER BY sequence LIMIT ?4";
+  TRY(auto query, database_.query(text, filter.after, filter.action, filter.subject, filter.limit));
   return read_all(std::move(query), read_entry);
 }
 

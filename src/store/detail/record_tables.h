@@ -41,6 +41,8 @@ class CertificateTable final : public records::CertificateStore {
                                                          const records::CertificateSerial& serial) const override;
   Result<std::optional<records::CertificateRecord>> find_by_spki(records::CertificateKind kind,
                                                                  const records::Digest& spki_sha256) const override;
+  Result<std::vector<records::CertificateRecord>> list_by_spki(records::CertificateKind kind,
+                                                               const records::Digest& spki_sha256) const override;
   Result<std::vector<records::CertificateRecord>> list_by_subject(records::CertificateKind kind,
                                                                   std::string_view subject) const override;
   Result<std::vector<records::CertificateRecord>> list_by_state(records::CertificateState state,
