@@ -9,6 +9,7 @@
 #include "authority/enrolment.h"
 #include "authority/issuance.h"
 #include "authority/sessions.h"
+#include "authority/site_alarms.h"
 #include "authority/snapshot_builder.h"
 #include "base/log.h"
 #include "pki/csr.h"
@@ -211,7 +212,7 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     }
     case RoleMethod::alarm: {
       CO_TRY(auto alarm, records::parse_alarm(fields));
-      core_.announce_alarm(alarm.kind, alarm.subject, alarm.detail);
+      co_await take_alarm(connection->roles, std::move(alarm));
       co_return Bytes{};
     }
     case RoleMethod::admin: {
@@ -304,6 +305,18 @@ Result<Bytes> Authority::find_certificate(const records::FindCertificate& reques
   answer.certificates = {
       {found->ca, found->serial, found->kind, found->subject, found->not_after, found->revoked_at, found->reason}};
   return records::encode_snapshot_update(answer);
+}
+
+net::Task<void> Authority::take_alarm(std::set<std::string> roles, records::Alarm alarm) {
+  if (!alarm.kind.starts_with(kSiteAlarmPrefix)) {
+    core_.announce_alarm(alarm.kind, alarm.subject, alarm.detail);
+    co_return;
+  }
+  // A relay is not believed when it speaks against a factory.
+  const auto site = parse_site_name(alarm.subject);
+  if (!roles.contains("gateway") || !site) co_return;
+  SiteAlarm about{.site = *site, .kind = std::move(alarm.kind), .detail = std::move(alarm.detail)};
+  co_await raise_site_alarm(core_, std::move(about), "role:gateway");
 }
 
 // A relay is not believed when it tells of a device that nobody knows.

@@ -47,6 +47,7 @@ class Authority {
                                      records::Subscribe request);
   net::Task<Result<Bytes>> admin(std::shared_ptr<Connection> connection, records::AdminRequest request);
   Result<Bytes> find_certificate(const records::FindCertificate& request) const;
+  net::Task<void> take_alarm(std::set<std::string> roles, records::Alarm alarm);
   Result<void> take_presence(const Connection& connection, const records::Presence& presence);
 
   Core core_;

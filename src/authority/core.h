@@ -10,6 +10,7 @@
 #include "authority/grant_book.h"
 #include "authority/installation.h"
 #include "authority/presence.h"
+#include "authority/site_alarm_limiter.h"
 #include "authority/try_limiter.h"
 #include "authority/turns.h"
 #include "base/random.h"
@@ -43,6 +44,7 @@ class Core {
   Feed& feed() { return feed_; }
   TryLimiter& claim_limiter() { return claim_limiter_; }
   TryLimiter& alarm_limiter() { return alarm_limiter_; }
+  SiteAlarmLimiter& site_alarm_limiter() { return site_alarm_limiter_; }
   Turns& turns() { return turns_; }
 
   // Asks the signer. A refusal of the signer is returned as its Error. When the certificate of a control key has ended,
@@ -94,6 +96,7 @@ class Core {
   GrantBook grants_;
   TryLimiter claim_limiter_;
   TryLimiter alarm_limiter_;
+  SiteAlarmLimiter site_alarm_limiter_;
   Turns turns_;
   Feed feed_;
 };

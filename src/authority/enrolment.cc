@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "authority/audit.h"
+#include "authority/factory_reuse.h"
 #include "authority/issuance.h"
 #include "base/log.h"
 #include "codec/text.h"
@@ -171,6 +172,19 @@ net::Task<void> raise_clone_alarm(Core& core, Applicant applicant) {
                       "burnt factory certificate shown with another key");
 }
 
+// Whether a refusal is the factory's doing, which then is told.
+net::Task<bool> is_misused_by_factory(Core& core, Applicant applicant) {
+  std::optional<SiteAlarm> alarm;
+  const auto look = [&](records::Records& records) -> Result<void> {
+    TRY(alarm, find_factory_reuse(records, applicant.identity, applicant.factory_certificate));
+    return {};
+  };
+  if (const auto looked = core.read(look); !looked) log::error("enrolment.alarm-lost", {{"error", looked.error()}});
+  if (!alarm) co_return false;
+  co_await raise_site_alarm(core, *std::move(alarm), "role:gateway");
+  co_return true;
+}
+
 Result<records::CertificateChain> to_chain(const Core& core, const records::CaName& ca, ByteView leaf) {
   TRY(auto issuer, core.installation().ca(ca));
   return records::CertificateChain{{to_bytes(leaf), to_bytes(issuer.der())}};
@@ -288,7 +302,12 @@ net::Task<Result<records::CertificateChain>> enrol(Core& core, records::EnrolReq
     TRY(*burning, burn_factory_certificate(records, applicant, now, random));
     return {};
   };
-  CO_TRY_VOID(co_await core.commit(burn));
+  if (const auto burnt = co_await core.commit(burn); !burnt) {
+    if (co_await is_misused_by_factory(core, applicant)) {
+      co_return fail(Errc::unauthorized, "enrolment: the factory certificate contradicts the ledger");
+    }
+    co_return std::unexpected(burnt.error());
+  }
   if (burning->by_another_key) {
     co_await raise_clone_alarm(core, applicant);
     co_return fail(Errc::conflict, "enrolment: the factory certificate is burnt, another key enrolled with it");

@@ -14,6 +14,15 @@ Result<pki::SitePermit> open_permit(const records::SiteRecord& site, std::span<c
   return pki::parse_permit(opened.payload());
 }
 
+SiteAlarm alarm_of(const SiteName& site, const pki::LedgerRefusal& refusal) {
+  SiteAlarm alarm{.site = site,
+                  .kind = fmt::format("{}ledger.{}", kSiteAlarmPrefix, pki::to_string(refusal.fault)),
+                  .detail = refusal.error.detail};
+  if (refusal.sequence != 0) alarm.facts["sequence"] = refusal.sequence;
+  if (!refusal.serial_id.empty()) alarm.facts["serial_id"] = refusal.serial_id;
+  return alarm;
+}
+
 Result<void> record_device(records::Records& records, const SiteName& site, const pki::LedgerEntry& entry,
                            const pki::Certificate& certificate, UnixTime now) {
   records::CertificateRecord record;
@@ -39,7 +48,8 @@ Result<void> record_device(records::Records& records, const SiteName& site, cons
 }  // namespace
 
 Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& site_name, ByteView exported,
-                                     std::span<const pki::Certificate> anchors, UnixTime now, std::string_view actor) {
+                                     std::span<const pki::Certificate> anchors, UnixTime now, std::string_view actor,
+                                     std::optional<SiteAlarm>& alarm) {
   TRY(auto site, records.sites().find(site_name));
   if (!site || site->ca_certificate.empty() || site->permit.empty()) {
     return failf(Errc::not_found, "site {}: no such site with a CA and a permit", site_name.get());
@@ -47,6 +57,7 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
   TRY(auto site_ca, pki::parse_certificate(site->ca_certificate));
   TRY(auto permit, open_permit(*site, anchors, now));
   TRY(auto ledger, pki::parse_ledger_export(exported));
+  const records::CaName ca = records::local_ca_name(site_name.get());
   const pki::LedgerContext context{
       .site_ca = site_ca,
       .permit = permit,
@@ -56,9 +67,20 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
             const auto known = records.devices().find(site_name, serial_id);
             return known && known->has_value();
           },
+      .is_known_serial =
+          [&](const pki::SerialNumber& serial) {
+            const auto known = records.certificates().find(ca, to_record_serial(serial));
+            return known && known->has_value();
+          },
+      .is_known_key =
+          [&](const crypto::Sha256Digest& key) {
+            const auto known = records.certificates().list_by_spki(records::CertificateKind::factory, key);
+            return known && !known->empty();
+          },
   };
   auto accepted = pki::verify_ledger(ledger, context);
   if (!accepted) {
+    alarm = alarm_of(site_name, accepted.error());
     return std::unexpected(std::move(accepted.error().error).at(fmt::format("ledger of {}", site_name.get())));
   }
   for (std::size_t i = 0; i < accepted->entries.size(); ++i) {

@@ -1,6 +1,9 @@
 // Taking a factory's ledger into the records: the white-list of DESIGN §8.
 #pragma once
 
+#include <optional>
+
+#include "authority/site_alarms.h"
 #include "pki/ledger.h"
 #include "pki/verify.h"
 #include "records/database.h"
@@ -14,9 +17,10 @@ struct ImportedLedger {
 
 // Verifies `exported` (an encoded pki::LedgerExport) against the site's CA, permit and last accepted head, and records
 // every new entry as a manufactured device with its factory certificate. Part of the transaction of `records`.
-// Errc::unauthorized or Errc::conflict names the fault and its sequence; Errc::not_found for a site without CA or
-// permit.
+// Errc::unauthorized, Errc::conflict or (gap) Errc::not_yet names the fault and its sequence, and `alarm` is then what
+// speaks against the site; Errc::not_found for a site without CA or permit.
 Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& site, ByteView exported,
-                                     std::span<const pki::Certificate> anchors, UnixTime now, std::string_view actor);
+                                     std::span<const pki::Certificate> anchors, UnixTime now, std::string_view actor,
+                                     std::optional<SiteAlarm>& alarm);
 
 }  // namespace sallyport::authority

@@ -4,6 +4,7 @@
 #include "codec/json.h"
 #include "codec/text.h"
 #include "gateway/peer_identity.h"
+#include "gateway/routes.h"
 #include "gateway/telemetry_reader.h"
 #include "http/server.h"
 #include "net/hand_over.h"
@@ -12,12 +13,14 @@
 #include "net/tls_stream.h"
 #include "pki/est.h"
 #include "records/installation_values.h"
+#include "rolelink/site_watch.h"
 
 namespace sallyport::gateway {
 namespace {
 
 constexpr milliseconds kHandshakeLimit{10'000};
-constexpr std::size_t kMaxCsrBody = 16U << 10U;
+// Alarms on their way to the authority; beyond that they are in the log alone.
+constexpr std::size_t kMaxAlarms = 16;
 // What a device whose ledger is not in yet is told to wait.
 constexpr std::string_view kRetryAfter = "5";
 const records::CaName kOnlineCa("online-ca");
@@ -54,6 +57,12 @@ http::Response certs_only(std::span<const pki::Certificate> certificates) {
   return http::Response::bytes(to_bytes(std::string_view(body)), "application/pkcs7-mime; smime-type=certs-only");
 }
 
+// What passed the admission of its route.
+struct Admitted {
+  net::PeerInfo peer;
+  std::optional<DeviceName> device;  // for Admission::device
+};
+
 }  // namespace
 
 struct Gateway::State {
@@ -67,18 +76,28 @@ struct Gateway::State {
         server(routes()) {}
 
   http::Router routes();
-  net::Task<http::Response> ca_certificates();
-  net::Task<http::Response> enrol(http::Request request, net::PeerInfo peer);
-  net::Task<http::Response> web_certificate(http::Request request, net::PeerInfo peer);
-  net::Task<http::Response> claim_hash(http::Request request, net::PeerInfo peer);
-  net::Task<http::Response> take_telemetry(http::Request request, net::PeerInfo peer);
-  net::Task<http::Response> facts(net::PeerInfo peer);
+  using Handler = net::Task<http::Response> (State::*)(http::Request, Admitted);
+  static const std::array<Handler, kRoutes.size()> kHandlers;  // one per route, in its order
+  // Admits, then handles. `index` is the route's.
+  net::Task<http::Response> serve_route(std::size_t index, http::Request request, net::PeerInfo peer);
+  net::Task<Result<Admitted>> admit(Admission admission, net::PeerInfo peer);
+
+  net::Task<http::Response> ca_certificates(http::Request request, Admitted caller);
+  net::Task<http::Response> csr_attributes(http::Request request, Admitted caller);
+  net::Task<http::Response> enrol(http::Request request, Admitted caller);
+  net::Task<http::Response> web_certificate(http::Request request, Admitted caller);
+  net::Task<http::Response> claim_hash(http::Request request, Admitted caller);
+  net::Task<http::Response> take_telemetry(http::Request request, Admitted caller);
+  net::Task<http::Response> facts(http::Request request, Admitted caller);
 
   pki::Verdict<pki::VerifiedChain> identify(std::span<const Bytes> chain) const;
   // The device of an operational certificate that may act now.
   net::Task<Result<DeviceName>> authorise(net::PeerInfo peer);
   net::Task<Result<records::CertificateChain>> request_certificate(records::RoleMethod method, http::Request request,
                                                                    net::PeerInfo peer);
+  // Tells the authority when refused certificates prove that a factory is dishonest.
+  void suspect(std::span<const Bytes> chain);
+  net::Task<void> tell_alarm(records::Alarm alarm);
   void use_identity(crypto::TlsIdentity identity);
   net::Task<void> serve_connection(net::HandedOver connection);
   net::Task<Result<Bytes>> read(Bytes request);
@@ -91,37 +110,52 @@ struct Gateway::State {
   rolelink::RoleLink link;
   http::Server server;
   std::shared_ptr<crypto::TlsContext> tls;
+  rolelink::SiteWatch watch;
+  std::size_t alarms = 0;  // under way
 };
+
+const std::array<Gateway::State::Handler, kRoutes.size()> Gateway::State::kHandlers = {
+    &State::ca_certificates, &State::csr_attributes, &State::enrol,          &State::enrol,
+    &State::web_certificate, &State::claim_hash,     &State::take_telemetry, &State::facts};
 
 http::Router Gateway::State::routes() {
   http::Router router;
-  const http::RouteOptions csr{.body_limit = kMaxCsrBody};
-  const http::RouteOptions batch{.body_limit = telemetry::kMaxBatchBytes};
-  router.add("GET", "/.well-known/est/cacerts", [this](http::Request, net::PeerInfo) { return ca_certificates(); });
-  router.add("GET", "/.well-known/est/csrattrs", [](http::Request, net::PeerInfo) -> net::Task<http::Response> {
-    const std::string body = pki::encode_est_body(pki::encode_csr_attributes());
-    co_return http::Response::bytes(to_bytes(std::string_view(body)), "application/csrattrs");
-  });
-  const http::Handler enrolment = [this](http::Request request, net::PeerInfo peer) {
-    return enrol(std::move(request), std::move(peer));
-  };
-  router.add("POST", "/.well-known/est/simpleenroll", enrolment, csr);
-  router.add("POST", "/.well-known/est/simplereenroll", enrolment, csr);
-  router.add(
-      "POST", "/device/v1/web-certificate",
-      [this](http::Request request, net::PeerInfo peer) {
-        return web_certificate(std::move(request), std::move(peer));
-      },
-      csr);
-  router.add("POST", "/device/v1/claim-hash", [this](http::Request request, net::PeerInfo peer) {
-    return claim_hash(std::move(request), std::move(peer));
-  });
-  router.add(
-      "POST", "/device/v1/telemetry",
-      [this](http::Request request, net::PeerInfo peer) { return take_telemetry(std::move(request), std::move(peer)); },
-      batch);
-  router.add("GET", "/device/v1/facts", [this](http::Request, net::PeerInfo peer) { return facts(std::move(peer)); });
+  for (std::size_t i = 0; i < kRoutes.size(); ++i) {
+    const auto serve = [this, i](http::Request request, net::PeerInfo peer) {
+      return serve_route(i, std::move(request), std::move(peer));
+    };
+    router.add(kRoutes[i].verb, kRoutes[i].pattern, serve, {.body_limit = kRoutes[i].body_limit});
+  }
   return router;
+}
+
+net::Task<http::Response> Gateway::State::serve_route(std::size_t index, http::Request request, net::PeerInfo peer) {
+  const Route& route = kRoutes[index];
+  const auto types = request.headers.all("Content-Type");
+  if (!route.content_type.empty() && (types.size() != 1 || !is_content_type(types.front(), route.content_type))) {
+    co_return http::Response::error(415, "want Content-Type " + std::string(route.content_type));
+  }
+  auto admitted = co_await admit(route.admission, std::move(peer));
+  if (!admitted) co_return refusal(admitted.error());
+  co_return co_await (this->*kHandlers[index])(std::move(request), *std::move(admitted));
+}
+
+net::Task<Result<Admitted>> Gateway::State::admit(Admission admission, net::PeerInfo peer) {
+  Admitted admitted{.peer = std::move(peer), .device = std::nullopt};
+  switch (admission) {
+    case Admission::anyone:
+      co_return admitted;
+    case Admission::certified: {
+      if (!link.has_lease()) co_return fail(Errc::unavailable, "gateway: no lease, nobody is admitted");
+      CO_TRY_VOID(identify(admitted.peer.tls_chain));
+      co_return admitted;
+    }
+    case Admission::device: {
+      CO_TRY(admitted.device, co_await authorise(admitted.peer));
+      co_return admitted;
+    }
+  }
+  co_return fail(Errc::internal, "gateway: a route without admission");
 }
 
 pki::Verdict<pki::VerifiedChain> Gateway::State::identify(std::span<const Bytes> chain) const {
@@ -150,7 +184,12 @@ net::Task<Result<DeviceName>> Gateway::State::authorise(net::PeerInfo peer) {
   co_return name;
 }
 
-net::Task<http::Response> Gateway::State::ca_certificates() {
+net::Task<http::Response> Gateway::State::csr_attributes(http::Request, Admitted) {
+  const std::string body = pki::encode_est_body(pki::encode_csr_attributes());
+  co_return http::Response::bytes(to_bytes(std::string_view(body)), "application/csrattrs");
+}
+
+net::Task<http::Response> Gateway::State::ca_certificates(http::Request, Admitted) {
   std::vector<pki::Certificate> certificates = anchors;
   for (const records::CaName& name : records::online_ca_names()) {
     const records::SnapshotCa* ca = link.snapshot().find_ca(name);
@@ -169,9 +208,8 @@ net::Task<Result<records::CertificateChain>> Gateway::State::request_certificate
   co_return records::parse_certificate_chain(bytes);
 }
 
-net::Task<http::Response> Gateway::State::enrol(http::Request request, net::PeerInfo peer) {
-  if (!link.has_lease()) co_return refusal({Errc::unavailable, {}});
-  if (peer.tls_chain.empty()) co_return http::Response::error(401, "want a client certificate");
+net::Task<http::Response> Gateway::State::enrol(http::Request request, Admitted caller) {
+  net::PeerInfo peer = std::move(caller.peer);
   const auto chain = identify(peer.tls_chain);
   if (!chain) co_return refusal({Errc::unauthorized, {}});
   Result<records::CertificateChain> answer = fail(Errc::internal, "enrolment: nothing done");
@@ -198,10 +236,9 @@ net::Task<http::Response> Gateway::State::enrol(http::Request request, net::Peer
   co_return certs_only(std::span(&*certificate, 1));
 }
 
-net::Task<http::Response> Gateway::State::web_certificate(http::Request request, net::PeerInfo peer) {
-  const auto device = co_await authorise(peer);
-  if (!device) co_return refusal(device.error());
-  auto answer = co_await request_certificate(records::RoleMethod::web_certificate, std::move(request), std::move(peer));
+net::Task<http::Response> Gateway::State::web_certificate(http::Request request, Admitted caller) {
+  auto answer =
+      co_await request_certificate(records::RoleMethod::web_certificate, std::move(request), std::move(caller.peer));
   if (!answer) co_return refusal(answer.error());
   std::vector<pki::Certificate> chain;
   for (const Bytes& der : answer->certificates) {
@@ -210,14 +247,12 @@ net::Task<http::Response> Gateway::State::web_certificate(http::Request request,
   co_return certs_only(chain);
 }
 
-net::Task<http::Response> Gateway::State::claim_hash(http::Request request, net::PeerInfo peer) {
-  const auto device = co_await authorise(std::move(peer));
-  if (!device) co_return refusal(device.error());
+net::Task<http::Response> Gateway::State::claim_hash(http::Request request, Admitted caller) {
   const auto body = codec::parse_json(as_text(request.body));
   const auto text = body ? body->text_at("hash") : Result<std::string>(std::unexpected(body.error()));
   const auto bytes = text ? codec::decode_hex(*text) : Result<Bytes>(std::unexpected(text.error()));
   if (!bytes || bytes->size() != 32) co_return refusal({Errc::malformed, {}});
-  records::ClaimHash claim{*device, {}};
+  records::ClaimHash claim{*caller.device, {}};
   std::ranges::copy(*bytes, claim.hash.begin());
   auto done = co_await link.call(records::RoleMethod::claim_hash, records::encode(claim));
   if (!done && done.error().code == Errc::conflict)
@@ -226,13 +261,11 @@ net::Task<http::Response> Gateway::State::claim_hash(http::Request request, net:
   co_return http::Response::text("{}", "application/json");
 }
 
-net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, net::PeerInfo peer) {
-  const auto device = co_await authorise(std::move(peer));
-  if (!device) co_return refusal(device.error());
+net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, Admitted caller) {
   auto batch = telemetry::parse_batch(request.body);
   if (!batch) co_return refusal(batch.error());
   const auto acknowledgement = std::make_shared<telemetry::Acknowledgement>();
-  const auto start = [this, name = *device, batch = *std::move(batch),
+  const auto start = [this, name = *caller.device, batch = *std::move(batch),
                       acknowledgement](std::function<void(Result<void>)> done) {
     sink.commit(name, batch, [acknowledgement, done = std::move(done)](Result<telemetry::Acknowledgement> result) {
       if (!result) return done(std::unexpected(std::move(result).error()));
@@ -245,11 +278,9 @@ net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, 
   co_return http::Response::bytes(telemetry::encode_acknowledgement(*acknowledgement), "application/octet-stream");
 }
 
-net::Task<http::Response> Gateway::State::facts(net::PeerInfo peer) {
-  const auto device = co_await authorise(std::move(peer));
-  if (!device) co_return refusal(device.error());
-  const auto known = link.snapshot().find_device(*device);
-  const codec::Json out(codec::Json::Object{{"name", device->get()},
+net::Task<http::Response> Gateway::State::facts(http::Request, Admitted caller) {
+  const auto known = link.snapshot().find_device(*caller.device);
+  const codec::Json out(codec::Json::Object{{"name", caller.device->get()},
                                             {"state", records::to_string(known->state)},
                                             {"remote_access", known->remote_access},
                                             {"zone", settings.zone.get()},
@@ -258,14 +289,31 @@ net::Task<http::Response> Gateway::State::facts(net::PeerInfo peer) {
   co_return http::Response::text(out.write(), "application/json");
 }
 
+void Gateway::State::suspect(std::span<const Bytes> chain) {
+  auto alarm = watch.judge(link.snapshot(), chain);
+  if (!alarm) return;
+  log::warn("gateway.site-alarm", {{"kind", alarm->kind}, {"site", alarm->subject}, {"detail", alarm->detail}});
+  if (alarms >= kMaxAlarms) return;
+  net::spawn(executor, tell_alarm(*std::move(alarm)), "gateway.alarm");
+}
+
+net::Task<void> Gateway::State::tell_alarm(records::Alarm alarm) {
+  ++alarms;
+  const auto told = co_await link.call(records::RoleMethod::alarm, records::encode(alarm));
+  --alarms;
+  if (!told) log::warn("gateway.alarm-lost", {{"kind", alarm.kind}, {"error", told.error()}});
+}
+
 void Gateway::State::use_identity(crypto::TlsIdentity identity) {
   crypto::TlsServerSettings server_settings;
   server_settings.identity = std::move(identity);
   server_settings.alpn = {"http/1.1"};
   server_settings.client_auth = crypto::ClientAuth::optional;
   server_settings.verify_client = [this](std::span<const Bytes> chain) -> Result<void> {
-    TRY_VOID(identify(chain));
-    return {};
+    auto identified = identify(chain);
+    if (identified) return {};
+    suspect(chain);
+    return std::unexpected(Error(std::move(identified).error()));
   };
   auto context = crypto::TlsContext::server(std::move(server_settings));
   if (!context) {

@@ -23,14 +23,15 @@ Result<SiteName> site_at(const AdminCall& call) {
   return parse_site_name(text);
 }
 
-Json site_json(const SiteRecord& site, const Installation& installation, UnixTime now) {
+Result<Json> site_json(Records& records, const SiteRecord& site, const Installation& installation, UnixTime now) {
+  TRY(auto alarms, list_site_alarms(records, site.name));
   Json permit_end;
   if (auto opened =
           pki::open_object(pki::ControlKind::permit, site.permit, installation.anchors(), pki::TimeRule::clock(now))) {
     if (const auto permit = pki::parse_permit(opened->payload())) permit_end = to_iso8601(permit->not_after);
   }
   const auto ca = pki::parse_certificate(site.ca_certificate);
-  return Json::Object{
+  return Json(Json::Object{
       {"name", site.name.get()},
       {"state", records::to_string(site.state)},
       {"permitted", site.permitted},
@@ -40,9 +41,9 @@ Json site_json(const SiteRecord& site, const Installation& installation, UnixTim
       {"ledger_head", site.ledger_sequence > 0 ? Json(codec::encode_hex(site.ledger_head)) : Json()},
       {"permit_not_after", permit_end},
       {"ca_not_after", ca ? Json(to_iso8601(ca->validity().not_after)) : Json()},
-      {"alarms", Json::Array{}},
+      {"alarms", std::move(alarms)},
       {"created", to_iso8601(site.created)},
-  };
+  });
 }
 
 // What is to be done for a new site or a new permit of one.
@@ -100,7 +101,10 @@ AdminAnswer site_list(AdminCall call) {
   Json::Array out;
   CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
     TRY(auto sites, records.sites().list());
-    for (const SiteRecord& site : sites) out.push_back(site_json(site, call.core.installation(), call.now()));
+    for (const SiteRecord& site : sites) {
+      TRY(auto shown, site_json(records, site, call.core.installation(), call.now()));
+      out.push_back(std::move(shown));
+    }
     return {};
   }));
   co_return Json(Json::Object{{"sites", std::move(out)}});
@@ -144,12 +148,15 @@ AdminAnswer site_import_ledger(AdminCall call) {
   CO_TRY(auto text, call.parameters.text_at("ledger"));
   CO_TRY(auto exported, codec::decode_base64(text));
   const auto imported = std::make_shared<ImportedLedger>();
+  const auto alarm = std::make_shared<std::optional<SiteAlarm>>();
   const std::vector<pki::Certificate> anchors = {call.core.installation().root()};
   const auto work = [=](Records& records) -> Result<void> {
-    TRY(*imported, import_ledger(records, name, exported, anchors, call.now(), call.request.actor));
+    TRY(*imported, import_ledger(records, name, exported, anchors, call.now(), call.request.actor, *alarm));
     return {};
   };
-  CO_TRY_VOID(co_await call.core.commit(work));
+  const auto committed = co_await call.core.commit(work);
+  if (*alarm) co_await raise_site_alarm(call.core, **alarm, call.request.actor);
+  if (!committed) co_return std::unexpected(committed.error());
   co_return Json(Json::Object{{"added", imported->added}, {"sequence", imported->sequence}});
 }
 

@@ -1,0 +1,47 @@
+#include "gateway/routes.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace sallyport::gateway {
+namespace {
+
+TEST(GatewayRoutesTest, NothingButWhatAnybodyMayKnowIsOpen) {
+  std::set<std::string_view> open;
+  for (const Route& route : kRoutes) {
+    if (route.admission == Admission::anyone) open.insert(route.pattern);
+  }
+  EXPECT_EQ(open, (std::set<std::string_view>{"/.well-known/est/cacerts", "/.well-known/est/csrattrs"}));
+}
+
+TEST(GatewayRoutesTest, AFactoryCertificateReachesEnrolmentAlone) {
+  std::set<std::string_view> reached;
+  for (const Route& route : kRoutes) {
+    if (route.admission == Admission::certified) reached.insert(route.pattern);
+  }
+  EXPECT_EQ(reached, (std::set<std::string_view>{"/.well-known/est/simpleenroll", "/.well-known/est/simplereenroll"}));
+}
+
+TEST(GatewayRoutesTest, WhatChangesSomethingNamesItsContentTypeAndIsNotOpen) {
+  std::set<std::pair<std::string_view, std::string_view>> seen;
+  for (const Route& route : kRoutes) {
+    EXPECT_TRUE(seen.emplace(route.verb, route.pattern).second) << route.pattern;
+    EXPECT_EQ(route.content_type.empty(), route.verb == "GET") << route.pattern;
+    if (route.verb == "GET") continue;
+    EXPECT_NE(route.admission, Admission::anyone) << route.pattern;
+    EXPECT_LE(route.body_limit, telemetry::kMaxBatchBytes) << route.pattern;
+  }
+}
+
+TEST(GatewayRoutesTest, AContentTypeIsComparedWithoutItsParameters) {
+  EXPECT_TRUE(is_content_type("application/pkcs10", kPkcs10));
+  EXPECT_TRUE(is_content_type("Application/PKCS10 ; charset=us-ascii", kPkcs10));
+  for (const char* other : {"", " ", ";", "application/pkcs10x", "text/plain", "application/pkcs10,text/plain"}) {
+    EXPECT_FALSE(is_content_type(other, kPkcs10)) << other;
+  }
+}
+
+}  // namespace
+}  // namespace sallyport::gateway
