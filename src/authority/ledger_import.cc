@@ -23,6 +23,24 @@ SiteAlarm alarm_of(const SiteName& site, const pki::LedgerRefusal& refusal) {
   return alarm;
 }
 
+std::string last_time_name(const SiteName& site) {
+  return "ledger-time/" + site.get();
+}
+
+// When the last accepted entry of the site was issued; absent before the first.
+Result<std::optional<UnixTime>> find_last_time(records::Records& records, const SiteName& site) {
+  TRY(const auto value, records.find_value(last_time_name(site)));
+  if (!value) return std::nullopt;
+  TRY(const auto seconds_since_epoch, Reader(*value).u64());
+  return UnixTime(static_cast<std::int64_t>(seconds_since_epoch));
+}
+
+Result<void> put_last_time(records::Records& records, const SiteName& site, UnixTime time) {
+  Writer value;
+  value.u64(static_cast<std::uint64_t>(time.since_epoch()));
+  return records.put_value(last_time_name(site), value.view());
+}
+
 Result<void> record_device(records::Records& records, const SiteName& site, const pki::LedgerEntry& entry,
                            const pki::Certificate& certificate, UnixTime now) {
   records::CertificateRecord record;
@@ -58,10 +76,12 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
   TRY(auto permit, open_permit(*site, anchors, now));
   TRY(auto ledger, pki::parse_ledger_export(exported));
   const records::CaName ca = records::local_ca_name(site_name.get());
+  TRY(const auto accepted_at, find_last_time(records, site_name));
   const pki::LedgerContext context{
       .site_ca = site_ca,
       .permit = permit,
       .accepted = {site->ledger_sequence, site->ledger_head},
+      .accepted_at = accepted_at,
       .is_known =
           [&](const SerialId& serial_id) {
             const auto known = records.devices().find(site_name, serial_id);
@@ -81,6 +101,7 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
   auto accepted = pki::verify_ledger(ledger, context);
   if (!accepted) {
     alarm = alarm_of(site_name, accepted.error());
+    alarm->facts["export_sha256"] = codec::encode_hex(crypto::sha256(exported));
     return std::unexpected(std::move(accepted.error().error).at(fmt::format("ledger of {}", site_name.get())));
   }
   for (std::size_t i = 0; i < accepted->entries.size(); ++i) {
@@ -89,6 +110,9 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
   site->ledger_sequence = accepted->head.sequence;
   site->ledger_head = accepted->head.hash;
   TRY_VOID(records.sites().update(*site));
+  if (!accepted->entries.empty()) {
+    TRY_VOID(put_last_time(records, site_name, accepted->entries.back().issued_at));
+  }
   TRY_VOID(append_audit(records, now, actor, "site.ledger-imported", site_name.get(),
                         {{"entries", std::uint64_t{accepted->entries.size()}},
                          {"sequence", accepted->head.sequence},

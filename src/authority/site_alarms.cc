@@ -21,7 +21,8 @@ Json alarm_json(const records::AuditEntry& entry) {
 }  // namespace
 
 net::Task<void> raise_site_alarm(Core& core, SiteAlarm alarm, std::string actor) {
-  if (!core.site_alarm_limiter().take(alarm.site.get(), alarm.kind + alarm.detail, core.clock().monotonic())) co_return;
+  const std::string text = alarm.kind + alarm.detail + Json(alarm.facts).write();
+  if (!core.site_alarm_limiter().take(alarm.site.get(), text, core.clock().monotonic())) co_return;
   const UnixTime now = core.clock().now();
   const auto keep = [alarm, actor, now](records::Records& records) -> Result<void> {
     TRY(const auto site, records.sites().find(alarm.site));

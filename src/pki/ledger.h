@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -93,6 +94,8 @@ struct LedgerContext {
   const Certificate& site_ca;
   const SitePermit& permit;
   LedgerHead accepted;
+  // When the last accepted entry was issued, where that is known: no later one is older.
+  std::optional<UnixTime> accepted_at = std::nullopt;
   // Whether an earlier entry has this serial id, certificate serial or key; empty means that none has.
   std::function<bool(const SerialId&)> is_known;
   std::function<bool(const SerialNumber&)> is_known_serial;

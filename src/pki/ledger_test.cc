@@ -102,6 +102,18 @@ TEST_F(Ledger, WhatAnEarlierExportHadIsNotTakenAgain) {
   EXPECT_EQ(fault(context), "reused_key 1 unit-1");
 }
 
+TEST_F(Ledger, TimeDoesNotGoBackBehindWhatWasAccepted) {
+  LedgerExport ledger = make(2);
+  LedgerContext context{.site_ca = ca.certificate, .permit = permit, .accepted = {}};
+  context.accepted_at = kTestNow;
+  EXPECT_TRUE(verify_ledger(ledger, context));
+  context.accepted_at = kTestNow + seconds(1);
+  const auto refused = verify_ledger(ledger, context);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, LedgerFault::outside_permit);
+  EXPECT_EQ(refused.error().sequence, 1U);
+}
+
 TEST_F(Ledger, ACertificateThatIsNotTheEntrysIsRefused) {
   LedgerExport swapped = make(2);
   std::swap(swapped.certificates[0], swapped.certificates[1]);

@@ -64,6 +64,11 @@ class ImportCheck {
   std::expected<Certificate, LedgerRefusal> check_entry(std::size_t index) {
     const LedgerEntry& entry = ledger_.entries[index];
     const LedgerEntry* before = index == 0 ? nullptr : &ledger_.entries[index - 1];
+    if (before == nullptr && context_.accepted_at && entry.issued_at < *context_.accepted_at) {
+      return refuse_entry(
+          LedgerFault::outside_permit, entry,
+          fmt::format("issued {}, before the entry that was accepted last", to_iso8601(entry.issued_at)));
+    }
     if (auto ok = detail::check_permitted(entry, before, context_.permit); !ok) return Refused(std::move(ok).error());
     if (auto ok = uniqueness_.take(entry); !ok) return Refused(std::move(ok).error());
     if (auto ok = check_known(entry); !ok) return Refused(std::move(ok).error());
