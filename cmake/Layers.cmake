@@ -26,7 +26,7 @@ layer(sealed    DEPS base codec crypto pki EXPOSES base)
 layer(telemetry DEPS base codec EXPOSES base)
 # adapters
 layer(config    DEPS base codec EXPOSES base EXTERNAL ${TOMLPLUSPLUS_LIBRARIES})
-layer(keystore  DEPS base codec crypto EXPOSES base crypto)
+layer(keystore  DEPS base codec crypto EXPOSES base crypto EXTERNAL pkcs11_header ${CMAKE_DL_LIBS})
 layer(net       DEPS base crypto EXPOSES base crypto EXTERNAL_PUBLIC Boost::headers Threads::Threads)
 layer(http      DEPS base codec net EXPOSES base net EXTERNAL_PUBLIC Boost::headers)
 layer(mqtt      DEPS base net EXPOSES base net)
