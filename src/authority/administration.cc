@@ -32,7 +32,8 @@ constexpr std::array kMethods = {
     Method{"session.end", UserRole::operator_, session_end},
     Method{"site.list", UserRole::viewer, site_list},
     Method{"site.add", UserRole::owner, site_add},
-    Method{"site.import_ledger", UserRole::owner, site_import_ledger},
+    Method{"site.import_ledger", UserRole::operator_, site_import_ledger},
+    Method{"site.white_list", UserRole::viewer, site_white_list},
     Method{"audit.list", UserRole::viewer, audit_list},
     Method{"pki.tree", UserRole::viewer, pki_tree},
     Method{"root.install_crl", UserRole::owner, root_install_crl},
@@ -48,9 +49,9 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 7> names = {"site.list",        "site.add",           "site.import_ledger",
-                                                     "root.install_crl", "certificate.revoke", "audit.list",
-                                                     "pki.tree"};
+  constexpr std::array<std::string_view, 8> names = {"site.list",       "site.add",         "site.import_ledger",
+                                                     "site.white_list", "root.install_crl", "certificate.revoke",
+                                                     "audit.list",      "pki.tree"};
   return std::ranges::find(names, method) != names.end();
 }
 

@@ -36,6 +36,13 @@ constexpr std::array kUser = {Field{.name = "login", .required = true, .most = 6
                               Field{.name = "role", .required = true, .most = 16},
                               Field{.name = "password", .required = true}};
 
+constexpr std::array kWhiteListPage = {Field{.name = "after", .most = 63},
+                                       Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 1'000}};
+// A part of a ledger comes in one body, which is read before anybody is known: stations send it in small ones.
+constexpr std::size_t kMaxLedgerBody = 256U << 10U;
+constexpr std::array kLedger = {
+    Field{.name = "ledger", .required = true, .least = 1, .most = static_cast<std::int64_t>(kMaxLedgerBody)}};
+
 std::string session_cookie(std::string_view value, seconds life) {
   return fmt::format("{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict", kCookie, value, life.count());
 }
@@ -130,6 +137,16 @@ std::span<const Api::Route> Api::routes() {
             .success = 204},
       Route{.verb = "GET", .pattern = "/api/v1/audit", .method = "audit.list", .fields = kAuditPage},
       Route{.verb = "GET", .pattern = "/api/v1/sites", .method = "site.list"},
+      Route{.verb = "GET",
+            .pattern = "/api/v1/sites/{name}/white-list",
+            .method = "site.white_list",
+            .fields = kWhiteListPage},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/sites/{name}/ledger",
+            .least = UserRole::operator_,
+            .method = "site.import_ledger",
+            .fields = kLedger,
+            .body_limit = kMaxLedgerBody},
       Route{.verb = "GET", .pattern = "/api/v1/pki", .method = "pki.tree"},
       Route{.verb = "GET", .pattern = "/api/v1/users", .least = UserRole::owner, .method = "user.list"},
       Route{.verb = "POST",

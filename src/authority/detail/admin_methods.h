@@ -40,6 +40,8 @@ AdminAnswer session_end(AdminCall call);
 AdminAnswer site_list(AdminCall call);
 AdminAnswer site_add(AdminCall call);
 AdminAnswer site_import_ledger(AdminCall call);
+AdminAnswer site_white_list(AdminCall call);
+inline constexpr std::size_t kMaxWhiteListPage = 1'000;
 
 AdminAnswer audit_list(AdminCall call);
 AdminAnswer pki_tree(AdminCall call);
