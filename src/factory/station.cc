@@ -7,6 +7,7 @@
 #include "config/document.h"
 #include "factory/detail/commissioning.h"
 #include "keystore/file.h"
+#include "keystore/pkcs11.h"
 #include "pki/issue.h"
 #include "pki/profile.h"
 
@@ -22,13 +23,25 @@ Result<NewStation> load_names(const keystore::StateFolder& folder) {
   TRY(names.site, parse_site_name(site));
   TRY(const auto zone, document.root().text("zone"));
   TRY(names.zone, parse_dns_name(zone));
+  TRY(names.key, document.root().find_text("key"));
   TRY_VOID(document.finish());
   return names;
 }
 
+Result<std::unique_ptr<crypto::SigningKey>> open_key(const keystore::StateFolder& folder, const NewStation& names) {
+  if (names.key) {
+    TRY(const auto uri, keystore::parse_pkcs11_uri(*names.key));
+    TRY(auto key, keystore::Pkcs11Key::open(uri));
+    return key;
+  }
+  TRY(const auto secret, keystore::MachineSecret::open(folder.file("secret")));
+  TRY(auto key, secret.read_key(folder.file("ca.key")));
+  return std::make_unique<crypto::PrivateKey>(std::move(key));
+}
+
 }  // namespace
 
-Station::Station(keystore::StateFolder folder, NewStation names, crypto::PrivateKey key, Ledger ledger,
+Station::Station(keystore::StateFolder folder, NewStation names, std::unique_ptr<crypto::SigningKey> key, Ledger ledger,
                  const Clock& clock, Random& random)
     : folder_(std::move(folder)),
       names_(std::move(names)),
@@ -40,8 +53,7 @@ Station::Station(keystore::StateFolder folder, NewStation names, crypto::Private
 
 Result<Station> Station::open(keystore::StateFolder folder, const Clock& clock, Random& random) {
   TRY(auto names, load_names(folder));
-  TRY(const auto secret, keystore::MachineSecret::open(folder.file("secret")));
-  TRY(auto key, secret.read_key(folder.file("ca.key")));
+  TRY(auto key, open_key(folder, names));
   TRY(auto ledger, Ledger::open(folder.file("ledger.bin")));
   Station station(std::move(folder), std::move(names), std::move(key), std::move(ledger), clock, random);
   TRY_VOID(station.load_authority());
@@ -64,7 +76,7 @@ Result<void> Station::load_authority() {
 Result<Station::Authority> Station::verify(const Commissioning& commissioning, const pki::TimeRule& time) const {
   TRY(auto root, parse_one_certificate(commissioning.root_pem, "root certificate"));
   TRY(auto ca, parse_one_certificate(commissioning.ca_pem, "site CA certificate"));
-  if (!(ca.public_key() == key_.public_key())) {
+  if (!(ca.public_key() == key_->public_key())) {
     return fail(Errc::unauthorized, "site CA certificate: found another key than this station's");
   }
   TRY_VOID(check_site_ca(ca, root, name_space_));
@@ -164,7 +176,7 @@ Result<Issued> Station::sign(const pki::CertificateRequest& request, const Seria
                                   .serial_id = serial_id,
                                   .spki = crypto::sha256(request.public_key.spki()),
                                   .time = now}));
-  TRY(const auto certificate, pki::issue(std::move(linted), key_));
+  TRY(const auto certificate, pki::issue(std::move(linted), *key_));
   const auto& head = ledger_.head();
   Issued issued{.entry = pki::next_entry(head.sequence, head.hash, serial_id, certificate, std::max(now, newest)),
                 .certificate = to_bytes(certificate.der())};
@@ -172,7 +184,7 @@ Result<Issued> Station::sign(const pki::CertificateRequest& request, const Seria
   return issued;
 }
 
-Result<pki::LedgerExport> Station::export_ledger(std::uint64_t after) {
+Result<pki::LedgerExport> Station::export_ledger(std::uint64_t after, std::size_t most) {
   if (!authority_) return fail(Errc::unauthorized, "station: found no permit: there is nothing to export");
   const auto& all = ledger_.issued();
   if (after >= all.size()) {
@@ -180,19 +192,23 @@ Result<pki::LedgerExport> Station::export_ledger(std::uint64_t after) {
   }
   pki::LedgerExport ledger{
       .site = names_.site, .permit_number = authority_->permit.number, .exported_at = clock_.now()};
-  const std::size_t count =
-      std::min<std::size_t>(all.size() - static_cast<std::size_t>(after), pki::kMaxLedgerExportEntries);
+  const std::size_t count = std::min({all.size() - static_cast<std::size_t>(after), most, kMaxEntriesPerExport});
   for (const auto& each : std::span(all).subspan(static_cast<std::size_t>(after), count)) {
     ledger.entries.push_back(each.entry);
     ledger.certificates.push_back(each.certificate);
   }
-  TRY_VOID(pki::sign_ledger_export(ledger, key_));
+  TRY_VOID(pki::sign_ledger_export(ledger, *key_));
   return ledger;
 }
 
 std::optional<pki::Certificate> Station::ca() const {
   if (!authority_) return std::nullopt;
   return authority_->ca;
+}
+
+std::optional<pki::Certificate> Station::root() const {
+  if (!authority_) return std::nullopt;
+  return authority_->root;
 }
 
 StationStatus Station::status() const {

@@ -1,8 +1,8 @@
 // A factory station: one site's CA without a network, which issues factory certificates under a signed permit (DESIGN
 // §8).
 //
-//   <folder>/factory.toml   site and zone
-//   <folder>/secret         what ca.key is encrypted under
+//   <folder>/factory.toml   site, zone, and where the key is
+//   <folder>/secret         what ca.key is encrypted under; neither is there when the key is in a token
 //   <folder>/ca.key ca.pem  the site's CA
 //   <folder>/root.pem       the installation's root
 //   <folder>/permit         the site permit in force, as it was signed
@@ -11,6 +11,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,15 +29,18 @@
 namespace sallyport::factory {
 
 inline constexpr keystore::StateFormat kFactoryFormat{.kind = "factory", .version = 2, .oldest = 2};
+// Entries of one export: some 10 MB, which one order of the administration interface still carries.
+inline constexpr std::size_t kMaxEntriesPerExport = 10'000;
 // How far the clock may lie behind the newest ledger entry; beyond that nothing is issued.
 inline constexpr seconds kClockStep{300};
 
 struct NewStation {
   SiteName site;
   DnsName zone;
+  std::optional<std::string> key = std::nullopt;  // pkcs11: URI (keystore/pkcs11.h); absent: a file in the folder
 };
-// Makes the CA key, the request for the root, and the configuration. May be repeated after a crash with the same names;
-// Errc::conflict with others.
+// Makes the CA key (in the token, unless one of that label is there, which is then taken), the request for the root,
+// and the configuration. May be repeated after a crash with the same names; Errc::conflict with others.
 Result<void> initialise_station(const keystore::StateFolder& folder, const NewStation& station, Random& random);
 
 // What installs a station's right to issue.
@@ -72,12 +76,14 @@ class Station {
   // Errc::overloaded: the permit is used up; Errc::unauthorized: a foreign name, or no permit.
   Result<Issued> issue(const pki::CertificateRequest& request, const std::optional<SerialId>& serial_id);
 
-  // Signs the entries after `after`, at most pki::kMaxLedgerExportEntries. Errc::not_found when there are none.
-  Result<pki::LedgerExport> export_ledger(std::uint64_t after);
+  // Signs the entries after `after`, at most `most` and kMaxEntriesPerExport. Errc::not_found when there are none.
+  Result<pki::LedgerExport> export_ledger(std::uint64_t after, std::size_t most = kMaxEntriesPerExport);
 
   StationStatus status() const;
   // The certificate that goes out behind every device's; absent before the first permit.
   std::optional<pki::Certificate> ca() const;
+  // The installation's root; absent before the first permit.
+  std::optional<pki::Certificate> root() const;
   const Ledger& ledger() const { return ledger_; }
 
  private:
@@ -87,8 +93,8 @@ class Station {
     pki::SitePermit permit;
     Bytes sealed_permit;
   };
-  Station(keystore::StateFolder folder, NewStation names, crypto::PrivateKey key, Ledger ledger, const Clock& clock,
-          Random& random);
+  Station(keystore::StateFolder folder, NewStation names, std::unique_ptr<crypto::SigningKey> key, Ledger ledger,
+          const Clock& clock, Random& random);
   Result<Authority> verify(const Commissioning& commissioning, const pki::TimeRule& time) const;
   Result<void> load_authority();
   Result<void> check_permit(const SerialId& serial_id) const;
@@ -97,7 +103,7 @@ class Station {
   keystore::StateFolder folder_;
   NewStation names_;
   DnsName name_space_;
-  crypto::PrivateKey key_;
+  std::unique_ptr<crypto::SigningKey> key_;
   Ledger ledger_;
   std::optional<Authority> authority_;
   const Clock& clock_;

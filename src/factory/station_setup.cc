@@ -4,6 +4,7 @@
 #include "config/document.h"
 #include "factory/station.h"
 #include "keystore/file.h"
+#include "keystore/pkcs11.h"
 #include "pki/profile.h"
 
 namespace sallyport::factory {
@@ -13,33 +14,52 @@ std::string names_toml(const NewStation& station) {
   return fmt::format("site = \"{}\"\nzone = \"{}\"\n", station.site.get(), station.zone.get());
 }
 
+// What the root is asked, and where the key is.
+std::string configuration_toml(const NewStation& station) {
+  if (!station.key) return names_toml(station);
+  return fmt::format("{}key = \"{}\"\n", names_toml(station), *station.key);
+}
+
 // Writes the configuration, or checks that the one from an earlier run says the same.
 Result<void> settle_names(const keystore::StateFolder& folder, const NewStation& station) {
   const auto path = folder.file("factory.toml");
-  const std::string wanted = names_toml(station);
+  const std::string wanted = configuration_toml(station);
   auto written = keystore::create_file(path, as_bytes(wanted), keystore::kPublicMode);
   if (written || written.error().code != Errc::conflict) return written;
   TRY(const auto found, keystore::read_file(path, config::kMaxDocumentBytes));
   if (as_text(found) == wanted) return {};
-  return failf(Errc::conflict, "{}: found a station of another site or zone, want one folder per site", path.string());
+  return failf(Errc::conflict, "{}: found a station of another site, zone or key, want one folder per site",
+               path.string());
 }
 
-Result<crypto::PrivateKey> settle_key(const keystore::StateFolder& folder, Random& random) {
+Result<std::unique_ptr<crypto::SigningKey>> settle_key_in_token(const std::string& place) {
+  TRY(const auto uri, keystore::parse_pkcs11_uri(place));
+  auto key = keystore::Pkcs11Key::open(uri);
+  if (!key && key.error().code == Errc::not_found) key = keystore::Pkcs11Key::generate(uri);
+  if (!key) return std::unexpected(std::move(key).error());
+  return *std::move(key);
+}
+
+Result<std::unique_ptr<crypto::SigningKey>> settle_key(const keystore::StateFolder& folder, const NewStation& station,
+                                                       Random& random) {
+  if (station.key) return settle_key_in_token(*station.key);
   TRY(const auto secret, keystore::MachineSecret::open_or_create(folder.file("secret"), random));
   auto key = secret.read_key(folder.file("ca.key"));
-  if (key || key.error().code != Errc::not_found) return key;
-  auto made = crypto::PrivateKey::generate();
-  TRY_VOID(secret.write_key(folder.file("ca.key"), made));
+  if (key) return std::make_unique<crypto::PrivateKey>(*std::move(key));
+  if (key.error().code != Errc::not_found) return std::unexpected(std::move(key).error());
+  auto made = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate());
+  TRY_VOID(secret.write_key(folder.file("ca.key"), *made));
   return made;
 }
 
 }  // namespace
 
 Result<void> initialise_station(const keystore::StateFolder& folder, const NewStation& station, Random& random) {
+  if (station.key) TRY_VOID(keystore::parse_pkcs11_uri(*station.key));
   TRY_VOID(settle_names(folder, station));
-  TRY(auto key, settle_key(folder, random));
+  TRY(const auto key, settle_key(folder, station, random));
   TRY(const auto subject, pki::DistinguishedName::of(station.site.get(), "Sallyport local-ca"));
-  TRY(const auto csr, pki::build_csr(key, subject));
+  TRY(const auto csr, pki::build_csr(*key, subject));
   const std::string pem = codec::encode_pem("CERTIFICATE REQUEST", csr);
   const auto to_root = folder.file("to-root");
   std::error_code failure;
