@@ -7,21 +7,24 @@
 
 namespace sallyport::cli {
 
-std::vector<Command> init_commands();         // init_command.cc
-std::vector<Command> serve_commands();        // serve_commands.cc
-std::vector<Command> role_commands();         // serve_roles.cc
-std::vector<Command> relay_commands();        // serve_relay.cc
-std::vector<Command> up_commands();           // up_command.cc
-std::vector<Command> root_commands();         // root_commands.cc
-std::vector<Command> site_commands();         // site_commands.cc
-std::vector<Command> factory_commands();      // factory_commands.cc
-std::vector<Command> device_commands();       // device_commands.cc
-std::vector<Command> user_commands();         // user_commands.cc
-std::vector<Command> audit_commands();        // audit_commands.cc
-std::vector<Command> trust_commands();        // trust_commands.cc
-std::vector<Command> doctor_commands();       // doctor_command.cc
-std::vector<Command> cert_commands();         // cert_commands.cc
-std::vector<Command> certificate_commands();  // certificate_commands.cc
+std::vector<Command> init_commands();            // init_command.cc
+std::vector<Command> serve_commands();           // serve_commands.cc
+std::vector<Command> role_commands();            // serve_roles.cc
+std::vector<Command> relay_commands();           // serve_relay.cc
+std::vector<Command> up_commands();              // up_command.cc
+std::vector<Command> root_commands();            // root_commands.cc
+std::vector<Command> site_commands();            // site_commands.cc
+std::vector<Command> factory_export_commands();  // factory_export_command.cc
+std::vector<Command> factory_issue_commands();   // factory_issue_command.cc
+std::vector<Command> factory_commands();         // factory_commands.cc
+std::vector<Command> white_list_commands();      // white_list_commands.cc
+std::vector<Command> device_commands();          // device_commands.cc
+std::vector<Command> user_commands();            // user_commands.cc
+std::vector<Command> audit_commands();           // audit_commands.cc
+std::vector<Command> trust_commands();           // trust_commands.cc
+std::vector<Command> doctor_commands();          // doctor_command.cc
+std::vector<Command> cert_commands();            // cert_commands.cc
+std::vector<Command> certificate_commands();     // certificate_commands.cc
 
 // The words that have commands below them.
 inline std::vector<Group> all_groups() {

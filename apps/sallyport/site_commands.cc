@@ -1,10 +1,12 @@
 // sallyport site …: the installation's side of its factories.
 #include "administration.h"
+#include "base/names.h"
 #include "codec/text.h"
 #include "commands.h"
 #include "folders.h"
 #include "keystore/file.h"
-#include "pki/ledger.h"
+#include "ledger_files.h"
+#include "table.h"
 
 namespace sallyport::cli {
 namespace {
@@ -54,14 +56,25 @@ Outcome site_add(const Arguments& arguments, Environment& environment) {
 
 Outcome site_import(const Arguments& arguments, Environment& environment) {
   TRY_VOID(check_site(arguments));
-  TRY(const auto ledger, keystore::read_file(arguments.path("ledger"), pki::kMaxLedgerExportBytes));
-  const Json::Object parameters{{"name", arguments.text("NAME")}, {"ledger", codec::encode_base64(ledger)}};
-  const auto answer = administer(arguments.path("state"), "site.import_ledger", parameters, environment);
-  if (!answer) return std::unexpected(answer.error());
-  TRY(const auto added, answer->integer_at("added"));
-  TRY(const auto sequence, answer->integer_at("sequence"));
+  TRY(const auto files, list_ledger_files(arguments.text("ledger")));
+  std::int64_t added = 0;
+  std::int64_t sequence = 0;
+  for (const auto& file : files) {
+    TRY(const auto ledger, read_ledger_file(file));
+    const Json::Object parameters{{"name", arguments.text("NAME")}, {"ledger", codec::encode_base64(ledger)}};
+    const auto answer = administer(arguments.path("state"), "site.import_ledger", parameters, environment);
+    if (!answer) return std::unexpected(answer.error());
+    TRY(const auto more, answer->integer_at("added"));
+    added += more;
+    TRY(sequence, answer->integer_at("sequence"));
+  }
   fmt::print("{} new devices, ledger known up to entry {}\n", added, sequence);
   return {};
+}
+
+std::string member(const Json& object, std::string_view key) {
+  const Json* found = object.find(key);
+  return found == nullptr ? "-" : shown(*found);
 }
 
 Result<void> print_site(const Json& site) {
@@ -71,7 +84,13 @@ Result<void> print_site(const Json& site) {
   TRY(const auto permitted, site.integer_at("permitted"));
   TRY(const auto enrolled, site.integer_at("enrolled"));
   TRY(const auto quota, site.integer_at("activation_quota"));
-  fmt::print("{:<24} {:<9} issued {}/{}  enrolled {}/{}\n", name, state, issued, permitted, enrolled, quota);
+  TRY(const auto told, site.at("alarms"));
+  TRY(const auto alarms, told.array());
+  fmt::print("{:<24} {:<9} issued {}/{}  enrolled {}/{}{}\n", name, state, issued, permitted, enrolled, quota,
+             alarms.empty() ? "" : "  ALARM");
+  for (const Json& alarm : alarms) {
+    fmt::print("  {}  {}  {}\n", member(alarm, "time"), member(alarm, "kind"), member(alarm, "detail"));
+  }
   return {};
 }
 
@@ -109,7 +128,10 @@ std::vector<Command> site_commands() {
        .options =
            {kSite,
             state_option(),
-            {.name = "ledger", .value = "FILE", .help = "as 'sallyport factory export' wrote it", .required = true}},
+            {.name = "ledger",
+             .value = "FILES",
+             .help = "as 'sallyport factory export' wrote it; several with commas, a folder, or - for standard input",
+             .required = true}},
        .run = site_import},
       {.words = "site list",
        .summary = "show every factory, its permit and its quota",

@@ -14,6 +14,7 @@ namespace sallyport::cli {
 namespace {
 
 constexpr std::size_t kBarWidth = 40;
+constexpr milliseconds kRedraw{100};
 
 // The controlling terminal with echo off for as long as this lives.
 class QuietTerminal {
@@ -107,25 +108,49 @@ Result<void> confirm(std::string_view question) {
   return fail(Errc::unauthorized, "not confirmed: nothing was done");
 }
 
-Progress::Progress(std::string_view label, std::size_t total)
-    : label_(label), total_(total), is_shown_(total > 0 && ::isatty(STDERR_FILENO) == 1) {
+Progress::Progress(std::string_view label, std::size_t total, const Clock& clock)
+    : label_(label),
+      total_(total),
+      clock_(clock),
+      begun_(clock.monotonic()),
+      is_shown_(total > 0 && ::isatty(STDERR_FILENO) == 1) {
   draw();
 }
 
 Progress::~Progress() {
-  if (is_shown_) std::fputs("\n", stderr);
+  if (!is_shown_) return;
+  draw();
+  std::fputs("\n", stderr);
 }
 
 void Progress::advance() {
   ++done_;
+  if (is_shown_ && clock_.monotonic() - drawn_ >= kRedraw) draw();
+}
+
+void Progress::say(std::string_view line) {
+  clear();
+  fmt::print(stderr, "{}\n", line);
   draw();
 }
 
-void Progress::draw() const {
+void Progress::clear() {
+  if (is_shown_) std::fputs("\r\033[K", stderr);
+}
+
+void Progress::draw() {
   if (!is_shown_) return;
+  drawn_ = clock_.monotonic();
   const std::size_t filled = done_ * kBarWidth / total_;
-  fmt::print(stderr, "\r{} [{}{}] {}/{}", label_, std::string(filled, '#'), std::string(kBarWidth - filled, '.'), done_,
-             total_);
+  const double spent = std::chrono::duration<double>(drawn_ - begun_).count();
+  std::string pace;
+  if (done_ > 0 && spent > 0) {
+    const double rate = static_cast<double>(done_) / spent;
+    pace = fmt::format("  {:.0f}/s, {:.0f} s left", rate, static_cast<double>(total_ - done_) / rate);
+  }
+  clear();
+  fmt::print(stderr, "{} [{}{}] {}/{}{}", label_, std::string(filled, '#'), std::string(kBarWidth - filled, '.'), done_,
+             total_, pace);
 }
 
 }  // namespace sallyport::cli

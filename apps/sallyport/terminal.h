@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/secret.h"
+#include "base/time.h"
 
 namespace sallyport::cli {
 
@@ -20,19 +21,26 @@ Result<SecretBytes> read_passphrase(const std::optional<std::filesystem::path>& 
 // Asks a question that is answered with "yes". Errc::unauthorized on any other answer and without a terminal.
 Result<void> confirm(std::string_view question);
 
-// A bar on standard error while it is a terminal; nothing otherwise.
+// A bar on standard error, with what is done in a second and what is left of the time, while that is a terminal;
+// nothing otherwise. Borrows label and clock.
 class Progress {
  public:
-  Progress(std::string_view label, std::size_t total);
+  Progress(std::string_view label, std::size_t total, const Clock& clock);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void advance();
+  // A line for people on standard error, above the bar where there is one.
+  void say(std::string_view line);
 
  private:
-  void draw() const;
+  void draw();
+  void clear();
   std::string_view label_;
   std::size_t total_;
+  const Clock& clock_;
+  Instant begun_;
+  Instant drawn_{};
   std::size_t done_ = 0;
   bool is_shown_;
 };

@@ -329,10 +329,10 @@ class Ceremony:
         for serial_id in ("b-1", "b-2", "m-0001"):
             shutil.copy(self.folder / self.request(serial_id, key="batch-" + serial_id), batch)
         done = self.raw("factory", "issue", "--factory", "station", "--batch", "batch")
-        require(done.returncode == REFUSED and "issued 2, refused 1" in done.stdout, "exit %d: %s" % (done.returncode, done.stdout))
+        require(done.returncode == REFUSED and "issued 2, again 0, refused 1" in done.stdout, "exit %d: %s" % (done.returncode, done.stdout))
         require("\r" not in done.stderr, "a progress bar without a terminal")
         labels = (batch / "labels.csv").read_text().splitlines()
-        require(labels[0] == "sequence,serial_id,certificate_serial,key_sha256" and [line.split(",")[1] for line in labels[1:]] == ["b-1", "b-2"], "found %r" % labels)
+        require(labels[0] == "sequence,serial_id,certificate_serial,key_sha256,certificate_sha256,issued_at" and [line.split(",")[1] for line in labels[1:]] == ["b-1", "b-2"], "found %r" % labels)
         for serial_id in ("b-1", "b-2"):
             self.verify("batch/%s.pem" % serial_id, ["for-station/local-ca-acme.pem"], "sslclient")
 

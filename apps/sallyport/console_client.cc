@@ -1,0 +1,133 @@
+#include "console_client.h"
+
+#include <array>
+#include <charconv>
+
+#include "net/connect.h"
+#include "net/tls_stream.h"
+#include "pki/verify.h"
+
+namespace sallyport::cli {
+namespace {
+
+using codec::Json;
+
+constexpr std::string_view kScheme = "https://";
+constexpr std::string_view kCookie = "__Host-session";
+constexpr std::size_t kMaxAnswer = 1U << 20U;
+
+Result<std::shared_ptr<crypto::TlsContext>> trust(const pki::Certificate& root, const DnsName& name, UnixTime now) {
+  crypto::TlsClientSettings settings;
+  settings.alpn = {"http/1.1"};
+  settings.verify_server = [root, name, now](std::span<const Bytes> chain) -> Result<void> {
+    TRY(const auto certificates, pki::parse_chain(chain));
+    const std::array anchors{root};
+    TRY_VOID(pki::verify_chain(certificates, anchors, pki::ServerPurpose{name}, pki::TimeRule::clock(now)));
+    return {};
+  };
+  return crypto::TlsContext::client(std::move(settings));
+}
+
+Errc code_of(unsigned status) {
+  switch (status) {
+    case 401:
+    case 403:
+      return Errc::unauthorized;
+    case 404:
+      return Errc::not_found;
+    case 409:
+      return Errc::conflict;
+    case 429:
+      return Errc::overloaded;
+    default:
+      return status >= 500 ? Errc::unavailable : Errc::malformed;
+  }
+}
+
+// What the console says of a refusal (RFC 9457), in its own words.
+Error problem_of(const http::Response& response) {
+  Error error{code_of(response.status), fmt::format("console: answered {}", response.status)};
+  const auto body = codec::parse_json(as_text(response.body));
+  if (!body) return error;
+  if (const auto title = body->text_at("title")) error.detail = "console: " + *title;
+  if (const auto detail = body->text_at("detail")) error.detail += ": " + *detail;
+  return error;
+}
+
+std::string cookie_in(const http::Response& response) {
+  for (const std::string_view field : response.headers.all("Set-Cookie")) {
+    const std::string_view pair = field.substr(0, field.find(';'));
+    if (pair.starts_with(std::string(kCookie) + "=")) return std::string(pair);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string ConsoleAddress::origin() const {
+  return port == 443 ? fmt::format("{}{}", kScheme, name.get()) : fmt::format("{}{}:{}", kScheme, name.get(), port);
+}
+
+Result<ConsoleAddress> parse_console_address(std::string_view url) {
+  const auto wrong = [] { return fail(Errc::malformed, "console: want https://NAME or https://NAME:PORT"); };
+  if (!url.starts_with(kScheme)) return wrong();
+  std::string_view rest = url.substr(kScheme.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  ConsoleAddress address;
+  if (const std::size_t colon = rest.find(':'); colon != std::string_view::npos) {
+    const std::string_view port = rest.substr(colon + 1);
+    const auto [end, fault] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+    if (fault != std::errc() || end != port.data() + port.size() || address.port == 0) return wrong();
+    rest = rest.substr(0, colon);
+  }
+  auto name = parse_dns_name(rest);
+  if (!name) return wrong();
+  address.name = *std::move(name);
+  return address;
+}
+
+net::Task<Result<ConsoleClient>> ConsoleClient::log_in(ConsoleLogin login, SecretBytes password, const Clock& clock) {
+  const DnsName name = login.console.name;
+  CO_TRY(auto context, trust(login.root, name, clock.now()));
+  net::Address address{name.get(), login.console.port};
+  if (login.connect_to) address = *login.connect_to;
+  CO_TRY(auto lower, co_await net::connect_tcp(address, kConsoleLimit));
+  CO_TRY(auto stream, co_await net::tls_connect(std::move(lower), std::move(context), name.get(), kConsoleLimit));
+  const std::string origin = login.console.origin();
+  http::Client connection(std::move(stream), origin.substr(kScheme.size()));
+  ConsoleClient client(std::move(connection), origin);
+  const Json body(Json::Object{{"login", login.login}, {"password", std::string(as_text(password.expose()))}});
+  CO_TRY(const auto session, co_await client.post("/login", body));
+  CO_TRY(client.csrf_, session.text_at("csrf"));
+  if (client.cookie_.empty()) co_return fail(Errc::malformed, "console: a login without a session");
+  co_return client;
+}
+
+net::Task<Result<Json>> ConsoleClient::call(http::Request request) {
+  if (!cookie_.empty()) request.headers.set("Cookie", cookie_);
+  CO_TRY(const auto response, co_await client_.send(std::move(request), kConsoleLimit, kMaxAnswer));
+  if (response.status >= 300) co_return std::unexpected(problem_of(response));
+  if (auto cookie = cookie_in(response); !cookie.empty()) cookie_ = std::move(cookie);
+  if (response.body.empty()) co_return Json();
+  co_return codec::parse_json(as_text(response.body), {.size = kMaxAnswer});
+}
+
+net::Task<Result<Json>> ConsoleClient::get(std::string path) {
+  http::Request request;
+  request.target = "/api/v1" + path;
+  co_return co_await call(std::move(request));
+}
+
+net::Task<Result<Json>> ConsoleClient::post(std::string path, Json body) {
+  http::Request request = http::post("/api/v1" + path, "application/json", to_bytes(body.write()));
+  request.headers.set("Origin", origin_);
+  if (!csrf_.empty()) request.headers.set("X-CSRF-Token", csrf_);
+  co_return co_await call(std::move(request));
+}
+
+net::Task<Result<void>> ConsoleClient::log_out() {
+  CO_TRY_VOID(co_await post("/logout", Json::Object{}));
+  co_return Result<void>{};
+}
+
+}  // namespace sallyport::cli
