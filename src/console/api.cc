@@ -57,11 +57,9 @@ void Api::add_routes(http::Router& router) {
                [this, type](const http::Request&, const net::PeerInfo&) { return refuse(type, random_); });
   };
   for (const Route& route : routes()) {
-    router.add(route.verb, route.pattern,
-               [this, kept = &route](http::Request request, net::PeerInfo peer) {
-                 return serve(kept, std::move(request), std::move(peer));
-               },
-               {.body_limit = route.body_limit});
+    router.add(route.verb, route.pattern, [this, kept = &route](http::Request request, net::PeerInfo peer) {
+      return serve(kept, std::move(request), std::move(peer));
+    });
   }
   for (const Route& route : routes()) {
     const auto others = std::ranges::find(routes(), route.pattern, &Route::pattern);

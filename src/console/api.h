@@ -51,10 +51,9 @@ class Api {
     records::UserRole least = records::UserRole::viewer;
     std::string_view method;             // of the administration interface; empty where `special` does it all
     std::span<const Field> fields = {};  // of the query for GET, of the body otherwise
-    std::size_t body_limit = http::kDefaultRequestBody;
-    unsigned success = 200;     // 204: whatever the authority answers is dropped
-    bool is_open = false;       // needs no session
-    bool is_dangerous = false;  // asks for the password again
+    unsigned success = 200;              // 204: whatever the authority answers is dropped
+    bool is_open = false;                // needs no session
+    bool is_dangerous = false;           // asks for the password again
     Answer (Api::*special)(const Route&, Call) = &Api::ask_and_answer;
   };
   static std::span<const Route> routes();

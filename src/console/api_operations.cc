@@ -38,10 +38,8 @@ constexpr std::array kUser = {Field{.name = "login", .required = true, .most = 6
 
 constexpr std::array kWhiteListPage = {Field{.name = "after", .most = 63},
                                        Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 1'000}};
-// A part of a ledger comes in one body, which is read before anybody is known: stations send it in small ones.
-constexpr std::size_t kMaxLedgerBody = 256U << 10U;
-constexpr std::array kLedger = {
-    Field{.name = "ledger", .required = true, .least = 1, .most = static_cast<std::int64_t>(kMaxLedgerBody)}};
+// A part of a ledger: stations send it in small ones, since a body is read before anybody is known.
+constexpr std::array kLedger = {Field{.name = "ledger", .required = true, .least = 1}};
 
 std::string session_cookie(std::string_view value, seconds life) {
   return fmt::format("{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict", kCookie, value, life.count());
@@ -145,8 +143,7 @@ std::span<const Api::Route> Api::routes() {
             .pattern = "/api/v1/sites/{name}/ledger",
             .least = UserRole::operator_,
             .method = "site.import_ledger",
-            .fields = kLedger,
-            .body_limit = kMaxLedgerBody},
+            .fields = kLedger},
       Route{.verb = "GET", .pattern = "/api/v1/pki", .method = "pki.tree"},
       Route{.verb = "GET", .pattern = "/api/v1/users", .least = UserRole::owner, .method = "user.list"},
       Route{.verb = "POST",

@@ -150,8 +150,10 @@ def check_a_bar_is_shown_on_a_terminal(line):
     want(done.returncode == 0 and re.search(r"issuing \[#{40}\] 2/2  \d+/s, 0 s left", shown), f"found {shown[-300:]!r}, want a bar that ends at 2/2")
 
 
-def check_the_ledger_goes_over_https(line):
+def check_the_ledger_goes_over_https_in_parts(line):
     there = line.there
+    line.issue("--batch", line.requests(line.stage.folder / "many", *(f"many-{number}" for number in range(30))))
+    want(32 < line.issued() <= 64, f"found {line.issued()} entries, want two parts of them")
     there.run("user", "add", "line-3", "--role", "operator", "--password-file", password_file(line, "line-3"), "--state", there.state)
     push = ["factory", "export", "--factory", there.factory, "--to", there.console_url, "--connect-to", f"127.0.0.1:{there.tls_port}"]
     done = there.run(*push, "--login", "line-3", "--password-file", password_file(line, "line-3"))
@@ -172,7 +174,7 @@ def check_the_ledger_goes_over_https(line):
     there.run(*push, "--login", "line-3", "--password-file", password_file(line, "line-3"))
     want(there.device("later-1"), "found no later-1, want it sent")
     entries = [one for one in line.stage.audit("site.ledger-imported") if one["actor"] == "line-3"]
-    want(len(entries) == 2, f"found {len(entries)} imports by line-3 in the audit log, want two")
+    want(len(entries) == 3, f"found {len(entries)} imports by line-3 in the audit log, want two parts and one later")
 
 
 def password_file(line, name):
