@@ -32,16 +32,22 @@ constexpr std::array kMethods = {
     Method{"session.end", UserRole::operator_, session_end},
     Method{"site.list", UserRole::viewer, site_list},
     Method{"site.add", UserRole::owner, site_add},
+    Method{"site.permit", UserRole::owner, site_permit},
     Method{"site.import_ledger", UserRole::operator_, site_import_ledger},
     Method{"site.white_list", UserRole::viewer, site_white_list},
     Method{"audit.list", UserRole::viewer, audit_list},
+    Method{"audit.verify", UserRole::viewer, audit_verify},
     Method{"pki.tree", UserRole::viewer, pki_tree},
     Method{"root.install_crl", UserRole::owner, root_install_crl},
     Method{"certificate.revoke", UserRole::owner, certificate_revoke},
+    Method{"clock.show", UserRole::owner, clock_show},
+    Method{"clock.accept", UserRole::owner, clock_accept},
     Method{"user.list", UserRole::owner, user_list},
     Method{"user.add", UserRole::owner, user_add},
     Method{"user.find", UserRole::viewer, user_find},
     Method{"user.set_password", UserRole::viewer, user_set_password},
+    Method{"user.enable", UserRole::owner, user_enable},
+    Method{"user.disable", UserRole::owner, user_disable},
     Method{"login_session.put", UserRole::viewer, login_session_put},
     Method{"login_session.find", UserRole::viewer, login_session_find},
     Method{"login_session.end", UserRole::viewer, login_session_end},
@@ -49,9 +55,9 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 8> names = {"site.list",       "site.add",         "site.import_ledger",
-                                                     "site.white_list", "root.install_crl", "certificate.revoke",
-                                                     "audit.list",      "pki.tree"};
+  constexpr std::array<std::string_view, 12> names = {
+      "site.list",          "site.add",   "site.permit",  "site.import_ledger", "site.white_list", "root.install_crl",
+      "certificate.revoke", "audit.list", "audit.verify", "pki.tree",           "clock.show",      "clock.accept"};
   return std::ranges::find(names, method) != names.end();
 }
 

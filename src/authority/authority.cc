@@ -36,6 +36,7 @@ constexpr std::array kPermissions = {
     Permission{RoleMethod::renew, {"gateway"}},
     Permission{RoleMethod::web_certificate, {"gateway"}},
     Permission{RoleMethod::claim_hash, {"gateway"}},
+    Permission{RoleMethod::certificate_used, {"gateway"}},
     Permission{RoleMethod::find_certificate, {"relay", "gateway", "status"}},
     Permission{RoleMethod::presence, {"relay"}},
     Permission{RoleMethod::access_session, {"relay"}},
@@ -101,7 +102,14 @@ net::Task<void> Authority::keep_sessions_for_ever() {
   }
 }
 
+net::Task<void> Authority::walk_audit() {
+  if (auto walked = co_await core_.walk_audit(false); !walked) {
+    log::error("authority.audit-not-walked", {{"error", walked.error()}});
+  }
+}
+
 net::Task<void> Authority::serve_roles(net::Listener& listener) {
+  net::spawn(executor_, walk_audit(), "authority.audit");
   for (;;) {
     auto stream = co_await listener.accept(net::Deadline::never());
     if (!stream) co_return;
@@ -139,7 +147,7 @@ net::Task<void> Authority::serve_connection(net::StreamPtr stream, bool administ
   if (!connection->subscriber) co_return;
   const records::Subscribe what = core_.feed().unsubscribe(*connection->subscriber);
   if (what.role != "relay") co_return;
-  for (const DeviceName& device : core_.presence().worker_gone(what.instance, core_.clock().now())) {
+  for (const DeviceName& device : core_.presence().worker_gone(*connection->subscriber, core_.clock().now())) {
     core_.announce_device(device);
   }
 }
@@ -200,6 +208,11 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
       CO_TRY(auto wanted, records::parse_find_certificate(fields));
       co_return find_certificate(wanted);
     }
+    case RoleMethod::certificate_used: {
+      CO_TRY(auto used, records::parse_find_certificate(fields));
+      CO_TRY_VOID(co_await supersede_older(core_, std::move(used)));
+      co_return Bytes{};
+    }
     case RoleMethod::presence: {
       CO_TRY(auto presence, records::parse_presence(fields));
       CO_TRY_VOID(take_presence(*connection, presence));
@@ -207,7 +220,7 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     }
     case RoleMethod::access_session: {
       CO_TRY(auto report, records::parse_access_session_report(fields));
-      CO_TRY_VOID(co_await take_session_report(core_, std::move(report)));
+      CO_TRY_VOID(co_await take_session_report(core_, connection->instance, std::move(report)));
       co_return Bytes{};
     }
     case RoleMethod::alarm: {
@@ -307,9 +320,12 @@ Result<Bytes> Authority::find_certificate(const records::FindCertificate& reques
   return records::encode_snapshot_update(answer);
 }
 
+// A role that is not ours any more can raise a bounded number of alarms about one thing.
 net::Task<void> Authority::take_alarm(std::set<std::string> roles, records::Alarm alarm) {
   if (!alarm.kind.starts_with(kSiteAlarmPrefix)) {
-    core_.announce_alarm(alarm.kind, alarm.subject, alarm.detail);
+    const std::string key = "alarm " + alarm.subject;
+    if (!core_.alarm_limiter().take(key, key, core_.clock().monotonic())) co_return;
+    core_.announce_alarm(alarm.kind, core_.tenant_of(alarm.subject), alarm.subject, alarm.detail);
     co_return;
   }
   // A relay is not believed when it speaks against a factory.
@@ -326,7 +342,7 @@ Result<void> Authority::take_presence(const Connection& connection, const record
     TRY(auto device, records.devices().find_by_name(presence.device));
     return device ? Result<void>{} : fail(Errc::not_found, "presence: no such device");
   }));
-  if (core_.presence().report(presence, connection.instance, core_.clock().now()))
+  if (core_.presence().report(presence, *connection.subscriber, core_.clock().now()))
     core_.announce_device(presence.device);
   return {};
 }

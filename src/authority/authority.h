@@ -38,6 +38,7 @@ class Authority {
   net::Task<void> serve_connection(net::StreamPtr stream, bool administrator);
   net::Task<void> keep_sessions_for_ever();
   net::Task<void> keep_control_certificates();
+  net::Task<void> walk_audit();
   net::Task<Result<Bytes>> dispatch(std::shared_ptr<Connection> connection, Bytes request,
                                     std::shared_ptr<net::RpcPeer> peer);
   net::Task<Result<Bytes>> role_certificate(std::shared_ptr<Connection> connection,

@@ -39,6 +39,14 @@ TEST(PresenceTable, AWorkerThatDiesTakesItsDevicesAlone) {
   EXPECT_NE(table.find(DeviceName("abcdefgh33")), nullptr);
 }
 
+TEST(PresenceTable, TheEndOfAnOldConnectionTakesNothingThatTheNextOneTold) {
+  PresenceTable table;
+  table.report(online("abcdefgh22"), 11, UnixTime(1));
+  table.report(online("abcdefgh22"), 12, UnixTime(2));
+  EXPECT_TRUE(table.worker_gone(11, UnixTime(3)).empty());
+  EXPECT_NE(table.find(DeviceName("abcdefgh22")), nullptr);
+}
+
 constexpr Instant kStart{};
 constexpr Instant kBefore = kStart - std::chrono::hours(1);  // when the authority began
 

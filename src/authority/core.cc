@@ -12,12 +12,29 @@ namespace sallyport::authority {
 namespace {
 
 constexpr std::size_t kMaxAnnouncedEntries = 1'000;  // of one commit; consoles read the rest
+constexpr milliseconds kAuditWalkLimit{30'000};      // for another walk that is under way
 
 net::RpcLinkOptions signer_link(std::string path) {
   net::RpcLinkOptions options;
   options.path = std::move(path);
   options.rpc.max_frame = pki::kMaxSigningRequestBytes;
   return options;
+}
+
+// On another thread, where nothing may be thrown.
+Result<void> read_caught(const records::RecordDatabase& database, const records::RecordDatabase::Work& work) {
+  try {
+    return database.read(work);
+  } catch (const std::exception& thrown) {
+    return failf(Errc::internal, "authority: {}", thrown.what());
+  }
+}
+
+// A text for people, cut between characters.
+std::string_view cut(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
+  return text.substr(0, most);
 }
 
 }  // namespace
@@ -31,6 +48,48 @@ Core::Core(net::Executor executor, records::RecordDatabase& database, const Cloc
       signer_(executor, random, signer_link(std::move(signer_socket))),
       turns_(executor),
       feed_(*this, executor) {}
+
+Core::~Core() {
+  for (int left = asides_->load(); left != 0; left = asides_->load()) asides_->wait(left);
+}
+
+net::Task<Result<void>> Core::read_aside(records::RecordDatabase::Work work) const {
+  ++*asides_;
+  const auto read = [&database = database_, work = std::move(work), asides = asides_]() -> Result<void> {
+    auto done = read_caught(database, work);
+    --*asides;
+    asides->notify_all();
+    return done;
+  };
+  co_return co_await net::run_blocking(read);
+}
+
+net::Task<Result<void>> Core::walk_audit(bool anew) {
+  CO_TRY(auto turn, co_await turns_.take("audit/walk", kAuditWalkLimit));
+  if (audit_walked_ && !anew) co_return Result<void>{};
+  const auto walk = std::make_shared<AuditWalk>();
+  CO_TRY_VOID(co_await read_aside([walk](records::Records& records) { return walk->go_on(records); }));
+  if (audit_walked_) walk->compare(audit_walk_);
+  audit_walk_ = std::move(*walk);
+  audit_walked_ = true;
+  if (const auto broken = audit_walk_.broken_at()) {
+    announce_alarm("audit.broken", {}, "audit log",
+                   fmt::format("entry {} does not continue the chain: it was altered, or one is missing", *broken));
+  }
+  co_return Result<void>{};
+}
+
+std::string Core::tenant_of(std::string_view device_name) const {
+  std::string tenant;
+  const auto name = parse_device_name(device_name);
+  if (!name) return tenant;
+  static_cast<void>(read([&](records::Records& records) -> Result<void> {
+    TRY(auto device, records.devices().find_by_name(*name));
+    if (device) tenant = device->tenant;
+    return {};
+  }));
+  return tenant;
+}
 
 Result<void> Core::reload_installation() {
   return database_.read([this](records::Records& records) -> Result<void> {
@@ -153,10 +212,14 @@ void Core::announce_device(const SiteName& site, const SerialId& serial_id) {
   }));
 }
 
-void Core::announce_alarm(std::string_view kind, std::string_view subject, std::string_view detail) {
-  log::warn("alarm", {{"kind", kind}, {"subject", subject}, {"detail", detail}});
+void Core::announce_alarm(std::string_view kind, std::string_view tenant, std::string_view subject,
+                          std::string_view detail) {
+  kind = cut(kind, records::kMaxAlarmKind);
+  subject = cut(subject, records::kMaxAlarmSubject);
+  detail = cut(detail, records::kMaxAlarmDetail);
+  log::warn("alarm", {{"kind", kind}, {"tenant", tenant}, {"subject", subject}, {"detail", detail}});
   feed_.announce(
-      "alarm", {},
+      "alarm", tenant,
       codec::Json::Object{{"kind", kind}, {"time", to_iso8601(clock_.now())}, {"device", subject}, {"detail", detail}});
 }
 

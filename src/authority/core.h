@@ -1,11 +1,13 @@
 // What all parts of the authority share: records, signer, feed, the tables in memory. One thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
+#include "authority/audit.h"
 #include "authority/feed.h"
 #include "authority/grant_book.h"
 #include "authority/installation.h"
@@ -30,6 +32,10 @@ class Core {
   // Borrows all that it is given for its lifetime. `signer_socket` is the path of the signer's socket.
   Core(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
        std::string signer_socket);
+  // Waits for what is being read on other threads.
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
 
   // Reads CAs and root CRL anew; before the first success nothing else may be called.
   Result<void> reload_installation();
@@ -54,6 +60,13 @@ class Core {
   // thread of the database.
   net::Task<Result<void>> commit(records::RecordDatabase::Work work);
   Result<void> read(const records::RecordDatabase::Work& work) const { return database_.read(work); }
+  // Runs `work` on another thread, for what takes long: the loop has leases to give. What it throws is Errc::internal.
+  net::Task<Result<void>> read_aside(records::RecordDatabase::Work work) const;
+  // Walks over the whole audit log and compares with the walk before; unless `anew`, only when there was none.
+  net::Task<Result<void>> walk_audit(bool anew);
+  AuditWalk& audit_walk() { return audit_walk_; }
+  // Of the device of that name; empty when nobody has it.
+  std::string tenant_of(std::string_view device_name) const;
   // Returns when everything committed before this call is in force at every role that may admit sessions.
   net::Task<Result<void>> until_in_force();
   // The same, for something new rather than something that ended: roles of which this run knows nothing do not count.
@@ -65,7 +78,9 @@ class Core {
   // Tell the consoles.
   void announce_device(const DeviceName& name);
   void announce_device(const SiteName& site, const SerialId& serial_id);
-  void announce_alarm(std::string_view kind, std::string_view subject, std::string_view detail);
+  // `tenant` is whose thing `subject` is; empty: the installation's. Texts are cut to what an alarm may carry.
+  void announce_alarm(std::string_view kind, std::string_view tenant, std::string_view subject,
+                      std::string_view detail);
   void announce(std::string_view event, const codec::Json& data) { feed_.announce(event, {}, data); }
   void announce_to(std::string_view tenant, std::string_view event, const codec::Json& data) {
     feed_.announce(event, tenant, data);
@@ -91,6 +106,9 @@ class Core {
   net::RpcLink signer_;
   std::unique_ptr<Installation> installation_;
   std::optional<std::uint64_t> audit_told_;  // the last entry that was announced
+  AuditWalk audit_walk_;
+  bool audit_walked_ = false;
+  std::shared_ptr<std::atomic<int>> asides_ = std::make_shared<std::atomic<int>>(0);  // reads on other threads
   PresenceTable presence_;
   std::set<pki::ControlKind> renewing_;  // control certificates that are being ordered
   GrantBook grants_;

@@ -155,9 +155,11 @@ net::Task<void> raise_clone_alarm(Core& core, Applicant applicant) {
   const UnixTime now = core.clock().now();
   const std::string device_key = applicant.identity.serial_id.get() + "." + applicant.identity.site.get();
   if (!core.alarm_limiter().take(device_key, device_key, core.clock().monotonic())) co_return;
-  const auto count = [applicant, now](records::Records& records) -> Result<void> {
+  const auto tenant = std::make_shared<std::string>();
+  const auto count = [applicant, now, tenant](records::Records& records) -> Result<void> {
     TRY(auto device, records.devices().find(applicant.identity.site, applicant.identity.serial_id));
     if (!device) return {};
+    *tenant = device->tenant;
     device->alarms += 1;
     TRY_VOID(records.devices().update(*device));
     return append_audit(records, now, "role:gateway", "enrolment.refused", device->serial_id.get(),
@@ -168,7 +170,7 @@ net::Task<void> raise_clone_alarm(Core& core, Applicant applicant) {
   };
   if (auto done = co_await core.commit(count); !done) log::error("enrolment.alarm-lost", {{"error", done.error()}});
   core.announce_device(applicant.identity.site, applicant.identity.serial_id);
-  core.announce_alarm("enrolment.refused", applicant.identity.serial_id.get(),
+  core.announce_alarm("enrolment.refused", *tenant, applicant.identity.serial_id.get(),
                       "burnt factory certificate shown with another key");
 }
 
@@ -290,6 +292,23 @@ net::Task<Result<records::CertificateChain>> issue_to_enrolled(Core& core, recor
   co_return to_chain(core, ca, certificate.der());
 }
 
+// What the device of the certificate `used` had before it and could still use. A newer one, which it may not have got,
+// is none of that.
+Result<std::vector<records::CertificateRecord>> find_older(records::Records& records,
+                                                           const records::FindCertificate& used) {
+  std::vector<records::CertificateRecord> older;
+  TRY(auto record, records.certificates().find(used.ca, used.serial));
+  const bool is_operational = record && record->kind == records::CertificateKind::operational;
+  if (!is_operational || record->state != records::CertificateState::issued) return older;
+  TRY(auto all, records.certificates().list_by_subject(record->kind, record->subject));
+  auto rest = std::ranges::find(all, used.serial, &records::CertificateRecord::serial);
+  if (rest == all.end()) return older;
+  std::copy_if(std::next(rest), all.end(), std::back_inserter(older), [&](const records::CertificateRecord& other) {
+    return other.ca == used.ca && other.state == records::CertificateState::issued;
+  });
+  return older;
+}
+
 }  // namespace
 
 net::Task<Result<records::CertificateChain>> enrol(Core& core, records::EnrolRequest request) {
@@ -335,6 +354,27 @@ net::Task<Result<records::CertificateChain>> renew(Core& core, records::RenewReq
 
 net::Task<Result<records::CertificateChain>> issue_web_certificate(Core& core, records::RenewRequest request) {
   co_return co_await issue_to_enrolled(core, std::move(request), true);
+}
+
+net::Task<Result<void>> supersede_older(Core& core, records::FindCertificate used) {
+  if (used.ca != kOnlineCa) co_return failf(Errc::not_found, "certificate in use: {}, want online-ca", used.ca.get());
+  std::vector<records::CertificateRecord> older;
+  CO_TRY_VOID(core.read([&](records::Records& records) -> Result<void> {
+    TRY(older, find_older(records, used));
+    return {};
+  }));
+  if (older.empty()) co_return Result<void>{};
+  const auto supersede = [used, now = core.clock().now()](records::Records& records) -> Result<void> {
+    TRY(auto again, find_older(records, used));
+    for (const records::CertificateRecord& record : again) {
+      TRY_VOID(records.certificates().revoke(record.ca, record.serial, now, records::RevocationReason::superseded));
+      TRY_VOID(append_audit(
+          records, now, "role:gateway", "device.certificate-superseded", record.subject,
+          {{"serial", codec::encode_hex(record.serial.get())}, {"by", codec::encode_hex(used.serial.get())}}));
+    }
+    return {};
+  };
+  co_return co_await core.commit(supersede);
 }
 
 net::Task<Result<void>> remember_claim_hash(Core& core, records::ClaimHash claim) {

@@ -20,6 +20,12 @@ net::Task<Result<records::CertificateChain>> renew(Core& core, records::RenewReq
 // key of an operational certificate.
 net::Task<Result<records::CertificateChain>> issue_web_certificate(Core& core, records::RenewRequest request);
 
+// The device has shown `used` and proven its key over a connection: it has stored it, since it stores a certificate
+// durably before it uses one. What it had before is revoked as superseded (DESIGN §9, two-slot rotation). Until then
+// both are good, so that a power cut between the two locks nobody out. Nothing happens for a certificate that is
+// unknown, not operational or revoked. Errc::not_found for another CA than online-ca.
+net::Task<Result<void>> supersede_older(Core& core, records::FindCertificate used);
+
 // Remembers the hash of the claim code that an unclaimed device shows. Errc::conflict once the device is claimed.
 net::Task<Result<void>> remember_claim_hash(Core& core, records::ClaimHash claim);
 

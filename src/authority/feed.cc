@@ -5,7 +5,6 @@
 #include "authority/core.h"
 #include "base/log.h"
 #include "crypto/hash.h"
-#include "net/io.h"
 #include "pki/signing_request.h"
 #include "pki/snapshot_manifest.h"
 
@@ -25,18 +24,6 @@ net::Task<Result<Bytes>> seal_manifest(Core& core, pki::SnapshotManifest manifes
   co_return std::move(sealed->bytes);
 }
 
-// On another thread, where nothing may be thrown.
-Result<void> read_full_state(const Core& core, BuiltSnapshot& built, UnixTime issued_at) {
-  try {
-    return core.read([&](records::Records& records) -> Result<void> {
-      TRY(built, build_snapshot(records, 0, issued_at));
-      return {};
-    });
-  } catch (const std::exception& thrown) {
-    return failf(Errc::internal, "snapshot: {}", thrown.what());
-  }
-}
-
 }  // namespace
 
 Feed::Feed(Core& core, net::Executor executor)
@@ -44,10 +31,6 @@ Feed::Feed(Core& core, net::Executor executor)
 
 Instant Feed::now() const {
   return core_.clock().monotonic();
-}
-
-Feed::~Feed() {
-  reading_->wait(true);
 }
 
 net::Task<Result<Feed::UpdatePtr>> Feed::seal(BuiltSnapshot built) {
@@ -77,14 +60,11 @@ net::Task<Result<Feed::UpdatePtr>> Feed::full_update() {
   CO_TRY(auto turn, co_await core_.turns().take("snapshot/full", kFullStateLimit));
   if (auto shared = full_.lock()) co_return shared;
   const auto built = std::make_shared<BuiltSnapshot>();
-  *reading_ = true;
-  const auto work = [&core = core_, built, issued_at = core_.clock().now(), reading = reading_]() -> Result<void> {
-    auto done = read_full_state(core, *built, issued_at);
-    *reading = false;
-    reading->notify_all();
-    return done;
+  const auto read = [built, issued_at = core_.clock().now()](records::Records& records) -> Result<void> {
+    TRY(*built, build_snapshot(records, 0, issued_at));
+    return {};
   };
-  CO_TRY_VOID(co_await net::run_blocking(work));
+  CO_TRY_VOID(co_await core_.read_aside(read));
   CO_TRY(auto update, co_await seal(std::move(*built)));
   full_ = update;
   co_return update;
@@ -113,7 +93,7 @@ std::unexpected<Error> Feed::older_than_served(const records::Subscribe& request
       "after restoring a backup, and the role takes nothing from it",
       current, request.role, request.have_number);
   if (core_.alarm_limiter().take("feed", request.role, now())) {
-    core_.announce_alarm("database.rolled-back", request.role, sentence);
+    core_.announce_alarm("database.rolled-back", {}, request.role, sentence);
   }
   return fail(Errc::conflict, "feed: " + sentence);
 }
@@ -137,7 +117,7 @@ void Feed::push(Subscriber& subscriber, records::RoleEvent event, ByteView field
 net::Task<Result<Feed::SubscriberId>> Feed::subscribe(std::shared_ptr<net::RpcPeer> peer, records::Subscribe request) {
   const SubscriberId id = next_id_++;
   if (request.role == kConsole) {
-    subscribers_.emplace(id, Subscriber{std::move(peer), std::move(request)});
+    subscribers_.emplace(id, Subscriber{std::move(peer), std::move(request), 0, nullptr});
     co_return id;
   }
   std::uint64_t current = 0;

@@ -1,7 +1,6 @@
 // What the authority pushes to the roles: snapshots, leases, grants, cuts, and events for people who watch.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,11 +30,6 @@ class Feed {
   using SubscriberId = LeaseBook::SubscriberId;
 
   Feed(Core& core, net::Executor executor);
-  // Waits for a full state that is being read on another thread.
-  ~Feed();
-  Feed(const Feed&) = delete;
-  Feed& operator=(const Feed&) = delete;
-
   // Takes a role's connection in: it gets the state it lacks, relays every live grant, then leases. Errc::unavailable
   // when the state cannot be built or signed; Errc::conflict, with an alarm, when the role was served a newer state
   // than there is (hostile case D8).
@@ -97,7 +91,6 @@ class Feed {
   LeaseBook leases_;
   std::map<SubscriberId, Subscriber> subscribers_;
   std::weak_ptr<const Update> full_;  // while somebody fetches it, it serves who else needs a full state
-  std::shared_ptr<std::atomic<bool>> reading_ = std::make_shared<std::atomic<bool>>(false);  // a full state, beside us
   SubscriberId next_id_ = 1;
   bool publishing_ = false;
   bool again_ = false;

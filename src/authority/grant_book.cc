@@ -13,15 +13,51 @@ std::vector<tunnel::GrantId> GrantBook::select(Predicate wanted) const {
   return out;
 }
 
-Result<void> GrantBook::admit(const std::string& login) const {
-  if (sessions_.size() >= kMaxLiveSessions) {
-    return failf(Errc::overloaded, "access sessions: {} live, want below {}", sessions_.size(), kMaxLiveSessions);
+void LiveSession::count(std::uint32_t worker, const WorkerCounts& counts) {
+  WorkerCounts& before = told[worker];
+  const bool anew = counts.bytes_to_device < before.bytes_to_device || counts.bytes_to_user < before.bytes_to_user ||
+                    counts.connections < before.connections;
+  if (anew) before = {};
+  record.bytes_to_device += counts.bytes_to_device - before.bytes_to_device;
+  record.bytes_to_user += counts.bytes_to_user - before.bytes_to_user;
+  record.connections += counts.connections - before.connections;
+  before = counts;
+}
+
+GrantBook::Place::~Place() {
+  if (!taken_) return;
+  const auto own = taken_->find(login_);
+  if (own != taken_->end() && --own->second == 0) taken_->erase(own);
+}
+
+bool GrantBook::is_full(const std::string& login) const {
+  const auto being_made = taken_->find(login);
+  return of_login(login).size() + (being_made == taken_->end() ? 0 : being_made->second) >= kMaxLiveSessionsPerUser;
+}
+
+Result<GrantBook::Place> GrantBook::admit(const std::string& login) {
+  std::size_t all = sessions_.size();
+  for (const auto& [user, count] : *taken_) all += count;
+  if (all >= kMaxLiveSessions) {
+    return failf(Errc::overloaded, "access sessions: {} live, want below {}", all, kMaxLiveSessions);
   }
-  if (const std::size_t own = of_login(login).size(); own >= kMaxLiveSessionsPerUser) {
-    return failf(Errc::overloaded, "access sessions of this user: {} live, want below {}", own,
-                 kMaxLiveSessionsPerUser);
+  if (is_full(login)) {
+    return failf(Errc::overloaded, "access sessions of this user: {} live, want fewer", kMaxLiveSessionsPerUser);
   }
-  return {};
+  ++(*taken_)[login];
+  return Place(taken_, login);
+}
+
+std::optional<tunnel::GrantId> GrantBook::oldest_unused(const std::string& login) const {
+  std::optional<tunnel::GrantId> oldest;
+  UnixTime opened = kNoExpiry;
+  for (const auto& [id, session] : sessions_) {
+    const bool unused = session.record.login == login && session.record.connections == 0;
+    if (!unused || session.record.opened >= opened) continue;
+    oldest = id;
+    opened = session.record.opened;
+  }
+  return oldest;
 }
 
 void GrantBook::add(LiveSession session) {
@@ -38,10 +74,17 @@ bool GrantBook::renewed(const tunnel::GrantId& session, tunnel::AccessGrant gran
   return true;
 }
 
-std::optional<LiveSession> GrantBook::end(const tunnel::GrantId& session) {
+std::optional<LiveSession> GrantBook::end(const tunnel::GrantId& session, Instant now) {
   auto node = sessions_.extract(session);
   if (node.empty()) return std::nullopt;
+  std::erase_if(ended_, [&](const auto& entry) { return now - entry.second.at >= kLastWords; });
+  if (ended_.size() < kMaxEndedSessions) ended_.insert_or_assign(session, Ended{node.mapped(), now});
   return std::move(node.mapped());
+}
+
+LiveSession* GrantBook::find_ended(const tunnel::GrantId& session, Instant now) {
+  const auto found = ended_.find(session);
+  return found == ended_.end() || now - found->second.at >= kLastWords ? nullptr : &found->second.session;
 }
 
 LiveSession* GrantBook::find(const tunnel::GrantId& session) {

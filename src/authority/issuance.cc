@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "authority/audit.h"
+#include "authority/issuance_clock.h"
 #include "base/log.h"
 #include "pki/issue.h"
 #include "pki/signing_request.h"
@@ -61,6 +62,15 @@ net::Task<Result<pki::Certificate>> sign(Core& core, pki::IssueCertificate reque
   co_return certificate;
 }
 
+// Every order fails then; people hear of it a few times an hour.
+void tell_if_clock_is_behind(Core& core, const Error& error) {
+  if (!error.detail.starts_with("clock: ")) return;
+  log::error("certificate.clock-is-behind", {{"error", error}});
+  if (core.alarm_limiter().take("clock", "clock", core.clock().monotonic())) {
+    core.announce_alarm("clock.behind", {}, "authority", error.detail);
+  }
+}
+
 }  // namespace
 
 records::CertificateSerial to_record_serial(const pki::SerialNumber& serial) {
@@ -74,10 +84,14 @@ net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder ord
   const records::CertificateRecord intent = intent_record(core, order, request);
 
   const auto take_serial = [intent, more = order.with_intent](records::Records& records) -> Result<void> {
+    TRY_VOID(advance_issuance_clock(records, intent.recorded_at));
     if (more) TRY_VOID(more(records));
     return records.certificates().record_intent(intent);
   };
-  CO_TRY_VOID(co_await core.commit(take_serial));
+  if (auto taken = co_await core.commit(take_serial); !taken) {
+    tell_if_clock_is_behind(core, taken.error());
+    co_return std::unexpected(std::move(taken).error());
+  }
 
   auto certificate = co_await sign(core, std::move(request));
   if (!certificate) {

@@ -37,7 +37,8 @@ inline constexpr seconds kServerLifetime = 30 * kDay;
 inline constexpr seconds kOcspSignerLifetime = 25 * kDay;
 
 // Issues one certificate. When this returns it is recorded and every role that may admit sessions works from a snapshot
-// that has it, so it may be handed out at once. A crash in between leaves an intent, which void_unfinished_intents()
+// that has it, so it may be handed out at once. Errc::unavailable while the clock is behind what was recorded before
+// (issuance_clock.h). A crash in between leaves an intent, which void_unfinished_intents()
 // closes.
 net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder order);
 

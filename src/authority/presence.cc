@@ -9,7 +9,7 @@ bool looks_the_same(const records::Presence& a, const records::Presence& b) {
 
 }  // namespace
 
-bool PresenceTable::report(const records::Presence& presence, std::uint32_t worker, UnixTime now) {
+bool PresenceTable::report(const records::Presence& presence, std::uint64_t worker, UnixTime now) {
   const auto found = online_.find(presence.device);
   if (!presence.online) {
     if (found == online_.end() || found->second.worker != worker) return false;
@@ -30,7 +30,7 @@ bool PresenceTable::report(const records::Presence& presence, std::uint32_t work
   return changed;
 }
 
-std::vector<DeviceName> PresenceTable::worker_gone(std::uint32_t worker, UnixTime now) {
+std::vector<DeviceName> PresenceTable::worker_gone(std::uint64_t worker, UnixTime now) {
   std::vector<DeviceName> gone;
   for (auto entry = online_.begin(); entry != online_.end();) {
     if (entry->second.worker != worker) {

@@ -13,7 +13,6 @@ using records::AccessSessionRecord;
 using records::Records;
 
 constexpr std::size_t kOrphanPage = 100'000;
-constexpr std::size_t kMaxSourceLength = 64;
 
 std::string console_origin(const Core& core) {
   const records::InstallationFacts& facts = core.installation().facts();
@@ -60,8 +59,21 @@ tunnel::AccessGrant draft_grant(Core& core, const GrantOrder& order) {
   return grant;
 }
 
-net::Task<Result<void>> record_opening(Core& core, AccessSessionRecord record, std::string serial_id) {
-  const auto work = [record, serial_id](Records& records) -> Result<void> {
+// Whether the console login with this token lives, and its user may log in.
+Result<bool> is_logged_in(Records& records, const records::Digest& token, UnixTime now) {
+  TRY(auto session, records.users().find_login_session(token));
+  if (!session || session->expires <= now) return false;
+  TRY(auto user, records.users().find(session->login));
+  return user && user->enabled;
+}
+
+net::Task<Result<void>> record_opening(Core& core, LiveSession live, std::string serial_id) {
+  const auto work = [record = live.record, login = live.login_session, serial_id](Records& records) -> Result<void> {
+    // Whoever ends the login after this finds the session and ends it.
+    if (login) {
+      TRY(const bool lives, is_logged_in(records, *login, record.opened));
+      if (!lives) return fail(Errc::conflict, "state-conflict: the login ended while access was being granted");
+    }
     // Whoever suspends the device or switches it off after this finds the session and cuts it.
     TRY(auto device, records.devices().find_by_name(record.device));
     if (!device || device->state != records::DeviceState::claimed || !device->remote_access) {
@@ -94,7 +106,11 @@ net::Task<void> renew_session(Core& core, tunnel::GrantId session) {
 }  // namespace
 
 net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order) {
-  CO_TRY_VOID(core.grants().admit(order.login));
+  if (core.grants().is_full(order.login)) {
+    const auto unused = core.grants().oldest_unused(order.login);
+    if (unused) co_await end_session(core, *unused, "it was never used, and the user opened too many others");
+  }
+  CO_TRY(const auto place, core.grants().admit(order.login));
   Granted granted;
   granted.grant = draft_grant(core, order);
   if (order.client_key) {
@@ -123,7 +139,7 @@ net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order) {
                                     .ended = std::nullopt,
                                     .end_reason = {}};
   const AccessSessionRecord record = live.record;
-  CO_TRY_VOID(co_await record_opening(core, record, order.device.serial_id.get()));
+  CO_TRY_VOID(co_await record_opening(core, live, order.device.serial_id.get()));
   core.grants().add(std::move(live));
   core.send_grant(sealed);
   if (auto spread = co_await core.until_grant_is_known(granted.grant.session(), kGrantSpreadLimit); !spread) {
@@ -135,7 +151,7 @@ net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order) {
 }
 
 net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string reason) {
-  auto live = core.grants().end(session);
+  auto live = core.grants().end(session, core.clock().monotonic());
   if (!live) co_return;
   core.send_cut(id_bytes(session), reason);
   AccessSessionRecord record = live->record;
@@ -156,26 +172,64 @@ net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string rea
   announce(core, record);
 }
 
-net::Task<Result<void>> take_session_report(Core& core, records::AccessSessionReport report) {
+net::Task<Result<void>> take_session_report(Core& core, std::uint32_t worker, records::AccessSessionReport report) {
   Reader reader(report.grant_id);
   CO_TRY(auto id, reader.array<tunnel::kGrantIdSize>());
   CO_TRY_VOID(reader.finish("session id"));
-  LiveSession* live = core.grants().find(tunnel::GrantId(id));
-  if (live == nullptr) co_return Result<void>{};
-  live->last_used = core.clock().now();
-  live->record.bytes_to_device = report.bytes_to_device;
-  live->record.bytes_to_user = report.bytes_to_user;
-  live->record.connections = report.connections;
-  if (!report.source.empty()) live->record.source = report.source.substr(0, kMaxSourceLength);
-  const AccessSessionRecord record = live->record;
-  announce(core, record);
-  co_return co_await core.commit([record](Records& records) { return records.access_sessions().put(record); });
+  const tunnel::GrantId session(id);
+  LiveSession* const running = core.grants().find(session);
+  LiveSession* const known = running != nullptr ? running : core.grants().find_ended(session, core.clock().monotonic());
+  if (known == nullptr) co_return Result<void>{};
+  known->count(worker, {report.bytes_to_device, report.bytes_to_user, report.connections});
+  if (!report.source.empty()) known->record.source = report.source;
+  if (running != nullptr) running->last_used = core.clock().now();
+  if (running != nullptr && report.ended) {
+    co_await end_session(core, session, "relay: " + report.reason);
+    co_return Result<void>{};
+  }
+  const AccessSessionRecord told = known->record;
+  announce(core, told);
+  // Of one that was ended only the counts are news: why it ended was decided here.
+  co_return co_await core.commit([told](Records& records) -> Result<void> {
+    TRY(auto stored, records.access_sessions().find(told.grant_id));
+    AccessSessionRecord record = told;
+    if (stored) {
+      record.ended = stored->ended;
+      record.end_reason = stored->end_reason;
+    }
+    return records.access_sessions().put(record);
+  });
 }
+
+namespace {
+
+// The sessions whose console login has ended: logged out, expired, or its user disabled.
+Result<std::vector<tunnel::GrantId>> without_login(const Core& core, const GrantBook& grants, UnixTime now) {
+  std::map<records::Digest, bool> lives;
+  std::vector<tunnel::GrantId> over;
+  TRY_VOID(core.read([&](Records& records) -> Result<void> {
+    for (const auto& [id, session] : grants.all()) {
+      if (!session.login_session) continue;
+      const auto [known, is_new] = lives.try_emplace(*session.login_session, false);
+      if (is_new) {
+        TRY(known->second, is_logged_in(records, known->first, now));
+      }
+      if (!known->second) over.push_back(id);
+    }
+    return {};
+  }));
+  return over;
+}
+
+}  // namespace
 
 net::Task<void> keep_sessions(Core& core) {
   const UnixTime now = core.clock().now();
   for (const tunnel::GrantId& session : core.grants().over(now))
     co_await end_session(core, session, "idle or at its limit");
+  if (const auto ended = without_login(core, core.grants(), now)) {
+    for (const tunnel::GrantId& session : *ended) co_await end_session(core, session, "the login has ended");
+  }
   for (const tunnel::GrantId& session : core.grants().due_for_renewal(now)) co_await renew_session(core, session);
 }
 

@@ -27,16 +27,18 @@ struct Granted {
 // How long every worker may take to acknowledge a grant before the order fails with Errc::unavailable.
 inline constexpr milliseconds kGrantSpreadLimit{3'000};
 
-// Signs a grant, tells every relay worker, records the session, and returns when all of them know it.
+// Signs a grant, tells every relay worker, records the session, and returns when all of them know it. At the limit of
+// sessions of one user the oldest that was never used ends for it; Errc::overloaded when all are in use. Errc::conflict
+// when the device was closed or the login has ended meanwhile.
 net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order);
 
 // Cuts a session at every worker and on the device, and records why. Nothing happens when it has ended before.
 net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string reason);
 
-// A worker's report of a session: counts, and its last use.
-net::Task<Result<void>> take_session_report(Core& core, records::AccessSessionReport report);
+// A report of worker `worker` of a session: counts, its last use, and that it ended there, which ends it everywhere.
+net::Task<Result<void>> take_session_report(Core& core, std::uint32_t worker, records::AccessSessionReport report);
 
-// Renews what is used, ends what is over. Called every few seconds.
+// Renews what is used, ends what is over, also because the console login behind it is. Called every few seconds.
 net::Task<void> keep_sessions(Core& core);
 
 // Ends in the records what an earlier run of the authority left live: its grants have lost their books.

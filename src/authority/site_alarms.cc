@@ -36,7 +36,7 @@ net::Task<void> raise_site_alarm(Core& core, SiteAlarm alarm, std::string actor)
     log::error("site.alarm-lost", {{"site", alarm.site.get()}, {"kind", alarm.kind}, {"error", kept.error()}});
     co_return;
   }
-  core.announce_alarm(alarm.kind, alarm.site.get(), alarm.detail);
+  core.announce_alarm(alarm.kind, {}, alarm.site.get(), alarm.detail);
 }
 
 Result<Json::Array> list_site_alarms(records::Records& records, const SiteName& site) {

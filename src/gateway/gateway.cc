@@ -1,5 +1,7 @@
 #include "gateway/gateway.h"
 
+#include <set>
+
 #include "base/log.h"
 #include "codec/json.h"
 #include "codec/text.h"
@@ -23,6 +25,8 @@ constexpr milliseconds kHandshakeLimit{10'000};
 constexpr std::size_t kMaxAlarms = 16;
 // What a device whose ledger is not in yet is told to wait.
 constexpr std::string_view kRetryAfter = "5";
+// About 100 bytes each; beyond that all are told again.
+constexpr std::size_t kMaxToldCertificates = 100'000;
 const records::CaName kOnlineCa("online-ca");
 
 http::Response refusal(const Error& error) {
@@ -98,6 +102,8 @@ struct Gateway::State {
   // Tells the authority when refused certificates prove that a factory is dishonest.
   void suspect(std::span<const Bytes> chain);
   net::Task<void> tell_alarm(records::Alarm alarm);
+  void tell_used(const records::CertificateSerial& serial);
+  net::Task<void> tell_used_now(records::CertificateSerial serial);
   void use_identity(crypto::TlsIdentity identity);
   net::Task<void> serve_connection(net::HandedOver connection);
   net::Task<Result<Bytes>> read(Bytes request);
@@ -109,6 +115,7 @@ struct Gateway::State {
   std::vector<pki::Certificate> anchors;
   rolelink::RoleLink link;
   http::Server server;
+  std::set<records::CertificateSerial> told_used;  // operational certificates of whose use the authority knows
   std::shared_ptr<crypto::TlsContext> tls;
   rolelink::SiteWatch watch;
   std::size_t alarms = 0;  // under way
@@ -181,7 +188,24 @@ net::Task<Result<DeviceName>> Gateway::State::authorise(net::PeerInfo peer) {
   const bool active =
       device && (device->state == records::DeviceState::connected || device->state == records::DeviceState::claimed);
   if (!active) co_return fail(Errc::unauthorized, "gateway: the device is neither connected nor claimed");
+  tell_used(record.serial);
   co_return name;
+}
+
+// Once per certificate and run: what its device had before it ends.
+void Gateway::State::tell_used(const records::CertificateSerial& serial) {
+  if (told_used.contains(serial)) return;
+  if (told_used.size() >= kMaxToldCertificates) told_used.clear();
+  told_used.insert(serial);
+  net::spawn(executor, tell_used_now(serial), "gateway.certificate-used");
+}
+
+net::Task<void> Gateway::State::tell_used_now(records::CertificateSerial serial) {
+  const records::FindCertificate used{kOnlineCa, serial};
+  const auto told = co_await link.call(records::RoleMethod::certificate_used, records::encode(used));
+  if (told) co_return;
+  log::debug("gateway.certificate-use-not-told", {{"error", told.error()}});
+  told_used.erase(serial);  // the next request tells it
 }
 
 net::Task<http::Response> Gateway::State::csr_attributes(http::Request, Admitted) {

@@ -39,6 +39,14 @@ Result<DeviceName> read_device_name(TlvReader& reader, std::uint16_t tag) {
   return parse_device_name(text);
 }
 
+Result<std::string> read_short_text(TlvReader& reader, std::uint16_t tag, std::size_t most) {
+  TRY(auto text, reader.text(tag));
+  if (text.size() > most) {
+    return failf(Errc::malformed, "role message: field {} of {} bytes, want at most {}", tag, text.size(), most);
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<std::uint16_t> take_method(ByteView& body) {
@@ -238,8 +246,8 @@ Result<Presence> parse_presence(ByteView fields) {
   TRY(out.boot_id, reader.array<16>(3));
   TRY(out.device_switch, reader.flag(4));
   TRY(out.rtt_ms, reader.u32(5));
-  TRY(out.source, reader.text(6));
-  TRY(out.agent_version, reader.text(7));
+  TRY(out.source, read_short_text(reader, 6, kMaxSource));
+  TRY(out.agent_version, read_short_text(reader, 7, kMaxAgentVersion));
   TRY(auto services, reader.repeated(8, kMaxOfferedServices));
   for (const ByteView view : services) {
     Reader fields_of_service(view);
@@ -271,8 +279,8 @@ Result<AccessSessionReport> parse_access_session_report(ByteView fields) {
   AccessSessionReport out;
   TRY(out.grant_id, read_bytes(reader, 1));
   TRY(out.ended, reader.flag(2));
-  TRY(out.source, reader.text(3));
-  TRY(out.reason, reader.text(4));
+  TRY(out.source, read_short_text(reader, 3, kMaxSource));
+  TRY(out.reason, read_short_text(reader, 4, kMaxEndReason));
   TRY(out.bytes_to_device, reader.u64(5));
   TRY(out.bytes_to_user, reader.u64(6));
   TRY(out.connections, reader.u32(7));
@@ -286,9 +294,9 @@ Bytes encode(const Alarm& m) {
 Result<Alarm> parse_alarm(ByteView fields) {
   TlvReader reader(fields, "alarm");
   Alarm out;
-  TRY(out.kind, reader.text(1));
-  TRY(out.subject, reader.text(2));
-  TRY(out.detail, reader.text(3));
+  TRY(out.kind, read_short_text(reader, 1, kMaxAlarmKind));
+  TRY(out.subject, read_short_text(reader, 2, kMaxAlarmSubject));
+  TRY(out.detail, read_short_text(reader, 3, kMaxAlarmDetail));
   TRY_VOID(reader.finish());
   return out;
 }

@@ -34,6 +34,7 @@ enum class RoleMethod : std::uint16_t {
   alarm = 13,              // relay, gateway
   admin = 14,              // console, CLI
   snapshot_portion = 15,   // relay, gateway, status: the next portion of an update under way; answers its bytes
+  certificate_used = 16,   // gateway: FindCertificate; an operational certificate was shown and its key proven
 };
 // Events pushed by the authority.
 enum class RoleEvent : std::uint16_t {
@@ -109,6 +110,14 @@ struct OfferedService {
   std::string kind;  // "http", "tcp", "tls"
 };
 inline constexpr std::size_t kMaxOfferedServices = 64;
+
+// Texts that roles tell are refused over these sizes in bytes, so that nobody fills the authority's memory or log.
+inline constexpr std::size_t kMaxSource = 64;  // an address
+inline constexpr std::size_t kMaxAgentVersion = 64;
+inline constexpr std::size_t kMaxEndReason = 256;
+inline constexpr std::size_t kMaxAlarmKind = 64;
+inline constexpr std::size_t kMaxAlarmSubject = 256;
+inline constexpr std::size_t kMaxAlarmDetail = 1'024;
 
 struct Presence {
   DeviceName device;

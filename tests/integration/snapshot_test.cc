@@ -221,5 +221,40 @@ TEST(Snapshots, APortionThatTheManifestDoesNotNameIsRefusedAndNothingIsTaken) {
   run(t, altered_portion(t, odd));
 }
 
+// A database that throws when it is told to.
+class FlakyDatabase final : public records::RecordDatabase {
+ public:
+  explicit FlakyDatabase(records::RecordDatabase& behind) : behind_(behind) {}
+  void write(Work work, Done done) override { behind_.write(std::move(work), std::move(done)); }
+  Result<void> write_and_wait(Work work) override { return behind_.write_and_wait(std::move(work)); }
+  Result<void> read(const Work& work) const override {
+    ++reads;
+    if (std::exchange(throw_next, false)) throw std::bad_alloc();
+    return behind_.read(work);
+  }
+  mutable std::size_t reads = 0;
+  mutable bool throw_next = false;
+
+ private:
+  records::RecordDatabase& behind_;
+};
+
+net::Task<void> goes_on_publishing(FlakyDatabase& database, authority::Core& core) {
+  database.reads = 0;
+  database.throw_next = true;
+  core.feed().changed();
+  const net::Deadline deadline(kCallLimit);
+  while (database.reads < 2 && !deadline.passed()) co_await net::sleep_for(milliseconds(5));
+  EXPECT_FALSE(database.throw_next);
+  EXPECT_GE(database.reads, 2U) << "the round is made again";
+}
+TEST(Snapshots, WhatIsThrownInARoundOfPublishingDoesNotEndIt) {
+  Installation t;
+  FlakyDatabase database(t.database());
+  authority::Core core(t.io().executor(), database, t.clock(), t.random(), t.socket("signer"));
+  ASSERT_TRUE(core.reload_installation());
+  run(t, goes_on_publishing(database, core));
+}
+
 }  // namespace
 }  // namespace sallyport::integration

@@ -18,10 +18,20 @@ using records::Records;
 
 constexpr std::int64_t kMaxDevicePage = 5'000;
 constexpr std::int64_t kDefaultDevicePage = 1'000;
-constexpr std::size_t kSessionPage = 100;
+constexpr std::int64_t kDefaultSessionPage = 100;
+constexpr std::int64_t kMaxSessionPage = 500;
 
 Error not_found() {
   return {Errc::not_found, "not-found: no such device"};
+}
+
+// The parameter `limit`, within 1 and `most`.
+Result<std::size_t> limit_of(const Json& parameters, std::int64_t usual, std::int64_t most) {
+  std::int64_t limit = usual;
+  if (const Json* given = parameters.find("limit")) {
+    TRY(limit, given->integer());
+  }
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, most));
 }
 
 // Which device the parameters name, if the caller may see it.
@@ -117,11 +127,7 @@ Result<std::vector<records::CertificateRecord>> certificates_of(Records& records
 }  // namespace
 
 AdminAnswer device_list(AdminCall call) {
-  std::int64_t limit = kDefaultDevicePage;
-  if (const Json* given = call.parameters.find("limit")) {
-    CO_TRY(limit, given->integer());
-    limit = std::clamp<std::int64_t>(limit, 1, kMaxDevicePage);
-  }
+  CO_TRY(const std::size_t limit, limit_of(call.parameters, kDefaultDevicePage, kMaxDevicePage));
   std::optional<DeviceRecord> after;
   if (const Json* given = call.parameters.find("after"); given != nullptr && !given->is_null()) {
     CO_TRY(auto text, given->text());
@@ -135,13 +141,12 @@ AdminAnswer device_list(AdminCall call) {
   Json::Array devices;
   Json next;
   CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
-    TRY(auto page, records.devices().list(call.request.tenant, static_cast<std::size_t>(limit), after));
+    TRY(auto page, records.devices().list(call.request.tenant, limit, after));
     for (const DeviceRecord& device : page) {
       TRY(auto shown, call.core.describe_device(records, device));
       devices.push_back(std::move(shown));
     }
-    if (page.size() == static_cast<std::size_t>(limit))
-      next = page.back().site.get() + "/" + page.back().serial_id.get();
+    if (page.size() == limit) next = page.back().site.get() + "/" + page.back().serial_id.get();
     return {};
   }));
   co_return Json(Json::Object{{"devices", std::move(devices)}, {"next", std::move(next)}});
@@ -173,10 +178,11 @@ AdminAnswer device_certificates(AdminCall call) {
 }
 
 AdminAnswer device_sessions(AdminCall call) {
+  CO_TRY(const std::size_t limit, limit_of(call.parameters, kDefaultSessionPage, kMaxSessionPage));
   Json::Array out;
   CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
     TRY(auto device, find_device(call, records));
-    TRY(auto sessions, records.access_sessions().list(device.name, false, kSessionPage));
+    TRY(auto sessions, records.access_sessions().list(device.name, false, limit));
     for (const auto& session : sessions) out.push_back(access_session_json(session, &device));
     return {};
   }));
@@ -243,6 +249,11 @@ AdminAnswer device_claim(AdminCall call) {
   if (call.parameters.find("alias") != nullptr) {
     CO_TRY(alias, alias_of(call.parameters));
   }
+  std::optional<SiteName> site;  // absent: whichever has such a device
+  if (const Json* given = call.parameters.find("site")) {
+    CO_TRY(auto text, given->text());
+    CO_TRY(site, parse_site_name(text));
+  }
   CO_TRY_VOID(call.core.claim_limiter().take(call.request.actor, serial_id.get(), call.core.clock().monotonic()));
   const auto claimed = std::make_shared<std::optional<DeviceName>>();
   const auto work = [=](Records& records) -> Result<void> {
@@ -250,6 +261,7 @@ AdminAnswer device_claim(AdminCall call) {
                         "claim-refused: serial id and code do not belong together, or the code was used"};
     TRY(auto candidates, records.devices().find_by_serial_id(serial_id));
     for (DeviceRecord& device : candidates) {
+      if (site && device.site != *site) continue;
       if (device.state != DeviceState::connected || !device.name || !device.claim_hash) continue;
       if (!equal_constant_time(*device.claim_hash, claim_hash(*device.name, code))) continue;
       device.state = DeviceState::claimed;

@@ -39,19 +39,25 @@ AdminAnswer session_end(AdminCall call);
 
 AdminAnswer site_list(AdminCall call);
 AdminAnswer site_add(AdminCall call);
+AdminAnswer site_permit(AdminCall call);
 AdminAnswer site_import_ledger(AdminCall call);
 AdminAnswer site_white_list(AdminCall call);
 inline constexpr std::size_t kMaxWhiteListPage = 1'000;
 
 AdminAnswer audit_list(AdminCall call);
+AdminAnswer audit_verify(AdminCall call);
 AdminAnswer pki_tree(AdminCall call);
 AdminAnswer root_install_crl(AdminCall call);
 AdminAnswer certificate_revoke(AdminCall call);
+AdminAnswer clock_show(AdminCall call);
+AdminAnswer clock_accept(AdminCall call);
 
 AdminAnswer user_list(AdminCall call);
 AdminAnswer user_add(AdminCall call);
 AdminAnswer user_find(AdminCall call);
 AdminAnswer user_set_password(AdminCall call);
+AdminAnswer user_enable(AdminCall call);
+AdminAnswer user_disable(AdminCall call);
 AdminAnswer login_session_put(AdminCall call);
 AdminAnswer login_session_find(AdminCall call);
 AdminAnswer login_session_end(AdminCall call);

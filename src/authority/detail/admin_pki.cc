@@ -2,6 +2,7 @@
 #include "authority/audit.h"
 #include "authority/detail/admin_methods.h"
 #include "authority/issuance.h"
+#include "authority/issuance_clock.h"
 #include "codec/pem.h"
 #include "codec/text.h"
 
@@ -85,6 +86,8 @@ AdminAnswer audit_list(AdminCall call) {
     CO_TRY(filter.subject, given->text());
   }
   filter.limit = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, kMaxAuditPage));
+  CO_TRY_VOID(co_await call.core.walk_audit(false));
+  AuditWalk& walk = call.core.audit_walk();
   Json::Object out;
   CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
     TRY(auto page, records.audit().list(filter));
@@ -93,15 +96,27 @@ AdminAnswer audit_list(AdminCall call) {
     TRY(auto head, records.audit().head());
     Json head_json;
     if (head) head_json = Json::Object{{"sequence", head->sequence}, {"hash", codec::encode_hex(head->hash)}};
+    // What was appended since, and the rows that are shown, whatever was verified before.
+    TRY_VOID(walk.go_on(records));
+    TRY_VOID(walk.check(records, page));
     out = {{"entries", std::move(entries)}, {"head", head_json}, {"verified", true}, {"broken_at", nullptr}};
-    TRY(auto broken, find_audit_break(records));
-    if (broken) {
-      out.insert_or_assign("verified", false);
-      out.insert_or_assign("broken_at", *broken);
-    }
     return {};
   }));
+  if (const auto broken = walk.broken_at()) {
+    out.insert_or_assign("verified", false);
+    out.insert_or_assign("broken_at", *broken);
+  }
   co_return Json(std::move(out));
+}
+
+AdminAnswer audit_verify(AdminCall call) {
+  CO_TRY_VOID(co_await call.core.walk_audit(true));
+  const AuditWalk& walk = call.core.audit_walk();
+  const auto broken = walk.broken_at();
+  co_return Json(Json::Object{{"entries", walk.sequence()},
+                              {"head", codec::encode_hex(walk.hash())},
+                              {"verified", !broken},
+                              {"broken_at", broken ? Json(*broken) : Json()}});
 }
 
 AdminAnswer pki_tree(AdminCall call) {
@@ -169,6 +184,28 @@ AdminAnswer certificate_revoke(AdminCall call) {
   CO_TRY_VOID(co_await call.core.commit(work));
   CO_TRY_VOID(co_await call.core.until_in_force());
   co_return Json(Json::Object{{"ca", ca}, {"serial", serial.hex()}});
+}
+
+AdminAnswer clock_show(AdminCall call) {
+  std::optional<UnixTime> latest;
+  CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
+    TRY(latest, latest_issuance(records));
+    return {};
+  }));
+  co_return Json(Json::Object{{"now", to_iso8601(call.now())},
+                              {"latest_issuance", time_json(latest)},
+                              {"behind", latest && call.now() + kClockTolerance < *latest}});
+}
+
+AdminAnswer clock_accept(AdminCall call) {
+  const auto work = [call](Records& records) -> Result<void> {
+    TRY(auto latest, latest_issuance(records));
+    TRY_VOID(accept_issuance_clock(records, call.now()));
+    return append_audit(records, call.now(), call.request.actor, "clock.accepted", "authority",
+                        {{"latest_issuance", time_json(latest)}});
+  };
+  CO_TRY_VOID(co_await call.core.commit(work));
+  co_return co_await clock_show(std::move(call));
 }
 
 }  // namespace sallyport::authority

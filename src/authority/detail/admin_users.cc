@@ -34,6 +34,10 @@ Result<void> want_console(const AdminCall& call) {
   return fail(Errc::unauthorized, "forbidden: for the console itself");
 }
 
+net::Task<void> end_sessions_of(Core& core, std::string login, std::string reason) {
+  for (const tunnel::GrantId& session : core.grants().of_login(login)) co_await end_session(core, session, reason);
+}
+
 Json session_json(const LoginSessionRecord& session, const UserRecord& user) {
   return Json::Object{{"login", user.login},
                       {"role", records::to_string(user.role)},
@@ -114,10 +118,41 @@ AdminAnswer user_set_password(AdminCall call) {
     return append_audit(records, call.now(), call.request.actor, "user.password-changed", login, {});
   };
   CO_TRY_VOID(co_await call.core.commit(work));
-  for (const tunnel::GrantId& session : call.core.grants().of_login(login)) {
-    co_await end_session(call.core, session, "the user's password was changed");
-  }
+  co_await end_sessions_of(call.core, login, "the user's password was changed");
   co_return Json(Json::Object{});
+}
+
+namespace {
+
+AdminAnswer set_enabled(AdminCall call, bool enabled) {
+  CO_TRY_VOID(call.parameters.only_keys({"login"}));
+  CO_TRY(auto login, call.parameters.text_at("login"));
+  if (!enabled && login == call.request.actor) {
+    co_return fail(Errc::conflict, "state-conflict: nobody disables themselves, want another owner to do it");
+  }
+  const auto changed = std::make_shared<UserRecord>();
+  const auto work = [call, login, enabled, changed](Records& records) -> Result<void> {
+    TRY(auto user, records.users().find(login));
+    if (!user || !call.may_see(user->tenant)) return fail(Errc::not_found, "not-found: no such user");
+    user->enabled = enabled;
+    TRY_VOID(records.users().update(*user));
+    if (!enabled) TRY_VOID(records.users().end_login_sessions(login));
+    *changed = *user;
+    return append_audit(records, call.now(), call.request.actor, enabled ? "user.enabled" : "user.disabled", login, {});
+  };
+  CO_TRY_VOID(co_await call.core.commit(work));
+  if (!enabled) co_await end_sessions_of(call.core, login, "the user was disabled");
+  co_return user_json(*changed);
+}
+
+}  // namespace
+
+AdminAnswer user_enable(AdminCall call) {
+  co_return co_await set_enabled(std::move(call), true);
+}
+
+AdminAnswer user_disable(AdminCall call) {
+  co_return co_await set_enabled(std::move(call), false);
 }
 
 AdminAnswer login_session_put(AdminCall call) {
@@ -134,6 +169,9 @@ AdminAnswer login_session_put(AdminCall call) {
   session.last_used = call.now();
   const bool is_new = session.created == session.last_used;
   const auto work = [call, session, is_new](Records& records) -> Result<void> {
+    // The password was checked before this: whoever was disabled meanwhile gets no session.
+    TRY(auto user, records.users().find(session.login));
+    if (!user || !user->enabled) return fail(Errc::not_found, "unauthenticated: no such user");
     TRY_VOID(records.users().put_login_session(session));
     if (!is_new) return {};
     return append_audit(records, call.now(), session.login, "user.logged-in", session.login,

@@ -1,0 +1,212 @@
+// People, their logins and their access sessions.
+#include "authority/grant_book.h"
+#include "watcher.h"
+
+namespace sallyport::integration {
+namespace {
+
+using codec::Json;
+using records::RoleMethod;
+
+void add_user(Installation& t, const std::string& login) {
+  t.write([&](records::Records& records) -> Result<void> {
+    return records.users().add({.login = login,
+                                .tenant = {},
+                                .role = records::UserRole::owner,
+                                .password_hash = "$argon2id$x",
+                                .enabled = true,
+                                .created = kNow});
+  });
+}
+
+// A console login of `login` that lasts `life`; returns its token's hash.
+records::Digest log_in(Installation& t, const std::string& login, std::uint8_t number, seconds life) {
+  records::LoginSessionRecord session{.token_sha256 = {},
+                                      .login = login,
+                                      .csrf_token = Bytes(32, 1),
+                                      .created = t.clock().now(),
+                                      .expires = t.clock().now() + life,
+                                      .last_used = t.clock().now()};
+  session.token_sha256.fill(number);
+  t.write([&](records::Records& records) { return records.users().put_login_session(session); });
+  return session.token_sha256;
+}
+
+Json grant_order(const DeviceName& device, const std::optional<records::Digest>& login = {}) {
+  Json::Object order{{"name", device.get()}, {"service", "web"}};
+  if (login) order.emplace("login_session", codec::encode_hex(*login));
+  return order;
+}
+
+net::Task<void> until_cut(Watcher& relay, std::size_t count) {
+  const net::Deadline deadline(kCallLimit);
+  while (relay.cut.size() < count && !deadline.passed()) co_await net::sleep_for(milliseconds(5));
+  EXPECT_EQ(relay.cut.size(), count);
+}
+
+net::Task<void> disabled_user(Installation& t) {
+  Watcher relay(t, "relay");
+  CO_ASSERT(co_await relay.begin());
+  const auto console = co_await t.connect("authority");
+  const DeviceName device = co_await open_device(t, relay, "d-1", "");
+  add_user(t, "alice");  // as whom every order of the test is made
+  add_user(t, "otto");
+  const records::Digest login = log_in(t, "alice", 1, seconds(3'600));
+  CO_ASSERT((co_await t.administer(console, "grant.create", grant_order(device, login))).has_value());
+  EXPECT_EQ(relay.granted.size(), 1U);
+  auto oneself = co_await t.administer(console, "user.disable", named("login", "alice"));
+  CO_ASSERT(!oneself.has_value());
+  EXPECT_EQ(oneself.error().code, Errc::conflict);
+  EXPECT_FALSE((co_await t.administer(console, "user.disable", named("login", "otto"), "a-tenant")).has_value())
+      << "another tenant's";
+
+  // Somebody else disables her.
+  const auto admin = co_await t.connect("admin");
+  auto disabled = co_await t.administer(admin, "user.disable", named("login", "alice"));
+  CO_ASSERT(disabled.has_value());
+  EXPECT_FALSE(disabled->boolean_at("enabled").value_or(true));
+  co_await until_cut(relay, 1);
+  t.read([&](records::Records& records) -> Result<void> {
+    TRY(auto session, records.users().find_login_session(login));
+    EXPECT_FALSE(session.has_value());
+    return {};
+  });
+  EXPECT_FALSE((co_await t.administer(console, "grant.create", grant_order(device, login))).has_value());
+  CO_ASSERT((co_await t.administer(admin, "user.enable", named("login", "alice"))).has_value());
+  const records::Digest next = log_in(t, "alice", 2, seconds(3'600));
+  EXPECT_TRUE((co_await t.administer(console, "grant.create", grant_order(device, next))).has_value());
+}
+TEST(People, ADisabledUserLosesEverySessionAndGrant) {
+  Installation t;
+  run(t, disabled_user(t));
+}
+
+net::Task<void> expired_login(Installation& t) {
+  Watcher relay(t, "relay");
+  CO_ASSERT(co_await relay.begin());
+  const auto console = co_await t.connect("authority");
+  const DeviceName device = co_await open_device(t, relay, "d-1", "");
+  add_user(t, "alice");
+  const records::Digest short_login = log_in(t, "alice", 1, seconds(60));
+  const records::Digest long_login = log_in(t, "alice", 2, seconds(3'600));
+  CO_ASSERT((co_await t.administer(console, "grant.create", grant_order(device, short_login))).has_value());
+  const std::set<Bytes> first = relay.granted;
+  CO_ASSERT((co_await t.administer(console, "grant.create", grant_order(device, long_login))).has_value());
+  t.clock().advance(seconds(61));
+  co_await until_cut(relay, 1);
+  EXPECT_EQ(relay.cut, first) << "the other login lives";
+  EXPECT_FALSE((co_await t.administer(console, "grant.create", grant_order(device, short_login))).has_value());
+}
+TEST(People, AnAccessSessionEndsWithTheLoginBehindIt) {
+  Installation t;
+  run(t, expired_login(t));
+}
+
+net::Task<void> ask_grant(Installation& t, std::shared_ptr<net::RpcPeer> console, Json order, std::size_t& given,
+                          std::size_t& ended) {
+  auto answer = co_await t.administer(std::move(console), "grant.create", std::move(order));
+  given += answer ? 1U : 0U;
+  ++ended;
+}
+
+net::Task<void> sixty_four(Installation& t) {
+  Watcher relay(t, "relay");
+  CO_ASSERT(co_await relay.begin());
+  const auto console = co_await t.connect("authority");
+  const DeviceName device = co_await open_device(t, relay, "d-1", "");
+  constexpr std::size_t kAsked = authority::kMaxLiveSessionsPerUser + 16;
+  std::size_t given = 0;
+  std::size_t ended = 0;
+  for (std::size_t i = 0; i < kAsked; ++i) {
+    net::spawn(t.io().executor(), ask_grant(t, console, grant_order(device), given, ended), "test.grant");
+  }
+  const net::Deadline deadline(kCallLimit);
+  while (ended < kAsked && !deadline.passed()) co_await net::sleep_for(milliseconds(1));
+  EXPECT_GE(given, authority::kMaxLiveSessionsPerUser);
+  auto live = co_await t.administer(console, "session.list", kNothing);
+  CO_ASSERT(live.has_value());
+  EXPECT_LE(live->at("sessions")->array()->size(), authority::kMaxLiveSessionsPerUser) << "all at once";
+  // One after the other: none is refused, the oldest that nobody used makes room.
+  for (std::size_t i = 0; i < kAsked; ++i) {
+    CO_ASSERT((co_await t.administer(console, "grant.create", grant_order(device))).has_value());
+  }
+  live = co_await t.administer(console, "session.list", kNothing);
+  CO_ASSERT(live.has_value());
+  EXPECT_EQ(live->at("sessions")->array()->size(), authority::kMaxLiveSessionsPerUser);
+}
+TEST(People, NeverHaveMoreSessionsThanTheyMayAndAreNotRefusedForUnusedOnes) {
+  Installation t;
+  run(t, sixty_four(t));
+}
+
+net::Task<void> ended_by_the_relay(Installation& t) {
+  Watcher relay(t, "relay");
+  CO_ASSERT(co_await relay.begin());
+  const auto console = co_await t.connect("authority");
+  const DeviceName device = co_await open_device(t, relay, "d-1", "");
+  CO_ASSERT((co_await t.administer(console, "grant.create", grant_order(device))).has_value());
+  records::AccessSessionReport report{*relay.granted.begin(), true, "192.0.2.7", "the device went away", 11, 22, 1};
+  CO_ASSERT((co_await relay.call(RoleMethod::access_session, records::encode(report))).has_value());
+  EXPECT_EQ(relay.cut, relay.granted);
+  report.bytes_to_device = 12;  // the last words of a connection that was being closed
+  CO_ASSERT((co_await relay.call(RoleMethod::access_session, records::encode(report))).has_value());
+  const Json order(Json::Object{{"name", device.get()}, {"limit", 1}});
+  auto sessions = co_await t.administer(console, "device.sessions", order);
+  CO_ASSERT(sessions.has_value());
+  const auto listed = sessions->at("sessions")->array();
+  CO_ASSERT(listed && listed->size() == 1);
+  EXPECT_EQ(listed->front().integer_at("bytes_to_device").value_or(0), 12);
+  EXPECT_EQ(listed->front().text_at("end_reason").value_or(""), "relay: the device went away");
+  EXPECT_NE(listed->front().text_at("ended").value_or("null"), "null");
+}
+TEST(Sessions, WhatARelayEndedIsEndedWithItsLastCounts) {
+  Installation t;
+  run(t, ended_by_the_relay(t));
+}
+
+net::Task<void> limited_list(Installation& t) {
+  Watcher relay(t, "relay");
+  CO_ASSERT(co_await relay.begin());
+  const auto console = co_await t.connect("authority");
+  const DeviceName device = co_await open_device(t, relay, "d-1", "");
+  for (int i = 0; i < 3; ++i) {
+    CO_ASSERT((co_await t.administer(console, "grant.create", grant_order(device))).has_value());
+  }
+  const Json order(Json::Object{{"name", device.get()}, {"limit", 2}});
+  auto sessions = co_await t.administer(console, "device.sessions", order);
+  CO_ASSERT(sessions.has_value());
+  EXPECT_EQ(sessions->at("sessions")->array()->size(), 2U);
+}
+TEST(Sessions, AreListedUpToTheLimit) {
+  Installation t;
+  run(t, limited_list(t));
+}
+
+net::Task<void> claims_of_a_site(Installation& t) {
+  const auto console = co_await t.connect("authority");
+  const Device device = t.make_device("d-1");
+  const DeviceName name = draw_device_name(t.random());
+  crypto::Sha256 hash;
+  hash.update(as_bytes("sallyport claim v1")).update(as_bytes(name.get())).update(as_bytes("abcd2345"));
+  const records::Digest claim = std::move(hash).digest();
+  t.write([&](records::Records& records) -> Result<void> {
+    TRY(auto record, records.devices().find(kSite, device.serial_id));
+    record->name = name;
+    record->state = records::DeviceState::connected;
+    record->claim_hash = claim;
+    return records.devices().update(*record);
+  });
+  Json::Object order{{"serial_id", "d-1"}, {"code", "ABCD-2345"}, {"site", "elsewhere"}};
+  auto refused = co_await t.administer(console, "device.claim", order);
+  CO_ASSERT(!refused.has_value());
+  EXPECT_EQ(refused.error().code, Errc::unauthorized);
+  order.insert_or_assign("site", kSite.get());
+  EXPECT_TRUE((co_await t.administer(console, "device.claim", order)).has_value());
+}
+TEST(Claims, AreOfTheSiteThatWasNamed) {
+  Installation t;
+  run(t, claims_of_a_site(t));
+}
+
+}  // namespace
+}  // namespace sallyport::integration
