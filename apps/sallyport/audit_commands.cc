@@ -78,6 +78,21 @@ Result<void> follow(Chain& chain, const records::AuditEntry& entry) {
   return {};
 }
 
+// The authority walks over the chain anew as well: it remembers what it was, and notices a whole chain that was made
+// anew, whose hashes all hold.
+Result<void> compare_with_authority(const Chain& chain, const Json& verified) {
+  TRY(const bool holds, verified.boolean_at("verified"));
+  TRY(const auto entries, verified.integer_at("entries"));
+  if (!holds) {
+    return failf(Errc::conflict, "audit log: the authority found that entry {} does not continue the chain",
+                 verified.integer_at("broken_at").value_or(entries + 1));
+  }
+  if (static_cast<std::uint64_t>(entries) < chain.sequence) {
+    return failf(Errc::conflict, "audit log: {} entries were shown, the authority has {}", chain.sequence, entries);
+  }
+  return {};
+}
+
 // Recomputes every hash here, whatever the authority says about them.
 Outcome audit_verify(const Arguments& arguments, Environment& environment) {
   Chain chain;
@@ -92,6 +107,8 @@ Outcome audit_verify(const Arguments& arguments, Environment& environment) {
     }
     if (page.size() < kPage) break;
   }
+  CLI_TRY(const auto verified, administer(arguments.path("state"), "audit.verify", Json::Object{}, environment));
+  TRY_VOID(compare_with_authority(chain, verified));
   const std::string head = codec::encode_hex(chain.hash);
   if (const auto wanted = arguments.find("head"); wanted && *wanted != head) {
     return std::unexpected(Failure({Errc::conflict, fmt::format("audit log: found head {}, want {}", head, *wanted)}));

@@ -77,6 +77,23 @@ Result<void> check_authorities(const Json& tree, UnixTime now, Findings& finding
   return {};
 }
 
+// Hostile case C5: nothing is issued by a clock that is behind what was recorded.
+Result<void> check_clock(const Json& clock, Findings& findings) {
+  TRY(const auto now, clock.text_at("now"));
+  TRY(const bool is_behind, clock.boolean_at("behind"));
+  if (!is_behind) {
+    findings.add("clock", kGood, now);
+    return {};
+  }
+  TRY(const auto latest, clock.text_at("latest_issuance"));
+  findings.add(
+      "clock", kBad,
+      fmt::format("found {}, but a certificate was recorded at {}: nothing is issued until the clock is right; "
+                  "if it is right now, run this with --accept-clock",
+                  now, latest));
+  return {};
+}
+
 net::Task<Result<std::string>> fetch_root_crl(net::Address address, std::string host) {
   CO_TRY(auto stream, co_await net::connect_tcp(address, kProbeLimit));
   http::Client client(std::move(stream), host);
@@ -148,6 +165,9 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
     findings.add("authority", kGood, "answers");
     TRY_VOID(check_root_crl(*tree, now, findings));
     TRY_VOID(check_authorities(*tree, now, findings));
+    CLI_TRY(const auto clock, administer(paths.state, arguments.flag("accept-clock") ? "clock.accept" : "clock.show",
+                                         Json::Object{}, environment));
+    TRY_VOID(check_clock(clock, findings));
   } else {
     findings.add("authority", kBad, tree.error().error.detail);
   }
@@ -170,7 +190,10 @@ std::vector<Command> doctor_commands() {
       {.words = "doctor",
        .summary = "look for what is wrong, or will be soon",
        .example = "sallyport doctor --state /var/lib/sallyport",
-       .options = {state_option(), json_option()},
+       .options = {state_option(),
+                   {.name = "accept-clock",
+                    .help = "issue again by the present clock, though certificates were recorded at a later time"},
+                   json_option()},
        .run = doctor},
   };
 }

@@ -15,6 +15,7 @@ using codec::Json;
 
 const Option kSite{.name = "NAME", .value = "NAME", .help = "the factory's name", .required = true};
 constexpr std::uint64_t kMaxCount = 100'000'000;
+constexpr std::uint64_t kMaxPermitDays = 730;
 
 Result<void> check_site(const Arguments& arguments) {
   auto name = parse_site_name(arguments.text("NAME"));
@@ -32,6 +33,20 @@ void print_before_certificate(const Arguments& arguments) {
       site, site, site);
 }
 
+// The signed permit of an answer, into the file that was asked for.
+Result<void> write_permit(const Arguments& arguments, const Json& answer) {
+  TRY(const auto encoded, answer.text_at("permit"));
+  TRY(const auto permit, codec::decode_base64(encoded));
+  TRY(const auto number, answer.integer_at("number"));
+  TRY(const auto count, answer.integer_at("count"));
+  TRY(const auto until, answer.text_at("not_after"));
+  const std::filesystem::path out = arguments.find("out").value_or(arguments.text("NAME") + ".permit");
+  TRY_VOID(keystore::atomic_write_file(out, permit, keystore::kPublicMode));
+  fmt::print("site {} may issue {} certificates until {}: permit {} in {}\n", arguments.text("NAME"), count, until,
+             number, out.string());
+  return {};
+}
+
 Outcome site_add(const Arguments& arguments, Environment& environment) {
   TRY_VOID(check_site(arguments));
   TRY(const auto count, arguments.number("count", 1, kMaxCount));
@@ -46,11 +61,24 @@ Outcome site_add(const Arguments& arguments, Environment& environment) {
   if (quota) order["quota"] = *quota;
   const auto answer = administer(arguments.path("state"), "site.add", std::move(order), environment);
   if (!answer) return std::unexpected(answer.error());
-  TRY(const auto encoded, answer->text_at("permit"));
-  TRY(const auto permit, codec::decode_base64(encoded));
-  const std::filesystem::path out = arguments.find("out").value_or(arguments.text("NAME") + ".permit");
-  TRY_VOID(keystore::atomic_write_file(out, permit, keystore::kPublicMode));
-  fmt::print("site {} may issue {} certificates: permit in {}\n", arguments.text("NAME"), count, out.string());
+  TRY_VOID(write_permit(arguments, *answer));
+  return {};
+}
+
+// What was not said stays as it is.
+Outcome site_permit(const Arguments& arguments, Environment& environment) {
+  TRY_VOID(check_site(arguments));
+  Json::Object order{{"name", arguments.text("NAME")}};
+  TRY(const auto count, arguments.find_number("count", 1, kMaxCount));
+  TRY(const auto quota, arguments.find_number("quota", 0, kMaxCount));
+  TRY(const auto days, arguments.find_number("days", 1, kMaxPermitDays));
+  if (count) order["count"] = *count;
+  if (quota) order["quota"] = *quota;
+  if (days) order["days"] = *days;
+  const auto answer = administer(arguments.path("state"), "site.permit", std::move(order), environment);
+  if (!answer) return std::unexpected(answer.error());
+  TRY_VOID(write_permit(arguments, *answer));
+  fmt::print("at the factory: sallyport factory permit --factory DIR --permit FILE\n");
   return {};
 }
 
@@ -112,7 +140,7 @@ Outcome site_list(const Arguments& arguments, Environment& environment) {
 std::vector<Command> site_commands() {
   return {
       {.words = "site add",
-       .summary = "admit a factory by its CA certificate and sign its permit; again for a larger one",
+       .summary = "admit a factory by its CA certificate and sign its permit; again for another certificate",
        .example = "sallyport site add acme --certificate from-root/local-ca-acme.pem --count 5000",
        .options =
            {kSite,
@@ -122,6 +150,17 @@ std::vector<Command> site_commands() {
             {.name = "quota", .value = "N", .help = "devices of it that may enrol; as many as --count without it"},
             {.name = "out", .value = "FILE", .help = "where the signed permit is written; NAME.permit without it"}},
        .run = site_add},
+      {.words = "site permit",
+       .summary = "sign a factory's next permit: longer, larger, also when the last one has ended",
+       .example = "sallyport site permit acme --count 8000 --days 365",
+       .options =
+           {kSite,
+            state_option(),
+            {.name = "count", .value = "N", .help = "certificates that it may issue in all; as before without it"},
+            {.name = "quota", .value = "N", .help = "devices of it that may enrol; as before without it"},
+            {.name = "days", .value = "N", .help = "how long from now, up to 730; a year without it"},
+            {.name = "out", .value = "FILE", .help = "where the signed permit is written; NAME.permit without it"}},
+       .run = site_permit},
       {.words = "site import",
        .summary = "take in a factory's ledger: its devices may then enrol",
        .example = "sallyport site import acme --ledger acme.ledger",

@@ -54,6 +54,20 @@ Outcome user_password(const Arguments& arguments, Environment& environment) {
   return {};
 }
 
+Outcome user_disable(const Arguments& arguments, Environment& environment) {
+  const Json::Object order{{"login", arguments.text("LOGIN")}};
+  CLI_TRY(const auto done, administer(arguments.path("state"), "user.disable", order, environment));
+  fmt::print("{} may not log in any more, and every session of theirs has ended\n", arguments.text("LOGIN"));
+  return {};
+}
+
+Outcome user_enable(const Arguments& arguments, Environment& environment) {
+  const Json::Object order{{"login", arguments.text("LOGIN")}};
+  CLI_TRY(const auto done, administer(arguments.path("state"), "user.enable", order, environment));
+  fmt::print("{} may log in again\n", arguments.text("LOGIN"));
+  return {};
+}
+
 }  // namespace
 
 std::vector<Command> user_commands() {
@@ -76,6 +90,16 @@ std::vector<Command> user_commands() {
        .example = "sallyport user password mara",
        .options = {kLogin, kPasswordFile, state_option()},
        .run = user_password},
+      {.words = "user disable",
+       .summary = "shut a person out and end their sessions",
+       .example = "sallyport user disable mara",
+       .options = {kLogin, state_option()},
+       .run = user_disable},
+      {.words = "user enable",
+       .summary = "let a person who was disabled log in again",
+       .example = "sallyport user enable mara",
+       .options = {kLogin, state_option()},
+       .run = user_enable},
   };
 }
 

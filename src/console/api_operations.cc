@@ -154,6 +154,16 @@ std::span<const Api::Route> Api::routes() {
             .success = 201,
             .is_dangerous = true,
             .special = &Api::create_user},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/users/{login}/disable",
+            .least = UserRole::owner,
+            .method = "user.disable",
+            .is_dangerous = true},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/users/{login}/enable",
+            .least = UserRole::owner,
+            .method = "user.enable",
+            .is_dangerous = true},
       Route{.verb = "GET", .pattern = "/api/v1/events", .special = &Api::stream_events},
   };
   return kRoutes;

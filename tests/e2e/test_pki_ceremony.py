@@ -340,7 +340,8 @@ class Ceremony:
         """A batch is killed after ever longer times: every certificate that is outside is in the ledger."""
         killed, count = self.folder / "killed-batch", 24
         killed.mkdir()
-        self.run("site", "add", SITE, "--state", "installation", "--certificate", "for-station/local-ca-acme.pem", "--count", "100", "--out", "more.permit")
+        said = self.run("site", "permit", SITE, "--state", "installation", "--count", "100", "--quota", "100", "--days", "30", "--out", "more.permit")
+        require("may issue 100 certificates" in said and "permit 2 in" in said, "found " + said)
         self.run("factory", "permit", "--factory", "station", "--permit", "more.permit", "--certificate", "for-station/local-ca-acme.pem", "--root-certificate", "root/root.pem")
         for i in range(count):
             shutil.copy(self.folder / self.request("k-%02d" % i), killed)
