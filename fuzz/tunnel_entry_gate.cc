@@ -86,8 +86,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (header.name.starts_with("X-Forwarded-") || header.name == "Forwarded") std::abort();
     }
   }
-  for (const auto& header : tunnel::EntryGate::rewrite_response(head.headers)) {
-    if (header.name == "Set-Cookie" && header.value.starts_with(tunnel::kSessionCookie)) std::abort();
+  for (const auto policy : {tunnel::CookiePolicy::held, tunnel::CookiePolicy::scripted}) {
+    for (const auto& header : tunnel::EntryGate::rewrite_response(head.headers, policy)) {
+      if (header.name == "Set-Cookie" && header.value.starts_with(tunnel::kSessionCookie)) std::abort();
+    }
   }
   return 0;
 }

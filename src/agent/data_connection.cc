@@ -40,8 +40,17 @@ std::string_view sentence_of(tunnel::GateFault fault) {
   }
 }
 
+// A page in the device's origin. It names an empty icon: without one a browser would ask the application for it, and so
+// whoever can bring a person here would make a request there.
 http::Response to_response(const tunnel::GateRefusal& refusal) {
-  http::Response response = http::Response::error(refusal.status, sentence_of(refusal.fault));
+  const std::string_view sentence = sentence_of(refusal.fault);
+  http::Response response = http::Response::text(
+      fmt::format("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\">"
+                  "<title>{0}</title></head><body><p>{0}</p></body></html>\n",
+                  sentence.empty() ? http::reason_phrase(refusal.status) : sentence),
+      "text/html; charset=utf-8", refusal.status);
+  response.headers.set("Content-Security-Policy", "default-src 'none'; img-src data:; frame-ancestors 'none'");
+  response.headers.set("X-Content-Type-Options", "nosniff");
   response.headers.set("Cache-Control", "no-store");
   response.close = true;
   log::info("agent.request-refused", {{"fault", tunnel::to_string(refusal.fault)}});
@@ -65,10 +74,10 @@ Result<void> check_client_key(std::span<const Bytes> chain, const tunnel::ProofH
   return {};
 }
 
-void edit_response(const http::Request&, http::Response& head) {
+void edit_response(http::Response& head, tunnel::CookiePolicy cookies) {
   tunnel::Headers headers;
   for (const auto& field : head.headers.fields()) headers.push_back({field.name, field.value});
-  head.headers = to_http(tunnel::EntryGate::rewrite_response(headers));
+  head.headers = to_http(tunnel::EntryGate::rewrite_response(headers, cookies));
 }
 
 }  // namespace
@@ -193,9 +202,14 @@ net::Task<void> DataConnections::serve_http(net::StreamPtr user, Admitted admitt
   const tunnel::AccessGrant& grant = admitted.grant;
   const DnsName host = tunnel::grant_host(grant, settings_.zone);
   http::ProxyHooks hooks;
-  hooks.decide = [this, host](http::Request head, net::PeerInfo) { return decide(host, std::move(head)); };
+  const LocalTarget* target = settings_.find(grant.service);
+  const bool scripted = target != nullptr && target->script_cookies;
+  const auto cookies = scripted ? tunnel::CookiePolicy::scripted : tunnel::CookiePolicy::held;
+  hooks.decide = [this, host, cookies](http::Request head, net::PeerInfo) {
+    return decide(host, std::move(head), cookies);
+  };
   hooks.connect_upstream = [this, service = grant.service] { return connect_service(service); };
-  hooks.edit_response = edit_response;
+  hooks.edit_response = [cookies](const http::Request&, http::Response& head) { edit_response(head, cookies); };
   http::ProxyConnection proxy(std::move(user), std::move(hooks));
   const RemoteAccess::Registration registration(access_, grant.session(), [&proxy] { proxy.cut(); });
   const http::ProxyTotals totals = co_await proxy.run();
@@ -205,7 +219,7 @@ net::Task<void> DataConnections::serve_http(net::StreamPtr user, Admitted admitt
                                 {"from_user", totals.bytes_from_user}});
 }
 
-net::Task<http::Decision> DataConnections::decide(DnsName host, http::Request head) {
+net::Task<http::Decision> DataConnections::decide(DnsName host, http::Request head, tunnel::CookiePolicy cookies) {
   const tunnel::RequestHead gate_head = to_gate(head);
   if (tunnel::EntryGate::is_entry(gate_head)) {
     http::AnswerHere here;
@@ -213,7 +227,7 @@ net::Task<http::Decision> DataConnections::decide(DnsName host, http::Request he
     here.body_limit = tunnel::kMaxEntryBody;
     co_return here;
   }
-  const auto decision = access_.gate().decide(host, gate_head, {}, access_.now());
+  const auto decision = access_.gate().decide(host, gate_head, {}, access_.now(), cookies);
   if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
   if (const auto* answer = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*answer);
   head.headers = to_http(std::get<tunnel::GateForward>(decision).headers);

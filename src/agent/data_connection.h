@@ -50,7 +50,7 @@ class DataConnections {
   net::Task<Result<net::StreamPtr>> connect_service(ServiceName service);
   net::Task<void> serve_http(net::StreamPtr user, Admitted admitted);
   net::Task<void> serve_tcp(net::StreamPtr user, Admitted admitted);
-  net::Task<http::Decision> decide(DnsName host, http::Request head);
+  net::Task<http::Decision> decide(DnsName host, http::Request head, tunnel::CookiePolicy cookies);
   net::Task<http::Response> enter(DnsName host, http::Request request);
 
   const Settings& settings_;

@@ -49,6 +49,9 @@ Result<LocalTarget> read_service(const config::Table& table) {
   TRY(out.service.name, read_with(table, "name", parse_service_name));
   TRY(out.service.kind, read_with(table, "kind", parse_kind));
   TRY(out.target, read_with(table, "target", net::parse_address));
+  TRY(out.script_cookies, table.boolean("script_cookies", false));
+  if (out.script_cookies && out.service.kind != tunnel::ServiceKind::http)
+    return table.refuse("script_cookies", "is for services of kind http");
   if (out.service.name.get() == kDeviceService) return table.refuse("name", "is the agent's own service");
   return out;
 }
@@ -151,6 +154,7 @@ std::string encode_settings(const Settings& settings) {
   for (const LocalTarget& each : settings.services) {
     out += fmt::format("\n[[service]]\nname = \"{}\"\nkind = \"{}\"\ntarget = \"{}\"\n", each.service.name.get(),
                        to_text(each.service.kind), net::to_string(each.target));
+    if (each.script_cookies) out += "script_cookies = true\n";
   }
   return out;
 }

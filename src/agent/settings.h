@@ -19,6 +19,7 @@ inline constexpr std::string_view kDeviceService = "device";
 struct LocalTarget {
   tunnel::Service service;
   net::Address target;
+  bool script_cookies = false;  // kind http: it also gets cookies that its scripts write, which others can plant
 };
 
 struct Settings {

@@ -215,6 +215,7 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
       "[[service]]\nname = \"device\"\nkind = \"http\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"ftp\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"tls\"\ntarget = \"127.0.0.1:1\"\n",
+      "[[service]]\nname = \"a\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\nscript_cookies = true\n",
       "[[service]]\nname = \"A B\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n[[service]]\nname = \"a\"\nkind = "
       "\"tcp\"\ntarget = \"127.0.0.1:2\"\n",

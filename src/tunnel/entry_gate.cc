@@ -113,7 +113,7 @@ bool is_stripped(std::string_view name) {
          lower.starts_with("x-sallyport-") || lower == "x-sallyport";
 }
 
-Headers forwarded_headers(const Headers& headers, const std::vector<CookiePair>& cookies) {
+Headers forwarded_headers(const Headers& headers, const std::vector<CookiePair>& cookies, CookiePolicy policy) {
   Headers out;
   bool cookie_written = false;
   for (const Header& header : headers) {
@@ -121,7 +121,7 @@ Headers forwarded_headers(const Headers& headers, const std::vector<CookiePair>&
     if (!equal_ignoring_case(header.name, "Cookie")) {
       out.push_back(header);
     } else if (!std::exchange(cookie_written, true)) {
-      if (std::string restored = restore_cookies(cookies); !restored.empty())
+      if (std::string restored = restore_cookies(cookies, policy); !restored.empty())
         out.push_back({.name = "Cookie", .value = std::move(restored)});
     }
   }
@@ -205,7 +205,8 @@ std::string EntryGate::host_text(const DnsName& server_name) const {
                                              : fmt::format("{}:{}", server_name.get(), settings_.public_port);
 }
 
-GateDecision EntryGate::decide(const DnsName& server_name, const RequestHead& head, ByteView body, UnixTime now) {
+GateDecision EntryGate::decide(const DnsName& server_name, const RequestHead& head, ByteView body, UnixTime now,
+                               CookiePolicy policy) {
   if (head.headers.size() > kMaxRequestHeaders || !is_served_method(head.method) || !is_origin_form(head.target))
     return refuse(400, GateFault::bad_request);
   const auto grant = grants_.find(server_name, now);
@@ -226,7 +227,7 @@ GateDecision EntryGate::decide(const DnsName& server_name, const RequestHead& he
     return refuse(403, GateFault::wrong_origin);
 
   const auto cookies = parse_cookies(head.headers);
-  return GateForward{.headers = forwarded_headers(head.headers, *cookies), .grant = *grant};
+  return GateForward{.headers = forwarded_headers(head.headers, *cookies, policy), .grant = *grant};
 }
 
 GateDecision EntryGate::enter(const AccessGrant& grant, const RequestHead& head, ByteView body, UnixTime now) {
@@ -267,7 +268,7 @@ void EntryGate::forget_ended(UnixTime now) {
   });
 }
 
-Headers EntryGate::rewrite_response(const Headers& headers) {
+Headers EntryGate::rewrite_response(const Headers& headers, CookiePolicy policy) {
   Headers out;
   for (const Header& header : headers) {
     if (equal_ignoring_case(header.name, "Alt-Svc")) continue;
@@ -275,7 +276,7 @@ Headers EntryGate::rewrite_response(const Headers& headers) {
       out.push_back(header);
       continue;
     }
-    for (std::string& value : rewrite_set_cookie(header.value))
+    for (std::string& value : rewrite_set_cookie(header.value, policy))
       out.push_back({.name = "Set-Cookie", .value = std::move(value)});
   }
   return out;

@@ -26,9 +26,15 @@ inline constexpr std::string_view kEntryPath = "/.sallyport/enter";
 inline constexpr std::string_view kReservedPrefix = "/.sallyport";
 inline constexpr std::string_view kSessionCookie = "__Host-sallyport";
 inline constexpr std::string_view kHeldCookiePrefix =
-    "__Host-p-";  // an application's HttpOnly cookie, as the browser knows it
+    "__Host-p-";  // an application's cookie, as the browser knows it and no other device's page can plant it
 inline constexpr std::size_t kEntrySecretSize = 32;
 using EntrySecret = Secret<kEntrySecretSize>;
+
+// Which cookies an application gets.
+enum class CookiePolicy : std::uint8_t {
+  held,      // those that the application has set, with the values that it gave them
+  scripted,  // those too that its scripts have written, and with them what pages of other devices plant
+};
 
 struct Header {
   std::string name;
@@ -95,11 +101,13 @@ class EntryGate {
   // Whether the body must be read (kMaxEntryBody at most) and handed to decide() with the head.
   static bool is_entry(const RequestHead& head);
   // `server_name` is the connection's inner SNI; `body` is empty but for entry.
-  GateDecision decide(const DnsName& server_name, const RequestHead& head, ByteView body, UnixTime now);
+  GateDecision decide(const DnsName& server_name, const RequestHead& head, ByteView body, UnixTime now,
+                      CookiePolicy cookies = CookiePolicy::held);
 
-  // The application's response headers as the browser may have them: Set-Cookie loses Domain, an HttpOnly cookie gets
-  // the held prefix with Secure and Path=/, a cookie that would touch ours is dropped, and so is Alt-Svc.
-  static Headers rewrite_response(const Headers& headers);
+  // The application's response headers as the browser may have them: Set-Cookie loses Domain, a cookie gets the held
+  // prefix with Secure, HttpOnly and Path=/ (one without HttpOnly is set under its own name as well, for scripts), a
+  // cookie that would touch ours is dropped, and so is Alt-Svc. CookiePolicy::scripted holds HttpOnly cookies alone.
+  static Headers rewrite_response(const Headers& headers, CookiePolicy cookies = CookiePolicy::held);
 
   // From now on; sessions that entered stay.
   void use_public_port(std::uint16_t port) { settings_.public_port = port; }

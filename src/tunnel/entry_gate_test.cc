@@ -336,8 +336,23 @@ TEST_F(EntryGateTest, WhatOnlyTheAgentMaySayIsStripped) {
   ASSERT_EQ(describe(decision), "forward");
   const auto& forward = std::get<GateForward>(decision);
   EXPECT_EQ(forward.headers,
-            (Headers{{"Host", host_}, {"Accept", "*/*"}, {"Cookie", "a=1; sid=secret; b=2"}, {"X-Custom", "kept"}}));
+            (Headers{{"Host", host_}, {"Accept", "*/*"}, {"Cookie", "sid=secret"}, {"X-Custom", "kept"}}));
   EXPECT_EQ(forward.grant, grant_);
+  const auto scripted = gate_.decide(name_, head, {}, kNow, CookiePolicy::scripted);
+  EXPECT_EQ(std::get<GateForward>(scripted).headers,
+            (Headers{{"Host", host_}, {"Accept", "*/*"}, {"Cookie", "a=1; sid=secret; b=2"}, {"X-Custom", "kept"}}));
+}
+
+TEST_F(EntryGateTest, PlantedCookiesAreNotForwarded) {
+  enter();
+  for (const std::string_view planted : {"a=1", "sid=1; sid=2", "__Secure-a=1", "__Host-P-sid=1", "__host-p-sid=1",
+                                         "__Host-q=1", "Path=/", "__Host-p-"}) {
+    RequestHead head = request();
+    header(head, "Cookie").value = fmt::format("{}; {}", planted, cookie_);
+    const auto decision = decide(head);
+    ASSERT_EQ(describe(decision), "forward") << planted;
+    for (const Header& each : std::get<GateForward>(decision).headers) EXPECT_NE(each.name, "Cookie") << planted;
+  }
 }
 
 TEST_F(EntryGateTest, RequestWithOurCookieAloneForwardsNone) {
@@ -373,8 +388,7 @@ TEST(EntryForm, MayCarryASealedGrant) {
   EXPECT_FALSE(parse_entry_form(as_bytes(std::string("grant=AQID"))));
 }
 
-TEST(RewriteResponse, HoldsHttpOnlyCookiesAndLosesDomains) {
-  const std::string ends_sid = "__Host-p-sid=; Path=/; Secure; HttpOnly; Max-Age=0";
+TEST(RewriteResponse, HoldsCookiesAndLosesDomains) {
   const struct {
     std::string set;
     std::vector<std::string> want;
@@ -382,9 +396,12 @@ TEST(RewriteResponse, HoldsHttpOnlyCookiesAndLosesDomains) {
       {"sid=1; HttpOnly", {"__Host-p-sid=1; Path=/; Secure; HttpOnly"}},
       {"sid=1; Domain=devices.localhost; Path=/app; httponly; SameSite=Lax",
        {"__Host-p-sid=1; Path=/; Secure; httponly; SameSite=Lax"}},
-      {"sid=1; Domain=.localhost; Path=/app; Secure", {"sid=1; Path=/app; Secure", ends_sid}},
-      {"sid=; Max-Age=0", {"sid=; Max-Age=0", ends_sid}},
-      {"sid=1; DOMAIN = x;;", {"sid=1", ends_sid}},
+      {"sid=1; Domain=.localhost; Path=/app; Secure",
+       {"sid=1; Path=/app; Secure", "__Host-p-sid=1; Path=/; Secure; HttpOnly"}},
+      {"sid=1; SameSite=Lax; Max-Age=9",
+       {"sid=1; SameSite=Lax; Max-Age=9", "__Host-p-sid=1; Path=/; Secure; SameSite=Lax; Max-Age=9; HttpOnly"}},
+      {"sid=; Max-Age=0", {"sid=; Max-Age=0", "__Host-p-sid=; Path=/; Secure; Max-Age=0; HttpOnly"}},
+      {"sid=1; DOMAIN = x;;", {"sid=1", "__Host-p-sid=1; Path=/; Secure; HttpOnly"}},
       {"__Host-sallyport=x; Path=/; Secure", {}},
       {"__HOST-Sallyport=x; Path=/; Secure", {}},
       {"__Host-p-sid=x; Path=/; Secure", {}},
@@ -393,11 +410,20 @@ TEST(RewriteResponse, HoldsHttpOnlyCookiesAndLosesDomains) {
       {"", {}},
       {"a=b\r\nSet-Cookie: c=d", {}},
   };
-  for (const auto& one : cases) EXPECT_EQ(rewrite_set_cookie(one.set), one.want) << one.set;
+  for (const auto& one : cases) EXPECT_EQ(rewrite_set_cookie(one.set, CookiePolicy::held), one.want) << one.set;
   const Headers rewritten = EntryGate::rewrite_response(
       {{"Content-Type", "text/html"}, {"alt-svc", "h3=\":1\""}, {"set-cookie", "sid=1; HttpOnly"}});
   EXPECT_EQ(rewritten,
             (Headers{{"Content-Type", "text/html"}, {"Set-Cookie", "__Host-p-sid=1; Path=/; Secure; HttpOnly"}}));
+}
+
+TEST(RewriteResponse, LeavesOpenCookiesToScriptsThatWriteThem) {
+  const auto rewrite = [](std::string_view set) { return rewrite_set_cookie(set, CookiePolicy::scripted); };
+  const std::string ends_sid = "__Host-p-sid=; Path=/; Secure; HttpOnly; Max-Age=0";
+  EXPECT_EQ(rewrite("sid=1; HttpOnly"), std::vector<std::string>{"__Host-p-sid=1; Path=/; Secure; HttpOnly"});
+  EXPECT_EQ(rewrite("sid=1; Domain=.localhost; Path=/app"), (std::vector<std::string>{"sid=1; Path=/app", ends_sid}));
+  EXPECT_EQ(rewrite("sid=; Max-Age=0"), (std::vector<std::string>{"sid=; Max-Age=0", ends_sid}));
+  EXPECT_EQ(rewrite("__Host-p-sid=x; Path=/; Secure"), std::vector<std::string>{});
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ std::optional<std::vector<CookiePair>> parse_cookies(const Headers& headers) {
   return out;
 }
 
-std::string restore_cookies(const std::vector<CookiePair>& cookies) {
+std::string restore_cookies(const std::vector<CookiePair>& cookies, CookiePolicy policy) {
   std::vector<std::string_view> held;
   for (const CookiePair& cookie : cookies) {
     if (cookie.name.starts_with(kHeldCookiePrefix))
@@ -90,7 +90,7 @@ std::string restore_cookies(const std::vector<CookiePair>& cookies) {
     if (is_ours(name) || !is_passable(cookie)) continue;
     if (name.starts_with(kHeldCookiePrefix)) {
       name.remove_prefix(kHeldCookiePrefix.size());
-    } else if (is_held(name) || std::ranges::find(held, name) != held.end()) {
+    } else if (policy == CookiePolicy::held || is_held(name) || std::ranges::find(held, name) != held.end()) {
       continue;
     }
     if (name.empty()) continue;
@@ -100,17 +100,20 @@ std::string restore_cookies(const std::vector<CookiePair>& cookies) {
   return out;
 }
 
-std::vector<std::string> rewrite_set_cookie(std::string_view value) {
+std::vector<std::string> rewrite_set_cookie(std::string_view value, CookiePolicy policy) {
   const auto cookie = parse_set_cookie(value);
   if (!cookie || is_ours(cookie->name) || is_held(cookie->name)) return {};
   std::string attributes;
   for (const std::string_view attribute : cookie->attributes) attributes += fmt::format("; {}", attribute);
-  if (cookie->http_only)
-    return {fmt::format("{}{}={}; Path=/; Secure{}", kHeldCookiePrefix, cookie->name, cookie->value, attributes)};
+  const auto held =
+      fmt::format("{}{}={}; Path=/; Secure{}", kHeldCookiePrefix, cookie->name, cookie->value, attributes);
+  if (cookie->http_only) return {held};
   const std::string path = cookie->path.empty() ? std::string() : fmt::format("; {}", cookie->path);
   return {
       fmt::format("{}={}{}{}{}", cookie->name, cookie->value, path, cookie->secure ? "; Secure" : "", attributes),
-      fmt::format("{}{}=; Path=/; Secure; HttpOnly; Max-Age=0", kHeldCookiePrefix, cookie->name),
+      policy == CookiePolicy::held
+          ? held + "; HttpOnly"
+          : fmt::format("{}{}=; Path=/; Secure; HttpOnly; Max-Age=0", kHeldCookiePrefix, cookie->name),
   };
 }
 
