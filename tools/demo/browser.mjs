@@ -1,9 +1,11 @@
 // A person at the console, played by a real headless Chromium. Reads one JSON request a line from standard input,
 // {"act": NAME, …}, and answers one JSON line each: {"found": …} or {"error": TEXT}. It trusts by the certificate store
-// of HOME and ignores no certificate error; what it does, it does through the console's own pages.
+// of HOME and ignores no certificate error; what it does, it does through the console's own pages. Modules named on the
+// command line add acts of their own: each exports acts({ context, opened, until }).
 import { createHash, X509Certificate } from "node:crypto";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 
 const require = createRequire(new URL("../../web/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
@@ -226,6 +228,8 @@ const acts = {
     return {};
   },
 };
+
+for (const file of process.argv.slice(2)) Object.assign(acts, (await import(pathToFileURL(file))).acts({ context, opened, until }));
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { act, ...given } = JSON.parse(line);

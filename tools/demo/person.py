@@ -10,11 +10,11 @@ ANSWER_SECONDS = 90
 
 
 class Person:
-    def __init__(self, home, log):
-        """`home` holds the certificate store that the browser trusts."""
+    def __init__(self, home, log, *modules):
+        """`home` holds the certificate store that the browser trusts; `modules` are files with more acts."""
         program = pathlib.Path(__file__).with_name("browser.mjs")
         environment = {"HOME": str(home), "XDG_CONFIG_HOME": str(pathlib.Path(home) / ".config"), "TMPDIR": str(home)}
-        self.process = Process("the browser", ["node", str(program)], log, environment, talks=True)
+        self.process = Process("the browser", ["node", str(program), *map(str, modules)], log, environment, talks=True)
         self._pending = b""
 
     def _line(self):
