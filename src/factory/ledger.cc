@@ -2,10 +2,17 @@
 
 #include <utility>
 
+#include "keystore/file.h"
+
 namespace sallyport::factory {
 
 Result<Ledger> Ledger::open(const std::filesystem::path& path) {
-  TRY(auto file, keystore::AppendFile::open(path, 0600));
+  // A new file is made whole, so that none of this name is ever half begun.
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    TRY_VOID(keystore::create_file(path, as_bytes(kLedgerMagic), keystore::kSecretMode));
+  }
+  TRY(auto file, keystore::AppendFile::open(path, keystore::kSecretMode));
   TRY(const auto bytes, file.read_all(kMaxLedgerFile));
   TRY(auto parsed, parse_ledger_file(bytes));
   Ledger ledger(std::move(file));

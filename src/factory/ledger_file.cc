@@ -1,6 +1,5 @@
 #include "factory/ledger_file.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "codec/tlv.h"
@@ -96,24 +95,38 @@ std::unexpected<Error> damaged(std::uint64_t offset, std::string_view what) {
   return failf(Errc::malformed, "ledger: {} at offset {}: restore the file from a backup", what, offset);
 }
 
-// Returns the body of the record at `offset`, of which `rest` is what the file has left; absent when it is a torn tail.
-Result<std::optional<ByteView>> find_body(std::uint64_t offset, ByteView rest) {
+// Returns the body of the record at `offset`, of which `rest` is what the file has left; absent when none is whole.
+std::optional<ByteView> find_body(std::uint64_t offset, ByteView rest) {
   if (rest.size() < kHeaderSize) return std::nullopt;
   Reader header(rest.first(kHeaderSize));
-  TRY(const auto length, header.u32());
-  TRY(const auto check, header.u32());
-  if (length > kMaxLedgerRecord || check != length_check(offset, length)) {
-    const bool never_written = std::ranges::all_of(rest, [](std::uint8_t byte) { return byte == 0; });
-    if (never_written) return std::nullopt;
-    return damaged(offset, "found a damaged record header");
-  }
-  const std::size_t whole = kHeaderSize + length + kDigestSize;
-  if (rest.size() < whole) return std::nullopt;
-  const ByteView body = rest.subspan(kHeaderSize, length);
+  const auto length = header.u32();
+  const auto check = header.u32();
+  if (!length || !check || *length > kMaxLedgerRecord || *check != length_check(offset, *length)) return std::nullopt;
+  if (rest.size() < kHeaderSize + *length + kDigestSize) return std::nullopt;
+  const ByteView body = rest.subspan(kHeaderSize, *length);
   const auto digest = body_digest(offset, body);
-  if (equal(rest.subspan(kHeaderSize + length, kDigestSize), ByteView(digest).first(kDigestSize))) return body;
-  if (rest.size() == whole) return std::nullopt;
-  return damaged(offset, "found a damaged record");
+  if (!equal(rest.subspan(kHeaderSize + *length, kDigestSize), ByteView(digest).first(kDigestSize)))
+    return std::nullopt;
+  return body;
+}
+
+// Whether `rest` begins with a record that reads well and has something behind it, though not at this place: what lay
+// before it was cut out. A torn record has nothing behind it.
+bool is_displaced(ByteView rest) {
+  Reader header(rest);
+  const auto length = header.u32();
+  if (!length || kHeaderSize + *length + kDigestSize >= rest.size()) return false;
+  return parse_body(rest.subspan(kHeaderSize, *length)).has_value();
+}
+
+// A record is synced before the next is written, so what a crash leaves is no longer than one, and none is behind it.
+// Of a torn one any sectors may have reached the disk: nothing can be said of its own content, the header included.
+bool is_torn(std::uint64_t offset, ByteView rest) {
+  if (rest.size() > kHeaderSize + kMaxLedgerRecord + kDigestSize || is_displaced(rest)) return false;
+  for (std::size_t at = 1; at + kHeaderSize + kDigestSize <= rest.size(); ++at) {
+    if (find_body(offset + at, rest.subspan(at))) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -139,7 +152,9 @@ Result<LedgerFile> parse_ledger_file(ByteView bytes) {
   if (!equal(bytes.first(kLedgerMagic.size()), as_bytes(kLedgerMagic))) return damaged(0, "found another kind of file");
   std::uint64_t offset = kLedgerMagic.size();
   while (offset < bytes.size()) {
-    TRY(const auto body, find_body(offset, bytes.subspan(static_cast<std::size_t>(offset))));
+    const ByteView rest = bytes.subspan(static_cast<std::size_t>(offset));
+    const auto body = find_body(offset, rest);
+    if (!body && !is_torn(offset, rest)) return damaged(offset, "found a damaged record");
     if (!body) break;
     auto record = parse_body(*body);
     if (!record) return std::unexpected(std::move(record).error().at(fmt::format("ledger at offset {}", offset)));

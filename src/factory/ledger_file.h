@@ -59,8 +59,9 @@ struct LedgerFile {
   std::uint64_t sound_size = 0;  // of magic and whole records; what follows is a torn record, to be cut
 };
 
-// Reads a whole file. A record that ends early or fails its digest at the very end is a torn tail. Everything else that
-// does not fit is Errc::malformed and names the offset: it is damage, not a crash.
+// Reads a whole file. What follows the last whole record is a torn tail when it is no longer than one record may be and
+// no other is in it. Everything else that does not fit is Errc::malformed and names the offset: it is damage, not
+// a crash.
 Result<LedgerFile> parse_ledger_file(ByteView bytes);
 
 }  // namespace sallyport::factory
