@@ -97,6 +97,7 @@ Task<void> RpcLink::keep_connected(std::shared_ptr<State> state) {
       log::debug("rpc.link_failed", {{"path", state->options.path}, {"error", connected.error()}});
     }
     state->opening.reset();
+    if (state->closing.is_set()) co_return;  // whose random this is may be gone by now
     // Decorrelated jitter: between the least pause and three times the last one.
     const auto least = state->options.first_retry.count();
     const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(1, 3 * pause.count() - least));
