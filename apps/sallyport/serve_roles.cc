@@ -20,6 +20,14 @@ rolelink::Settings link_settings(const RoleProcess& process, std::string_view ro
           .root = process.root};
 }
 
+// Ends the role when its store has failed; the supervisor starts it anew.
+std::function<void()> end_on_failure(RoleProcess& process, std::string_view role) {
+  return [&io = process.io, name = std::string(role)] {
+    log::error("store.failed", {{"role", name}, {"next", "the role ends and starts anew"}});
+    io.stop();
+  };
+}
+
 net::Task<void> start_authority(authority::Authority& authority, net::Io& io, net::Listener& roles,
                                 net::Listener& admins) {
   if (auto started = co_await authority.start(); !started) {
@@ -36,7 +44,8 @@ Outcome serve_authority(const Arguments& arguments, Environment& environment) {
   TRY(net::Listener * roles, process->listener("authority"));
   TRY(net::Listener * admins, process->listener("admin"));
   TRY_VOID(process->leave_root(arguments));
-  CLI_TRY(auto database, in_state(store::open_record_database(process->paths.database())));
+  CLI_TRY(auto database,
+          in_state(store::open_record_database(process->paths.database(), end_on_failure(*process, "authority"))));
   authority::Settings settings{.signer_socket = process->paths.socket("signer").string(),
                                .roles_of_uid = process->users.roles_by_uid(),
                                .administrators = {0, process->users.of("authority")}};
@@ -52,7 +61,8 @@ Outcome serve_gateway(const Arguments& arguments, Environment& environment) {
   TRY(net::Listener * devices, process->listener("gateway"));
   TRY(net::Listener * readers, process->listener("telemetry"));
   TRY_VOID(process->leave_root(arguments));
-  CLI_TRY(auto sink, in_state(store::open_telemetry_sink(process->paths.state / "gateway" / "telemetry.db")));
+  CLI_TRY(auto sink, in_state(store::open_telemetry_sink(process->paths.state / "gateway" / "telemetry.db",
+                                                         end_on_failure(*process, "gateway"))));
   gateway::Settings settings{
       .link = link_settings(*process, "gateway"),
       .zone = process->settings.zone,

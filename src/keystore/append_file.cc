@@ -89,12 +89,17 @@ Result<Bytes> AppendFile::read_all(std::size_t max) const {
 }
 
 Result<void> AppendFile::append(ByteView bytes) {
-  if (broken_) return failf(Errc::unavailable, "{}: an earlier write could not be undone", path_.string());
-  int cause = write_all(descriptor_, bytes, size_);
-  if (cause == 0 && ::fdatasync(descriptor_) != 0) cause = errno;
-  if (cause != 0) {
+  if (broken_) return failf(Errc::unavailable, "{}: an earlier write or sync failed; start again", path_.string());
+  if (const int cause = write_all(descriptor_, bytes, size_); cause != 0) {
     broken_ = ::ftruncate(descriptor_, static_cast<off_t>(size_)) != 0 || ::fdatasync(descriptor_) != 0;
     return failed(path_, "cannot append", cause);
+  }
+  if (::fdatasync(descriptor_) != 0) {
+    const int cause = errno;
+    // The kernel may have dropped the pages and call the next sync a success: what is on disk is unknown.
+    broken_ = true;
+    static_cast<void>(::ftruncate(descriptor_, static_cast<off_t>(size_)));
+    return failed(path_, "cannot sync", cause);
   }
   size_ += bytes.size();
   return {};

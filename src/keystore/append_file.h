@@ -23,7 +23,8 @@ class AppendFile {
   // Reads the whole file. Errc::overloaded when it is longer than `max`.
   Result<Bytes> read_all(std::size_t max) const;
   // Appends all of `bytes` and returns when they are on disk. On failure (Errc::overloaded: disk full;
-  // Errc::unavailable) the file is cut back to what it was; when even that fails, every later append fails too.
+  // Errc::unavailable) the file is cut back to what it was; when even that fails, or a sync did, which is never tried
+  // again, every later append fails too.
   Result<void> append(ByteView bytes);
   // Cuts the file to `size`, which must not be above size(), durably.
   Result<void> cut(std::uint64_t size);

@@ -91,8 +91,9 @@ class SqliteRecordDatabase final : public records::RecordDatabase {
 
 }  // namespace
 
-Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std::filesystem::path& path) {
-  TRY(auto database, SharedDatabase::open(path, kRecordsSchema));
+Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std::filesystem::path& path,
+                                                                      std::function<void()> on_failure) {
+  TRY(auto database, SharedDatabase::open(path, kRecordsSchema, std::move(on_failure)));
   return std::make_unique<SqliteRecordDatabase>(std::move(database));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "records/database.h"
@@ -12,6 +13,11 @@ namespace sallyport::store {
 // object. Checks that it is ours, whole and not newer than this program before anything is written, then brings its
 // schema up to date. Errc::conflict for a file that is another program's or newer; Errc::malformed for a damaged one;
 // Errc::unavailable when another process has it open.
-Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std::filesystem::path& path);
+//
+// When the disk fails (an fsync that returns EIO, a page that cannot be read) or damage is found, what reached the disk
+// is unknown: nothing is written from then on, nor is a sync tried again, and `on_failure` is told once, on any thread.
+// The process should end; the next one recovers.
+Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std::filesystem::path& path,
+                                                                      std::function<void()> on_failure = {});
 
 }  // namespace sallyport::store

@@ -225,8 +225,9 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
 
 }  // namespace
 
-Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path) {
-  TRY(auto database, SharedDatabase::open(path, kTelemetrySinkSchema));
+Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path,
+                                                                      std::function<void()> on_failure) {
+  TRY(auto database, SharedDatabase::open(path, kTelemetrySinkSchema, std::move(on_failure)));
   return std::make_unique<SqliteTelemetrySink>(std::move(database));
 }
 

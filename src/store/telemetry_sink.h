@@ -2,13 +2,16 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "telemetry/sink.h"
 
 namespace sallyport::store {
 
-// Opens the store at `path`, making it when the file does not exist; errors as open_record_database.
-Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path);
+// Opens the store at `path`, making it when the file does not exist; errors and
+// `on_failure` as of open_record_database.
+Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path,
+                                                                      std::function<void()> on_failure = {});
 
 }  // namespace sallyport::store

@@ -1,6 +1,7 @@
 #include "store/detail/commit_queue.h"
 
 #include <future>
+#include <utility>
 
 namespace sallyport::store {
 namespace {
@@ -14,7 +15,8 @@ Result<void> run_alone(Database& database, const CommitQueue::Work& work) {
 
 }  // namespace
 
-CommitQueue::CommitQueue(Database database) : database_(std::move(database)), thread_([this] { run(); }) {}
+CommitQueue::CommitQueue(Database database, std::function<void()> on_failure)
+    : on_failure_(std::move(on_failure)), database_(std::move(database)), thread_([this] { run(); }) {}
 
 CommitQueue::~CommitQueue() {
   {
@@ -23,6 +25,19 @@ CommitQueue::~CommitQueue() {
   }
   wake_.notify_one();
   thread_.join();
+  if (broken_) database_.leave_as_it_is();
+}
+
+void CommitQueue::stop_writing() {
+  std::function<void()> tell;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!broken_) {
+      broken_ = Error{Errc::unavailable, "database: writing has stopped after a storage failure; restart the program"};
+    }
+    tell = std::exchange(on_failure_, {});
+  }
+  if (tell) tell();
 }
 
 void CommitQueue::submit(Work work, Done done) {
@@ -82,10 +97,7 @@ std::vector<Result<void>> CommitQueue::commit(const std::deque<Waiting>& group) 
     if (broken_) return all(*broken_);
   }
   auto committed = commit_group(group);
-  if (database_.storage_failed()) {
-    const std::lock_guard lock(mutex_);
-    broken_ = Error{Errc::unavailable, "database: writing has stopped after a storage failure; restart the program"};
-  }
+  if (database_.storage_failed()) stop_writing();
   return committed ? std::move(*committed) : all(committed.error());
 }
 

@@ -23,7 +23,8 @@ class CommitQueue {
   // Works that share one commit at most; bounds what a reader in memory waits for, and what one full disk undoes.
   static constexpr std::size_t kMaxGroup = 2'048;
 
-  explicit CommitQueue(Database database);
+  // `on_failure` (may be empty) is told once, on any thread, that everything is refused from now on.
+  explicit CommitQueue(Database database, std::function<void()> on_failure = {});
   ~CommitQueue();
   CommitQueue(const CommitQueue&) = delete;
   CommitQueue& operator=(const CommitQueue&) = delete;
@@ -41,6 +42,9 @@ class CommitQueue {
   // memory, which no second connection can see. Must not be called from a work of this queue.
   Result<void> read(const Work& work);
 
+  // A reader met a disk that fails, or damage: from now on everything is refused.
+  void stop_writing();
+
  private:
   struct Waiting {
     Work work;
@@ -57,6 +61,7 @@ class CommitQueue {
   std::optional<Error> broken_;
   bool stopping_ = false;
 
+  std::function<void()> on_failure_;  // empty once told
   std::mutex connection_mutex_;
   Database database_;
   std::thread thread_;  // last: runs over all of the above

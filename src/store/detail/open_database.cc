@@ -147,11 +147,15 @@ Result<Database> open_writer(const fs::path& path, const Schema& schema) {
   }
   TRY_VOID(database.execute(std::string(kWriterPragmas)));
   TRY_VOID(migrate(database, schema));
+  // A process before us may have stopped because an fsync of the journal failed. What we read of it can then be in the
+  // kernel's memory alone, which takes it for written: it must not lie before what we are going to acknowledge.
+  TRY_VOID(database.execute("PRAGMA wal_checkpoint(TRUNCATE)"));
   return database;
 }
 
 Result<Database> open_reader(const fs::path& path) {
   TRY(auto database, Database::open(path, Database::Open::existing));
+  database.leave_as_it_is();
   TRY_VOID(database.set_read_only(true));
   return database;
 }

@@ -2,14 +2,17 @@
 
 namespace sallyport::store {
 
-Result<std::unique_ptr<SharedDatabase>> SharedDatabase::open(const std::filesystem::path& path, const Schema& schema) {
+Result<std::unique_ptr<SharedDatabase>> SharedDatabase::open(const std::filesystem::path& path, const Schema& schema,
+                                                             std::function<void()> on_failure) {
   TRY(auto lock, FileLock::take(path));
   TRY(auto writer, open_writer(path, schema));
-  return std::unique_ptr<SharedDatabase>(new SharedDatabase(path, std::move(lock), std::move(writer)));
+  return std::unique_ptr<SharedDatabase>(
+      new SharedDatabase(path, std::move(lock), std::move(writer), std::move(on_failure)));
 }
 
-SharedDatabase::SharedDatabase(std::filesystem::path path, FileLock lock, Database writer)
-    : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer)) {}
+SharedDatabase::SharedDatabase(std::filesystem::path path, FileLock lock, Database writer,
+                               std::function<void()> on_failure)
+    : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer), std::move(on_failure)) {}
 
 Result<Database> SharedDatabase::take_reader() const {
   {
@@ -26,12 +29,15 @@ Result<Database> SharedDatabase::take_reader() const {
 Result<void> SharedDatabase::read(const Work& work) const {
   if (path_ == ":memory:") return writer_.read(work);
   TRY(auto reader, take_reader());
-  Result<void> result;
-  {
+  const auto work_in_transaction = [&]() -> Result<void> {
     TRY(auto transaction, Transaction::begin_read(reader));
-    result = work(reader);
+    auto worked = work(reader);
     TRY_VOID(transaction.commit());
-  }
+    return worked;
+  };
+  auto result = work_in_transaction();
+  if (reader.storage_failed()) writer_.stop_writing();
+  if (reader.storage_failed() || reader.in_transaction()) return result;
   const std::lock_guard lock(mutex_);
   if (idle_readers_.size() < kMaxIdleReaders) idle_readers_.push_back(std::move(reader));
   return result;

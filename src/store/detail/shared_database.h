@@ -19,7 +19,9 @@ class SharedDatabase {
 
   static constexpr std::size_t kMaxIdleReaders = 8;
 
-  static Result<std::unique_ptr<SharedDatabase>> open(const std::filesystem::path& path, const Schema& schema);
+  // `on_failure`: as of CommitQueue.
+  static Result<std::unique_ptr<SharedDatabase>> open(const std::filesystem::path& path, const Schema& schema,
+                                                      std::function<void()> on_failure = {});
 
   void write(Work work, Done done) { writer_.submit(std::move(work), std::move(done)); }
   Result<void> write_and_wait(Work work) { return writer_.submit_and_wait(std::move(work)); }
@@ -28,7 +30,7 @@ class SharedDatabase {
   Result<void> read(const Work& work) const;
 
  private:
-  SharedDatabase(std::filesystem::path path, FileLock lock, Database writer);
+  SharedDatabase(std::filesystem::path path, FileLock lock, Database writer, std::function<void()> on_failure);
   Result<Database> take_reader() const;
 
   std::filesystem::path path_;

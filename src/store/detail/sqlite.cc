@@ -15,8 +15,14 @@ struct Fault {
   std::string_view meaning;
 };
 
+// No room for the index of the journal, which is in shared memory or a file beside it, and of which nothing is lost.
+bool is_index_without_room(int code) {
+  return code == SQLITE_IOERR_SHMSIZE;
+}
+
 // What a result code means to those who operate us.
 Fault fault_of(int code, bool read_only) {
+  if (is_index_without_room(code)) return {Errc::overloaded, "the disk is full; make room"};
   switch (code & 0xFF) {
     case SQLITE_FULL:
       return {Errc::overloaded, "the disk is full; make room"};
@@ -138,7 +144,12 @@ Database& Database::operator=(Database&& other) noexcept {
   return *this;
 }
 
+void Database::leave_as_it_is() {
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 Database::~Database() {
+  if (storage_failed_) leave_as_it_is();
   for (const auto& [sql, statement] : idle_statements_) sqlite3_finalize(statement);
   sqlite3_close(handle_);
 }
@@ -191,7 +202,8 @@ Result<void> Database::set_read_only(bool read_only) {
 
 std::unexpected<Error> Database::error(int code) const {
   const Fault fault = fault_of(code, read_only_);
-  if ((code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_CORRUPT) storage_failed_ = true;
+  const bool failed = (code & 0xFF) == SQLITE_IOERR && !is_index_without_room(code);
+  if (failed || (code & 0xFF) == SQLITE_CORRUPT) storage_failed_ = true;
   return failf(fault.code, "{}: {} ({}: {})", name_, fault.meaning, sqlite3_errstr(code),
                handle_ == nullptr ? "no memory" : sqlite3_errmsg(handle_));
 }

@@ -151,6 +151,8 @@ class Database {
   Result<void> set_read_only(bool read_only);
   // Whether the disk failed or damage was found: what was lost is unknown, so this process must not write any more.
   bool storage_failed() const { return storage_failed_; }
+  // The end of this connection shall write nothing: what it would fold into the file may not have reached the disk.
+  void leave_as_it_is();
   // The error of the last call that failed, with the category that fits.
   std::unexpected<Error> error(int code) const;
 
