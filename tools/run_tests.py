@@ -2,7 +2,8 @@
 """The engine of ./test: finds what there is to test, builds it, runs it, counts it.
 
 Sources of tests, by the first word of their names:
-  unit/LAYER/Suite.Case    the gtest programs listed in build/dev/unit-tests.txt
+  unit/LAYER/Suite.Case    the gtest programs listed in build/dev/unit-tests.txt: a layer's, and those of tests/integration and
+                           tests/crash, which are about several layers together
   asan/LAYER/Suite.Case    the same of ground and cores under AddressSanitizer and UndefinedBehaviorSanitizer (build/asan)
   fuzz/NAME, asan/fuzz/NAME   the fuzz targets, replaying fuzz/corpus/NAME/
   FOLDER/FILE/case         scripts under tests/: test_*.py anywhere and every *.py of tests/e2e

@@ -2,6 +2,7 @@
 
 #include "pki/crl.h"
 #include "pki/csr.h"
+#include "pki/permit.h"
 
 namespace sallyport::integration {
 namespace {
@@ -13,6 +14,23 @@ net::Task<void> begin(authority::Authority& authority, net::Listener& roles, net
   net::spawn(executor, authority.serve_administrators(admins), "test.admins");
   net::spawn(executor, authority.serve_roles(roles), "test.roles");
 }
+
+// A key in memory that tells what it is about to sign.
+class ObservedKey final : public crypto::SigningKey {
+ public:
+  ObservedKey(crypto::PrivateKey key, const std::function<void(ByteView)>& on_signature)
+      : key_(std::move(key)), on_signature_(on_signature) {}
+  const crypto::PublicKey& public_key() const override { return key_.public_key(); }
+  crypto::SignatureScheme scheme() const override { return key_.scheme(); }
+  Result<Bytes> sign(ByteView message) override {
+    if (on_signature_) on_signature_(message);
+    return key_.sign(message);
+  }
+
+ private:
+  crypto::PrivateKey key_;
+  const std::function<void(ByteView)>& on_signature_;
+};
 
 std::vector<std::string> permitted_names(const std::string& ca) {
   if (ca == "server-ca") {
@@ -61,7 +79,7 @@ void Installation::make_tree() {
   root_ = *pki::issue(*std::move(linted), root_key_);
   signer::Keys keys;
   for (const records::CaName& name : records::online_ca_names()) {
-    auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate());
+    auto key = std::make_unique<ObservedKey>(crypto::PrivateKey::generate(), on_signature);
     auto certificate = make_ca(name.get(), key->public_key());
     cas_.emplace(name.get(), certificate);
     keys.cas.push_back({.name = name.get(), .certificate = certificate, .key = std::move(key)});
@@ -112,6 +130,20 @@ Bytes Installation::make_root_crl(std::uint64_t number) {
   auto crl = pki::build_crl(*root_, std::move(fields), root_key_);
   EXPECT_TRUE(crl) << crl.error().detail;
   return *std::move(crl);
+}
+
+Bytes Installation::make_permit(std::uint64_t count) {
+  const pki::SitePermit permit{.number = 1,
+                               .installation = "test",
+                               .site = kSite,
+                               .name_space = pki::factory_namespace(kSite, kZone),
+                               .count = count,
+                               .not_before = kNow - kDay,
+                               .not_after = kNow + 365 * kDay};
+  const auto answer = signer_->answer(pki::SignObject{pki::ControlKind::permit, pki::encode_permit(permit)});
+  const auto* sealed = std::get_if<pki::SealedObject>(&answer);
+  EXPECT_NE(sealed, nullptr);
+  return sealed == nullptr ? Bytes() : sealed->bytes;
 }
 
 void Installation::fill_database() {

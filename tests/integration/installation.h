@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -70,6 +71,12 @@ class Installation {
   records::RecordDatabase& database() { return *database_; }
   // A root CRL of `number`, in date.
   Bytes make_root_crl(std::uint64_t number);
+  // A sealed permit for kSite.
+  Bytes make_permit(std::uint64_t count);
+  const pki::Certificate& site_ca(const SiteName& name) const { return site_cas_.at(name); }
+  crypto::PrivateKey& site_key(const SiteName& name) { return site_keys_.at(name); }
+  // Told the to-be-signed bytes of every signature of a CA's key, before it is made. May be empty.
+  std::function<void(ByteView tbs)> on_signature;
 
   // A new connection, as every role at once or as an administrator.
   net::Task<std::shared_ptr<net::RpcPeer>> connect(std::string role);

@@ -55,6 +55,14 @@ def check_exit_status_must_agree():
     equal(counts(run("pass")), (0, ["t/exit"], []))
 
 
+def check_programs_below_tests_are_planned_like_layers():
+    planned = sources.plan(cases.ROOT, EVERYTHING, False)
+    for folder in ("integration", "crash"):
+        equal(bool(planned.units["dev"].get(folder)), True)
+    equal(sources.deadline_of(cases.ROOT, "base", True), sources.UNIT_DEADLINE)
+    equal(sources.deadline_of(cases.ROOT, "crash", True), sources.LONG_TOGETHER_DEADLINE)
+
+
 def check_filter_counts_the_cases_named():
     equal(counts(run("print('ok a'); print('ok b')", wanted=sources.Selection(["t/b"]))), (1, [], []))
 

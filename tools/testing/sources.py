@@ -9,6 +9,8 @@ GTEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\)", 
 SCRIPT_OPTION = re.compile(r"^# test:(.*)$", re.MULTILINE)
 SANITIZED_LAYERS = ("base", "codec", "crypto", "pki", "records", "tunnel", "sealed", "telemetry")
 UNIT_DEADLINE = 300.0
+TOGETHER_DEADLINE = 900.0  # of a program below tests/, which is about several layers together
+LONG_TOGETHER_DEADLINE = 3600.0
 REPLAY_DEADLINE = 120.0
 SCRIPT_DEADLINE = 300.0
 
@@ -48,6 +50,7 @@ class Plan:
     fuzz: dict  # preset -> [target]
     scripts: list
     is_filtered: bool = False
+    is_long: bool = False
 
     def presets(self):
         from_programs = [preset for preset in ("dev", "asan") if self.units[preset] or self.fuzz[preset]]
@@ -105,7 +108,9 @@ def read_script(root, path):
 def plan(root, wanted, long):
     units = {"dev": {}, "asan": {}}
     fuzz = {"dev": [], "asan": []}
+    # A folder below tests/ whose CMakeLists.txt makes a program FOLDER_test counts as a layer of that name.
     layers = sorted(folder for folder in (root / "src").iterdir() if folder.is_dir()) if (root / "src").is_dir() else []
+    layers += sorted(file.parent for file in (root / "tests").glob("*/CMakeLists.txt"))
     for folder in layers:
         texts = [path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*_test.cc"))]
         cases = [".".join(match) for text in texts for match in GTEST.findall(text)]
@@ -126,7 +131,7 @@ def plan(root, wanted, long):
     scripts = [read_script(root, path) for path in sorted(paths) if path.name != "__init__.py"]
     scripts = [script for script in scripts if (long or not script.long or script.name in wanted.parts)
                and script.applies_to(wanted)]
-    return Plan(units, fuzz, scripts, bool(wanted.parts))
+    return Plan(units, fuzz, scripts, bool(wanted.parts), long)
 
 
 def cases_in(program):
@@ -141,6 +146,12 @@ def cases_in(program):
         elif line.startswith("  ") and suite:
             cases.append(suite + text.strip())
     return cases
+
+
+def deadline_of(root, layer, long):
+    if (root / "src" / layer).is_dir():
+        return UNIT_DEADLINE
+    return LONG_TOGETHER_DEADLINE if long else TOGETHER_DEADLINE
 
 
 def configured(root, preset, name):
@@ -164,7 +175,8 @@ def runs(root, planned, built, wanted, screen):
                               "but without a source of its own")
                 continue
             cases = [case for case in cases_in(program) if wanted.has(unit_name(preset, layer, case))]
-            found.append(Run("gtest", unit_name(preset, layer, ""), [str(program)], UNIT_DEADLINE, cases, wanted=wanted))
+            found.append(Run("gtest", unit_name(preset, layer, ""), [str(program)], deadline_of(root, layer, planned.is_long), cases,
+                             wanted=wanted))
         for target in planned.fuzz[preset]:
             corpus = root / "fuzz" / "corpus" / target
             found.append(Run("replay", fuzz_name(preset, target), [str(folder / "fuzz" / f"fuzz_{target}"), str(corpus)],
