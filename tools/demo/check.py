@@ -165,6 +165,8 @@ def first_connection(world):
         want(re.fullmatch("[a-z2-7]{10}", record["name"]), record["name"], "a drawn name")
         world.names[device.serial_id] = record["name"]
         operational = current(device, "operational")
+        # It is asked for once the operational one is there; the control connection does not wait for it.
+        wait_for((device.state / "web.current").exists, ENROLMENT_SECONDS, f"{device.serial_id} to have a web certificate")
         tool("openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", there.state / "trust" / "root.pem",
              "-untrusted", there.state / "trust" / "online-ca.pem", f"{operational}.pem")
         keys = {key_of_private(device.state / "factory.key"), key_of_private(f"{operational}.key"),
