@@ -37,7 +37,8 @@ net::Task<Result<void>> import_task(authority::Core& core, Bytes exported) {
   const auto work = [&core, exported](records::Records& records) -> Result<void> {
     const std::vector<pki::Certificate> anchors(core.installation().anchors().begin(),
                                                 core.installation().anchors().end());
-    TRY(auto imported, authority::import_ledger(records, kSite, exported, anchors, core.clock().now(), "test"));
+    std::optional<authority::SiteAlarm> alarm;
+    TRY(auto imported, authority::import_ledger(records, kSite, exported, anchors, core.clock().now(), "test", alarm));
     static_cast<void>(imported);
     return {};
   };

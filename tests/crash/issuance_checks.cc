@@ -122,8 +122,9 @@ Result<void> Issuance::check_records(records::Records& records, const History& h
   TRY_VOID(check_sites(records));
   TRY_VOID(check_certificates(records));
   TRY_VOID(check_promises(records, history, point));
-  TRY(auto audit, authority::find_audit_break(records));
-  if (audit) return broken(fmt::format("the audit chain is broken at entry {}", *audit));
+  authority::AuditWalk audit;
+  TRY_VOID(audit.go_on(records));
+  if (audit.broken_at()) return broken(fmt::format("the audit chain is broken at entry {}", *audit.broken_at()));
   return {};
 }
 
