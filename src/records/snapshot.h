@@ -106,9 +106,10 @@ class SnapshotState {
 
   std::uint64_t number() const { return number_; }
   UnixTime issued_at() const { return issued_at_; }
-  // Absent when unknown. An unknown certificate is refused by everybody.
+  // Absent when unknown, as is every certificate of a CA that is listed no more: changes tell nothing of those. An
+  // unknown certificate is refused by everybody.
   std::optional<SnapshotCertificate> find_certificate(const CaName& ca, const CertificateSerial& serial) const {
-    return tables_.find_certificate(ca, serial);
+    return find_ca(ca) == nullptr ? std::nullopt : tables_.find_certificate(ca, serial);
   }
   std::optional<SnapshotDevice> find_device(const DeviceName& name) const { return tables_.find_device(name); }
   const SnapshotTables& tables() const { return tables_; }
