@@ -102,6 +102,11 @@ class CertificateStore {
   // error that it returns.
   virtual Result<void> visit_changed(std::uint64_t after,
                                      const std::function<Result<void>(const CertificateRecord&)>& visit) const = 0;
+  // Calls `visit` with each certificate of the CA but void ones, without its DER, in the order in which they were
+  // recorded: of a local CA that is the ledger's, entry 1 first. `visit` must write nothing; ends with the first error
+  // that it returns.
+  virtual Result<void> visit_of_ca(const CaName& ca,
+                                   const std::function<Result<void>(const CertificateRecord&)>& visit) const = 0;
   virtual Result<std::uint64_t> count(const CaName& ca, CertificateState state) const = 0;
 };
 

@@ -54,6 +54,8 @@ std::string_view to_string(SiteState state) {
       return "disabled";
     case SiteState::revoked:
       return "revoked";
+    case SiteState::revoked_except:
+      return "revoked-except";
   }
   return "unknown";
 }

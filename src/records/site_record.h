@@ -11,7 +11,12 @@
 namespace sallyport::records {
 
 // DO NOT CHANGE THESE VALUES: they are stored.
-enum class SiteState : std::uint8_t { active = 1, disabled = 2, revoked = 3 };
+enum class SiteState : std::uint8_t {
+  active = 1,
+  disabled = 2,        // enrols no device that has never connected; ends nothing
+  revoked = 3,         // its CA is nobody's, its devices are revoked
+  revoked_except = 4,  // the same, except devices of ledger entries up to `kept_until`
+};
 std::string_view to_string(SiteState state);
 
 struct SiteRecord {
@@ -24,6 +29,7 @@ struct SiteRecord {
   std::uint64_t enrolled = 0;          // devices that did, each serial id counted once
   std::uint64_t ledger_sequence = 0;   // of the last accepted entry
   Digest ledger_head{};                // its hash; zero before the first
+  std::uint64_t kept_until = 0;        // under revoked_except: the last entry whose device is kept
   UnixTime created;
 };
 

@@ -1,3 +1,5 @@
+#include <array>
+
 #include "store/detail/record_database_fixture.h"
 
 namespace sallyport::store {
@@ -157,6 +159,24 @@ TEST_P(CertificateRecordsTest, UndoesAFailedWorkWholeWithItsChangeNumbers) {
     EXPECT_FALSE(value);
     return {};
   });
+}
+
+TEST_P(CertificateRecordsTest, VisitsTheCertificatesOfACaInOrderOfRecordingButVoidOnes) {
+  for (const auto serial : std::to_array<std::uint8_t>({3, 1, 4, 2})) must_write(issue(serial));
+  must_write([](Records& records) { return records.certificates().record_intent(certificate(5)); });
+  must_write([](Records& records) -> Result<void> {
+    TRY_VOID(records.certificates().void_intent(kCa, certificate(5).serial));
+    return records.certificates().revoke(kCa, certificate(1).serial, UnixTime(150), RevocationReason::superseded);
+  });
+  std::vector<std::uint8_t> order;
+  read([&](Records& records) -> Result<void> {
+    return records.certificates().visit_of_ca(kCa, [&](const CertificateRecord& record) -> Result<void> {
+      EXPECT_TRUE(record.der.empty());
+      order.push_back(record.serial.get()[1]);
+      return {};
+    });
+  });
+  EXPECT_EQ(order, (std::vector<std::uint8_t>{3, 1, 4, 2}));
 }
 
 TEST_P(CertificateRecordsTest, RaisesTheChangeNumberOnDemand) {

@@ -137,6 +137,7 @@ TEST_P(DeviceRecordsTest, KeepsSites) {
                   .enrolled = 3,
                   .ledger_sequence = 4,
                   .ledger_head = digest(4),
+                  .kept_until = 3,
                   .created = UnixTime(5)};
   must_write([&](Records& records) { return records.sites().add(site); });
   EXPECT_EQ(refused([&](Records& records) { return records.sites().add(site); }), Errc::conflict);
@@ -155,6 +156,7 @@ TEST_P(DeviceRecordsTest, KeepsSites) {
     EXPECT_EQ(found->enrolled, 3U);
     EXPECT_EQ(found->ledger_sequence, 4U);
     EXPECT_EQ(found->ledger_head, digest(4));
+    EXPECT_EQ(found->kept_until, 3U);
     TRY(auto all, records.sites().list());
     EXPECT_EQ(all.size(), 1U);
     return {};

@@ -153,6 +153,14 @@ Result<void> CertificateTable::visit_changed(std::uint64_t after,
   return visit_all(std::move(query), read_certificate, visit);
 }
 
+Result<void> CertificateTable::visit_of_ca(const CaName& ca,
+                                           const std::function<Result<void>(const CertificateRecord&)>& visit) const {
+  TRY(auto query, database_.query("SELECT " CERTIFICATE_COLUMNS_WITHOUT_DER
+                                  " FROM certificate WHERE ca = ?1 AND state != ?2 ORDER BY id",
+                                  ca, CertificateState::void_intent));
+  return visit_all(std::move(query), read_certificate, visit);
+}
+
 Result<std::uint64_t> CertificateTable::count(const CaName& ca, CertificateState state) const {
   TRY(auto found, database_.integer("SELECT count(*) FROM certificate WHERE state = ?2 AND ca = ?1", ca, state));
   return static_cast<std::uint64_t>(found);

@@ -124,6 +124,28 @@ CREATE TABLE access_session(
 CREATE INDEX access_session_by_device ON access_session(device, opened);
 CREATE INDEX access_session_by_opened ON access_session(opened);
 )sql",
+    // A fourth state of sites, and the ledger entry that goes with it.
+    R"sql(
+CREATE TABLE site_with_four_states(
+  name TEXT PRIMARY KEY,
+  state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 4),
+  ca_certificate BLOB NOT NULL,
+  permit BLOB NOT NULL,
+  permitted INTEGER NOT NULL,
+  activation_quota INTEGER NOT NULL,
+  enrolled INTEGER NOT NULL,
+  ledger_sequence INTEGER NOT NULL,
+  ledger_head BLOB NOT NULL CHECK(length(ledger_head) = 32),
+  created INTEGER NOT NULL,
+  kept_until INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO site_with_four_states(name, state, ca_certificate, permit, permitted, activation_quota, enrolled,
+                                  ledger_sequence, ledger_head, created)
+  SELECT name, state, ca_certificate, permit, permitted, activation_quota, enrolled, ledger_sequence, ledger_head,
+         created FROM site;
+DROP TABLE site;
+ALTER TABLE site_with_four_states RENAME TO site;
+)sql",
 };
 
 }  // namespace

@@ -50,6 +50,8 @@ class CertificateTable final : public records::CertificateStore {
   Result<std::vector<records::CertificateRecord>> changed_after(std::uint64_t after, std::size_t limit) const override;
   Result<void> visit_changed(
       std::uint64_t after, const std::function<Result<void>(const records::CertificateRecord&)>& visit) const override;
+  Result<void> visit_of_ca(const records::CaName& ca,
+                           const std::function<Result<void>(const records::CertificateRecord&)>& visit) const override;
   Result<std::uint64_t> count(const records::CaName& ca, records::CertificateState state) const override;
 
  private:
