@@ -34,6 +34,9 @@ constexpr std::array kMethods = {
     Method{"site.add", UserRole::owner, site_add},
     Method{"site.permit", UserRole::owner, site_permit},
     Method{"site.import_ledger", UserRole::operator_, site_import_ledger},
+    Method{"site.disable", UserRole::owner, site_disable},
+    Method{"site.enable", UserRole::owner, site_enable},
+    Method{"site.revoke", UserRole::owner, site_revoke},
     Method{"site.white_list", UserRole::viewer, site_white_list},
     Method{"audit.list", UserRole::viewer, audit_list},
     Method{"audit.verify", UserRole::viewer, audit_verify},
@@ -55,9 +58,10 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 12> names = {
-      "site.list",          "site.add",   "site.permit",  "site.import_ledger", "site.white_list", "root.install_crl",
-      "certificate.revoke", "audit.list", "audit.verify", "pki.tree",           "clock.show",      "clock.accept"};
+  constexpr std::array<std::string_view, 15> names = {
+      "site.disable", "site.enable",        "site.revoke",     "site.list",        "site.add",
+      "site.permit",  "site.import_ledger", "site.white_list", "root.install_crl", "certificate.revoke",
+      "audit.list",   "audit.verify",       "pki.tree",        "clock.show",       "clock.accept"};
   return std::ranges::find(names, method) != names.end();
 }
 

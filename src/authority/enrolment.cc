@@ -7,6 +7,7 @@
 #include "authority/audit.h"
 #include "authority/factory_reuse.h"
 #include "authority/issuance.h"
+#include "authority/site_states.h"
 #include "base/log.h"
 #include "codec/text.h"
 #include "pki/csr.h"
@@ -67,10 +68,8 @@ Result<void> check_unburnt(records::Records& records, const DeviceRecord& device
 // find.
 Result<DeviceRecord> find_admissible_device(records::Records& records, const Applicant& applicant) {
   TRY(auto site, records.sites().find(applicant.identity.site));
-  if (!site || site->state != records::SiteState::active) {
-    return failf(Errc::unauthorized, "enrolment: site {} is not active", applicant.identity.site.get());
-  }
   TRY(auto device, records.devices().find(applicant.identity.site, applicant.identity.serial_id));
+  TRY_VOID(check_site_admits(applicant.identity.site, site, device));
   if (!device) {
     return failf(Errc::not_yet, "enrolment: {}.{} is in no accepted ledger yet", applicant.identity.serial_id.get(),
                  applicant.identity.site.get());

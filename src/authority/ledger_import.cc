@@ -2,6 +2,7 @@
 
 #include "authority/audit.h"
 #include "authority/issuance.h"
+#include "authority/site_states.h"
 #include "codec/text.h"
 #include "pki/signed_object.h"
 
@@ -72,6 +73,7 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
   if (!site || site->ca_certificate.empty() || site->permit.empty()) {
     return failf(Errc::not_found, "site {}: no such site with a CA and a permit", site_name.get());
   }
+  TRY_VOID(check_site_has_a_future(*site));
   TRY(auto site_ca, pki::parse_certificate(site->ca_certificate));
   TRY(auto permit, open_permit(*site, anchors, now));
   TRY(auto ledger, pki::parse_ledger_export(exported));

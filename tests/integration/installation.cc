@@ -122,11 +122,12 @@ pki::Certificate Installation::make_ca(const std::string& name, const crypto::Pu
   return *pki::issue(*std::move(linted), root_key_);
 }
 
-Bytes Installation::make_root_crl(std::uint64_t number) {
+Bytes Installation::make_root_crl(std::uint64_t number, const std::optional<SiteName>& site) {
   pki::CrlFields fields;
   fields.number = number;
   fields.this_update = clock_.now();
   fields.next_update = clock_.now() + 90 * kDay;
+  if (site) fields.entries.push_back({.serial = site_cas_.at(*site).serial(), .revoked_at = clock_.now()});
   auto crl = pki::build_crl(*root_, std::move(fields), root_key_);
   EXPECT_TRUE(crl) << crl.error().detail;
   return *std::move(crl);
@@ -184,11 +185,11 @@ void Installation::read(const records::RecordDatabase::Work& work) const {
   EXPECT_TRUE(done) << done.error().detail;
 }
 
-Device Installation::make_device(std::string_view serial_id, bool in_ledger) {
-  Device device{.serial_id = SerialId(std::string(serial_id))};
+Device Installation::make_device(std::string_view serial_id, bool in_ledger, const SiteName& site) {
+  Device device{.serial_id = SerialId(std::string(serial_id)), .site = site};
   const auto& profile = pki::profile(pki::ProfileId::factory_device);
-  const pki::Certificate& ca = site_cas_.at(kSite);
-  const std::string name = std::string(serial_id) + "." + pki::factory_namespace(kSite, kZone).get();
+  const pki::Certificate& ca = site_cas_.at(site);
+  const std::string name = std::string(serial_id) + "." + pki::factory_namespace(site, kZone).get();
   const pki::CertificateFields fields{.common_name = std::string(serial_id),
                                       .dns_names = {name},
                                       .public_key = device.factory_key.public_key(),
@@ -196,15 +197,15 @@ Device Installation::make_device(std::string_view serial_id, bool in_ledger) {
                                       .serial = pki::SerialNumber::draw(random_)};
   auto linted = pki::prepare(profile, fields, ca, kNow);
   EXPECT_TRUE(linted) << linted.error().detail;
-  device.factory_certificate = *pki::issue(*std::move(linted), site_keys_.at(kSite));
+  device.factory_certificate = *pki::issue(*std::move(linted), site_keys_.at(site));
   if (!in_ledger) return device;
   write([&](records::Records& records) -> Result<void> {
     const pki::Certificate& certificate = *device.factory_certificate;
     records::CertificateRecord record;
-    record.ca = records::local_ca_name(kSite.get());
+    record.ca = records::local_ca_name(site.get());
     record.serial = records::CertificateSerial(to_bytes(certificate.serial().content()));
     record.kind = records::CertificateKind::factory;
-    record.subject = device.serial_id.get() + "." + kSite.get();
+    record.subject = device.serial_id.get() + "." + site.get();
     record.spki_sha256 = certificate.spki_sha256();
     record.not_before = certificate.validity().not_before;
     record.not_after = certificate.validity().not_after;
@@ -213,11 +214,14 @@ Device Installation::make_device(std::string_view serial_id, bool in_ledger) {
     TRY_VOID(records.certificates().record_issued(record.ca, record.serial, certificate.der()));
     records::DeviceRecord row;
     row.serial_id = device.serial_id;
-    row.site = kSite;
+    row.site = site;
     row.factory_spki_sha256 = record.spki_sha256;
     row.factory_serial = record.serial;
     row.created = kNow;
-    return records.devices().add(row);
+    TRY_VOID(records.devices().add(row));
+    TRY(auto listed, records.sites().find(site));
+    listed->ledger_sequence += 1;
+    return records.sites().update(*listed);
   });
   return device;
 }
@@ -251,7 +255,7 @@ net::Task<Result<records::CertificateChain>> Installation::enrol(std::shared_ptr
                                                                  const Device& device, crypto::PrivateKey& key) {
   records::EnrolRequest request;
   request.client_certificate = to_bytes(device.factory_certificate->der());
-  request.client_chain = {to_bytes(site_cas_.at(kSite).der())};
+  request.client_chain = {to_bytes(site_cas_.at(device.site).der())};
   request.source = "127.0.0.1";
   CO_TRY(auto subject, pki::DistinguishedName::of("device"));
   CO_TRY(request.csr, pki::build_csr(key, subject));
@@ -284,10 +288,10 @@ net::Task<Result<codec::Json>> Installation::administer(std::shared_ptr<net::Rpc
   co_return codec::parse_json(as_text(bytes));
 }
 
-records::DeviceRecord Installation::device_record(const SerialId& serial_id) const {
+records::DeviceRecord Installation::device_record(const SerialId& serial_id, const SiteName& site) const {
   std::optional<records::DeviceRecord> found;
   read([&](records::Records& records) -> Result<void> {
-    TRY(found, records.devices().find(kSite, serial_id));
+    TRY(found, records.devices().find(site, serial_id));
     return {};
   });
   EXPECT_TRUE(found.has_value());

@@ -46,6 +46,7 @@ struct Device {
   SerialId serial_id;
   crypto::PrivateKey factory_key = crypto::PrivateKey::generate();
   std::optional<pki::Certificate> factory_certificate;
+  SiteName site = kSite;
 };
 
 class Installation {
@@ -64,13 +65,13 @@ class Installation {
   void stop_authority();
 
   // A device that is in the ledger, unless told otherwise.
-  Device make_device(std::string_view serial_id, bool in_ledger = true);
+  Device make_device(std::string_view serial_id, bool in_ledger = true, const SiteName& site = kSite);
   void add_site(const SiteName& name, std::uint64_t quota);
   void write(const records::RecordDatabase::Work& work);
   void read(const records::RecordDatabase::Work& work) const;
   records::RecordDatabase& database() { return *database_; }
-  // A root CRL of `number`, in date.
-  Bytes make_root_crl(std::uint64_t number);
+  // A root CRL of `number`, in date, that lists the CA of `site` where one is given.
+  Bytes make_root_crl(std::uint64_t number, const std::optional<SiteName>& site = std::nullopt);
   // A sealed permit for kSite.
   Bytes make_permit(std::uint64_t count);
   const pki::Certificate& site_ca(const SiteName& name) const { return site_cas_.at(name); }
@@ -88,7 +89,7 @@ class Installation {
                                             codec::Json parameters, std::string tenant = {});
 
   // The device's records.
-  records::DeviceRecord device_record(const SerialId& serial_id) const;
+  records::DeviceRecord device_record(const SerialId& serial_id, const SiteName& site = kSite) const;
   std::vector<records::CertificateRecord> operational_certificates(const SerialId& serial_id) const;
 
  private:

@@ -41,6 +41,9 @@ AdminAnswer site_list(AdminCall call);
 AdminAnswer site_add(AdminCall call);
 AdminAnswer site_permit(AdminCall call);
 AdminAnswer site_import_ledger(AdminCall call);
+AdminAnswer site_disable(AdminCall call);
+AdminAnswer site_enable(AdminCall call);
+AdminAnswer site_revoke(AdminCall call);
 AdminAnswer site_white_list(AdminCall call);
 inline constexpr std::size_t kMaxWhiteListPage = 1'000;
 

@@ -3,6 +3,7 @@
 #include "authority/detail/admin_methods.h"
 #include "authority/issuance.h"
 #include "authority/issuance_clock.h"
+#include "authority/site_states.h"
 #include "codec/pem.h"
 #include "codec/text.h"
 
@@ -158,6 +159,7 @@ AdminAnswer root_install_crl(AdminCall call) {
                                                        records::RevocationReason::ca_compromise);
       if (!known && known.error().code != Errc::not_found) return known;
     }
+    TRY_VOID(disable_sites_of_crl(records, crl, call.now(), call.request.actor));
     TRY_VOID(records.raise_change_number());
     return append_audit(records, call.now(), call.request.actor, "root.crl-installed", "root",
                         {{"number", crl.number()}, {"revoked", std::uint64_t{crl.entries().size()}}});

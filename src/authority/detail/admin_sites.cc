@@ -5,6 +5,7 @@
 #include "authority/detail/admin_methods.h"
 #include "authority/issuance.h"
 #include "authority/ledger_import.h"
+#include "authority/site_states.h"
 #include "codec/text.h"
 #include "pki/signed_object.h"
 
@@ -43,6 +44,7 @@ Result<Json> site_json(Records& records, const SiteRecord& site, const Installat
   return Json(Json::Object{
       {"name", site.name.get()},
       {"state", records::to_string(site.state)},
+      {"kept_until", site.state == records::SiteState::revoked_except ? Json(site.kept_until) : Json()},
       {"permitted", site.permitted},
       {"issued", site.ledger_sequence},
       {"enrolled", site.enrolled},
@@ -167,6 +169,7 @@ Result<void> store_permit(const AdminCall& call, const SiteOrder& order, const N
   const bool is_new = !site;
   if (is_new && !order.ca) return failf(Errc::not_found, "not-found: no site {}", order.name.get());
   if (is_new) site = SiteRecord{.name = order.name, .created = call.now()};
+  TRY_VOID(check_site_has_a_future(*site));
   TRY(auto present, present_permit(call.core.installation(), *site));
   if (present && present->number > made.permit.number) {
     return failf(Errc::conflict, "state-conflict: permit {} of site {} was made meanwhile", present->number,
