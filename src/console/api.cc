@@ -39,6 +39,12 @@ net::Task<http::Response> refuse(std::string_view type, Random& random) {
   co_return problem(type, {}, codec::encode_hex(random.bytes(kRequestIdSize)));
 }
 
+// A preview changes nothing, so it is open to whoever may do the act.
+bool is_dry_run(const Json::Object& parameters) {
+  const auto found = parameters.find("dry_run");
+  return found != parameters.end() && found->second.boolean().value_or(false);
+}
+
 }  // namespace
 
 Api::Api(const Clock& clock, Random& random, rolelink::RoleLink& authority, net::RpcLink& telemetry,
@@ -110,7 +116,7 @@ Api::Answer Api::run(const Route& route, http::Request request, std::string sour
   CO_TRY(call.parameters,
          changes ? parse_body(request.body, route.fields) : parse_query(request.query(), route.fields));
   for (const auto& [name, value] : request.params) call.parameters.insert_or_assign(name, value);
-  if (route.is_dangerous && !sessions_.is_stepped_up(call.session)) {
+  if (route.is_dangerous && !is_dry_run(call.parameters) && !sessions_.is_stepped_up(call.session)) {
     co_return fail(Errc::unauthorized, "step-up-required: give your password again, then repeat this");
   }
   call.request = std::move(request);

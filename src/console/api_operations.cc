@@ -36,6 +36,11 @@ constexpr std::array kUser = {Field{.name = "login", .required = true, .most = 6
                               Field{.name = "role", .required = true, .most = 16},
                               Field{.name = "password", .required = true}};
 
+constexpr std::array kSiteChange = {Field{.name = "confirm", .most = 63},
+                                    Field{.name = "dry_run", .kind = FieldKind::boolean}};
+constexpr std::array kSiteRevocation = {
+    Field{.name = "confirm", .most = 63}, Field{.name = "dry_run", .kind = FieldKind::boolean},
+    Field{.name = "except_until", .kind = FieldKind::integer, .least = 1, .most = 100'000'000}};
 constexpr std::array kWhiteListPage = {Field{.name = "after", .most = 63},
                                        Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 1'000}};
 // A part of a ledger: stations send it in small ones, since a body is read before anybody is known.
@@ -144,6 +149,24 @@ std::span<const Api::Route> Api::routes() {
             .least = UserRole::operator_,
             .method = "site.import_ledger",
             .fields = kLedger},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/sites/{name}/disable",
+            .least = UserRole::owner,
+            .method = "site.disable",
+            .fields = kSiteChange,
+            .is_dangerous = true},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/sites/{name}/enable",
+            .least = UserRole::owner,
+            .method = "site.enable",
+            .fields = kSiteChange,
+            .is_dangerous = true},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/sites/{name}/revoke",
+            .least = UserRole::owner,
+            .method = "site.revoke",
+            .fields = kSiteRevocation,
+            .is_dangerous = true},
       Route{.verb = "GET", .pattern = "/api/v1/pki", .method = "pki.tree"},
       Route{.verb = "GET", .pattern = "/api/v1/users", .least = UserRole::owner, .method = "user.list"},
       Route{.verb = "POST",

@@ -122,7 +122,7 @@ export function makeAudit(length, devices, now) {
 
 export function makeSites(now) {
   const site = (name, changes) => ({
-    name, state: "active", permitted: 5000, issued: 1812, enrolled: 1644, activation_quota: 5000, ledger_head: hash(name),
+    name, state: "active", kept_until: null, permitted: 5000, issued: 1812, enrolled: 1644, activation_quota: 5000, ledger_head: hash(name),
     permit_not_after: iso(now + 500 * day), ca_not_after: iso(now + 1600 * day), alarms: [], created: iso(now - 300 * day), ...changes,
   });
   return [

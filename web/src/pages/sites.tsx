@@ -80,5 +80,7 @@ function SiteState({ site }: { site: Site }) {
       return <Mark tone="warning" shape="pause">Disabled</Mark>;
     case "revoked":
       return <Mark tone="bad" shape="cross">Revoked</Mark>;
+    case "revoked-except":
+      return <Mark tone="bad" shape="cross">{`Revoked but entries 1 to ${site.kept_until}`}</Mark>;
   }
 }
