@@ -14,6 +14,8 @@ std::vector<Command> relay_commands();           // serve_relay.cc
 std::vector<Command> up_commands();              // up_command.cc
 std::vector<Command> root_commands();            // root_commands.cc
 std::vector<Command> site_commands();            // site_commands.cc
+std::vector<Command> site_state_commands();      // site_state_commands.cc
+std::vector<Command> ca_commands();              // ca_commands.cc
 std::vector<Command> factory_export_commands();  // factory_export_command.cc
 std::vector<Command> factory_issue_commands();   // factory_issue_command.cc
 std::vector<Command> factory_commands();         // factory_commands.cc
@@ -29,7 +31,8 @@ std::vector<Command> certificate_commands();     // certificate_commands.cc
 // The words that have commands below them.
 inline std::vector<Group> all_groups() {
   return {{.word = "root", .summary = "the offline root: sign CAs, revoke them, sign its CRL"},
-          {.word = "site", .summary = "factories: permits and ledgers"},
+          {.word = "site", .summary = "factories: permits, ledgers and states"},
+          {.word = "ca", .summary = "the tree of CAs"},
           {.word = "factory", .summary = "a factory station without a network: issue device certificates"},
           {.word = "device", .summary = "the fleet: claim, switch, suspend, revoke"},
           {.word = "session", .summary = "who is using which device now"},
