@@ -142,6 +142,9 @@ net::Task<http::Response> Gateway::State::serve_route(std::size_t index, http::R
   if (!route.content_type.empty() && (types.size() != 1 || !is_content_type(types.front(), route.content_type))) {
     co_return http::Response::error(415, "want Content-Type " + std::string(route.content_type));
   }
+  if (route.admission == Admission::certified && peer.tls_chain.empty()) {
+    co_return http::Response::error(401, "want a client certificate");
+  }
   auto admitted = co_await admit(route.admission, std::move(peer));
   if (!admitted) co_return refusal(admitted.error());
   co_return co_await (this->*kHandlers[index])(std::move(request), *std::move(admitted));
