@@ -2,14 +2,18 @@
 // returns an error that main turns into a sentence and an exit status.
 #pragma once
 
+#include <expected>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/state.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "telemetry/queue.h"
 
 namespace sallyport::agent_cli {
 
@@ -17,6 +21,28 @@ inline constexpr std::string_view kDefaultState = "/var/lib/sallyport-agent";
 
 // docs/operate/agent.md. DO NOT CHANGE: scripts read them.
 enum class ExitStatus : std::uint8_t { ok = 0, failed = 1, usage = 2, state = 3, refused = 4, unreachable = 5 };
+
+// An error and the status to end with.
+struct Failure {
+  Error error;
+  ExitStatus status;
+  // The status that follows from the category alone.
+  Failure(Error cause);  // NOLINT(google-explicit-constructor): an Error is a Failure, so that TRY works in commands
+  Failure(Error cause, ExitStatus chosen) : error(std::move(cause)), status(chosen) {}
+};
+
+template <class T>
+struct [[nodiscard]] Try : std::expected<T, Failure> {
+  using std::expected<T, Failure>::expected;
+};
+using Outcome = Try<void>;
+
+// Opens the state folder. A wrong agent.toml is ExitStatus::failed, anything else that is wrong with the folder
+// ExitStatus::state.
+Try<agent::AgentState> open_state(const std::filesystem::path& folder);
+// Whether the folder is of a version that this program knows. Good where there is none.
+Outcome check_version(const std::filesystem::path& folder);
+Try<std::unique_ptr<telemetry::TelemetryQueue>> open_queue(const agent::AgentState& state, Random& random);
 
 struct Environment {
   const Clock& clock;
@@ -33,15 +59,15 @@ struct InitOptions {
   bool remote_access = false;
   bool trusted_clock = true;
 };
-Result<void> init(const InitOptions& options, Environment& environment);
+Outcome init(const InitOptions& options, Environment& environment);
 
-Result<void> run(const std::filesystem::path& state, Environment& environment);
-Result<void> status(const std::filesystem::path& state, bool as_json);
-Result<void> claim_code(const std::filesystem::path& state);
-Result<void> password(const std::filesystem::path& state);
-Result<void> reset(const std::filesystem::path& state, bool confirmed);
-Result<void> doctor(const std::filesystem::path& state, Environment& environment);
-Result<void> switch_remote_access(const std::filesystem::path& state, bool on);
+Outcome run(const std::filesystem::path& state, Environment& environment);
+Outcome status(const std::filesystem::path& state, bool as_json);
+Outcome claim_code(const std::filesystem::path& state);
+Outcome password(const std::filesystem::path& state);
+Outcome reset(const std::filesystem::path& state, bool confirmed);
+Outcome doctor(const std::filesystem::path& state, Environment& environment);
+Outcome switch_remote_access(const std::filesystem::path& state, bool on);
 
 struct SendOptions {
   std::filesystem::path state;
@@ -51,7 +77,7 @@ struct SendOptions {
   bool once = false;                 // without a running agent: connect, check, send, end
   unsigned limit_s = 120;            // for once
 };
-Result<void> send(const SendOptions& options, Environment& environment);
+Outcome send(const SendOptions& options, Environment& environment);
 
 // Asks the running agent over run/agent.sock and returns the body of its answer. Errc::not_found when none runs; the
 // agent's own refusal is Errc::conflict with its sentence.

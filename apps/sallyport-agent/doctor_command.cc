@@ -5,7 +5,6 @@
 #include "commands.h"
 #include "net/connect.h"
 #include "net/run.h"
-#include "store/telemetry_queue.h"
 
 namespace sallyport::agent_cli {
 namespace {
@@ -79,14 +78,14 @@ void check_crl(Findings& findings, const agent::AgentState& state, UnixTime now)
 
 }  // namespace
 
-Result<void> doctor(const std::filesystem::path& folder, Environment& environment) {
-  auto opened = agent::AgentState::open(folder);
-  if (!opened && opened.error().code == Errc::unavailable) {
+Outcome doctor(const std::filesystem::path& folder, Environment& environment) {
+  auto opened = open_state(folder);
+  if (!opened && opened.error().error.code == Errc::unavailable) {
     std::fputs("the agent runs; what follows is its own report\n", stderr);
     return status(folder, false);
   }
   if (!opened) return std::unexpected(std::move(opened).error());
-  agent::AgentState state = *std::move(opened);
+  agent::AgentState& state = *opened;
   const UnixTime now = environment.clock.now();
   Findings findings;
   findings.take("state", folder.native());
@@ -102,11 +101,13 @@ Result<void> doctor(const std::filesystem::path& folder, Environment& environmen
   findings.take("relay", wait_for(io, reach(state.settings().relay_address)));
   io.restart();
   findings.take("status over HTTP", wait_for(io, reach(state.settings().http_address)));
-  TRY(auto queue, store::open_telemetry_queue(state.file("telemetry.db"), {}, environment.random));
-  agent::Agent agent(io.executor(), environment.clock, environment.random, state, *queue);
+  auto queue = open_queue(state, environment.random);
+  if (!queue) return std::unexpected(std::move(queue).error());
+  agent::Agent agent(io.executor(), environment.clock, environment.random, state, **queue);
   io.restart();
   findings.take("gateway", wait_for(io, check_gateway(agent)));
-  return findings.outcome();
+  TRY_VOID(findings.outcome());
+  return {};
 }
 
 }  // namespace sallyport::agent_cli

@@ -19,8 +19,10 @@ Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::p
   return certificates;
 }
 
-Result<void> install_certificate(const InitOptions& options) {
-  TRY(auto state, agent::AgentState::open(options.state));
+Outcome install_certificate(const InitOptions& options) {
+  auto opened = open_state(options.state);
+  if (!opened) return std::unexpected(std::move(opened).error());
+  agent::AgentState& state = *opened;
   TRY(const auto chain, read_certificates(*options.certificate));
   TRY_VOID(state.install_factory_certificate(chain));
   fmt::print("factory certificate of {}.{} installed\n", state.settings().serial_id.get(), state.settings().site.get());
@@ -60,7 +62,7 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
 
 }  // namespace
 
-Result<void> init(const InitOptions& options, Environment& environment) {
+Outcome init(const InitOptions& options, Environment& environment) {
   if (options.certificate) return install_certificate(options);
   TRY(const auto settings, settings_of(options));
   TRY(const auto roots, read_certificates(options.root_certificate));

@@ -11,7 +11,6 @@
 #include "commands.h"
 #include "keystore/file.h"
 #include "net/run.h"
-#include "store/telemetry_queue.h"
 
 namespace sallyport::agent_cli {
 namespace {
@@ -37,27 +36,33 @@ net::Task<Result<void>> upload(agent::Agent& agent, milliseconds limit) {
   co_return co_await agent.upload_once(limit);
 }
 
-Result<void> send_without_agent(const SendOptions& options, std::string lines, Environment& environment) {
-  TRY(auto state, agent::AgentState::open(options.state));
-  TRY(auto queue, store::open_telemetry_queue(state.file("telemetry.db"), {}, environment.random));
+Outcome send_without_agent(const SendOptions& options, std::string lines, Environment& environment) {
+  auto opened = open_state(options.state);
+  if (!opened) return std::unexpected(std::move(opened).error());
+  agent::AgentState& state = *opened;
+  auto queue = open_queue(state, environment.random);
+  if (!queue) return std::unexpected(std::move(queue).error());
   TRY(auto stream, telemetry::parse_stream_name(options.stream));
   const telemetry::SampleTime now{seconds(environment.clock.now().since_epoch())};
   TRY(auto samples, agent::parse_telemetry_lines(lines, now));
-  TRY_VOID(queue->append_and_wait(std::move(stream), std::move(samples)));
+  TRY_VOID((*queue)->append_and_wait(std::move(stream), std::move(samples)));
   if (!options.once) return {};
   net::Io io;
-  agent::Agent agent(io.executor(), environment.clock, environment.random, state, *queue);
+  agent::Agent agent(io.executor(), environment.clock, environment.random, state, **queue);
   auto done = net::run(io, upload(agent, seconds(options.limit_s)));
   if (!done) return fail(Errc::internal, "send: was interrupted");
-  return *std::move(done);
+  TRY_VOID(*std::move(done));
+  return {};
 }
 
 }  // namespace
 
-Result<void> status(const std::filesystem::path& folder, bool as_json) {
+Outcome status(const std::filesystem::path& folder, bool as_json) {
   auto report = ask_agent(folder, "GET", "/status");
   if (!report && report.error().code == Errc::not_found) {
-    TRY(auto state, agent::AgentState::open(folder));
+    auto opened = open_state(folder);
+    if (!opened) return std::unexpected(std::move(opened).error());
+    agent::AgentState& state = *opened;
     report = agent::report_of_folder(state);
   }
   if (!report) return std::unexpected(std::move(report).error());
@@ -70,13 +75,13 @@ Result<void> status(const std::filesystem::path& folder, bool as_json) {
   return {};
 }
 
-Result<void> claim_code(const std::filesystem::path& folder) {
+Outcome claim_code(const std::filesystem::path& folder) {
   TRY(const std::string code, ask_agent(folder, "GET", "/claim-code"));
   fmt::print("{}\n", code);
   return {};
 }
 
-Result<void> password(const std::filesystem::path& folder) {
+Outcome password(const std::filesystem::path& folder) {
   // Read without the folder's lock: a running agent never changes the device secret.
   TRY(const auto settings, agent::load_settings(folder / "agent.toml"));
   TRY(const auto secret, keystore::read_secret_file(folder / "device-secret", 1'024));
@@ -86,16 +91,19 @@ Result<void> password(const std::filesystem::path& folder) {
   return {};
 }
 
-Result<void> switch_remote_access(const std::filesystem::path& folder, bool on) {
+Outcome switch_remote_access(const std::filesystem::path& folder, bool on) {
   const codec::Json body(codec::Json::Object{{"on", on}});
   auto told = ask_agent(folder, "POST", "/remote-access", body.write());
   if (told) return {};
   if (told.error().code != Errc::not_found) return std::unexpected(std::move(told).error());
-  TRY(auto state, agent::AgentState::open(folder));
-  return state.set_remote_access(on);
+  auto opened = open_state(folder);
+  if (!opened) return std::unexpected(std::move(opened).error());
+  agent::AgentState& state = *opened;
+  TRY_VOID(state.set_remote_access(on));
+  return {};
 }
 
-Result<void> send(const SendOptions& options, Environment& environment) {
+Outcome send(const SendOptions& options, Environment& environment) {
   TRY(std::string lines, lines_of(options));
   TRY(const auto stream, telemetry::parse_stream_name(options.stream));
   auto taken = ask_agent(options.state, "POST", "/telemetry/" + stream.get(), lines);
@@ -104,8 +112,10 @@ Result<void> send(const SendOptions& options, Environment& environment) {
   return send_without_agent(options, std::move(lines), environment);
 }
 
-Result<void> reset(const std::filesystem::path& folder, bool confirmed) {
-  TRY(auto state, agent::AgentState::open(folder));
+Outcome reset(const std::filesystem::path& folder, bool confirmed) {
+  auto opened = open_state(folder);
+  if (!opened) return std::unexpected(std::move(opened).error());
+  agent::AgentState& state = *opened;
   if (!confirmed) {
     return fail(Errc::unauthorized,
                 "reset: forgets the device's certificates, claim code and password; repeat with --yes");

@@ -16,22 +16,8 @@ namespace {
 using namespace sallyport;
 using agent_cli::ExitStatus;
 
-ExitStatus status_of(Errc code) {
-  switch (code) {
-    case Errc::unauthorized:
-      return ExitStatus::refused;
-    case Errc::unavailable:
-    case Errc::expired:
-      return ExitStatus::unreachable;
-    case Errc::not_found:
-      return ExitStatus::state;
-    default:
-      return ExitStatus::failed;
-  }
-}
-
 // What was chosen on the command line; set by the callback of a command.
-using Chosen = std::function<Result<void>()>;
+using Chosen = std::function<agent_cli::Outcome()>;
 
 // The parsed values of all commands.
 struct Values {
@@ -116,7 +102,7 @@ void add_send(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
 }
 
 void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environment& environment) {
-  const auto add = [&](const char* name, const char* summary, std::function<Result<void>()> work) {
+  const auto add = [&](const char* name, const char* summary, std::function<agent_cli::Outcome()> work) {
     CLI::App* command = add_command(top, values, name, summary);
     command->footer(std::string("Example:\n  sallyport-agent ") + name + " --state /var/lib/sallyport-agent");
     command->callback([&chosen, work = std::move(work)] { chosen = work; });
@@ -165,9 +151,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "sallyport-agent: usage: {}\n", fault.what());
     return static_cast<int>(ExitStatus::usage);
   }
-  const auto outcome = chosen();
+  auto outcome = agent_cli::check_version(values.state);
+  if (outcome) outcome = chosen();
   if (std::fflush(stdout) != 0) return static_cast<int>(ExitStatus::failed);
   if (outcome) return static_cast<int>(ExitStatus::ok);
-  fmt::print(stderr, "sallyport-agent: {}\n", outcome.error().detail);
-  return static_cast<int>(status_of(outcome.error().code));
+  fmt::print(stderr, "sallyport-agent: {}\n", outcome.error().error.detail);
+  return static_cast<int>(outcome.error().status);
 }

@@ -22,8 +22,12 @@ Outcome certificate_revoke(const Arguments& arguments, Environment& environment)
 Outcome root_install_crl(const Arguments& arguments, Environment& environment) {
   TRY(const auto crl, read_crl(arguments.path("crl")));
   const std::string pem = codec::encode_pem("X509 CRL", crl.der());
-  CLI_TRY(const auto answer,
-          administer(arguments.path("state"), "root.install_crl", Json::Object{{"crl", pem}}, environment));
+  auto installed = administer(arguments.path("state"), "root.install_crl", Json::Object{{"crl", pem}}, environment);
+  if (!installed) {
+    Failure failure = std::move(installed).error();
+    failure.error = std::move(failure.error).at(arguments.text("crl"));
+    return std::unexpected(std::move(failure));
+  }
   fmt::print("root CRL number {} is in force until {}; it lists {} CAs\n", crl.number(), to_iso8601(crl.next_update()),
              crl.entries().size());
   return {};

@@ -18,6 +18,7 @@ namespace {
 ExitStatus status_of(Errc code) {
   switch (code) {
     case Errc::unauthorized:
+    case Errc::expired:
       return ExitStatus::refused;
     case Errc::unavailable:
       return ExitStatus::unreachable;

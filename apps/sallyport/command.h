@@ -53,8 +53,11 @@ Try<T> in_state(Result<T> result) {
       return *std::move(result);
     }
   }
-  const bool is_refused = result.error().code == Errc::unauthorized;
-  return std::unexpected(Failure(std::move(result).error(), is_refused ? ExitStatus::refused : ExitStatus::state));
+  Failure failure(std::move(result).error());
+  // A full disk is no fault of the folder.
+  if (failure.error.code != Errc::unauthorized && failure.error.code != Errc::overloaded)
+    failure.status = ExitStatus::state;
+  return std::unexpected(std::move(failure));
 }
 
 // One option, or one positional argument, of a command.
@@ -132,3 +135,10 @@ Option json_option();
   auto name = (__VA_ARGS__);                                    \
   if (!name) return ::std::unexpected(std::move(name).error()); \
   declaration = *std::move(name)
+
+// The same of an Outcome.
+#define CLI_TRY_VOID(...)                                            \
+  do {                                                               \
+    if (auto try_void_outcome = (__VA_ARGS__); !try_void_outcome)    \
+      return ::std::unexpected(std::move(try_void_outcome).error()); \
+  } while (false)

@@ -20,6 +20,8 @@ namespace {
 using codec::Json;
 
 constexpr milliseconds kProbeLimit{5'000};
+constexpr std::uintmax_t kNoSpace = 1U << 20U;       // bytes
+constexpr std::uintmax_t kLittleSpace = 64U << 20U;  // bytes
 constexpr std::string_view kGood = "ok";
 constexpr std::string_view kWarning = "warning";
 constexpr std::string_view kBad = "bad";
@@ -50,6 +52,15 @@ class Findings {
 Result<UnixTime> time_at(const Json& object, std::string_view key) {
   TRY(const auto text, object.text_at(key));
   return parse_iso8601(text);
+}
+
+// Says so where writing fails already, or soon will.
+void check_space(const std::filesystem::path& folder, Findings& findings) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  if (error || space.available >= kLittleSpace) return;
+  findings.add("disk", space.available < kNoSpace ? kBad : kWarning,
+               fmt::format("{} has {} kB left; make room", folder.string(), space.available / 1'024));
 }
 
 // Warns from two thirds of the list's life on (DESIGN §10).
@@ -157,9 +168,12 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
   const UnixTime now = environment.clock.now();
   Findings findings;
-  CLI_TRY(const auto settings, in_state(load_settings(paths.settings())));
+  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
   CLI_TRY(const auto root, in_state(read_certificate(paths.root_certificate())));
   findings.add("state folder", kGood, paths.state.string());
+  for (const auto& folder : {paths.state, paths.database().parent_path(), paths.telemetry().parent_path()})
+    check_space(folder, findings);
   const auto tree = administer(paths.state, "pki.tree", Json::Object{}, environment);
   if (tree) {
     findings.add("authority", kGood, "answers");

@@ -65,6 +65,10 @@ Try<keystore::StateFolder> open_state(const std::filesystem::path& path, const k
   return in_state(keystore::StateFolder::open(path, format));
 }
 
+Outcome check_state(const std::filesystem::path& path, const keystore::StateFormat& format) {
+  return in_state(keystore::StateFolder::check(path, format));
+}
+
 Try<keystore::StateFolder> open_or_create_state(const std::filesystem::path& path,
                                                 const keystore::StateFormat& format) {
   return in_state(keystore::StateFolder::open_or_create(path, format));

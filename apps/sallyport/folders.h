@@ -26,6 +26,8 @@ Result<pki::CertificateRequest> read_request(const std::filesystem::path& path);
 
 // Opens a state folder; what is wrong with it becomes ExitStatus::state.
 Try<keystore::StateFolder> open_state(const std::filesystem::path& path, const keystore::StateFormat& format);
+// Whether open_state would know the folder; takes no lock.
+Outcome check_state(const std::filesystem::path& path, const keystore::StateFormat& format);
 Try<keystore::StateFolder> open_or_create_state(const std::filesystem::path& path, const keystore::StateFormat& format);
 
 }  // namespace sallyport::cli

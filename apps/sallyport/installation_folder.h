@@ -28,6 +28,7 @@ struct InstallationPaths {
   std::filesystem::path root_crl() const { return trust() / "root.crl"; }
   std::filesystem::path signer_keys() const { return state / "signer"; }
   std::filesystem::path database() const { return state / "authority" / "authority.db"; }
+  std::filesystem::path telemetry() const { return state / "gateway" / "telemetry.db"; }
   std::filesystem::path to_root() const { return state / "to-root"; }
   std::filesystem::path from_root() const { return state / "from-root"; }
   std::filesystem::path run() const { return state / "run"; }

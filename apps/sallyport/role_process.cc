@@ -28,7 +28,8 @@ RoleProcess::RoleProcess(InstallationPaths where, Settings what, RoleUsers who, 
 
 Try<std::unique_ptr<RoleProcess>> RoleProcess::prepare(const Arguments& arguments) {
   InstallationPaths paths{arguments.path("state")};
-  CLI_TRY(auto settings, in_state(load_settings(paths.settings())));
+  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY(auto settings, load_settings_in_state(paths.settings()));
   CLI_TRY(auto root, in_state(read_certificate(paths.root_certificate())));
   TRY(const auto first, arguments.find_number("first-uid", 1, kLargestUid));
   const RoleUsers users = first ? RoleUsers::apart(static_cast<uid_t>(*first)) : RoleUsers::single(::geteuid());

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "commands.h"
+#include "folders.h"
 #include "installation_folder.h"
 #include "listeners.h"
 #include "net/io.h"
@@ -25,6 +26,7 @@ Result<void> leave_root(const Arguments& arguments) {
 
 Outcome serve_signer(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
+  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
   auto keys = load_signer(paths, environment.clock);
   if (!keys) return in_state(Result<void>(std::unexpected(std::move(keys).error())));
   TRY(const auto authority, arguments.find_number("authority-uid", 0, kLargestUid));

@@ -61,8 +61,8 @@ Outcome serve_gateway(const Arguments& arguments, Environment& environment) {
   TRY(net::Listener * devices, process->listener("gateway"));
   TRY(net::Listener * readers, process->listener("telemetry"));
   TRY_VOID(process->leave_root(arguments));
-  CLI_TRY(auto sink, in_state(store::open_telemetry_sink(process->paths.state / "gateway" / "telemetry.db",
-                                                         end_on_failure(*process, "gateway"))));
+  CLI_TRY(auto sink,
+          in_state(store::open_telemetry_sink(process->paths.telemetry(), end_on_failure(*process, "gateway"))));
   gateway::Settings settings{
       .link = link_settings(*process, "gateway"),
       .zone = process->settings.zone,

@@ -58,6 +58,12 @@ Result<Settings> load_settings(const std::filesystem::path& file) {
   return parse_settings(as_text(text), file.string());
 }
 
+Try<Settings> load_settings_in_state(const std::filesystem::path& file) {
+  auto settings = load_settings(file);
+  if (!settings && settings.error().code == Errc::malformed) return std::unexpected(std::move(settings).error());
+  return in_state(std::move(settings));
+}
+
 std::string encode_settings(const Settings& settings) {
   return fmt::format(
       "# Sallyport installation. docs/operate/configuration.md describes every key.\n"

@@ -7,6 +7,7 @@
 
 #include "base/names.h"
 #include "base/result.h"
+#include "command.h"
 
 namespace sallyport::cli {
 
@@ -29,6 +30,8 @@ struct Settings {
 // Errors read FILE:LINE: sentence.
 Result<Settings> parse_settings(std::string_view toml, std::string_view display_name);
 Result<Settings> load_settings(const std::filesystem::path& file);
+// The same of an installation that must be there: a missing file is one of its state, a wrong key is not.
+Try<Settings> load_settings_in_state(const std::filesystem::path& file);
 // The file as init writes it.
 std::string encode_settings(const Settings& settings);
 

@@ -13,6 +13,8 @@
 #include "net/listener.h"
 #include "role_users.h"
 #include "settings.h"
+#include "store/record_database.h"
+#include "store/telemetry_sink.h"
 #include "supervisor.h"
 
 namespace sallyport::cli {
@@ -59,7 +61,7 @@ Result<void> prepare_folders(const InstallationPaths& paths, const RoleUsers& us
   TRY_VOID(make_folder(paths.run()));
   TRY_VOID(set_mode(paths.run(), users.is_single() ? kPrivate : kReadable));
   TRY_VOID(give_folder(paths.database().parent_path(), users.of("authority")));
-  return give_folder(paths.state / "gateway", users.of("gateway"));
+  return give_folder(paths.telemetry().parent_path(), users.of("gateway"));
 }
 
 Result<void> open_unix(Sockets& sockets, net::Io& io, const InstallationPaths& paths, const std::string& name) {
@@ -146,13 +148,15 @@ Outcome up(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
   CLI_TRY(const auto users, choose_users(arguments));
   CLI_TRY(auto folder, open_state(paths.state, kInstallationFormat));
-  TRY(const auto settings, load_settings(paths.settings()));
+  CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
+  // A role that finds such a file would end and be started again, for ever.
+  CLI_TRY_VOID(in_state(store::check_record_database(paths.database())));
+  CLI_TRY_VOID(in_state(store::check_telemetry_sink(paths.telemetry())));
   TRY_VOID(prepare_folders(paths, users));
   net::Io io;
   const std::uint32_t workers = worker_count(settings);
-  auto sockets = open_sockets(io, paths, settings, workers);
-  if (!sockets) return std::unexpected(Failure(std::move(sockets).error(), ExitStatus::unreachable));
-  TRY_VOID(supervise(all_roles(paths, users, *sockets, workers), environment.clock));
+  TRY(const auto sockets, open_sockets(io, paths, settings, workers));
+  TRY_VOID(supervise(all_roles(paths, users, sockets, workers), environment.clock));
   return {};
 }
 

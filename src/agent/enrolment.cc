@@ -166,7 +166,10 @@ net::Task<milliseconds> Enrolment::enrol_once() {
   const auto factory = state_.factory();
   if (!factory || !*factory) {
     phase_ = Phase::no_factory_certificate;
-    last_error_ = factory ? "no factory certificate; run init --certificate" : factory.error().detail;
+    const Error why =
+        factory ? Error{Errc::not_found, "no factory certificate; run init --certificate"} : factory.error();
+    if (last_error_ != why.detail) log::warn("agent.enrolment", {{"error", why}});
+    last_error_ = why.detail;
     co_return kNoFactoryWait;
   }
   const auto identity = [credential = **factory]() -> std::optional<crypto::TlsIdentity> {

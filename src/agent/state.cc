@@ -167,6 +167,10 @@ Result<AgentState> AgentState::open(const fs::path& folder) {
   return AgentState(std::move(open_folder), std::move(settings), std::move(root), std::move(ratchets));
 }
 
+Result<void> AgentState::check(const fs::path& folder) {
+  return keystore::StateFolder::check(folder, kFormat);
+}
+
 Result<Bytes> AgentState::factory_request() const {
   TRY(auto key, keystore::read_private_key_file(file("factory.key")));
   TRY(const auto subject, pki::DistinguishedName::of(settings_.serial_id.get()));

@@ -55,6 +55,8 @@ class AgentState {
   static Result<AgentState> initialise(const std::filesystem::path& folder, const Settings& settings,
                                        const pki::Certificate& root, Random& random);
   static Result<AgentState> open(const std::filesystem::path& folder);
+  // Whether open() would know the folder's version, without its lock: keystore::StateFolder::check.
+  static Result<void> check(const std::filesystem::path& folder);
 
   const Settings& settings() const { return settings_; }
   const pki::Certificate& root() const { return root_; }

@@ -101,6 +101,10 @@ struct Table::Node {
   Result<const toml::node*> load(std::string_view key, toml::node_type type) const {
     const auto* node = find(key);
     if (node == nullptr) {
+      if (const auto written = written_instead_of(key)) {
+        return error(Errc::malformed, table->get(*written),
+                     fmt::format("unknown key '{}' (did you mean '{}'?)", log::escape(*written), key));
+      }
       const bool table_wanted = type == toml::node_type::table;
       return error(Errc::not_found, nullptr,
                    table_wanted ? fmt::format("missing table [{}]", child_path(key))
@@ -109,6 +113,13 @@ struct Table::Node {
     if (node->type() != type)
       return bad_value(key, node, fmt::format("found {}, want {}", name_of(node->type()), name_of(type)));
     return node;
+  }
+  // The key that stands where `key` is missing: the likeliest of those that nobody has asked for.
+  std::optional<std::string> written_instead_of(std::string_view key) const {
+    std::set<std::string, std::less<>> left;
+    for (const auto& [name, unused] : *table)
+      if (!source->asked[table].contains(name.str())) left.emplace(name.str());
+    return closest_name(key, left);
   }
   std::string child_path(std::string_view key) const {
     return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);

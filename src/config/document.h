@@ -26,8 +26,8 @@ struct Range {
 };
 
 // One table of a document. A cheap value that shares the document's ownership. Reading marks the key. Functions without
-// a fallback fail with Errc::not_found when the key is absent; all fail with Errc::malformed on another type or a value
-// outside its range.
+// a fallback fail with Errc::not_found when the key is absent, with Errc::malformed where one that nobody has asked for
+// looks like it; all fail with Errc::malformed on another type or a value outside its range.
 class Table {
  public:
   bool has(std::string_view key) const;

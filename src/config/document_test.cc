@@ -122,6 +122,18 @@ TEST(Document, SaysWhatIsMissing) {
   EXPECT_EQ(parsed.root().text("zone").error().code, Errc::not_found);
 }
 
+TEST(Document, NamesTheKeyThatWasWrittenInPlaceOfAMissingOne) {
+  const auto parsed = document("zone = \"x\"\nrelay_adress = \"y\"\n[lisetner]\n");
+  EXPECT_TRUE(parsed.root().text("zone"));
+  const auto address = parsed.root().text("relay_address");
+  EXPECT_EQ(error_of(address), "relay.toml:2: unknown key 'relay_adress' (did you mean 'relay_address'?)");
+  EXPECT_EQ(address.error().code, Errc::malformed);
+  EXPECT_EQ(error_of(parsed.root().table("listener")),
+            "relay.toml:3: unknown key 'lisetner' (did you mean 'listener'?)");
+  // One that was asked for is no mistake, however near it comes.
+  EXPECT_EQ(error_of(parsed.root().text("zones")), "relay.toml:1: missing key 'zones'");
+}
+
 TEST(Document, SaysWhatItFoundAndWants) {
   const auto error = [](std::string_view text, auto read) {
     const auto parsed = document(text);

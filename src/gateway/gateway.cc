@@ -20,6 +20,7 @@
 namespace sallyport::gateway {
 namespace {
 
+constexpr milliseconds kSayAgain{60'000};  // between two lines about a store that fails
 constexpr milliseconds kHandshakeLimit{10'000};
 // Alarms on their way to the authority; beyond that they are in the log alone.
 constexpr std::size_t kMaxAlarms = 16;
@@ -92,6 +93,7 @@ struct Gateway::State {
   net::Task<http::Response> web_certificate(http::Request request, Admitted caller);
   net::Task<http::Response> claim_hash(http::Request request, Admitted caller);
   net::Task<http::Response> take_telemetry(http::Request request, Admitted caller);
+  void note_failed_commit(const Error& error);
   net::Task<http::Response> facts(http::Request request, Admitted caller);
 
   pki::Verdict<pki::VerifiedChain> identify(std::span<const Bytes> chain) const;
@@ -111,6 +113,7 @@ struct Gateway::State {
   net::Executor executor;
   const Clock& clock;
   telemetry::TelemetrySink& sink;
+  std::optional<Instant> said_at;  // that the store failed
   Settings settings;
   std::vector<pki::Certificate> anchors;
   rolelink::RoleLink link;
@@ -288,6 +291,14 @@ net::Task<http::Response> Gateway::State::claim_hash(http::Request request, Admi
   co_return http::Response::text("{}", "application/json");
 }
 
+// A store that takes nothing concerns every device, so not every batch says so again.
+void Gateway::State::note_failed_commit(const Error& error) {
+  const Instant now = clock.monotonic();
+  if (said_at && now - *said_at < kSayAgain) return;
+  said_at = now;
+  log::error("gateway.telemetry-refused", {{"error", error}});
+}
+
 net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, Admitted caller) {
   auto batch = telemetry::parse_batch(request.body);
   if (!batch) co_return refusal(batch.error());
@@ -301,7 +312,10 @@ net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, 
     });
   };
   auto committed = co_await net::await_callback(start);
-  if (!committed) co_return refusal(committed.error());
+  if (!committed) {
+    note_failed_commit(committed.error());
+    co_return refusal(committed.error());
+  }
   co_return http::Response::bytes(telemetry::encode_acknowledgement(*acknowledgement), "application/octet-stream");
 }
 

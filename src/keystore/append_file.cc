@@ -13,7 +13,8 @@ namespace {
 
 std::unexpected<Error> failed(const std::filesystem::path& path, std::string_view act, int cause) {
   const bool full = cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
-  return failf(full ? Errc::overloaded : Errc::unavailable, "{}: {}: {}", path.string(), act, ::strerror(cause));
+  return failf(full ? Errc::overloaded : Errc::unavailable, "{}: {}: {}{}", path.string(), act, ::strerror(cause),
+               full ? "; make room on that disk" : "");
 }
 
 Result<void> sync_parent(const std::filesystem::path& path) {

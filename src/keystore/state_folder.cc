@@ -33,7 +33,7 @@ std::string version_line(const StateFormat& format) {
 std::string holder(int lock) {
   char text[16] = {};
   const ssize_t count = ::pread(lock, text, sizeof text - 1, 0);
-  return count > 0 ? fmt::format(" (process {})", std::atoll(text)) : "";
+  return count > 0 ? fmt::format("process {}", std::atoll(text)) : "another process";
 }
 
 // Whether the lock was had in time; errno says why not.
@@ -51,7 +51,7 @@ Result<Descriptor> take_lock(const fs::path& folder) {
   if (!lock.is_open()) return system_error(path, "cannot be opened", errno);
   if (!lock_patiently(lock.get())) {
     if (errno != EWOULDBLOCK) return system_error(path, "cannot be locked", errno);
-    return failf(Errc::unavailable, "{}: another process{} uses this state folder; stop it first", folder.native(),
+    return failf(Errc::unavailable, "{}: {} uses this state folder; stop it first", folder.native(),
                  holder(lock.get()));
   }
   const std::string process = fmt::format("{}\n", ::getpid());
@@ -138,7 +138,7 @@ Result<StateFolder> StateFolder::create(const fs::path& folder, const StateForma
   return StateFolder(folder, lock.release(), format.version);
 }
 
-Result<StateFolder> StateFolder::open(const fs::path& folder, const StateFormat& format) {
+Result<void> StateFolder::check(const fs::path& folder, const StateFormat& format) {
   std::error_code error;
   const bool exists = fs::exists(folder / kVersionFile, error);
   if (error) return system_error(folder, "cannot be opened", error.value());
@@ -147,6 +147,11 @@ Result<StateFolder> StateFolder::open(const fs::path& folder, const StateFormat&
                  format.kind);
   }
   TRY_VOID(read_version(folder, format));
+  return {};
+}
+
+Result<StateFolder> StateFolder::open(const fs::path& folder, const StateFormat& format) {
+  TRY_VOID(check(folder, format));
   TRY(auto lock, take_lock(folder));
   // Read again under the lock: another process may have upgraded it before it let go.
   TRY(auto version, read_version(folder, format));

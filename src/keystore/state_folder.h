@@ -29,6 +29,9 @@ class StateFolder {
   // ("found version 3, this program knows 1") or one older than format.oldest; Errc::unavailable, with its process id,
   // when another process has had it open for two seconds.
   static Result<StateFolder> open(const std::filesystem::path& folder, const StateFormat& format);
+  // Whether open() could succeed, for a program that only reads there or works under another's lock: Errc::not_found
+  // and Errc::conflict as there.
+  static Result<void> check(const std::filesystem::path& folder, const StateFormat& format);
   static Result<StateFolder> open_or_create(const std::filesystem::path& folder, const StateFormat& format);
 
   StateFolder(StateFolder&& other) noexcept;

@@ -78,7 +78,7 @@ std::unexpected<Error> bind_error(const Address& address, int cause) {
   const auto where = to_string(address);
   switch (cause) {
     case EADDRINUSE:
-      return failf(Errc::conflict,
+      return failf(Errc::unavailable,
                    "listen: {} is in use by another process, want it free: stop that process (`ss -ltnp 'sport = :{}'` "
                    "names it) or choose another port",
                    where, address.port);
@@ -123,7 +123,7 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   if (!probe.is_open()) return system_error("listen: " + path, errno);
   const int answered = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   if (answered == 0 || errno != ECONNREFUSED) {
-    return failf(Errc::conflict, "listen: {} is in use by another process", path);
+    return failf(Errc::unavailable, "listen: {} is in use by another process, want it free: stop that process", path);
   }
   if (::unlink(path.c_str()) != 0) return system_error("listen: " + path, errno);
   return {};

@@ -152,7 +152,7 @@ TEST(Listener, APortInUseIsOneClearError) {
   EXPECT_NE(address.port, 0);
   auto second = Listener::tcp(io.executor(), address);
   ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code, Errc::conflict);
+  EXPECT_EQ(second.error().code, Errc::unavailable);
   EXPECT_NE(second.error().detail.find(to_string(address)), std::string::npos);
   EXPECT_NE(second.error().detail.find("choose another port"), std::string::npos);
   EXPECT_EQ(Listener::tcp(io.executor(), {.host = "localhost", .port = 0}).error().code, Errc::malformed);
@@ -173,7 +173,7 @@ Task<void> connect_and_accept(std::string path) {
   EXPECT_EQ(::stat(path.c_str(), &made), 0);
   EXPECT_EQ(made.st_mode & 0777U, 0600U);
   auto again = Listener::unix_socket(co_await current_executor(), path);
-  EXPECT_TRUE(!again && again.error().code == Errc::conflict);
+  EXPECT_TRUE(!again && again.error().code == Errc::unavailable);
   auto connected = co_await connect_unix(path, kSoon);
   EXPECT_TRUE(connected);
   while (true) {  // the probe of the second listener comes first

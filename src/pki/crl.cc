@@ -170,10 +170,11 @@ Result<Bytes> build_crl(const Certificate& issuer, CrlFields fields, crypto::Sig
 
 Verdict<VerifiedCrl> verify_crl(const Crl& crl, const Certificate& issuer, const TimeRule& time,
                                 std::uint64_t lowest_number) {
-  if (!(crl.issuer() == issuer.subject())) return refuse(Reason::issuer_mismatch, "CRL: of another issuer");
+  if (!(crl.issuer() == issuer.subject()))
+    return refuse(Reason::issuer_mismatch, "CRL: found another issuer, want the CA's own CRL");
   const auto& key_id = issuer.extensions().subject_key_id;
   if (crl.authority_key_id() && key_id && *crl.authority_key_id() != *key_id) {
-    return refuse(Reason::key_id_mismatch, "CRL: of another key of its issuer");
+    return refuse(Reason::key_id_mismatch, "CRL: found another key of its issuer, want the CA's own CRL");
   }
   if (!issuer.extensions().is_ca() || !issuer.extensions().allows_use(kCrlSign)) {
     return refuse(Reason::key_usage, "CRL: its issuer may not sign CRLs");
@@ -182,7 +183,8 @@ Verdict<VerifiedCrl> verify_crl(const Crl& crl, const Certificate& issuer, const
     return refuse(Reason::bad_signature, "CRL: signature is not its issuer's");
   }
   if (crl.next_update() < time.time()) {
-    return refuse(Reason::crl_stale, fmt::format("CRL: was to be replaced by {}", to_iso8601(crl.next_update())));
+    return refuse(Reason::crl_stale,
+                  fmt::format("CRL: found it overdue since {}, want one in force", to_iso8601(crl.next_update())));
   }
   if (time.is_clock() && crl.this_update() > time.time() + kSkew) {
     return refuse(Reason::crl_stale, fmt::format("CRL: begins {}", to_iso8601(crl.this_update())));

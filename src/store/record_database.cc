@@ -1,5 +1,6 @@
 #include "store/record_database.h"
 
+#include "store/detail/open_database.h"
 #include "store/detail/record_tables.h"
 #include "store/detail/shared_database.h"
 
@@ -95,6 +96,10 @@ Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std:
                                                                       std::function<void()> on_failure) {
   TRY(auto database, SharedDatabase::open(path, kRecordsSchema, std::move(on_failure)));
   return std::make_unique<SqliteRecordDatabase>(std::move(database));
+}
+
+Result<void> check_record_database(const std::filesystem::path& path) {
+  return check_file(path, kRecordsSchema);
 }
 
 }  // namespace sallyport::store

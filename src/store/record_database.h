@@ -20,4 +20,8 @@ namespace sallyport::store {
 Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std::filesystem::path& path,
                                                                       std::function<void()> on_failure = {});
 
+// Whether an existing file is a database of records of a version that this program knows: Errc::conflict as in
+// open_record_database. Nothing is changed. Good where there is no file.
+Result<void> check_record_database(const std::filesystem::path& path);
+
 }  // namespace sallyport::store

@@ -231,4 +231,8 @@ Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std:
   return std::make_unique<SqliteTelemetrySink>(std::move(database));
 }
 
+Result<void> check_telemetry_sink(const std::filesystem::path& path) {
+  return check_file(path, kTelemetrySinkSchema);
+}
+
 }  // namespace sallyport::store

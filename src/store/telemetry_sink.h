@@ -14,4 +14,7 @@ namespace sallyport::store {
 Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path,
                                                                       std::function<void()> on_failure = {});
 
+// The same of a file of telemetry as check_record_database.
+Result<void> check_telemetry_sink(const std::filesystem::path& path);
+
 }  // namespace sallyport::store

@@ -153,6 +153,14 @@ Result<Database> open_writer(const fs::path& path, const Schema& schema) {
   return database;
 }
 
+Result<void> check_file(const fs::path& path, const Schema& schema) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return {};
+  TRY(const auto lock, FileLock::take(path));
+  TRY(auto database, Database::open(path, Database::Open::existing));
+  return check_identity(database, path, schema);
+}
+
 Result<Database> open_reader(const fs::path& path) {
   TRY(auto database, Database::open(path, Database::Open::existing));
   database.leave_as_it_is();

@@ -28,6 +28,10 @@ class FileLock {
 // migrations run, each in a transaction. The caller holds the FileLock.
 Result<Database> open_writer(const std::filesystem::path& path, const Schema& schema);
 
+// Whether open_writer would know the file, if there is one: application id and version. Errc::unavailable when another
+// process has it open.
+Result<void> check_file(const std::filesystem::path& path, const Schema& schema);
+
 // Opens another connection to a file that has a writer; it refuses to write.
 Result<Database> open_reader(const std::filesystem::path& path);
 

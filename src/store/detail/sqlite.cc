@@ -17,7 +17,7 @@ struct Fault {
 
 // No room for the index of the journal, which is in shared memory or a file beside it, and of which nothing is lost.
 bool is_index_without_room(int code) {
-  return code == SQLITE_IOERR_SHMSIZE;
+  return code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMOPEN;
 }
 
 // What a result code means to those who operate us.
@@ -204,8 +204,11 @@ std::unexpected<Error> Database::error(int code) const {
   const Fault fault = fault_of(code, read_only_);
   const bool failed = (code & 0xFF) == SQLITE_IOERR && !is_index_without_room(code);
   if (failed || (code & 0xFF) == SQLITE_CORRUPT) storage_failed_ = true;
-  return failf(fault.code, "{}: {} ({}: {})", name_, fault.meaning, sqlite3_errstr(code),
-               handle_ == nullptr ? "no memory" : sqlite3_errmsg(handle_));
+  const std::string_view kind = sqlite3_errstr(code);
+  const std::string_view message = handle_ == nullptr ? "no memory" : sqlite3_errmsg(handle_);
+  if (fault.code == Errc::overloaded) return failf(fault.code, "{}: {}", name_, fault.meaning);
+  if (message == kind) return failf(fault.code, "{}: {} ({})", name_, fault.meaning, message);
+  return failf(fault.code, "{}: {} ({}: {})", name_, fault.meaning, kind, message);
 }
 
 Result<Transaction> Transaction::begin(Database& database) {

@@ -1,0 +1,52 @@
+#include "commands.h"
+#include "store/telemetry_queue.h"
+
+namespace sallyport::agent_cli {
+namespace {
+
+ExitStatus status_of(Errc code) {
+  switch (code) {
+    case Errc::unauthorized:
+      return ExitStatus::refused;
+    case Errc::unavailable:
+    case Errc::expired:
+      return ExitStatus::unreachable;
+    case Errc::not_found:
+      return ExitStatus::state;
+    default:
+      return ExitStatus::failed;
+  }
+}
+
+// A full disk is no fault of the folder.
+Failure in_state(Error cause) {
+  const bool speaks_for_itself = cause.code == Errc::unauthorized || cause.code == Errc::overloaded;
+  Failure failure(std::move(cause));
+  if (!speaks_for_itself) failure.status = ExitStatus::state;
+  return failure;
+}
+
+}  // namespace
+
+Failure::Failure(Error cause) : error(std::move(cause)), status(status_of(error.code)) {}
+
+Try<agent::AgentState> open_state(const std::filesystem::path& folder) {
+  auto state = agent::AgentState::open(folder);
+  if (state) return *std::move(state);
+  if (state.error().code == Errc::malformed) return std::unexpected(Failure(std::move(state).error()));
+  return std::unexpected(in_state(std::move(state).error()));
+}
+
+Outcome check_version(const std::filesystem::path& folder) {
+  auto checked = agent::AgentState::check(folder);
+  if (checked || checked.error().code == Errc::not_found) return {};
+  return std::unexpected(in_state(std::move(checked).error()));
+}
+
+Try<std::unique_ptr<telemetry::TelemetryQueue>> open_queue(const agent::AgentState& state, Random& random) {
+  auto queue = store::open_telemetry_queue(state.file("telemetry.db"), {}, random);
+  if (queue) return *std::move(queue);
+  return std::unexpected(in_state(std::move(queue).error()));
+}
+
+}  // namespace sallyport::agent_cli
