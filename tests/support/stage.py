@@ -48,16 +48,16 @@ class Stage:
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def prepare(self):
-        """Root, installation and factory; nothing runs yet."""
+    def prepare(self, **site):
+        """Root, installation and factory (what its permit allows: Installation.add_site); nothing runs yet."""
         self.there = Installation(self.programs, self.folder, free_port(), free_port())
         self.there.initialise()
-        self.there.add_site()
+        self.there.add_site(**site)
         return self.there
 
-    def set_up(self):
+    def set_up(self, **site):
         """Root, installation, factory; every service healthy."""
-        self.prepare()
+        self.prepare(**site)
         self.there.start()
         return self.there
 

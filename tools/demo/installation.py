@@ -191,7 +191,7 @@ class Installation:
                  "--owner", self.owner, "--owner-password-file", self.password_file,
                  "--listen-address", "127.0.0.1", "--public-port", self.tls_port, "--tls-port", self.tls_port, "--http-port", self.http_port)
 
-    def add_site(self, count=100):
+    def add_site(self, count=100, quota=None):
         if (self.folder / "site.permit").exists():
             return
         self.run("factory", "init", "--factory", self.factory, "--site", SITE, "--zone", ZONE)
@@ -200,7 +200,8 @@ class Installation:
                  "--passphrase-file", self.passphrase_file, "--yes")
         certificate = signed / f"local-ca-{SITE}.pem"
         permit = self.folder / "site.permit"
-        self.run("site", "add", SITE, "--state", self.state, "--certificate", certificate, "--count", count, "--out", permit)
+        self.run("site", "add", SITE, "--state", self.state, "--certificate", certificate, "--count", count, "--out", permit,
+                 *([] if quota is None else ["--quota", quota]))
         self.run("factory", "permit", "--factory", self.factory, "--permit", permit, "--certificate", certificate,
                  "--root-certificate", self.state / "trust" / "root.pem")
 
