@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 
 #include "explore.h"
@@ -66,6 +67,12 @@ class StationCrash : public ::testing::Test {
     return *pki::build_csr(key, *pki::DistinguishedName::of(serial_id));
   }
 
+  void set_up_commissioned() {
+    auto station = open();
+    ASSERT_TRUE(station) << station.error().detail;
+    ASSERT_TRUE(station->commission(papers(1)));
+  }
+
   void commission(Station& station, std::uint64_t number) {
     const auto permit = station.commission(papers(number));
     ASSERT_TRUE(permit) << permit.error().detail;
@@ -73,7 +80,7 @@ class StationCrash : public ::testing::Test {
   }
   void issue(Station& station, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      const std::string id = "m-" + std::to_string(orders_.size());
+      const std::string id = "m-" + std::to_string(orders_.size() + 1);
       Order order{.serial_id = id, .csr = make_csr(id), .begun = FileCalls::get().position(), .issued = std::nullopt};
       auto issued = station.issue(*pki::parse_csr(order.csr), std::nullopt);
       ASSERT_TRUE(issued) << issued.error().detail;
@@ -225,6 +232,47 @@ TEST_F(StationCrash, LosesNothingHandedOutAndRepeatsNoNumber) {
               explored.openings);
   for (const std::string& broken : explored.broken) ADD_FAILURE() << broken;
   EXPECT_GE(explored.states, wanted);
+}
+
+TEST_F(StationCrash, D3ASyncThatFailsEndsIssuingUntilTheNextStart) {
+  set_up_commissioned();
+  const Image ready = read_image(scratch_.path());
+  for (std::uint64_t number = 1; number <= 2; ++number) {  // of the intent, of the result
+    write_image(scratch_.path(), ready);
+    FileCalls::get().watch(scratch_.path());
+    const Bytes csr = make_csr("m-1");
+    {
+      auto station = open();
+      ASSERT_TRUE(station) << station.error().detail;
+      FileCalls::get().order({.call = Call::sync, .first = number, .error = EIO});
+      ASSERT_FALSE(station->issue(*pki::parse_csr(csr), std::nullopt));
+      ASSERT_TRUE(FileCalls::get().has_struck());
+      const std::uint64_t tries = FileCalls::get().count(Call::sync);
+      const auto other = station->issue(*pki::parse_csr(make_csr("m-2")), std::nullopt);
+      ASSERT_FALSE(other);
+      EXPECT_EQ(other.error().code, Errc::unavailable) << other.error().detail;
+      EXPECT_EQ(FileCalls::get().count(Call::sync), tries) << "a sync that failed must not be tried again";
+    }
+    FileCalls::get().heal();
+    orders_.clear();
+    {
+      auto station = open();
+      ASSERT_TRUE(station) << station.error().detail;
+      auto issued = station->issue(*pki::parse_csr(csr), std::nullopt);
+      ASSERT_TRUE(issued) << issued.error().detail;
+      orders_.push_back({.serial_id = "m-1", .csr = csr, .issued = *std::move(issued)});
+      issue(*station, 3);
+    }
+    Disk disk(ready);
+    for (const Operation& operation : FileCalls::get().stop()) disk.apply(operation);
+    for (std::uint8_t survival = 0; survival < kSurvivals; ++survival) {
+      SeededRandom random(number);
+      write_image(scratch_.path(), disk.crash(static_cast<Survival>(survival), random));
+      const auto station = open();
+      ASSERT_TRUE(station) << station.error().detail;
+      EXPECT_EQ(check_ledger(*station, ~std::size_t{0}), "") << "sync " << number << ", survival " << int{survival};
+    }
+  }
 }
 
 }  // namespace
