@@ -240,13 +240,17 @@ def check_foreign_factory_certificate_enrols_nobody(scene):
 # ---- newer versions
 
 
-def newer(file):
-    return edited(file, " 1\n", " 2\n")
+def version_of(folder):
+    return int((folder / "version").read_text().split()[-1])
+
+
+def newer(folder):
+    version = version_of(folder)
+    return edited(folder / "version", f" {version}\n", f" {version + 1}\n")
 
 
 def check_newer_state_folder_is_left_alone(scene):
     there = scene.there
-    sentence = "found version 2, this program knows 1; use the newer program"
     out = scene.stage.folder / "nothing"
     commands = {
         there.state: [scene.server("up", "--single-uid"), *(scene.server("serve", role) for role in ("signer", "authority", "gateway", "status", "console", "relay")),
@@ -259,7 +263,9 @@ def check_newer_state_folder_is_left_alone(scene):
                                                                ["send", "--stream", "s", "1"], ["init", "--certificate", scene.device.folder / "factory.pem"])],
     }
     for folder, several in commands.items():
-        with newer(folder / "version"), unchanged(folder):
+        version = version_of(folder)
+        sentence = f"found version {version + 1}, this program knows {version}; use the newer program"
+        with newer(folder), unchanged(folder):
             for command in several:
                 refused(STATE, [folder.name, sentence], *command)
     want(not out.exists(), "found something written, want nothing")
