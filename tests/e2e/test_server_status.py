@@ -21,8 +21,9 @@ from cryptography.x509 import ocsp  # noqa: E402
 import cases  # noqa: E402
 from cases import want  # noqa: E402
 from crossing import APPLICATION_DATA, HANDSHAKE, Crossing, records  # noqa: E402
+from ocsp_forge import DAY, DER, HOUR, Delegate  # noqa: E402
 from stage import ZONE, Stage, wait_for  # noqa: E402
-from status_host import DAY, DER, HOUR, Delegate, StatusHost, Stranger, make_question  # noqa: E402
+from status_host import StatusHost, Stranger, ca_key, make_question  # noqa: E402
 
 GATEWAY, RELAY = f"gateway.{ZONE}", f"relay.{ZONE}"
 SECONDS = 30
@@ -59,7 +60,7 @@ class Scene:
         self.device = self.stage.make_devices(serial_id, wire=self)[0]
 
     def make_delegate(self, **validity):
-        return Delegate(self.there, "server-ca", self.real_delegate.certificates[0], **validity)
+        return Delegate(self.server_ca, ca_key(self.there, "server-ca"), self.real_delegate.certificates[0], **validity)
 
     def port(self, kind):
         """Where the device's roads begin."""

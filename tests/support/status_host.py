@@ -1,12 +1,9 @@
 """What stands between an agent and the status service: it passes questions on, or answers them as it is told to; and OCSP
 responders that answer what no honest one would, with a key of their own or as a CA's delegate.
 """
-import datetime
 import hashlib
 import http.client
 import http.server
-import re
-import secrets
 import threading
 
 from cryptography import x509
@@ -15,22 +12,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from stage import ZONE, want
+from ocsp_forge import DAY, DER, HOUR, MINUTE, after, key_bits, now  # noqa: F401
+from stage import ZONE
 
-DER = serialization.Encoding.DER
 LIMIT_SECONDS = 10
-MINUTE, HOUR, DAY = 60, 3600, 86400
-ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")  # RFC 5758 §3.2
-ID_PKIX_OCSP_BASIC = bytes.fromhex("06092b0601050507300101")
-GENERALIZED_TIME = re.compile(rb"\x18\x0f(\d{14}Z)")
 
 
-def now():
-    return datetime.datetime.utcnow().replace(microsecond=0)
-
-
-def after(seconds):
-    return now() + datetime.timedelta(seconds=seconds)
+def ca_key(there, ca):
+    """The key of a CA that the installation holds, which is the test's own."""
+    secret = (there.state / "secret").read_bytes().hex().encode()
+    return serialization.load_pem_private_key((there.state / "signer" / f"{ca}.key").read_bytes(), secret)
 
 
 class Question:
@@ -60,71 +51,6 @@ def make_question(serial, issuer, nonce=None):
         nonce = nonce if isinstance(nonce, x509.OCSPNonce) else x509.OCSPNonce(nonce)
         builder = builder.add_extension(nonce, critical=False)
     return builder.build().public_bytes(DER)
-
-
-def tlv(tag, *parts):
-    body = b"".join(parts)
-    if len(body) < 0x80:
-        return bytes([tag, len(body)]) + body
-    size = (len(body).bit_length() + 7) // 8
-    return bytes([tag, 0x80 | size]) + len(body).to_bytes(size, "big") + body
-
-
-def key_bits(key):
-    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-
-
-def key_info(key):
-    return key.public_bytes(DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def key_id(key):
-    """160 bits of the SHA-256 of the key (RFC 7093 §2)."""
-    return hashlib.sha256(key_bits(key)).digest()[:20]
-
-
-def utc_time(moment):
-    return tlv(0x17, moment.strftime("%y%m%d%H%M%SZ").encode())
-
-
-def signed(key, tbs, *more):
-    """SEQUENCE of what is signed, the algorithm, the signature, and what else there is: a certificate, a BasicOCSPResponse."""
-    return tlv(0x30, tbs, ECDSA_WITH_SHA256, tlv(0x03, b"\0", key.sign(tbs, ec.ECDSA(hashes.SHA256()))), *more)
-
-
-class Delegate:
-    """An OCSP responder with a certificate of `ca`'s own key, which the test has because the installation is its own.
-    `model` is a certificate of the real delegate: this one differs in key, serial and validity (seconds from now; without
-    `born` it is as old as the real one), which are of the same sizes and are replaced in its bytes: the library knows no
-    object identifiers as long as those of our policies."""
-
-    def __init__(self, there, ca, model, born=None, dies=20 * DAY):
-        self.ca = x509.load_pem_x509_certificate((there.state / "trust" / f"{ca}.pem").read_bytes())
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        old, new = model.public_key(), self.key.public_key()
-        tbs = model.tbs_certificate_bytes
-        begin = model.not_valid_before if born is None else after(born)
-        for before, instead in ((tlv(0x02, model.serial_number.to_bytes(16, "big")), tlv(0x02, secrets.token_bytes(15).rjust(16, b"A"))),
-                                (utc_time(model.not_valid_before) + utc_time(model.not_valid_after), utc_time(begin) + utc_time(after(dies))),
-                                (key_info(old), key_info(new)), (key_id(old), key_id(new))):
-            want(tbs.count(before) == 1 and len(before) == len(instead), f"found {tbs.count(before)} of {before.hex()} in the delegate's certificate, want one")
-            tbs = tbs.replace(before, instead)
-        secret = (there.state / "secret").read_bytes().hex().encode()
-        ca_key = serialization.load_pem_private_key((there.state / "signer" / f"{ca}.key").read_bytes(), secret)
-        self.shown = signed(ca_key, tbs)
-
-    def good(self, question, produced=0, this_update=0, next_update=MINUTE):
-        """Says good of whatever is asked about, with the nonce of the question. Times are seconds from now."""
-        builder = ocsp.OCSPResponseBuilder().add_response(
-            cert=with_serial(question.serial, self.ca), issuer=self.ca, algorithm=hashes.SHA256(), cert_status=ocsp.OCSPCertStatus.GOOD,
-            this_update=after(this_update), next_update=after(next_update), revocation_time=None, revocation_reason=None)
-        # The library asks for a certificate with the key whose hash it writes.
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, with_serial(1, self.ca, self.key)).add_extension(question.nonce, critical=False)
-        made = builder.sign(self.key, hashes.SHA256()).tbs_response_bytes
-        # The first time in it is producedAt (RFC 6960 §4.2.1), which the library takes from the clock.
-        dated = GENERALIZED_TIME.sub(b"\x18\x0f" + after(produced).strftime("%Y%m%d%H%M%SZ").encode(), made, count=1)
-        basic = signed(self.key, dated, tlv(0xA0, tlv(0x30, self.shown)))
-        return tlv(0x30, tlv(0x0A, b"\0"), tlv(0xA0, tlv(0x30, ID_PKIX_OCSP_BASIC, tlv(0x04, basic))))
 
 
 class Stranger:
