@@ -2,9 +2,6 @@
 """What an agent does when the status of a server is bad, unknown or lied about: it completes the handshake, asks, and says
 no word to the server. Seen on the wire over the whole life of every connection, at the authority (no device came), in the
 agent's log and in `sallyport-agent status`; first with factory-fresh devices, then with one that has enrolled.
-
-TLS 1.3 does not hide how many records there are. A client that shows a certificate sends three encrypted ones before its
-handshake is complete, of Certificate, CertificateVerify and Finished; what it says afterwards would be a fourth.
 """
 # test: needs=dev deadline=300
 import os
@@ -20,114 +17,15 @@ from cryptography.x509 import ocsp  # noqa: E402
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
-from crossing import APPLICATION_DATA, HANDSHAKE, Crossing, records  # noqa: E402
-from ocsp_forge import DAY, DER, HOUR, Delegate  # noqa: E402
+from ocsp_forge import DAY, DER, HOUR  # noqa: E402
+from silence import GATEWAY, RELAY, SECONDS, Silence, encrypted_records  # noqa: E402
 from stage import ZONE, Stage, wait_for  # noqa: E402
-from status_host import StatusHost, Stranger, ca_key, make_question  # noqa: E402
+from status_host import Stranger, make_question  # noqa: E402
 
-GATEWAY, RELAY = f"gateway.{ZONE}", f"relay.{ZONE}"
-SECONDS = 30
 BACK_SECONDS = 60  # a relay that was killed shows its next certificate once the lease of the last one has lapsed; the agent backs off
-CERTIFICATE_VERIFY = range(25, 98)  # octets of its record: header, scheme, an ECDSA signature, content type, AEAD tag
-FINISHED = (4 + 32 + 17, 4 + 48 + 17)  # with SHA-256 and with SHA-384
 TRY_LATER = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(DER)
 STREAM = "load"
 OLD = 50 * 60  # seconds: more than an answer may be; the CA itself, as all that is new here, is dated back by an hour
-
-
-class Scene:
-    """The installation, a device, and the roads between them."""
-
-    def __init__(self, stage):
-        self.stage = stage
-        self.status = None
-        self.road = None
-        self.device = None
-        self.status_over_tls = False  # the second way to the status service; cut so that the first one counts
-
-    def set_up(self):
-        self.there = self.stage.set_up()
-        self.status = StatusHost(self.there.http_port)
-        self.stage.closing.append(self.status.close)
-        self.road = Crossing(self.route)
-        self.stage.closing.append(self.road.close)
-        self.fresh_device("press-1")
-        self.server_ca = self.ca("server-ca")
-        self.real_delegate = ocsp.load_der_ocsp_response(self.status.honest(make_question(self.gateway().serial_number, self.server_ca)))
-        self.delegate = self.make_delegate()
-
-    def fresh_device(self, serial_id):
-        self.device = self.stage.make_devices(serial_id, wire=self)[0]
-
-    def make_delegate(self, **validity):
-        return Delegate(self.server_ca, ca_key(self.there, "server-ca"), self.real_delegate.certificates[0], **validity)
-
-    def port(self, kind):
-        """Where the device's roads begin."""
-        return {"tls": self.road.port, "http": self.status.port}[kind]
-
-    def route(self, name):
-        if name == f"status.{ZONE}" and not self.status_over_tls:
-            return None
-        return self.there.tls_port
-
-    def gateway(self):
-        return x509.load_der_x509_certificate(self.stage.server_certificate(GATEWAY))
-
-    def ca(self, name):
-        return x509.load_pem_x509_certificate((self.there.state / "trust" / f"{name}.pem").read_bytes())
-
-    def record(self):
-        return self.there.device(self.device.serial_id)
-
-    def check_of(self, server):
-        checks = self.there.agent_status(self.device).get("server_checks", [])
-        return next((one for one in checks if one["server"] == server), None)
-
-    def to(self, server, since):
-        """The connections to a server; the relay's has the device's name before it."""
-        return [one for one in self.road.named("", since) if one.name == server or one.name.endswith("." + server)]
-
-    def refused(self, *reasons, servers=(GATEWAY,)):
-        """A fresh run of the agent must say no word to the servers, and why: one of `reasons`. Returns the last verdict."""
-        began = time.monotonic()
-        self.stage.restart_agent(self.device)
-        for server in servers:
-            told = wait_for(lambda: self.check_of(server), SECONDS, f"a verdict on {server}")  # noqa: B023
-            want(not told["good"], f"found {server} good, want it refused")
-            want(told["reason"] in reasons, f"found reason {told['reason']} ({told['detail']}), want {' or '.join(reasons)}")
-            want(told["detail"], "found no sentence in the status, want one")
-            log = [line for line in self.stage.agent_log(self.device).splitlines() if "agent.server-refused" in line and server in line]
-            want(log and f"reason={told['reason']}" in log[0], f"found {log} in the log, want the refusal of {server} and its reason")
-        return told, began
-
-    def end(self, began, servers=(GATEWAY,)):
-        """Ends the agent; none of the servers must ever have heard a word from it."""
-        self.device.agent.stop()
-        for server in servers:
-            self.silent_to(server, began)
-
-    def silent_to(self, server, since):
-        """Whatever the agent sent on any connection to `server`, from the first byte to the last, was handshake."""
-        connections = self.to(server, since)
-        want(connections, f"found no connection to {server}, want an attempt")
-        wait_for(lambda: all(one.is_over for one in connections), SECONDS, f"the end of every connection to {server}")
-        complete = 0
-        for one in connections:
-            encrypted = encrypted_records(one)
-            if not encrypted:
-                continue  # ended with the agent, in the middle of its handshake
-            want(len(encrypted) == 3 and encrypted[1] in CERTIFICATE_VERIFY and encrypted[2] in FINISHED,
-                 f"found encrypted records of {encrypted} octets to {server}, want those of a handshake alone")
-            complete += 1
-        want(complete, f"found no complete handshake with {server}, want one")
-
-
-def encrypted_records(one):
-    sent = one.everything()[0]
-    found = records(sent)
-    want(not found or found[0][0] == HANDSHAKE, f"found {sent[:16]!r}, want a ClientHello first")
-    return [length for kind, length in found if kind == APPLICATION_DATA]
 
 
 class Lie:
@@ -379,5 +277,5 @@ def install_root_crl(scene, *more):
 
 if __name__ == "__main__":
     with Stage(cases.arguments().build) as the_stage:
-        outcome = cases.run(globals(), Scene(the_stage))
+        outcome = cases.run(globals(), Silence(the_stage))
     sys.exit(outcome)

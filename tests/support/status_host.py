@@ -74,9 +74,18 @@ class Stranger:
         return builder.add_extension(question.nonce, critical=False).sign(self.key, hashes.SHA256()).public_bytes(DER)
 
 
+class Http:
+    """An answer of HTTP, where it is not 200 with an OCSP response. `length` is what its header says."""
+
+    def __init__(self, status, body=b"", kind="application/ocsp-response", length=None, **headers):
+        self.status, self.body, self.kind = status, body, kind
+        self.length = len(body) if length is None else length
+        self.headers = headers
+
+
 class StatusHost:
     """Stands where the agent looks for the status service over HTTP. What `behave(question)` returns None for, and
-    everything while it is None, comes from the real one."""
+    everything while it is None, comes from the real one; otherwise it returns the response's DER, or an Http."""
 
     def __init__(self, port):
         self.port_of_real = port
@@ -100,21 +109,29 @@ class StatusHost:
                 if host.is_dumb:
                     self.close_connection = True
                     return
-                answer = host.behave(question) if host.behave else None
-                self.answer(200, answer or host.honest(question.der), "application/ocsp-response")
+                told = host.behave(question) if host.behave else None
+                if told is None:
+                    told = host.honest(question.der)
+                self.answer(told if isinstance(told, Http) else Http(200, told))
 
             def do_GET(self):
                 if self.path in host.replaced:
-                    self.answer(200, host.replaced[self.path], "application/pkix-crl")
+                    self.answer(Http(200, host.replaced[self.path], "application/pkix-crl"))
                     return
-                self.answer(*host.real("GET", self.path, None))
+                self.answer(Http(*host.real("GET", self.path, None)))
 
-            def answer(self, status, body, kind):
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
+            def answer(self, told):
+                self.send_response(told.status)
+                self.send_header("Content-Type", told.kind)
+                self.send_header("Content-Length", str(told.length))
+                for name, value in told.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                try:
+                    self.wfile.write(told.body)
+                except OSError:
+                    pass  # who asked had enough of it
+                self.close_connection = told.length != len(told.body)
 
             def log_message(self, *_):
                 pass
