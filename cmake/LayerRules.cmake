@@ -2,6 +2,8 @@
 #
 # The project that includes this file has ./src/<layer>/, tools/check_layers.py, Python3 found, and a target sallyport_flags.
 
+include(${CMAKE_CURRENT_LIST_DIR}/Precompiled.cmake)
+
 set(LAYER_NAMES "" CACHE INTERNAL "layers in dependency order")
 
 function(layer name)
@@ -69,6 +71,7 @@ function(layer name)
     endif()
   endforeach()
   target_link_libraries(${name} PRIVATE sallyport_flags ${ARG_EXTERNAL} PUBLIC ${ARG_EXTERNAL_PUBLIC})
+  precompile_layer(${name} DEPS ${ARG_DEPS})
 
   if(tests AND SALLYPORT_TESTS)
     add_executable(${name}_test ${tests})
