@@ -35,13 +35,13 @@ layer(rolelink  DEPS base codec crypto pki records net EXPOSES base crypto pki r
 # services: none of them includes another
 layer(root      DEPS base codec crypto pki records keystore config EXPOSES base crypto pki)
 layer(factory   DEPS base codec crypto pki records keystore config EXPOSES base crypto pki records)
-layer(signer    DEPS base codec crypto pki tunnel keystore net config EXPOSES base crypto pki net EXTERNAL PkgConfig::SECCOMP)
-layer(authority DEPS base codec crypto pki records tunnel telemetry net http config EXPOSES base pki records net)
+layer(signer    DEPS base codec crypto pki tunnel tlog keystore net config EXPOSES base crypto pki net EXTERNAL PkgConfig::SECCOMP)
+layer(authority DEPS base codec crypto pki records tunnel tlog telemetry net http config EXPOSES base pki records tlog net)
 layer(status    DEPS base codec crypto pki records rolelink telemetry net http config EXPOSES base pki records net)
 layer(gateway   DEPS base codec crypto pki records rolelink telemetry net http config EXPOSES base pki records telemetry net)
 layer(relay     DEPS base codec crypto pki records rolelink tunnel net http config EXPOSES base pki records tunnel net)
 layer(console   DEPS base codec crypto pki records rolelink net http config EXPOSES base pki records net http EXTERNAL PkgConfig::ARGON2)
-layer(agent     DEPS base codec crypto pki records tunnel telemetry net http keystore config
+layer(agent     DEPS base codec crypto pki records tunnel tlog telemetry net http keystore config
                 EXPOSES base codec crypto pki tunnel telemetry net http keystore)
 layer(rpcnode   DEPS base codec crypto pki sealed records net http mqtt config EXPOSES base net)
 

@@ -23,6 +23,7 @@ std::vector<Command> white_list_commands();      // white_list_commands.cc
 std::vector<Command> device_commands();          // device_commands.cc
 std::vector<Command> user_commands();            // user_commands.cc
 std::vector<Command> audit_commands();           // audit_commands.cc
+std::vector<Command> log_commands();             // log_commands.cc
 std::vector<Command> trust_commands();           // trust_commands.cc
 std::vector<Command> doctor_commands();          // doctor_command.cc
 std::vector<Command> cert_commands();            // cert_commands.cc
@@ -40,6 +41,7 @@ inline std::vector<Group> all_groups() {
           {.word = "cert", .summary = "judge and show any certificates"},
           {.word = "certificate", .summary = "revoke what is not a device"},
           {.word = "audit", .summary = "what was done, and that it is unaltered"},
+          {.word = "log", .summary = "the transparency log: verify, audit, watch, export"},
           {.word = "trust", .summary = "browsers of this machine accept the console and the devices"},
           {.word = "serve", .summary = "run one role of the installation"}};
 }

@@ -105,6 +105,19 @@ Result<void> check_clock(const Json& clock, Findings& findings) {
   return {};
 }
 
+// A log that cannot be signed stops nothing, and must not stay so.
+void check_log(const std::filesystem::path& state, Environment& environment, Findings& findings) {
+  const auto answer = administer(state, "log.checkpoint", Json::Object{}, environment);
+  if (!answer) return findings.add("log", kWarning, answer.error().error.detail);
+  const Json* fault = answer->find("fault");
+  if (fault == nullptr || fault->is_null()) return findings.add("log", kGood, "its head is signed");
+  const Json* set_back = answer->find("was_set_back");
+  const bool was_set_back = set_back != nullptr && set_back->boolean().value_or(false);
+  findings.add("log", was_set_back ? kBad : kWarning,
+               fmt::format("its head is not signed: {}{}", fault->text().value_or(""),
+                           was_set_back ? "; was an older database restored? put the newest back" : ""));
+}
+
 net::Task<Result<std::string>> fetch_root_crl(net::Address address, std::string host) {
   CO_TRY(auto stream, co_await net::connect_tcp(address, kProbeLimit));
   http::Client client(std::move(stream), host);
@@ -182,6 +195,7 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
     CLI_TRY(const auto clock, administer(paths.state, arguments.flag("accept-clock") ? "clock.accept" : "clock.show",
                                          Json::Object{}, environment));
     TRY_VOID(check_clock(clock, findings));
+    check_log(paths.state, environment, findings);
   } else {
     findings.add("authority", kBad, tree.error().error.detail);
   }

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "authority/audit.h"
-#include "authority/issuance.h"
+#include "authority/log_entries.h"
 #include "codec/pem.h"
 #include "folders.h"
 #include "init_steps.h"
@@ -50,25 +50,6 @@ Result<pki::Certificate> check_root(const InstallationPaths& paths) {
                  (paths.from_root() / "root.pem").string(), paths.root_certificate().string());
   }
   return root;
-}
-
-Result<void> record_ca(records::Records& records, const std::string& name, const pki::Certificate& certificate,
-                       UnixTime now) {
-  const records::CaName ca(name);
-  const records::CaName root("root");
-  const auto serial = authority::to_record_serial(certificate.serial());
-  TRY_VOID(records::put_ca_certificate(records, ca, certificate.der()));
-  TRY(const auto known, records.certificates().find(root, serial));
-  if (known) return {};
-  TRY_VOID(records.certificates().record_intent({.ca = root,
-                                                 .serial = serial,
-                                                 .kind = records::CertificateKind::ca,
-                                                 .subject = name,
-                                                 .spki_sha256 = certificate.spki_sha256(),
-                                                 .not_before = certificate.validity().not_before,
-                                                 .not_after = certificate.validity().not_after,
-                                                 .recorded_at = now}));
-  return records.certificates().record_issued(root, serial, certificate.der());
 }
 
 Result<void> record_facts(records::Records& records, const Settings& settings, UnixTime now) {
@@ -122,7 +103,11 @@ Result<void> settle_records(const InstallationPaths& paths, const Settings& sett
     TRY_VOID(record_facts(records, settings, clock.now()));
     TRY_VOID(records::put_ca_certificate(records, records::CaName("root"), root.der()));
     TRY_VOID(records::put_root_crl(records, crl.der()));
-    for (const auto& [name, certificate] : cas) TRY_VOID(record_ca(records, name, certificate, clock.now()));
+    for (const auto& [name, certificate] : cas) {
+      const records::CaName ca(name);
+      TRY_VOID(records::put_ca_certificate(records, ca, certificate.der()));
+      TRY_VOID(authority::record_ca(records, ca, certificate, clock.now()));
+    }
     return {};
   });
 }

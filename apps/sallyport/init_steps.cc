@@ -15,10 +15,11 @@ namespace sallyport::cli {
 namespace {
 
 // Returns the key in `path`, made when there is none.
-Result<crypto::PrivateKey> settle_key(const keystore::MachineSecret& secret, const std::filesystem::path& path) {
+Result<crypto::PrivateKey> settle_key(const keystore::MachineSecret& secret, const std::filesystem::path& path,
+                                      crypto::KeyType type = crypto::KeyType::p256) {
   auto key = secret.read_key(path);
   if (key || key.error().code != Errc::not_found) return key;
-  auto made = crypto::PrivateKey::generate();
+  auto made = crypto::PrivateKey::generate(type);
   TRY_VOID(secret.write_key(path, made));
   return made;
 }
@@ -72,7 +73,8 @@ Result<void> settle_keys(const InstallationPaths& paths, const Settings& setting
     TRY_VOID(write_request(paths.to_root() / (ca + ".csr"), key, ca));
   }
   for (const auto kind : signer::kControlKinds) {
-    TRY(const auto key, settle_key(secret, signer::control_file(paths.key_folders(), kind, ".key")));
+    TRY(const auto key,
+        settle_key(secret, signer::control_file(paths.key_folders(), kind, ".key"), signer::control_key_type(kind)));
   }
   return keystore::atomic_write_file(paths.to_root() / "request.toml", as_bytes(encode_request_facts(settings)),
                                      keystore::kPublicMode);

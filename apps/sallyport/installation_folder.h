@@ -14,7 +14,7 @@
 
 namespace sallyport::cli {
 
-inline constexpr keystore::StateFormat kInstallationFormat{.kind = "installation", .version = 2, .oldest = 2};
+inline constexpr keystore::StateFormat kInstallationFormat{.kind = "installation", .version = 3, .oldest = 3};
 
 struct InstallationPaths {
   std::filesystem::path state;

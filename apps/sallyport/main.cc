@@ -14,13 +14,27 @@ int main(int argc, char** argv) {
   cli::Environment environment{.clock = clock, .random = random};
 
   std::vector<cli::Command> commands;
-  for (auto* group : {&cli::init_commands,           &cli::up_commands,          &cli::serve_commands,
-                      &cli::role_commands,           &cli::relay_commands,       &cli::root_commands,
-                      &cli::site_commands,           &cli::site_state_commands,  &cli::ca_commands,
-                      &cli::white_list_commands,     &cli::factory_commands,     &cli::factory_issue_commands,
-                      &cli::factory_export_commands, &cli::device_commands,      &cli::user_commands,
-                      &cli::cert_commands,           &cli::certificate_commands, &cli::audit_commands,
-                      &cli::trust_commands,          &cli::doctor_commands}) {
+  for (auto* group : {&cli::init_commands,
+                      &cli::up_commands,
+                      &cli::serve_commands,
+                      &cli::role_commands,
+                      &cli::relay_commands,
+                      &cli::root_commands,
+                      &cli::site_commands,
+                      &cli::site_state_commands,
+                      &cli::ca_commands,
+                      &cli::white_list_commands,
+                      &cli::factory_commands,
+                      &cli::factory_issue_commands,
+                      &cli::factory_export_commands,
+                      &cli::device_commands,
+                      &cli::user_commands,
+                      &cli::cert_commands,
+                      &cli::certificate_commands,
+                      &cli::audit_commands,
+                      &cli::log_commands,
+                      &cli::trust_commands,
+                      &cli::doctor_commands}) {
     auto more = group();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }

@@ -1,6 +1,7 @@
 // sallyport site devices|reconcile, sallyport device find: what a factory made, as the installation took it in.
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "codec/text.h"
 #include "commands.h"
@@ -8,6 +9,7 @@
 #include "installation_folder.h"
 #include "keystore/file.h"
 #include "ledger_files.h"
+#include "pki/ledger_examine.h"
 #include "pki/ledger_reconcile.h"
 #include "pki/signed_object.h"
 #include "table.h"
@@ -134,20 +136,41 @@ Json finding_json(const pki::LedgerFinding& finding) {
                       {"detail", finding.detail}};
 }
 
+// What is wrong inside each export, and what all of them say together that none says alone.
+Result<std::vector<pki::LedgerFinding>> judge_ledgers(const std::vector<std::filesystem::path>& files,
+                                                      const Knowledge& known) {
+  std::vector<pki::LedgerSource> sources;
+  std::vector<pki::LedgerFinding> findings;
+  for (const auto& file : files) {
+    TRY(const auto bytes, read_ledger_file(file));
+    const std::string name = file.filename().string();
+    auto ledger = pki::parse_ledger_export(bytes);
+    if (!ledger || ledger->site == known.permit.site) {
+      auto inside = pki::examine_ledger(bytes, known.site_ca, std::nullopt, name);
+      if (!inside) return std::unexpected(std::move(ledger ? inside.error() : ledger.error()).at(file.string()));
+      std::ranges::move(*inside, std::back_inserter(findings));
+    }
+    if (ledger) sources.push_back({name, *std::move(ledger)});
+  }
+  const auto together = pki::reconcile_ledgers(
+      sources,
+      {.site_ca = known.site_ca, .permit = known.permit, .accepted = known.accepted, .white_list = known.white_list});
+  for (const pki::LedgerFinding& each : together) {
+    const bool is_named = std::ranges::any_of(findings, [&](const pki::LedgerFinding& known_one) {
+      return known_one.fault == each.fault && known_one.sequence == each.sequence;
+    });
+    if (!is_named) findings.push_back(each);
+  }
+  std::ranges::sort(findings, {},
+                    [](const pki::LedgerFinding& each) { return std::tie(each.sequence, each.fault, each.source); });
+  return findings;
+}
+
 Outcome site_reconcile(const Arguments& arguments, Environment& environment) {
   TRY_VOID(parse_site_name(arguments.text("NAME")));
   TRY(const auto files, list_ledger_files(arguments.text("ledger")));
-  std::vector<pki::LedgerSource> sources;
-  for (const auto& file : files) {
-    TRY(const auto bytes, read_ledger_file(file));
-    auto ledger = pki::parse_ledger_export(bytes);
-    if (!ledger) return std::unexpected(Failure(std::move(ledger).error().at(file.string())));
-    sources.push_back({file.filename().string(), *std::move(ledger)});
-  }
   CLI_TRY(const auto known, read_knowledge(arguments, environment));
-  const auto findings = pki::reconcile_ledgers(
-      sources,
-      {.site_ca = known.site_ca, .permit = known.permit, .accepted = known.accepted, .white_list = known.white_list});
+  TRY(const auto findings, judge_ledgers(files, known));
   Json::Array shown;
   for (const auto& finding : findings) shown.push_back(finding_json(finding));
   const std::size_t count = shown.size();
@@ -161,7 +184,7 @@ Outcome site_reconcile(const Arguments& arguments, Environment& environment) {
     print_table(shown, kFindings);
   } else {
     fmt::print("no finding: {} entries accepted of {} permitted, {} exports agree with them\n", known.accepted.sequence,
-               known.permit.count, sources.size());
+               known.permit.count, files.size());
   }
   if (count == 0) return {};
   return std::unexpected(Failure({Errc::conflict, fmt::format("site {}: {} findings", arguments.text("NAME"), count)}));

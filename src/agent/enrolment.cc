@@ -93,13 +93,16 @@ Enrolment::Enrolment(net::Executor executor, AgentState& state, DeviceTime& time
               return operational_->identity();
             }),
       backoff_({.least = kLeastWait, .most = kMostWait, .stable = milliseconds(60'000)}),
-      enrolled_(executor) {}
+      enrolled_(executor),
+      log_witness_(state) {}
 
 Result<void> Enrolment::load() {
   TRY(web_, state_.web().load());
   TRY(auto operational, state_.operational().load());
-  if (operational) return take_operational(*std::move(operational));
-  return {};
+  if (web_) log_witness_.load("web", web_->leaf(), time_.rule());
+  if (!operational) return {};
+  log_witness_.load("operational", operational->leaf(), time_.rule());
+  return take_operational(*std::move(operational));
 }
 
 Result<void> Enrolment::take_name(const pki::Certificate& leaf) {
@@ -220,6 +223,7 @@ net::Task<Result<void>> Enrolment::request_operational(GatewayLink& link, std::s
   CO_TRY(const auto chain,
          read_issued(response.body, key.public_key(), ca_certificates, state_.root(), purpose, time_.rule()));
   CO_TRY(auto credential, state_.operational().store(chain));
+  log_witness_.take("operational", response, chain.front(), ca_certificates, time_.rule());
   CO_TRY_VOID(take_operational(std::move(credential)));
   log::info("agent.certificate",
             {{"kind", "operational"}, {"not_after", to_iso8601(chain.front().validity().not_after)}});
@@ -261,6 +265,7 @@ net::Task<Result<void>> Enrolment::obtain_web() {
   const pki::WebDevicePurpose purpose{.zone = state_.settings().zone};
   CO_TRY(const auto chain, read_issued(response.body, key.public_key(), {}, state_.root(), purpose, time_.rule()));
   CO_TRY(web_, state_.web().store(chain));
+  log_witness_.take("web", response, chain.front(), {}, time_.rule());
   log::info("agent.certificate", {{"kind", "web"}, {"not_after", to_iso8601(chain.front().validity().not_after)}});
   if (told_) told_();
   co_return Result<void>{};

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/gateway_link.h"
+#include "agent/log_witness.h"
 #include "net/timer.h"
 #include "tunnel/reconnect.h"
 
@@ -62,6 +63,8 @@ class Enrolment {
   Result<std::string> claim_code() const;
   // Told after every answer of the gateway about the device. May be empty.
   void on_facts(std::function<void()> told) { told_facts_ = std::move(told); }
+  // What is known of each certificate's place in the transparency log, by slot.
+  const LogWitness& log_witness() const { return log_witness_; }
   // Told when the operational or the web certificate changed. May be empty.
   void on_change(std::function<void()> told) { told_ = std::move(told); }
 
@@ -94,6 +97,7 @@ class Enrolment {
   std::optional<Credential> operational_, web_;
   std::optional<DeviceName> name_;
   std::optional<DeviceFacts> facts_;
+  LogWitness log_witness_;
   bool claim_sent_ = false;
   std::function<void()> told_;
   std::function<void()> told_facts_;

@@ -68,6 +68,14 @@ Json describe_services(const Settings& settings) {
   return out;
 }
 
+Json describe_log(const LogWitness& witness) {
+  Json::Object out;
+  for (const auto& [slot, standing] : witness.standings()) {
+    out[slot] = Json::Object{{"proven", standing.is_proven}, {"detail", standing.detail}};
+  }
+  return out;
+}
+
 std::string text_of(const Json* value) {
   if (value == nullptr || value->is_null()) return "-";
   if (auto text = value->text()) return text->empty() ? "-" : *text;
@@ -113,6 +121,7 @@ Json make_report(const ReportSources& sources) {
     out["claim"] = describe_claim(*enrolment);
     if (enrolment->name()) out["name"] = enrolment->name()->get();
     if (enrolment->facts()) out["state"] = enrolment->facts()->state;
+    out["log"] = describe_log(enrolment->log_witness());
   }
   if (sources.check != nullptr) out["server_checks"] = describe_checks(*sources.check);
   if (sources.control != nullptr) out["control"] = describe_control(*sources.control);
@@ -138,6 +147,14 @@ std::vector<PageRow> make_rows(const Json& report) {
   if (const Json* certificates = report.find("certificates")) {
     rows.push_back({"Operational until", text_at(*certificates, "operational", "not_after")});
     rows.push_back({"Web certificate until", text_at(*certificates, "web", "not_after")});
+  }
+  for (const std::string_view slot : {"operational", "web"}) {
+    const Json* log = report.find("log");
+    const Json* standing = log == nullptr || !log->is_object() ? nullptr : log->find(slot);
+    if (standing == nullptr) continue;
+    const bool proven = text_of(standing->find("proven")) == "yes";
+    rows.push_back({fmt::format("Log, {} certificate", slot),
+                    proven ? text_of(standing->find("detail")) : "ALARM: " + text_of(standing->find("detail"))});
   }
   rows.push_back({"Root CRL", text_at(report, "root_crl", "number")});
   rows.push_back({"Root CRL until", text_at(report, "root_crl", "next_update")});

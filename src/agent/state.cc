@@ -296,7 +296,10 @@ Result<void> AgentState::reset() {
   TRY_VOID(operational_.clear());
   TRY_VOID(web_.clear());
   TRY_VOID(forget_claim_code());
-  for (const std::string_view name : {"password", "remote-access", "public-port"}) TRY_VOID(remove_file(file(name)));
+  for (const std::string_view name : {"password", "remote-access", "public-port", "operational.tlog-proof",
+                                      "operational.log-key.pem", "web.tlog-proof", "web.log-key.pem"}) {
+    TRY_VOID(remove_file(file(name)));
+  }
   return {};
 }
 

@@ -4,6 +4,7 @@
 //   agent.toml             settings.h
 //   root.pem               the pinned root
 //   factory.{key,pem}      from the factory; operational.*, web.*: credential_slots.h
+//   *.tlog-proof *.log-key.pem log-checkpoint   log_witness.h
 //   root.crl               the newest root CRL seen (DER)
 //   ratchets               time floor and status signers, below
 //   claim-code             shown to the owner, drawn anew after every claim and every reset

@@ -45,6 +45,12 @@ constexpr std::array kMethods = {
     Method{"certificate.revoke", UserRole::owner, certificate_revoke},
     Method{"clock.show", UserRole::owner, clock_show},
     Method{"clock.accept", UserRole::owner, clock_accept},
+    Method{"log.checkpoint", UserRole::viewer, log_checkpoint},
+    Method{"log.list", UserRole::viewer, log_list},
+    Method{"log.tile", UserRole::viewer, log_tile},
+    Method{"log.entries", UserRole::viewer, log_entries},
+    Method{"log.proof", UserRole::viewer, log_proof},
+    Method{"log.records", UserRole::viewer, log_records},
     Method{"user.list", UserRole::owner, user_list},
     Method{"user.add", UserRole::owner, user_add},
     Method{"user.find", UserRole::viewer, user_find},
@@ -58,10 +64,10 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 15> names = {
-      "site.disable", "site.enable",        "site.revoke",     "site.list",        "site.add",
-      "site.permit",  "site.import_ledger", "site.white_list", "root.install_crl", "certificate.revoke",
-      "audit.list",   "audit.verify",       "pki.tree",        "clock.show",       "clock.accept"};
+  constexpr std::array<std::string_view, 18> names = {
+      "site.disable",       "site.enable",     "site.revoke",      "site.list",          "site.add",    "site.permit",
+      "site.import_ledger", "site.white_list", "root.install_crl", "certificate.revoke", "audit.list",  "audit.verify",
+      "pki.tree",           "clock.show",      "clock.accept",     "log.entries",        "log.records", "log.list"};
   return std::ranges::find(names, method) != names.end();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "authority/log_entries.h"
 #include "crypto/hash.h"
 
 namespace sallyport::authority {
@@ -48,7 +49,8 @@ Result<void> append_audit(records::Records& records, UnixTime now, std::string_v
   entry.detail = codec::Json(std::move(detail)).write();
   if (head) entry.previous = head->hash;
   entry.hash = crypto::sha256(records::audit_hash_input(entry));
-  return records.audit().append(entry);
+  TRY_VOID(records.audit().append(entry));
+  return log_audit_event(records, entry);
 }
 
 void AuditWalk::found_broken(std::uint64_t sequence) {

@@ -13,7 +13,8 @@
 
 namespace sallyport::authority {
 
-// Appends an entry that continues the chain, as part of the transaction of `records`. `detail` must be a JSON object.
+// Appends an entry that continues the chain, as part of the transaction of `records`, and logs it (log_entries.h).
+// `detail` must be a JSON object.
 Result<void> append_audit(records::Records& records, UnixTime now, std::string_view actor, std::string_view action,
                           std::string_view subject, codec::Json::Object detail);
 

@@ -31,20 +31,40 @@ class OpenLog final : public records::AuditLog {
   mutable std::size_t read = 0;
 };
 
-// Records that are an audit log and nothing else.
+// A transparency log that takes what it is given.
+class OpenTransparencyLog final : public records::LogStore {
+ public:
+  Result<std::uint64_t> size() const override { return events; }
+  Result<void> append(std::uint64_t index, const records::LogRow& row) override {
+    EXPECT_EQ(index, events);
+    EXPECT_EQ(row.audit_sequence, ++events);
+    return {};
+  }
+  Result<std::vector<Bytes>> entries(std::uint64_t, std::size_t) const override { std::abort(); }
+  Result<std::optional<std::uint64_t>> find_certificate(const records::Digest&) const override { std::abort(); }
+  Result<std::uint64_t> last_audit_sequence() const override { return events; }
+  Result<void> put_tile(unsigned, std::uint64_t, ByteView) override { std::abort(); }
+  Result<std::optional<Bytes>> find_tile(unsigned, std::uint64_t) const override { std::abort(); }
+  Result<std::uint64_t> hashed() const override { std::abort(); }
+  std::uint64_t events = 0;
+};
+
+// Records that are an audit log, in the transparency log, and nothing else.
 class AuditAlone final : public records::Records {
  public:
   records::CertificateStore& certificates() override { std::abort(); }
   records::DeviceDirectory& devices() override { std::abort(); }
   records::SiteDirectory& sites() override { std::abort(); }
   records::UserDirectory& users() override { std::abort(); }
-  records::AuditLog& audit() override { return log; }
+  records::AuditLog& audit() override { return audit_log; }
   records::AccessSessionLog& access_sessions() override { std::abort(); }
+  records::LogStore& log() override { return transparency; }
   Result<std::uint64_t> change_number() const override { std::abort(); }
   Result<void> raise_change_number() override { std::abort(); }
   Result<std::optional<Bytes>> find_value(std::string_view) const override { std::abort(); }
   Result<void> put_value(std::string_view, ByteView) override { std::abort(); }
-  OpenLog log;
+  OpenLog audit_log;
+  OpenTransparencyLog transparency;
 };
 
 constexpr std::size_t kEntries = 200;  // three blocks and a part of one
@@ -59,7 +79,7 @@ struct AuditWalkTest : testing::Test {
   void append() {
     EXPECT_TRUE(append_audit(records, UnixTime(1), "mara", "device.renamed", "d-1", {{"alias", "press"}}));
   }
-  AuditEntry& row(std::size_t sequence) { return records.log.rows[sequence - 1]; }
+  AuditEntry& row(std::size_t sequence) { return records.audit_log.rows[sequence - 1]; }
   static void hash_anew(AuditEntry& entry) { entry.hash = crypto::sha256(records::audit_hash_input(entry)); }
   // What a list of this row alone finds.
   std::optional<std::uint64_t> found_when_shown(std::size_t sequence) {
@@ -80,14 +100,14 @@ TEST_F(AuditWalkTest, FindsNothingInALogThatWasNotAltered) {
 
 TEST_F(AuditWalkTest, ReadsOnlyWhatWasAppendedSince) {
   append();
-  records.log.read = 0;
+  records.audit_log.read = 0;
   ASSERT_TRUE(walk.go_on(records));
-  EXPECT_EQ(records.log.read, 1U);
+  EXPECT_EQ(records.audit_log.read, 1U);
   EXPECT_EQ(walk.sequence(), kEntries + 1);
-  records.log.read = 0;
+  records.audit_log.read = 0;
   const std::vector<AuditEntry> shown = {row(70), row(72), row(199)};
   ASSERT_TRUE(walk.check(records, shown));
-  EXPECT_LE(records.log.read, 2 * kAuditBlock);
+  EXPECT_LE(records.audit_log.read, 2 * kAuditBlock);
 }
 
 TEST_F(AuditWalkTest, NoticesEveryAlteredRowThatIsShown) {
@@ -103,7 +123,7 @@ TEST_F(AuditWalkTest, NoticesEveryAlteredRowThatIsShown) {
 
 TEST_F(AuditWalkTest, NoticesAChainThatWasMadeAnewFromARowOn) {
   for (const std::size_t first : {1U, 63U, 64U, 65U, 130U, 200U}) {
-    const std::vector<AuditEntry> kept = records.log.rows;
+    const std::vector<AuditEntry> kept = records.audit_log.rows;
     row(first).actor = "somebody else";
     for (std::size_t i = first; i <= kEntries; ++i) {
       if (i > 1) row(i).previous = row(i - 1).hash;
@@ -115,16 +135,16 @@ TEST_F(AuditWalkTest, NoticesAChainThatWasMadeAnewFromARowOn) {
     EXPECT_FALSE(whole.broken_at()) << "in itself it holds";
     whole.compare(walk);
     EXPECT_TRUE(whole.broken_at()) << first;
-    records.log.rows = kept;
+    records.audit_log.rows = kept;
   }
 }
 
 TEST_F(AuditWalkTest, NoticesRowsThatAreGone) {
-  const std::vector<AuditEntry> kept = records.log.rows;
-  records.log.rows.erase(records.log.rows.begin() + 99);
+  const std::vector<AuditEntry> kept = records.audit_log.rows;
+  records.audit_log.rows.erase(records.audit_log.rows.begin() + 99);
   EXPECT_TRUE(found_when_shown(90));
-  records.log.rows = kept;
-  records.log.rows.pop_back();
+  records.audit_log.rows = kept;
+  records.audit_log.rows.pop_back();
   AuditWalk copy = walk;
   ASSERT_TRUE(copy.go_on(records));
   EXPECT_EQ(copy.broken_at(), kEntries);

@@ -82,6 +82,7 @@ net::Task<Result<void>> Authority::start() {
   CO_TRY_VOID(core_.reload_installation());
   CO_TRY_VOID(co_await void_unfinished_intents(core_));
   CO_TRY_VOID(co_await close_orphaned_sessions(core_));
+  core_.log().changed();
   net::spawn(executor_, keep_sessions_for_ever(), "authority.sessions");
   net::spawn(executor_, keep_control_certificates(), "authority.control-certificates");
   co_return Result<void>{};
@@ -189,7 +190,8 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     case RoleMethod::enrol: {
       CO_TRY(auto order, records::parse_enrol_request(fields));
       CO_TRY(auto chain, co_await enrol(core_, std::move(order)));
-      co_return records::encode(chain);
+      const auto proven = co_await with_log_proof(core_, std::move(chain));
+      co_return records::encode(proven);
     }
     case RoleMethod::renew:
     case RoleMethod::web_certificate: {
@@ -197,7 +199,8 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
       const bool web = static_cast<RoleMethod>(method) == RoleMethod::web_certificate;
       CO_TRY(auto chain,
              web ? co_await issue_web_certificate(core_, std::move(order)) : co_await renew(core_, std::move(order)));
-      co_return records::encode(chain);
+      const auto proven = co_await with_log_proof(core_, std::move(chain));
+      co_return records::encode(proven);
     }
     case RoleMethod::claim_hash: {
       CO_TRY(auto claim, records::parse_claim_hash(fields));

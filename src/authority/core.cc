@@ -47,7 +47,8 @@ Core::Core(net::Executor executor, records::RecordDatabase& database, const Cloc
       random_(random),
       signer_(executor, random, signer_link(std::move(signer_socket))),
       turns_(executor),
-      feed_(*this, executor) {}
+      feed_(*this, executor),
+      log_(*this, executor) {}
 
 Core::~Core() {
   for (int left = asides_->load(); left != 0; left = asides_->load()) asides_->wait(left);
@@ -124,13 +125,18 @@ net::Task<void> Core::renew_ended(pki::ControlKind kind) {
   renewing_.erase(kind);
 }
 
-net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {
+net::Task<Result<void>> Core::store(records::RecordDatabase::Work work) {
   const auto start = [this, work = std::move(work)](std::function<void(Result<void>)> done) {
     database_.write(work, std::move(done));
   };
-  auto result = co_await net::await_callback(start);
+  co_return co_await net::await_callback(start);
+}
+
+net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {
+  auto result = co_await store(std::move(work));
   if (result) {
     feed_.changed();
+    log_.changed();
     announce_audit();
   }
   co_return result;

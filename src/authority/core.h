@@ -11,6 +11,7 @@
 #include "authority/feed.h"
 #include "authority/grant_book.h"
 #include "authority/installation.h"
+#include "authority/log_keeper.h"
 #include "authority/presence.h"
 #include "authority/site_alarm_limiter.h"
 #include "authority/try_limiter.h"
@@ -48,6 +49,7 @@ class Core {
   const PresenceTable& presence() const { return presence_; }
   GrantBook& grants() { return grants_; }
   Feed& feed() { return feed_; }
+  LogKeeper& log() { return log_; }
   TryLimiter& claim_limiter() { return claim_limiter_; }
   TryLimiter& alarm_limiter() { return alarm_limiter_; }
   SiteAlarmLimiter& site_alarm_limiter() { return site_alarm_limiter_; }
@@ -56,6 +58,8 @@ class Core {
   // Asks the signer. A refusal of the signer is returned as its Error. When the certificate of a control key has ended,
   // a new one is ordered meanwhile, and the same call succeeds a moment later.
   net::Task<Result<pki::SigningAnswer>> sign(pki::SigningRequest request);
+  // Commits durably and tells nobody. `work` runs on a thread of the database.
+  net::Task<Result<void>> store(records::RecordDatabase::Work work);
   // Commits durably, then lets the feed tell the roles, and the consoles what the audit log gained. `work` runs on a
   // thread of the database.
   net::Task<Result<void>> commit(records::RecordDatabase::Work work);
@@ -117,6 +121,7 @@ class Core {
   SiteAlarmLimiter site_alarm_limiter_;
   Turns turns_;
   Feed feed_;
+  LogKeeper log_;
 };
 
 }  // namespace sallyport::authority

@@ -376,6 +376,19 @@ net::Task<Result<void>> supersede_older(Core& core, records::FindCertificate use
   co_return co_await core.commit(supersede);
 }
 
+net::Task<records::CertificateChain> with_log_proof(Core& core, records::CertificateChain chain) {
+  if (chain.certificates.empty()) co_return chain;
+  Bytes leaf = chain.certificates.front();
+  auto proof = co_await core.log().prove(std::move(leaf), kCheckpointPatience);
+  if (proof) {
+    chain.log_proof = std::move(proof->proof);
+    chain.log_key = std::move(proof->key_certificate);
+  } else {
+    log::warn("log.no-proof", {{"error", proof.error()}});
+  }
+  co_return chain;
+}
+
 net::Task<Result<void>> remember_claim_hash(Core& core, records::ClaimHash claim) {
   const auto remember = [claim](records::Records& records) -> Result<void> {
     TRY(auto device, records.devices().find_by_name(claim.device));

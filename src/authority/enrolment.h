@@ -26,6 +26,10 @@ net::Task<Result<records::CertificateChain>> issue_web_certificate(Core& core, r
 // unknown, not operational or revoked. Errc::not_found for another CA than online-ca.
 net::Task<Result<void>> supersede_older(Core& core, records::FindCertificate used);
 
+// Adds the proof that the leaf is logged to an answer for a device, waiting for the checkpoint that it leads to. Where
+// there is none in time the chain goes as it is: a log that cannot be signed must not strand devices (ADR 0008).
+net::Task<records::CertificateChain> with_log_proof(Core& core, records::CertificateChain chain);
+
 // Remembers the hash of the claim code that an unclaimed device shows. Errc::conflict once the device is claimed.
 net::Task<Result<void>> remember_claim_hash(Core& core, records::ClaimHash claim);
 

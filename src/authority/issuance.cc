@@ -4,6 +4,7 @@
 
 #include "authority/audit.h"
 #include "authority/issuance_clock.h"
+#include "authority/log_entries.h"
 #include "base/log.h"
 #include "pki/issue.h"
 #include "pki/signing_request.h"
@@ -106,7 +107,7 @@ net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder ord
 
   const auto store_result = [intent, der = to_bytes(certificate->der()),
                              more = order.with_result](records::Records& records) -> Result<void> {
-    TRY_VOID(records.certificates().record_issued(intent.ca, intent.serial, der));
+    TRY_VOID(record_issued(records, intent.ca, intent.serial, der, intent.recorded_at));
     return more ? more(records) : Result<void>{};
   };
   CO_TRY_VOID(co_await core.commit(store_result));

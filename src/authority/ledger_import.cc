@@ -2,6 +2,7 @@
 
 #include "authority/audit.h"
 #include "authority/issuance.h"
+#include "authority/log_entries.h"
 #include "authority/site_states.h"
 #include "codec/text.h"
 #include "pki/signed_object.h"
@@ -54,7 +55,7 @@ Result<void> record_device(records::Records& records, const SiteName& site, cons
   record.not_after = certificate.validity().not_after;
   record.recorded_at = now;
   TRY_VOID(records.certificates().record_intent(record));
-  TRY_VOID(records.certificates().record_issued(record.ca, record.serial, certificate.der()));
+  TRY_VOID(record_issued(records, record.ca, record.serial, certificate.der(), now));
   records::DeviceRecord device;
   device.serial_id = entry.serial_id;
   device.site = site;
@@ -115,6 +116,7 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
   if (!accepted->entries.empty()) {
     TRY_VOID(put_last_time(records, site_name, accepted->entries.back().issued_at));
   }
+  if (!accepted->entries.empty()) TRY_VOID(log_ledger_head(records, *site, now));
   TRY_VOID(append_audit(records, now, actor, "site.ledger-imported", site_name.get(),
                         {{"entries", std::uint64_t{accepted->entries.size()}},
                          {"sequence", accepted->head.sequence},

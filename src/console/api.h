@@ -75,6 +75,8 @@ class Api {
   Answer create_grant(const Route& route, Call call);
   Answer create_user(const Route& route, Call call);
   Answer stream_events(const Route& route, Call call);
+  Answer read_log_checkpoint(const Route& route, Call call);  // api_log.cc
+  Answer read_log_tile(const Route& route, Call call);        // api_log.cc
   http::Response session_response(const Session& session) const;
 
   const Clock& clock_;

@@ -32,6 +32,8 @@ constexpr std::array kClaim = {Field{.name = "serial_id", .required = true, .mos
 constexpr std::array kAuditPage = {Field{.name = "after", .kind = FieldKind::integer, .most = std::int64_t{1} << 53},
                                    Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 1'000},
                                    Field{.name = "action", .most = 64}, Field{.name = "subject", .most = 256}};
+constexpr std::array kLogPage = {Field{.name = "from", .kind = FieldKind::integer, .most = std::int64_t{1} << 53},
+                                 Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 256}};
 constexpr std::array kUser = {Field{.name = "login", .required = true, .most = 64},
                               Field{.name = "role", .required = true, .most = 16},
                               Field{.name = "password", .required = true}};
@@ -168,6 +170,14 @@ std::span<const Api::Route> Api::routes() {
             .fields = kSiteRevocation,
             .is_dangerous = true},
       Route{.verb = "GET", .pattern = "/api/v1/pki", .method = "pki.tree"},
+      Route{.verb = "GET", .pattern = "/api/v1/log", .method = "log.checkpoint"},
+      Route{.verb = "GET", .pattern = "/api/v1/log/entries", .method = "log.list", .fields = kLogPage},
+      Route{.verb = "GET",
+            .pattern = "/api/v1/log/checkpoint",
+            .method = "log.checkpoint",
+            .special = &Api::read_log_checkpoint},
+      Route{.verb = "GET", .pattern = "/api/v1/log/tile/{path...}", .special = &Api::read_log_tile},
+      Route{.verb = "GET", .pattern = "/api/v1/log/proof/{sha256}", .method = "log.proof"},
       Route{.verb = "GET", .pattern = "/api/v1/users", .least = UserRole::owner, .method = "user.list"},
       Route{.verb = "POST",
             .pattern = "/api/v1/users",

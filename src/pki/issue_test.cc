@@ -51,6 +51,7 @@ std::vector<LeafCase> leaf_cases() {
       {ProfileId::snapshot_signer, ProfileId::control_ca, {}, "snapshots", ControlPurpose{ControlKind::snapshot}},
       {ProfileId::permit_signer, ProfileId::control_ca, {}, "permits", ControlPurpose{ControlKind::permit}},
       {ProfileId::licence_signer, ProfileId::control_ca, {}, "licences", ControlPurpose{ControlKind::licence}},
+      {ProfileId::checkpoint_signer, ProfileId::control_ca, {}, "log", ControlPurpose{ControlKind::checkpoint}},
   };
 }
 

@@ -72,6 +72,8 @@ enum class LedgerFault : std::uint8_t {
   wrong_certificate,  // the certificate is not what the entry says, or breaks the factory profile
   outside_permit,     // issued before or after the permit's time, or times that go back
   reused_key,         // a device's key for the second time
+  altered,            // by examination alone: an entry that is not what the site wrote
+  misplaced,          // by examination alone: an entry or certificate at another's place
 };
 std::string_view to_string(LedgerFault fault);
 
@@ -81,6 +83,16 @@ struct [[nodiscard]] LedgerRefusal {
   std::string serial_id;       // its; empty for the export as a whole
   Error error;
   operator Error() && { return std::move(error); }  // NOLINT(google-explicit-constructor)
+};
+
+// One fault of a ledger, for the person who must find out what happened at the factory.
+struct LedgerFinding {
+  LedgerFault fault{};
+  std::uint64_t sequence = 0;  // 0: about a whole export, or a device that no entry names
+  std::string serial_id;       // empty where there is none
+  std::string source;          // the export that shows it; empty for the white-list
+  std::string detail;
+  friend bool operator==(const LedgerFinding&, const LedgerFinding&) = default;
 };
 
 struct AcceptedEntries {

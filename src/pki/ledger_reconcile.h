@@ -24,15 +24,6 @@ struct WhiteListEntry {
   Sha256Digest spki{};
 };
 
-struct LedgerFinding {
-  LedgerFault fault{};
-  std::uint64_t sequence = 0;  // 0: about a whole export, or a device that no entry names
-  std::string serial_id;       // empty where there is none
-  std::string source;          // the export that shows it; empty for the white-list
-  std::string detail;
-  friend bool operator==(const LedgerFinding&, const LedgerFinding&) = default;
-};
-
 // Borrows for the call.
 struct ReconcileContext {
   const Certificate& site_ca;

@@ -94,10 +94,10 @@ class ImportCheck {
 }  // namespace
 
 std::string_view to_string(LedgerFault fault) {
-  static constexpr std::array<std::string_view, 12> kNames = {
+  static constexpr std::array<std::string_view, 14> kNames = {
       "malformed",      "bad_signature",   "foreign_site",      "gap",           "fork",
       "stale",          "over_production", "foreign_namespace", "reused_serial", "wrong_certificate",
-      "outside_permit", "reused_key",
+      "outside_permit", "reused_key",      "altered",           "misplaced",
   };
   return kNames[static_cast<std::size_t>(fault)];
 }

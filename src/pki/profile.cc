@@ -28,7 +28,7 @@ using enum ExtendedUse;
 constexpr std::array kClientCa = {client_auth, ocsp_signing};
 constexpr std::array kServerCa = {server_auth, ocsp_signing};
 constexpr std::array kRolesCa = {server_auth, client_auth, ocsp_signing};
-constexpr std::array kControlCa = {grant, snapshot, permit, licence, ocsp_signing};
+constexpr std::array kControlCa = {grant, snapshot, permit, licence, checkpoint, ocsp_signing};
 constexpr std::array kClient = {client_auth};
 constexpr std::array kServer = {server_auth};
 constexpr std::array kBoth = {server_auth, client_auth};
@@ -36,6 +36,7 @@ constexpr std::array kGrant = {grant};
 constexpr std::array kSnapshot = {snapshot};
 constexpr std::array kPermit = {permit};
 constexpr std::array kLicence = {licence};
+constexpr std::array kCheckpoint = {checkpoint};
 constexpr std::array kOcsp = {ocsp_signing};
 
 Profile ca(ProfileId id, std::string_view name, CaKind kind, std::span<const ExtendedUse> uses, NameRule names) {
@@ -136,6 +137,7 @@ std::vector<Profile> make_profiles() {
       leaf(Id::permit_signer, "permit-signer", CaKind::control, kPermit, NameRule::none, kLongSignerLife),
       leaf(Id::licence_signer, "licence-signer", CaKind::control, kLicence, NameRule::none, kLongSignerLife),
       ocsp_signer(),
+      leaf(Id::checkpoint_signer, "checkpoint-signer", CaKind::control, kCheckpoint, NameRule::none, kUnlimited),
   };
 }
 
@@ -146,7 +148,7 @@ const std::vector<Profile>& profiles() {
 
 constexpr std::array<std::string_view, 8> kCaNames = {"root",   "online-ca", "local-ca", "server-ca",
                                                       "web-ca", "people-ca", "roles-ca", "control-ca"};
-constexpr std::array<std::string_view, 4> kControlNames = {"grant", "snapshot", "permit", "licence"};
+constexpr std::array<std::string_view, 5> kControlNames = {"grant", "snapshot", "permit", "licence", "checkpoint"};
 
 Oid own_oid(unsigned arc, unsigned number) {
   return Oid::of(fmt::format("{}.{}.{}", oid::kSallyportArc, arc, number));
@@ -187,13 +189,13 @@ Result<ControlKind> parse_control_kind(std::string_view text) {
   for (std::size_t i = 0; i < kControlNames.size(); ++i) {
     if (text == kControlNames[i]) return static_cast<ControlKind>(i + 1);
   }
-  return fail(Errc::malformed, "control kind: unknown, want grant, snapshot, permit or licence");
+  return fail(Errc::malformed, "control kind: unknown, want grant, snapshot, permit, licence or checkpoint");
 }
 
 const Oid& oid_of(ExtendedUse use) {
-  static const std::array<Oid, 7> kUses = {oid::eku_server_auth, oid::eku_client_auth, oid::eku_ocsp_signing,
+  static const std::array<Oid, 8> kUses = {oid::eku_server_auth, oid::eku_client_auth, oid::eku_ocsp_signing,
                                            own_oid(2, 1),        own_oid(2, 2),        own_oid(2, 3),
-                                           own_oid(2, 4)};
+                                           own_oid(2, 4),        own_oid(2, 5)};
   return kUses[static_cast<std::size_t>(use)];
 }
 
@@ -219,6 +221,7 @@ std::span<const Profile> all_profiles() {
 }
 
 ProfileId profile_of(ControlKind kind) {
+  if (kind == ControlKind::checkpoint) return ProfileId::checkpoint_signer;
   return static_cast<ProfileId>(static_cast<unsigned>(ProfileId::grant_signer) + static_cast<unsigned>(kind) - 1);
 }
 

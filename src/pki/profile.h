@@ -38,12 +38,23 @@ Result<CaKind> ca_kind_of(std::string_view ca_name);
 const Oid& policy_of(CaKind kind);
 
 // The kinds of object that control certificates sign. DO NOT CHANGE: they are arcs and travel.
-enum class ControlKind : std::uint8_t { grant = 1, snapshot = 2, permit = 3, licence = 4 };
-// "grant", "snapshot", "permit", "licence": also the kind under the signature (codec::signing_input).
+//
+// `checkpoint` is the log's: its key signs notes (tlog/checkpoint.h) and never an object under codec::signing_input.
+enum class ControlKind : std::uint8_t { grant = 1, snapshot = 2, permit = 3, licence = 4, checkpoint = 5 };
+// "grant", "snapshot", "permit", "licence", "checkpoint": also the kind under the signature (codec::signing_input).
 std::string_view to_string(ControlKind kind);
 Result<ControlKind> parse_control_kind(std::string_view text);
 
-enum class ExtendedUse : std::uint8_t { server_auth, client_auth, ocsp_signing, grant, snapshot, permit, licence };
+enum class ExtendedUse : std::uint8_t {
+  server_auth,
+  client_auth,
+  ocsp_signing,
+  grant,
+  snapshot,
+  permit,
+  licence,
+  checkpoint
+};
 const Oid& oid_of(ExtendedUse use);
 ExtendedUse use_of(ControlKind kind);
 
@@ -71,6 +82,7 @@ enum class ProfileId : std::uint8_t {
   permit_signer = 28,
   licence_signer = 29,
   ocsp_signer = 30,
+  checkpoint_signer = 31,
 };
 
 // The exact set of names that a certificate must carry; N is the DNS subtree that its issuer (for a CA: itself) is

@@ -119,6 +119,12 @@ TEST(SigningRequest, WhatIsAskedArrives) {
       parse_signing_request(encode_signing_request(SignObject{.kind = ControlKind::permit, .payload = Bytes(3, 1)}));
   ASSERT_TRUE(object);
   EXPECT_EQ(std::get<SignObject>(*object).payload, Bytes(3, 1));
+
+  const auto head = parse_signing_request(
+      encode_signing_request(SignCheckpoint{.size = 7, .root = {1}, .continues = 5, .proof = {{2}, {3}}}));
+  ASSERT_TRUE(head) << head.error().detail;
+  EXPECT_EQ(std::get<SignCheckpoint>(*head).continues, 5U);
+  EXPECT_EQ(std::get<SignCheckpoint>(*head).proof, (std::vector<crypto::Sha256Digest>{{2}, {3}}));
 }
 
 TEST(SigningRequest, AnotherCaNameKindOrProfileIsRefused) {
@@ -135,6 +141,8 @@ TEST(SigningRequest, AnotherCaNameKindOrProfileIsRefused) {
   Bytes type = encode_signing_request(SignObject{.kind = ControlKind::grant, .payload = {}});
   type[5] = 9;
   EXPECT_FALSE(parse_signing_request(type));
+  EXPECT_FALSE(parse_signing_request(
+      encode_signing_request(SignCheckpoint{.proof = std::vector<crypto::Sha256Digest>(kMaxLogProofHashes + 1)})));
 }
 
 TEST(SigningRequest, AnswersArriveAndRefusalsAreDefused) {
@@ -143,6 +151,7 @@ TEST(SigningRequest, AnswersArriveAndRefusalsAreDefused) {
   ASSERT_TRUE(refused);
   EXPECT_EQ(std::get<Error>(*refused).code, Errc::conflict);
   EXPECT_EQ(std::get<Error>(*refused).detail, "line??");
+  EXPECT_EQ(std::get<LogPosition>(*parse_signing_answer(encode_signing_answer(LogPosition{9}))).size, 9U);
   EXPECT_FALSE(parse_signing_answer({}));
 }
 

@@ -14,8 +14,15 @@ constexpr std::size_t kMaxSpki = 2'048;
 
 // The first field says which alternative the rest is.
 constexpr std::uint16_t kTagType = 1;
-enum class RequestType : std::uint8_t { issue = 1, crl = 2, object = 3 };
-enum class AnswerType : std::uint8_t { certificate = 1, crl = 2, object = 3, refusal = 4 };
+enum class RequestType : std::uint8_t { issue = 1, crl = 2, object = 3, checkpoint = 4 };
+enum class AnswerType : std::uint8_t {
+  certificate = 1,
+  crl = 2,
+  object = 3,
+  refusal = 4,
+  checkpoint = 5,
+  log_position = 6
+};
 
 enum IssueField : std::uint16_t {
   issue_ca = 2,
@@ -35,6 +42,7 @@ enum IssueField : std::uint16_t {
 };
 enum CrlField : std::uint16_t { crl_ca = 2, crl_number, this_update, next_update, delta_base, crl_entry };
 enum ObjectField : std::uint16_t { object_kind = 2, payload };
+enum CheckpointField : std::uint16_t { log_size = 2, log_root, log_continues, log_proof };
 enum AnswerField : std::uint16_t { content = 2, error_code, error_text };
 
 void write_texts(TlvWriter& writer, std::uint16_t tag, const std::vector<std::string>& texts) {
@@ -181,6 +189,28 @@ Result<SigningRequest> read_object(TlvReader& reader) {
   return SigningRequest(SignObject{.kind = static_cast<ControlKind>(kind), .payload = to_bytes(bytes)});
 }
 
+void write(TlvWriter& writer, const SignCheckpoint& request) {
+  writer.u8(kTagType, static_cast<std::uint8_t>(RequestType::checkpoint))
+      .u64(log_size, request.size)
+      .bytes(log_root, request.root)
+      .u64(log_continues, request.continues);
+  for (const auto& hash : request.proof) writer.bytes(log_proof, hash);
+}
+
+Result<SigningRequest> read_checkpoint(TlvReader& reader) {
+  SignCheckpoint out;
+  TRY(out.size, reader.u64(log_size));
+  TRY(out.root, reader.array<32>(log_root));
+  TRY(out.continues, reader.u64(log_continues));
+  TRY(const auto hashes, reader.repeated(log_proof, kMaxLogProofHashes));
+  for (const ByteView one : hashes) {
+    Reader hash(one);
+    TRY(out.proof.emplace_back(), hash.array<32>());
+    TRY_VOID(hash.finish("hash of a log's proof"));
+  }
+  return SigningRequest(std::move(out));
+}
+
 Result<SigningAnswer> read_answer(TlvReader& reader, std::uint8_t type) {
   if (type == static_cast<std::uint8_t>(AnswerType::refusal)) {
     Error error;
@@ -191,6 +221,11 @@ Result<SigningAnswer> read_answer(TlvReader& reader, std::uint8_t type) {
     TRY(error.detail, reader.text(error_text));
     return SigningAnswer(std::move(error));
   }
+  if (type == static_cast<std::uint8_t>(AnswerType::log_position)) {
+    LogPosition position;
+    TRY(position.size, reader.u64(content));
+    return SigningAnswer(position);
+  }
   TRY(const ByteView bytes, reader.bytes(content));
   switch (static_cast<AnswerType>(type)) {
     case AnswerType::certificate:
@@ -199,10 +234,13 @@ Result<SigningAnswer> read_answer(TlvReader& reader, std::uint8_t type) {
       return SigningAnswer(SignedCrl{to_bytes(bytes)});
     case AnswerType::object:
       return SigningAnswer(SealedObject{to_bytes(bytes)});
+    case AnswerType::checkpoint:
+      return SigningAnswer(SignedCheckpoint{std::string(as_text(bytes))});
     case AnswerType::refusal:
+    case AnswerType::log_position:
       break;
   }
-  return failf(Errc::malformed, "signing answer: type {}, want 1 to 4", type);
+  return failf(Errc::malformed, "signing answer: type {}, want 1 to 6", type);
 }
 
 // What went wrong, in the characters that a text field may have.
@@ -228,10 +266,11 @@ Result<SigningRequest> parse_signing_request(ByteView bytes) {
   }
   TlvReader reader(bytes, "signing request");
   TRY(const std::uint8_t type, reader.u8(kTagType));
-  Result<SigningRequest> out = failf(Errc::malformed, "signing request: type {}, want 1 to 3", type);
+  Result<SigningRequest> out = failf(Errc::malformed, "signing request: type {}, want 1 to 4", type);
   if (type == static_cast<std::uint8_t>(RequestType::issue)) out = read_issue(reader);
   if (type == static_cast<std::uint8_t>(RequestType::crl)) out = read_crl(reader);
   if (type == static_cast<std::uint8_t>(RequestType::object)) out = read_object(reader);
+  if (type == static_cast<std::uint8_t>(RequestType::checkpoint)) out = read_checkpoint(reader);
   if (out) TRY_VOID(reader.finish());
   return out;
 }
@@ -247,6 +286,10 @@ Bytes encode_signing_answer(const SigningAnswer& answer) {
     type(AnswerType::crl).bytes(content, crl->der);
   } else if (const auto* object = std::get_if<SealedObject>(&answer)) {
     type(AnswerType::object).bytes(content, object->bytes);
+  } else if (const auto* checkpoint = std::get_if<SignedCheckpoint>(&answer)) {
+    type(AnswerType::checkpoint).bytes(content, as_bytes(checkpoint->note));
+  } else if (const auto* position = std::get_if<LogPosition>(&answer)) {
+    type(AnswerType::log_position).u64(content, position->size);
   } else {
     const Error& error = std::get<Error>(answer);
     type(AnswerType::refusal)

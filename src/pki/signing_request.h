@@ -2,8 +2,10 @@
 // to-be-signed bytes itself; nothing of what is here is ever signed as it came.
 #pragma once
 
+#include <array>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "pki/crl.h"
 #include "pki/issue.h"
@@ -29,7 +31,16 @@ struct SignObject {
   ControlKind kind{};
   Bytes payload;
 };
-using SigningRequest = std::variant<IssueCertificate, SignCrl, SignObject>;
+// Sign the head of the log: a note of the signer's own origin with this size and root (ADR 0008).
+struct SignCheckpoint {
+  std::uint64_t size = 0;
+  std::array<std::uint8_t, 32> root{};
+  // The proof that this tree continues the one of `continues` entries (RFC 9162 §2.1.4), the last that was signed.
+  std::uint64_t continues = 0;
+  std::vector<std::array<std::uint8_t, 32>> proof = {};
+};
+inline constexpr std::size_t kMaxLogProofHashes = 65;
+using SigningRequest = std::variant<IssueCertificate, SignCrl, SignObject, SignCheckpoint>;
 Bytes encode_signing_request(const SigningRequest& request);
 Result<SigningRequest> parse_signing_request(ByteView bytes);
 
@@ -42,7 +53,14 @@ struct SignedCrl {
 struct SealedObject {
   Bytes bytes;
 };
-using SigningAnswer = std::variant<IssuedCertificate, SignedCrl, SealedObject, Error>;
+struct SignedCheckpoint {
+  std::string note;
+};
+// Instead of a checkpoint: the last log that was signed has so many entries; ask with the proof from there.
+struct LogPosition {
+  std::uint64_t size = 0;
+};
+using SigningAnswer = std::variant<IssuedCertificate, SignedCrl, SealedObject, SignedCheckpoint, LogPosition, Error>;
 Bytes encode_signing_answer(const SigningAnswer& answer);
 Result<SigningAnswer> parse_signing_answer(ByteView bytes);
 

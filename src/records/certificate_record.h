@@ -68,6 +68,11 @@ struct CertificateRecord {
   RevocationReason reason = RevocationReason::unspecified;
 };
 
+struct NumberedCertificate {
+  std::uint64_t number = 0;  // rises in the order of recording, with gaps
+  CertificateRecord record;
+};
+
 // Every call is part of the transaction of the Records it belongs to.
 class CertificateStore {
  public:
@@ -108,6 +113,8 @@ class CertificateStore {
   virtual Result<void> visit_of_ca(const CaName& ca,
                                    const std::function<Result<void>(const CertificateRecord&)>& visit) const = 0;
   virtual Result<std::uint64_t> count(const CaName& ca, CertificateState state) const = 0;
+  // All there are, whatever their state, after the one of that number, at most `limit`.
+  virtual Result<std::vector<NumberedCertificate>> list_after(std::uint64_t number, std::size_t limit) const = 0;
 };
 
 }  // namespace sallyport::records

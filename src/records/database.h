@@ -8,6 +8,7 @@
 #include "records/audit_record.h"
 #include "records/certificate_record.h"
 #include "records/device_record.h"
+#include "records/log_record.h"
 #include "records/site_record.h"
 #include "records/user_record.h"
 
@@ -23,6 +24,7 @@ class Records {
   virtual UserDirectory& users() = 0;
   virtual AuditLog& audit() = 0;
   virtual AccessSessionLog& access_sessions() = 0;
+  virtual LogStore& log() = 0;
 
   // Rises with every transaction that changed a certificate or a device; the number of the snapshot that shows it.
   virtual Result<std::uint64_t> change_number() const = 0;

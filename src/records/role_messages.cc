@@ -157,12 +157,22 @@ Result<OcspSignerRequest> parse_ocsp_signer_request(ByteView fields) {
 Bytes encode(const CertificateChain& m) {
   TlvWriter writer;
   for (const Bytes& certificate : m.certificates) writer.bytes(1, certificate);
+  if (!m.log_proof.empty()) writer.bytes(2, as_bytes(m.log_proof)).bytes(3, m.log_key);
   return std::move(writer).take();
 }
 Result<CertificateChain> parse_certificate_chain(ByteView fields) {
   TlvReader reader(fields, "certificate chain");
   CertificateChain out;
   TRY(out.certificates, read_certificates(reader, 1));
+  TRY(const auto proof, reader.optional_bytes(2));
+  if (proof) {
+    if (proof->empty() || proof->size() > kMaxLogProof) {
+      return failf(Errc::malformed, "certificate chain: proof of {} bytes, want 1 to {}", proof->size(), kMaxLogProof);
+    }
+    out.log_proof = as_text(*proof);
+    TRY(const ByteView key, reader.bytes(3));
+    out.log_key = to_bytes(key);
+  }
   TRY_VOID(reader.finish());
   return out;
 }

@@ -80,9 +80,12 @@ struct OcspSignerRequest {
   CaName ca;
   Bytes csr;
 };
-// Certificates, leaf first, without the root.
+// Certificates, leaf first, without the root; for devices with the proof that the leaf is logged, unless there was none
+// in time.
 struct CertificateChain {
   std::vector<Bytes> certificates;
+  std::string log_proof;  // tlog/proof.h; empty: none
+  Bytes log_key;          // the certificate of the key that signed its checkpoint
 };
 
 struct EnrolRequest {
@@ -155,6 +158,7 @@ struct AdminRequest {
 };
 
 inline constexpr std::size_t kMaxChain = 8;
+inline constexpr std::size_t kMaxLogProof = 16U << 10U;
 inline constexpr std::size_t kMaxRoleMessage = 20U << 20U;
 
 // Returns the method or event number at the front of a body and leaves `body` at its fields.

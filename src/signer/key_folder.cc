@@ -36,6 +36,10 @@ Result<ControlKey> load_control(const KeyFolders& folders, const keystore::Machi
 
 }  // namespace
 
+crypto::KeyType control_key_type(pki::ControlKind kind) {
+  return kind == pki::ControlKind::checkpoint ? crypto::KeyType::ed25519 : crypto::KeyType::p256;
+}
+
 std::filesystem::path control_file(const KeyFolders& folders, pki::ControlKind kind, std::string_view extension) {
   return folders.keys / fmt::format("control-{}{}", pki::to_string(kind), extension);
 }
@@ -51,6 +55,8 @@ Result<Keys> load_keys(const KeyFolders& folders, const keystore::MachineSecret&
     TRY(auto control, load_control(folders, secret, kind));
     keys.control.push_back(std::move(control));
   }
+  TRY(auto mark, CheckpointFile::open(folders.keys / "checkpoint-mark"));
+  keys.checkpoint_mark = std::make_unique<CheckpointFile>(std::move(mark));
   return keys;
 }
 

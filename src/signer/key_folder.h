@@ -1,7 +1,8 @@
 // The signer's keys on disk.
 //
 //   signer/<ca-name>.key            CA keys, encrypted under the machine secret
-//   signer/control-<kind>.key .pem  control keys, with the certificate in use
+//   signer/control-<kind>.key .pem  control keys, with the certificate in use; that of checkpoints is Ed25519
+//   signer/checkpoint-mark          checkpoint_mark.h
 //   trust/<ca-name>.pem             CA certificates
 #pragma once
 
@@ -20,8 +21,11 @@ struct KeyFolders {
 };
 
 // The control kinds that an installation has keys for.
-inline constexpr std::array kControlKinds{pki::ControlKind::grant, pki::ControlKind::snapshot,
-                                          pki::ControlKind::permit};
+inline constexpr std::array kControlKinds{pki::ControlKind::grant, pki::ControlKind::snapshot, pki::ControlKind::permit,
+                                          pki::ControlKind::checkpoint};
+
+// The type that an installation makes the key of that kind with.
+crypto::KeyType control_key_type(pki::ControlKind kind);
 
 // Reads every CA of `ca_names` and every control key. A control certificate may be missing, a CA may not. Errors name
 // the file.

@@ -7,6 +7,8 @@
 #include "pki/issue.h"
 #include "pki/signed_object.h"
 #include "signer/detail/rules.h"
+#include "tlog/checkpoint.h"
+#include "tlog/merkle.h"
 
 namespace sallyport::signer {
 
@@ -17,6 +19,7 @@ struct Signer::State {
   DnsName zone;
   std::uint64_t snapshot_number = 0;
   std::map<std::pair<std::string, bool>, std::uint64_t> crl_numbers;  // by CA, and whether a delta
+  std::unique_ptr<CheckpointMark> checkpoint_mark;
 
   Result<CaKey*> find_ca(std::string_view name);
   bool holds(const crypto::PublicKey& key) const;
@@ -24,13 +27,15 @@ struct Signer::State {
   Result<pki::SigningAnswer> issue(const pki::IssueCertificate& request);
   Result<pki::SigningAnswer> sign(const pki::SignCrl& request);
   Result<pki::SigningAnswer> seal(const pki::SignObject& request);
+  Result<pki::SigningAnswer> sign(const pki::SignCheckpoint& request);
 };
 
 namespace {
 
 // The control kind that a profile certifies, absent for any other profile.
 std::optional<pki::ControlKind> control_kind_of(pki::ProfileId profile) {
-  for (const auto kind : {pki::ControlKind::grant, pki::ControlKind::snapshot, pki::ControlKind::permit}) {
+  for (const auto kind :
+       {pki::ControlKind::grant, pki::ControlKind::snapshot, pki::ControlKind::permit, pki::ControlKind::checkpoint}) {
     if (pki::profile_of(kind) == profile) return kind;
   }
   return std::nullopt;
@@ -83,8 +88,11 @@ Result<Signer> Signer::create(Keys keys, const Clock& clock) {
     }
   }
   TRY(auto zone, zone_of(cas));
-  return Signer(std::unique_ptr<State>(
-      new State{.cas = std::move(cas), .control = std::move(control), .clock = clock, .zone = std::move(zone)}));
+  return Signer(std::unique_ptr<State>(new State{.cas = std::move(cas),
+                                                 .control = std::move(control),
+                                                 .clock = clock,
+                                                 .zone = std::move(zone),
+                                                 .checkpoint_mark = std::move(keys.checkpoint_mark)}));
 }
 
 Signer::Signer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -170,6 +178,8 @@ Result<pki::SigningAnswer> Signer::State::seal(const pki::SignObject& request) {
       }
       break;
     }
+    case pki::ControlKind::checkpoint:
+      return fail(Errc::unauthorized, "signer: checkpoints are notes, not sealed objects");
     case pki::ControlKind::licence:
       return fail(Errc::unauthorized, "signer: licences are not signed here");
   }
@@ -185,6 +195,37 @@ Result<pki::SigningAnswer> Signer::State::seal(const pki::SignObject& request) {
   return pki::SealedObject{std::move(sealed)};
 }
 
+// A log only grows: the signer remembers where it stood, on its own disk, and wants the proof that it goes on from
+// there.
+Result<void> check_growth(const LogMark& last, const pki::SignCheckpoint& request) {
+  if (request.size < last.size) {
+    return failf(Errc::conflict, "checkpoint: found a log of {} entries, want at least the {} that were signed before",
+                 request.size, last.size);
+  }
+  if (last.size > 0 && !tlog::verify_consistency(last.size, last.root, request.size, request.root, request.proof)) {
+    return failf(Errc::conflict,
+                 "checkpoint: found a log of {} entries that does not continue the {} that were signed before",
+                 request.size, last.size);
+  }
+  return {};
+}
+Result<pki::SigningAnswer> Signer::State::sign(const pki::SignCheckpoint& request) {
+  const auto own = control.find(pki::ControlKind::checkpoint);
+  if (own == control.end() || !checkpoint_mark) return fail(Errc::unauthorized, "signer: found no key for checkpoints");
+  const auto& certificate = own->second.certificate;
+  if (!certificate || certificate->validity().not_after <= clock.now()) {
+    return fail(Errc::expired, "signer: the certificate for checkpoints is missing or has ended");
+  }
+  const LogMark last = checkpoint_mark->last();
+  if (request.continues != last.size && request.size >= last.size) return pki::LogPosition{last.size};
+  TRY_VOID(check_growth(last, request));
+  if (request.size > last.size) TRY_VOID(checkpoint_mark->raise({request.size, request.root}));
+  const tlog::Checkpoint checkpoint{
+      .origin = tlog::origin_of(zone.get()), .size = request.size, .root = request.root, .extensions = {}};
+  TRY(auto note, tlog::sign_checkpoint(checkpoint, *own->second.key));
+  return pki::SignedCheckpoint{std::move(note)};
+}
+
 pki::SigningAnswer Signer::answer(const pki::SigningRequest& request) {
   auto answered = std::visit(
       [this](const auto& each) -> Result<pki::SigningAnswer> {
@@ -192,6 +233,7 @@ pki::SigningAnswer Signer::answer(const pki::SigningRequest& request) {
         if constexpr (std::is_same_v<Request, pki::IssueCertificate>) return state_->issue(each);
         if constexpr (std::is_same_v<Request, pki::SignCrl>) return state_->sign(each);
         if constexpr (std::is_same_v<Request, pki::SignObject>) return state_->seal(each);
+        if constexpr (std::is_same_v<Request, pki::SignCheckpoint>) return state_->sign(each);
       },
       request);
   if (!answered) return std::move(answered).error();

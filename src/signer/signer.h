@@ -14,6 +14,7 @@
 #include "crypto/key.h"
 #include "pki/certificate.h"
 #include "pki/signing_request.h"
+#include "signer/checkpoint_mark.h"
 
 namespace sallyport::signer {
 
@@ -34,6 +35,7 @@ struct ControlKey {
 struct Keys {
   std::vector<CaKey> cas;
   std::vector<ControlKey> control;
+  std::unique_ptr<CheckpointMark> checkpoint_mark;  // null: no checkpoint is signed
 };
 
 // Not thread-safe.
@@ -46,8 +48,8 @@ class Signer {
   Signer& operator=(Signer&&) noexcept;
   ~Signer();
 
-  // Answers one request. Errc::unauthorized: not in the table of what may be signed; Errc::conflict: a number that does
-  // not rise; Errc::expired: the control key's certificate has ended (ask for a new one first).
+  // Answers one request. Errc::unauthorized: not in the table of what may be signed; Errc::conflict: a number or log
+  // that does not rise; Errc::expired: the control key's certificate has ended (ask for a new one first).
   //
   // A control certificate can be issued for the signer's own control key alone, and is in use from the answer on.
   pki::SigningAnswer answer(const pki::SigningRequest& request);

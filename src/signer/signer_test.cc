@@ -10,6 +10,9 @@
 #include "pki/signed_object.h"
 #include "pki/snapshot_manifest.h"
 #include "signer/detail/rules.h"
+#include "signer/key_folder.h"
+#include "tlog/checkpoint.h"
+#include "tlog/merkle.h"
 #include "tunnel/grant.h"
 
 namespace sallyport::signer {
@@ -20,7 +23,7 @@ using pki::ProfileId;
 
 constexpr UnixTime kNow{1'800'000'000};
 
-// A root, the six online CAs and the three control keys of an installation with the zone "devices.example".
+// A root, the six online CAs and the control keys of an installation with the zone "devices.example".
 class SignerTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -28,11 +31,12 @@ class SignerTest : public ::testing::Test {
     Keys keys;
     for (const char* name : {"online-ca", "server-ca", "web-ca", "people-ca", "roles-ca", "control-ca"})
       keys.cas.push_back(make_ca(name));
-    for (const auto kind : {ControlKind::grant, ControlKind::snapshot, ControlKind::permit}) {
-      auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate());
+    for (const auto kind : kControlKinds) {
+      auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate(control_key_type(kind)));
       control_keys_.emplace(kind, key->public_key());
       keys.control.push_back({.kind = kind, .key = std::move(key)});
     }
+    keys.checkpoint_mark = std::make_unique<MemoryMark>();
     auto made = Signer::create(std::move(keys), clock_);
     ASSERT_TRUE(made) << made.error().detail;
     signer_ = std::make_unique<Signer>(*std::move(made));
@@ -278,6 +282,62 @@ TEST_F(SignerTest, PermitsAreForThisZoneAndNotForEver) {
   endless.not_after = kNow + 3'650 * kDay;
   EXPECT_EQ(refusal(object(ControlKind::permit, pki::encode_permit(endless))).code, Errc::unauthorized);
   EXPECT_EQ(refusal(object(ControlKind::licence, Bytes{1})).code, Errc::unauthorized);
+}
+
+TEST_F(SignerTest, CheckpointsAreNotesOfTheZonesOwnOrigin) {
+  EXPECT_EQ(refusal(pki::SignCheckpoint{.size = 1}).code, Errc::expired);
+  certify_control_keys();
+  const auto answer = signer_->answer(pki::SignCheckpoint{.size = 3, .root = {7}});
+  ASSERT_TRUE(std::holds_alternative<pki::SignedCheckpoint>(answer)) << std::get<Error>(answer).detail;
+  const auto key = tlog::NoteKey::create("devices.example/log", control_keys_.at(ControlKind::checkpoint));
+  ASSERT_TRUE(key);
+  const auto opened = tlog::open_checkpoint(std::get<pki::SignedCheckpoint>(answer).note, *key);
+  ASSERT_TRUE(opened) << opened.error().detail;
+  EXPECT_EQ(opened->size, 3U);
+  EXPECT_EQ(opened->root, tlog::Hash{7});
+  EXPECT_EQ(refusal(object(ControlKind::checkpoint, Bytes{1})).code, Errc::unauthorized);
+}
+
+// The order for the head of `log`, with the proof that it continues its first `continues` entries.
+pki::SignCheckpoint head_of(const std::vector<tlog::Hash>& log, std::uint64_t continues) {
+  const auto leaf = [&](unsigned height, std::uint64_t index) -> Result<tlog::Hash> {
+    tlog::GrowingTree tree;
+    for (std::uint64_t i = index << height; i < (index + 1) << height; ++i) tree.append(log.at(i));
+    return tree.root();
+  };
+  pki::SignCheckpoint out{
+      .size = log.size(), .root = tlog::range_hash({0, log.size()}, leaf).value(), .continues = continues, .proof = {}};
+  for (const tlog::Range& range : tlog::consistency_ranges(continues, log.size()))
+    out.proof.push_back(tlog::range_hash(range, leaf).value());
+  return out;
+}
+
+TEST_F(SignerTest, LogNeverFallsAndNeverForks) {
+  certify_control_keys();
+  const auto answer = [&](const pki::SignCheckpoint& order) { return signer_->answer(order); };
+  const auto signs = [&](const pki::SignCheckpoint& order) {
+    return std::holds_alternative<pki::SignedCheckpoint>(answer(order));
+  };
+  std::vector<tlog::Hash> log(5);
+  for (std::size_t i = 0; i < log.size(); ++i) log[i] = {static_cast<std::uint8_t>(i)};
+  EXPECT_TRUE(signs(head_of(log, 0)));
+  EXPECT_TRUE(signs(head_of(log, 5))) << "the same again";
+  // A database that was set back to four entries, and grew again: to fewer, as many and more than were signed.
+  std::vector<tlog::Hash> back(log.begin(), log.end() - 1);
+  EXPECT_EQ(refusal(head_of(back, 0)).code, Errc::conflict);
+  for (std::uint8_t again = 0; again < 9; ++again) {
+    back.push_back({0xF0, again});
+    EXPECT_EQ(refusal(head_of(back, 5)).code, Errc::conflict) << back.size();
+  }
+  log.push_back({6});
+  // From where it stands: the authority may not know, when a crash kept it from remembering.
+  const auto position = answer(head_of(log, 3));
+  ASSERT_TRUE(std::holds_alternative<pki::LogPosition>(position));
+  EXPECT_EQ(std::get<pki::LogPosition>(position).size, 5U);
+  auto bare = head_of(log, 5);
+  bare.proof.clear();
+  EXPECT_EQ(refusal(bare).code, Errc::conflict);
+  EXPECT_TRUE(signs(head_of(log, 5)));
 }
 
 TEST_F(SignerTest, CrlNumbersRiseAndDatesAreNear) {

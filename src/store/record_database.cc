@@ -1,5 +1,6 @@
 #include "store/record_database.h"
 
+#include "store/detail/log_table.h"
 #include "store/detail/open_database.h"
 #include "store/detail/record_tables.h"
 #include "store/detail/shared_database.h"
@@ -20,7 +21,8 @@ class SqliteRecords final : public Records {
         sites_(database),
         users_(database),
         audit_(database),
-        access_sessions_(database) {}
+        access_sessions_(database),
+        log_(database) {}
 
   records::CertificateStore& certificates() override { return certificates_; }
   records::DeviceDirectory& devices() override { return devices_; }
@@ -28,6 +30,7 @@ class SqliteRecords final : public Records {
   records::UserDirectory& users() override { return users_; }
   records::AuditLog& audit() override { return audit_; }
   records::AccessSessionLog& access_sessions() override { return access_sessions_; }
+  records::LogStore& log() override { return log_; }
 
   Result<std::uint64_t> change_number() const override { return changes_.current(); }
 
@@ -61,6 +64,7 @@ class SqliteRecords final : public Records {
   UserTable users_;
   AuditTable audit_;
   AccessSessionTable access_sessions_;
+  LogTable log_;
 };
 
 SharedDatabase::Work writing(records::RecordDatabase::Work work) {

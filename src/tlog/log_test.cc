@@ -1,6 +1,8 @@
 // Entries, proofs that are carried, and the check of a whole log.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "tlog/check.h"
@@ -92,6 +94,22 @@ TEST(LogEntry, VectorsAreReadAndWrittenBack) {
     EXPECT_EQ(to_string(entry->kind()), name);
     EXPECT_EQ(encode_log_entry(*entry), vector.bytes("entry"));
     EXPECT_EQ(leaf_hash(vector.bytes("entry")), vector.hash("leaf"));
+  }
+}
+
+// The hexadecimal of the protocol's page, without what is between its digits.
+TEST(LogEntry, OfThePageIsTheVector) {
+  std::ifstream stream(std::string(SALLYPORT_SOURCE_DIR) + "/docs/protocol/log.md");
+  std::string page((std::istreambuf_iterator<char>(stream)), {});
+  ASSERT_FALSE(page.empty());
+  const auto vector = test_vector("log.txt", "checkpoint");
+  EXPECT_TRUE(page.contains(vector.hidden_text("note")));
+  EXPECT_TRUE(page.contains(test_vector("log.txt", "proof").hidden_text("proof")));
+  EXPECT_TRUE(page.contains(vector.text("root")));
+  std::erase(page, '\n');
+  for (const char* name : {"audit-event", "ledger-head", "certificate"}) {
+    EXPECT_TRUE(page.contains(test_vector("log.txt", name).text("entry"))) << name;
+    EXPECT_TRUE(page.contains(test_vector("log.txt", name).text("leaf"))) << name;
   }
 }
 

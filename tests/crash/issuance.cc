@@ -62,6 +62,14 @@ net::Task<void> ask_all(integration::Installation& installation, AuthorityRun& r
   while (!std::ranges::all_of(asks, is_answered) && !deadline.passed()) co_await net::sleep_for(milliseconds(1));
 }
 
+// The fixture's own authority has the same signer: its log is signed before ours begins.
+net::Task<void> let_it_sign(integration::Installation& installation) {
+  const auto administrator = co_await installation.connect("admin");
+  const auto answer =
+      co_await installation.administer(administrator, "log.checkpoint", codec::Json(codec::Json::Object{}));
+  EXPECT_TRUE(answer.has_value());
+}
+
 template <class T>
 T outcome(net::Io& io, net::Task<T> task) {
   auto result = net::run(io, std::move(task));
@@ -121,6 +129,10 @@ Result<void> AuthorityRun::import_ledger(Bytes exported) {
   return outcome(installation_.io(), import_task(*core_, std::move(exported)));
 }
 
+Result<authority::SignedHead> AuthorityRun::sign_log() {
+  return outcome(installation_.io(), core_->log().until_signed(integration::kCallLimit));
+}
+
 Issuance::Issuance() {
   for (std::size_t i = 0; i < kDevices; ++i) {
     devices_.push_back(installation_.make_device("d-" + std::to_string(i), false));
@@ -130,7 +142,13 @@ Issuance::Issuance() {
     entries_.push_back(pki::next_entry(head.sequence, head.hash, devices_.back().serial_id,
                                        *devices_.back().factory_certificate, kNow));
   }
+  net::run(installation_.io(), let_it_sign(installation_));
   make_base();
+}
+
+void Issuance::put_back(const Image& image) {
+  write_image(folder_.path(), image);
+  installation_.checkpoint_mark().put({});
 }
 
 void Issuance::make_base() {
@@ -246,28 +264,37 @@ void Issuance::second_run(AuthorityRun& run, History& history) {
 
 History Issuance::record() {
   History history;
-  write_image(folder_.path(), base_);
+  put_back(base_);
   FileCalls& files = FileCalls::get();
   files.watch(folder_.path());
   installation_.on_signature = [&](ByteView tbs) {
     history.signatures.push_back({FileCalls::get().position(), serial_of(tbs)});
+  };
+  installation_.checkpoint_mark().on_raise = [&](const signer::LogMark& mark) {
+    history.heads.push_back({FileCalls::get().position(), mark});
   };
   SeededRandom random(1);
   {
     auto run = AuthorityRun::open(installation_, database(), random);
     SALLYPORT_CHECK(run.has_value());
     first_run(**run, history);
+    const auto head = (*run)->sign_log();
+    EXPECT_TRUE(head) << head.error().detail;
   }
   {
     auto run = AuthorityRun::open(installation_, database(), random);
     SALLYPORT_CHECK(run.has_value());
     second_run(**run, history);
+    const auto head = (*run)->sign_log();
+    EXPECT_TRUE(head) << head.error().detail;
   }
   installation_.on_signature = nullptr;
+  installation_.checkpoint_mark().on_raise = nullptr;
   history.recording.operations = files.stop();
   history.recording.base = base_;
   for (const Ask& ask : history.asks) history.recording.promises.push_back(*ask.answered);
   for (const Signature& signature : history.signatures) history.recording.promises.push_back(signature.position);
+  for (const SignedLog& head : history.heads) history.recording.promises.push_back(head.position);
   for (const auto* deeds : {&history.imports, &history.revocations}) {
     for (const Deed& deed : *deeds) history.recording.promises.push_back(*deed.done);
   }

@@ -42,10 +42,17 @@ struct Signature {
   records::CertificateSerial serial;
 };
 
+// A head of the transparency log that the signer signed.
+struct SignedLog {
+  std::size_t position = 0;
+  signer::LogMark mark;
+};
+
 struct History {
   Recording recording;
   std::vector<Ask> asks;
   std::vector<Signature> signatures;
+  std::vector<SignedLog> heads;
   std::vector<Deed> imports;
   std::vector<Deed> revocations;
 };
@@ -65,6 +72,8 @@ class AuthorityRun {
   net::Task<Result<Bytes>> ask_task(Ask ask);
   Result<void> administer(std::string method, codec::Json parameters);
   Result<void> import_ledger(Bytes exported);
+  // Has the log signed as it is now.
+  Result<authority::SignedHead> sign_log();
 
  private:
   explicit AuthorityRun(integration::Installation& installation) : installation_(installation) {}
@@ -83,6 +92,8 @@ class Issuance {
   integration::Installation& installation() { return installation_; }
   std::filesystem::path database() const { return folder_.path() / "records.db"; }
   const std::filesystem::path& folder() const { return folder_.path(); }
+  // Puts the files back, before a signer that has signed no log yet.
+  void put_back(const Image& image);
   // An installation with one site and its permit, in no run.
   const Image& base() const { return base_; }
   const std::vector<integration::Device>& devices() const { return devices_; }
@@ -107,6 +118,10 @@ class Issuance {
   void do_import(AuthorityRun& run, History& history, std::size_t after, std::size_t through);
   void do_revoke(AuthorityRun& run, History& history, std::size_t device);
   Result<void> check_sites(records::Records& records) const;
+  // The log and the records say the same, and what was signed by then is its beginning.
+  Result<void> check_log(records::Records& records, const History& history, std::size_t point) const;
+  // The signer signs the log that is left, as the continuation of what it signed before.
+  Result<void> check_log_goes_on(AuthorityRun& run) const;
   Result<void> check_promises(records::Records& records, const History& history, std::size_t point) const;
   Result<void> check_retries(AuthorityRun& run, const History& history, std::size_t point, Random& random) const;
   Result<void> retry(AuthorityRun& run, const History& history, const Ask& ask, std::size_t point) const;

@@ -122,6 +122,7 @@ Result<void> Issuance::check_records(records::Records& records, const History& h
   TRY_VOID(check_sites(records));
   TRY_VOID(check_certificates(records));
   TRY_VOID(check_promises(records, history, point));
+  TRY_VOID(check_log(records, history, point));
   authority::AuditWalk audit;
   TRY_VOID(audit.go_on(records));
   if (audit.broken_at()) return broken(fmt::format("the audit chain is broken at entry {}", *audit.broken_at()));
@@ -167,6 +168,11 @@ Result<void> Issuance::check_retries(AuthorityRun& run, const History& history, 
 
 std::string Issuance::examine(const History& history, const Image& left, std::size_t point, std::uint64_t seed) {
   write_image(folder_.path(), left);
+  signer::LogMark mark;
+  for (const SignedLog& head : history.heads) {
+    if (head.position <= point) mark = head.mark;
+  }
+  installation_.checkpoint_mark().put(mark);
   SeededRandom random(seed);
   auto run = AuthorityRun::open(installation_, database(), random);
   if (!run) return "does not open: " + run.error().detail;
@@ -176,6 +182,7 @@ std::string Issuance::examine(const History& history, const Image& left, std::si
   };
   if (auto held = (*run)->database().read(examine_records); !held) return held.error().detail;
   if (auto held = check_retries(**run, history, point, random); !held) return held.error().detail;
+  if (auto held = check_log_goes_on(**run); !held) return held.error().detail;
   const auto held = (*run)->database().read(examine_records);
   return held ? std::string() : "after a retry: " + held.error().detail;
 }

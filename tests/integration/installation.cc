@@ -44,6 +44,12 @@ std::vector<std::string> permitted_names(const std::string& ca) {
 
 }  // namespace
 
+Result<void> ObservedMark::raise(const signer::LogMark& mark) {
+  mark_ = mark;
+  if (on_raise) on_raise(mark);
+  return {};
+}
+
 Installation::Installation() {
   std::string pattern = (std::filesystem::temp_directory_path() / "sallyport-XXXXXX").string();
   EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
@@ -85,11 +91,14 @@ void Installation::make_tree() {
     keys.cas.push_back({.name = name.get(), .certificate = certificate, .key = std::move(key)});
   }
   std::vector<std::pair<pki::ControlKind, crypto::PublicKey>> control;
-  for (const auto kind : {pki::ControlKind::grant, pki::ControlKind::snapshot, pki::ControlKind::permit}) {
-    auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate());
+  for (const auto kind : signer::kControlKinds) {
+    auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate(signer::control_key_type(kind)));
     control.emplace_back(kind, key->public_key());
     keys.control.push_back({.kind = kind, .key = std::move(key)});
   }
+  auto mark = std::make_unique<ObservedMark>();
+  checkpoint_mark_ = mark.get();
+  keys.checkpoint_mark = std::move(mark);
   auto made = signer::Signer::create(std::move(keys), clock_);
   EXPECT_TRUE(made) << made.error().detail;
   signer_ = *std::move(made);
@@ -102,7 +111,9 @@ void Installation::make_tree() {
                                .validity = pki::choose_validity(leaf, &cas_.at("control-ca"), kNow, leaf.longest),
                                .serial = pki::SerialNumber::draw(random_)}};
     const auto answer = signer_->answer(order);
-    EXPECT_TRUE(std::holds_alternative<pki::IssuedCertificate>(answer));
+    const auto* issued = std::get_if<pki::IssuedCertificate>(&answer);
+    ASSERT_NE(issued, nullptr);
+    if (kind == pki::ControlKind::checkpoint) checkpoint_certificate_ = *pki::parse_certificate(issued->der);
   }
 }
 
@@ -155,6 +166,18 @@ void Installation::fill_database() {
       TRY_VOID(records::put_ca_certificate(records, records::CaName(name), certificate.der()));
     }
     TRY_VOID(records::put_root_crl(records, make_root_crl(1)));
+    const pki::Certificate& checkpoint = *checkpoint_certificate_;
+    records::CertificateRecord record;
+    record.ca = records::CaName("control-ca");
+    record.serial = records::CertificateSerial(to_bytes(checkpoint.serial().content()));
+    record.kind = records::CertificateKind::control;
+    record.subject = std::string(pki::to_string(pki::ControlKind::checkpoint));
+    record.spki_sha256 = checkpoint.spki_sha256();
+    record.not_before = checkpoint.validity().not_before;
+    record.not_after = checkpoint.validity().not_after;
+    record.recorded_at = kNow;
+    TRY_VOID(records.certificates().record_intent(record));
+    TRY_VOID(records.certificates().record_issued(record.ca, record.serial, checkpoint.der()));
     return records.raise_change_number();  // as init's own certificates do
   });
 }

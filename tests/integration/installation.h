@@ -22,6 +22,8 @@
 #include "pki/issue.h"
 #include "records/installation_values.h"
 #include "records/role_messages.h"
+#include "signer/checkpoint_mark.h"
+#include "signer/key_folder.h"
 #include "signer/server.h"
 #include "store/record_database.h"
 
@@ -47,6 +49,19 @@ struct Device {
   crypto::PrivateKey factory_key = crypto::PrivateKey::generate();
   std::optional<pki::Certificate> factory_certificate;
   SiteName site = kSite;
+};
+
+// Where the log stood when it was last signed, as the signer keeps it.
+class ObservedMark final : public signer::CheckpointMark {
+ public:
+  signer::LogMark last() const override { return mark_; }
+  Result<void> raise(const signer::LogMark& mark) override;
+  // As the signer's own disk had it at some time.
+  void put(const signer::LogMark& mark) { mark_ = mark; }
+  std::function<void(const signer::LogMark&)> on_raise;  // may be empty
+
+ private:
+  signer::LogMark mark_;
 };
 
 class Installation {
@@ -78,6 +93,8 @@ class Installation {
   crypto::PrivateKey& site_key(const SiteName& name) { return site_keys_.at(name); }
   // Told the to-be-signed bytes of every signature of a CA's key, before it is made. May be empty.
   std::function<void(ByteView tbs)> on_signature;
+  ObservedMark& checkpoint_mark() { return *checkpoint_mark_; }
+  const pki::Certificate& checkpoint_certificate() const { return *checkpoint_certificate_; }
 
   // A new connection, as every role at once or as an administrator.
   net::Task<std::shared_ptr<net::RpcPeer>> connect(std::string role);
@@ -104,8 +121,10 @@ class Installation {
   crypto::PrivateKey root_key_ = crypto::PrivateKey::generate();
   std::optional<pki::Certificate> root_;
   std::map<std::string, pki::Certificate> cas_;
+  std::optional<pki::Certificate> checkpoint_certificate_;
   std::map<SiteName, crypto::PrivateKey> site_keys_;
   std::map<SiteName, pki::Certificate> site_cas_;
+  ObservedMark* checkpoint_mark_ = nullptr;  // the signer's
   std::optional<signer::Signer> signer_;
   std::unique_ptr<records::RecordDatabase> database_;
   std::unique_ptr<net::Listener> signer_listener_;

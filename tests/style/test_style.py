@@ -22,6 +22,7 @@ FOREIGN_VERIFIER = re.compile(r"\bX509_(?:verify_cert|check_(?:host|ip|ip_asc|em
                               r"|STORE_(?!CTX\b|CTX_(?:get_ex_data|get0_untrusted|set_error)\b)\w+)"
                               r"|\bSSL_(?:CTX_)?(?:load_verify|set_default_verify|get_verify_result|get_cert_store|set1?_cert_store|set0?_verify_cert_store)\w*"
                               r"|\bOCSP_\w+")
+UNLOGGED = re.compile(r"certificates\(\)\.record_issued\s*\(|audit\(\)\.append\s*\(")
 PARSER = re.compile(r"\b(parse_[a-z0-9_]+)\s*\(")
 
 
@@ -81,6 +82,18 @@ def check_rule_about_verifiers_finds_what_it_shall_find():
         cases.want(FOREIGN_VERIFIER.search(text), f"{text!r} is not found")
     for text in ("int verify(X509_STORE_CTX* store, void*)", "X509_STORE_CTX_get0_untrusted(store)", "X509_STORE_CTX_set_error(store, X509_V_OK)", "OCSP"):
         cases.want(not FOREIGN_VERIFIER.search(text), f"{text!r} is found")
+
+
+def check_nothing_is_recorded_past_the_transparency_log():
+    """Certificates and audit events get their log entry in the same transaction, in one place each (ADR 0008)."""
+    paths = [path for path in code("src", "apps") if path.name not in {"log_entries.cc", "audit.cc"} and not path.stem.endswith("_test")]
+    found = lines_matching(UNLOGGED, paths, skip_comments=True)
+    cases.want(not found, f"found {found}, want authority::record_issued and append_audit alone")
+
+
+def check_rule_about_the_log_finds_what_it_shall_find():
+    for text in ("records.certificates().record_issued(ca, serial, der)", "TRY_VOID(r.audit().append(entry));"):
+        cases.want(UNLOGGED.search(text), f"{text!r}: found nothing, want it found")
 
 
 def check_no_unfinished_work():

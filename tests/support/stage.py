@@ -118,6 +118,11 @@ class Stage:
         wait_for(back, COME_BACK_SECONDS, f"the supervisor to start {role} again")
         wait_for(self.is_healthy, COME_BACK_SECONDS, f"every service healthy after {role} was killed")
 
+    def stop_server(self):
+        """Ends every role, as `sallyport up` does when it is told to; there.start() brings them back."""
+        self.there.server.stop()
+        wait_for(lambda: not self.there.server.left_behind(), COME_BACK_SECONDS, "every role to have ended")
+
     def is_healthy(self):
         return self.there.run("doctor", "--state", self.there.state, "--json", check=False).returncode == 0
 

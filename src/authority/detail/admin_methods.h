@@ -55,6 +55,13 @@ AdminAnswer certificate_revoke(AdminCall call);
 AdminAnswer clock_show(AdminCall call);
 AdminAnswer clock_accept(AdminCall call);
 
+AdminAnswer log_checkpoint(AdminCall call);
+AdminAnswer log_list(AdminCall call);
+AdminAnswer log_tile(AdminCall call);
+AdminAnswer log_entries(AdminCall call);
+AdminAnswer log_proof(AdminCall call);
+AdminAnswer log_records(AdminCall call);
+
 AdminAnswer user_list(AdminCall call);
 AdminAnswer user_add(AdminCall call);
 AdminAnswer user_find(AdminCall call);

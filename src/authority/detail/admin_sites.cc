@@ -5,6 +5,7 @@
 #include "authority/detail/admin_methods.h"
 #include "authority/issuance.h"
 #include "authority/ledger_import.h"
+#include "authority/log_entries.h"
 #include "authority/site_states.h"
 #include "codec/text.h"
 #include "pki/signed_object.h"
@@ -180,6 +181,7 @@ Result<void> store_permit(const AdminCall& call, const SiteOrder& order, const N
   site->permitted = order.count;
   site->activation_quota = order.quota;
   TRY_VOID(is_new ? records.sites().add(*site) : records.sites().update(*site));
+  if (order.ca) TRY_VOID(record_ca(records, records::local_ca_name(order.name.get()), *order.ca, call.now()));
   TRY_VOID(records.raise_change_number());
   return append_audit(records, call.now(), call.request.actor, is_new ? "site.added" : "site.permit-renewed",
                       order.name.get(),

@@ -27,6 +27,7 @@ constexpr std::array kIssueRules{
     IssueRule{"control-ca", ProfileId::grant_signer, KeyRule::control},
     IssueRule{"control-ca", ProfileId::snapshot_signer, KeyRule::control},
     IssueRule{"control-ca", ProfileId::permit_signer, KeyRule::control},
+    IssueRule{"control-ca", ProfileId::checkpoint_signer, KeyRule::control},
     IssueRule{"online-ca", ProfileId::ocsp_signer, KeyRule::foreign},
     IssueRule{"server-ca", ProfileId::ocsp_signer, KeyRule::foreign},
     IssueRule{"web-ca", ProfileId::ocsp_signer, KeyRule::foreign},

@@ -31,6 +31,11 @@ Result<CertificateRecord> read_certificate(const Query& row) {
   return record;
 }
 
+Result<records::NumberedCertificate> read_numbered(const Query& row) {
+  TRY(auto record, read_certificate(row));
+  return records::NumberedCertificate{row.unsigned_integer(12), std::move(record)};
+}
+
 }  // namespace
 
 Result<std::uint64_t> ChangeCounter::current() {
@@ -159,6 +164,14 @@ Result<void> CertificateTable::visit_of_ca(const CaName& ca,
                                   " FROM certificate WHERE ca = ?1 AND state != ?2 ORDER BY id",
                                   ca, CertificateState::void_intent));
   return visit_all(std::move(query), read_certificate, visit);
+}
+
+Result<std::vector<records::NumberedCertificate>> CertificateTable::list_after(std::uint64_t number,
+                                                                               std::size_t limit) const {
+  TRY(auto query,
+      database_.query("SELECT " CERTIFICATE_COLUMNS ", id FROM certificate WHERE id > ?1 ORDER BY id LIMIT ?2", number,
+                      limit));
+  return read_all(std::move(query), read_numbered);
 }
 
 Result<std::uint64_t> CertificateTable::count(const CaName& ca, CertificateState state) const {

@@ -146,6 +146,23 @@ INSERT INTO site_with_four_states(name, state, ca_certificate, permit, permitted
 DROP TABLE site;
 ALTER TABLE site_with_four_states RENAME TO site;
 )sql",
+    // The transparency log: its entries, and the tiles of hashes above them.
+    R"sql(
+CREATE TABLE log_entry(
+  log_index INTEGER PRIMARY KEY CHECK(log_index >= 0),
+  entry BLOB NOT NULL CHECK(length(entry) BETWEEN 1 AND 65535),
+  certificate_sha256 BLOB CHECK(length(certificate_sha256) = 32),
+  audit_sequence INTEGER
+) STRICT;
+CREATE UNIQUE INDEX log_entry_by_certificate ON log_entry(certificate_sha256) WHERE certificate_sha256 IS NOT NULL;
+CREATE UNIQUE INDEX log_entry_by_audit_sequence ON log_entry(audit_sequence) WHERE audit_sequence IS NOT NULL;
+CREATE TABLE log_tile(
+  level INTEGER NOT NULL CHECK(level BETWEEN 0 AND 7),
+  tile INTEGER NOT NULL CHECK(tile >= 0),
+  hashes BLOB NOT NULL CHECK(length(hashes) BETWEEN 32 AND 8192 AND length(hashes) % 32 = 0),
+  PRIMARY KEY(level, tile)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 }  // namespace

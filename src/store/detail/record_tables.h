@@ -53,6 +53,7 @@ class CertificateTable final : public records::CertificateStore {
   Result<void> visit_of_ca(const records::CaName& ca,
                            const std::function<Result<void>(const records::CertificateRecord&)>& visit) const override;
   Result<std::uint64_t> count(const records::CaName& ca, records::CertificateState state) const override;
+  Result<std::vector<records::NumberedCertificate>> list_after(std::uint64_t number, std::size_t limit) const override;
 
  private:
   Database& database_;

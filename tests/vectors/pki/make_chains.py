@@ -12,7 +12,7 @@ root_key, old_key, leaf_key, other_key = new_key(), new_key(), new_key(), new_ke
 ca_keys = {k: new_key() for k in list(KINDS) + ["sub", "middle"]}
 CA_EKU = {"online": ["client", "ocsp"], "local": ["client"], "server": ["server", "ocsp"], "web": ["server", "ocsp"],
           "people": ["client", "ocsp"], "roles": ["server", "client", "ocsp"],
-          "control": ["grant", "snapshot", "permit", "licence", "ocsp"]}
+          "control": ["grant", "snapshot", "permit", "licence", "checkpoint", "ocsp"]}
 CA_NAMES = {"online": [ZONE], "local": ["site-7.factory." + ZONE], "server": [ZONE, "console.example"], "web": [ZONE],
             "people": ["people." + ZONE], "roles": ["internal." + ZONE], "control": None}
 DEVICE = "abcdefghij"

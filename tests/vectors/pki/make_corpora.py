@@ -131,6 +131,7 @@ crl = (field(1, b"\x02") + field(2, b"local-ca/site-7") + field(3, u64(4)) + fie
 vary("pki_signing_request", "issue", issue)
 vary("pki_signing_request", "crl", crl)
 vary("pki_signing_request", "object", field(1, b"\x03") + field(2, b"\x03") + field(3, permit()))
+vary("pki_signing_request", "checkpoint", field(1, b"\x04") + field(2, u64(7)) + field(3, bytes(32)) + field(4, u64(5)) + 3 * field(5, bytes(32)))
 vary("pki_signing_request", "refusal", field(1, b"\x04") + field(3, b"\x04") + field(4, b"no"))
 vary("pki_signing_request", "certificate", field(1, b"\x01") + field(2, certificates[0]))
 

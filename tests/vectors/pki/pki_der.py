@@ -94,7 +94,7 @@ def ku(*names):
 
 
 EKUS = {"server": "1.3.6.1.5.5.7.3.1", "client": "1.3.6.1.5.5.7.3.2", "ocsp": "1.3.6.1.5.5.7.3.9", "any": "2.5.29.37.0",
-        "grant": ARC + ".2.1", "snapshot": ARC + ".2.2", "permit": ARC + ".2.3", "licence": ARC + ".2.4"}
+        "grant": ARC + ".2.1", "snapshot": ARC + ".2.2", "permit": ARC + ".2.3", "licence": ARC + ".2.4", "checkpoint": ARC + ".2.5"}
 KINDS = {"online": 1, "local": 2, "server": 3, "web": 4, "people": 5, "roles": 6, "control": 7}
 
 
