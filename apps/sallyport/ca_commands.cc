@@ -25,6 +25,22 @@ Result<Json::Array> rows_of(const Json& tree) {
   return rows;
 }
 
+// What should have been replaced by now, a line each.
+Result<void> print_due(const Json& expiry) {
+  TRY(const auto listed, expiry.at("links"));
+  TRY(const auto links, listed.array());
+  for (const Json& link : links) {
+    TRY(const auto stage, link.text_at("stage"));
+    if (stage == "in-time") continue;
+    TRY(const auto kind, link.text_at("kind"));
+    TRY(const auto name, link.text_at("name"));
+    TRY(const auto until, link.text_at("not_after"));
+    TRY(const auto remedy, link.text_at("remedy"));
+    fmt::print("\n{}: {} {}, until {}: {}\n", stage, kind, shown(Json(name)), until, remedy);
+  }
+  return {};
+}
+
 Outcome ca_list(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto tree, administer(arguments.path("state"), "pki.tree", Json::Object{}, environment));
   if (arguments.flag("json")) {
@@ -32,9 +48,9 @@ Outcome ca_list(const Arguments& arguments, Environment& environment) {
     return {};
   }
   TRY(const auto rows, rows_of(tree));
-  constexpr std::array kColumns = {Column{"CA", "tree"},         Column{"STATE", "state"},
-                                   Column{"UNTIL", "not_after"}, Column{"ISSUED", "issued"},
-                                   Column{"REVOKED", "revoked"}, Column{"SERIAL", "serial"}};
+  constexpr std::array kColumns = {
+      Column{"CA", "tree"},       Column{"STATE", "state"}, Column{"UNTIL", "not_after"}, Column{"KEY", "key_place"},
+      Column{"ISSUED", "issued"}, Column{"ALIVE", "alive"}, Column{"REVOKED", "revoked"}, Column{"SERIAL", "serial"}};
   print_table(rows, kColumns);
   TRY(const auto listed, tree.at("ocsp_signers"));
   TRY(const auto signers, listed.array());
@@ -47,6 +63,8 @@ Outcome ca_list(const Arguments& arguments, Environment& environment) {
                                Column{"until", "next_update"}};
   fmt::print("\n");
   print_fields(crl, kCrl);
+  CLI_TRY(const auto expiry, administer(arguments.path("state"), "pki.expiry", Json::Object{}, environment));
+  TRY_VOID(print_due(expiry));
   return {};
 }
 

@@ -28,6 +28,9 @@ std::vector<Command> trust_commands();           // trust_commands.cc
 std::vector<Command> doctor_commands();          // doctor_command.cc
 std::vector<Command> cert_commands();            // cert_commands.cc
 std::vector<Command> certificate_commands();     // certificate_commands.cc
+std::vector<Command> expiry_commands();          // expiry_commands.cc
+std::vector<Command> backup_commands();          // backup_command.cc
+std::vector<Command> restore_commands();         // restore_command.cc
 
 // The words that have commands below them.
 inline std::vector<Group> all_groups() {
@@ -38,7 +41,7 @@ inline std::vector<Group> all_groups() {
           {.word = "device", .summary = "the fleet: claim, switch, suspend, revoke"},
           {.word = "session", .summary = "who is using which device now"},
           {.word = "user", .summary = "who may log in"},
-          {.word = "cert", .summary = "judge and show any certificates"},
+          {.word = "cert", .summary = "judge, show and watch certificates"},
           {.word = "certificate", .summary = "revoke what is not a device"},
           {.word = "audit", .summary = "what was done, and that it is unaltered"},
           {.word = "log", .summary = "the transparency log: verify, audit, watch, export"},

@@ -4,6 +4,7 @@
 #include "administration.h"
 #include "commands.h"
 #include "crypto/tls.h"
+#include "expiry_text.h"
 #include "folders.h"
 #include "http/client.h"
 #include "installation_folder.h"
@@ -63,29 +64,52 @@ void check_space(const std::filesystem::path& folder, Findings& findings) {
                fmt::format("{} has {} kB left; make room", folder.string(), space.available / 1'024));
 }
 
-// Warns from two thirds of the list's life on (DESIGN §10).
-Result<void> check_root_crl(const Json& tree, UnixTime now, Findings& findings) {
-  TRY(const auto crl, tree.at("root_crl"));
-  TRY(const auto from, time_at(crl, "this_update"));
-  TRY(const auto until, time_at(crl, "next_update"));
-  const std::string_view verdict = now >= until ? kBad : (now - from > (until - from) * 2 / 3 ? kWarning : kGood);
-  findings.add("root CRL", verdict,
-               fmt::format("valid until {}; make the next by 'sallyport root crl'", to_iso8601(until)));
-  return {};
-}
-
-Result<void> check_authorities(const Json& tree, UnixTime now, Findings& findings) {
+// Those that the root has revoked, or that are over.
+Result<void> check_authorities(const Json& tree, Findings& findings) {
   TRY(const auto listed, tree.at("authorities"));
   TRY(const auto authorities, listed.array());
   for (const Json& authority : authorities) {
     TRY(const auto name, authority.text_at("name"));
     TRY(const auto state, authority.text_at("state"));
     TRY(const auto until, time_at(authority, "not_after"));
-    const bool ends_soon = until - now < 60 * kDay;
-    findings.add(name, state != "valid" ? kBad : (ends_soon ? kWarning : kGood),
-                 fmt::format("{}, until {}", state, to_iso8601(until)));
+    findings.add(name, state != "valid" ? kBad : kGood, fmt::format("{}, until {}", state, to_iso8601(until)));
   }
   return {};
+}
+
+// One link of the chain of trust: the root CRL always, the others when something is to be done about them.
+Result<void> check_link(const Json& link, UnixTime now, Findings& findings) {
+  TRY(const auto kind, link.text_at("kind"));
+  TRY(const auto name, link.text_at("name"));
+  TRY(const auto stage, link.text_at("stage"));
+  TRY(const auto until, time_at(link, "not_after"));
+  TRY(const auto remedy, link.text_at("remedy"));
+  TRY(const bool stops, link.boolean_at("stops_the_service"));
+  const bool is_root_crl = kind == "root-crl";
+  if (stage == "in-time" && !is_root_crl) return {};
+  const std::string_view verdict = stage == "in-time" ? kGood : (stage == "ended" && stops ? kBad : kWarning);
+  const std::string what = is_root_crl ? "root CRL" : fmt::format("{} {}", kind, name);
+  findings.add(what, verdict,
+               fmt::format("{} {}, {} left; {}", stage == "ended" ? "ended" : "ends", to_iso8601(until),
+                           left_text(until - now), remedy));
+  return {};
+}
+
+Result<void> check_devices(const Json& expiry, Findings& findings) {
+  TRY(const auto devices, expiry.at("operational"));
+  TRY(const auto in_time, devices.integer_at("in_time"));
+  TRY(const auto due, devices.integer_at("due"));
+  TRY(const auto ended, devices.integer_at("ended"));
+  findings.add("device certificates", due + ended > 0 ? kWarning : kGood,
+               fmt::format("{} in time, {} late with their renewal, {} ended", in_time, due, ended));
+  return {};
+}
+
+Result<void> check_expiry(const Json& expiry, UnixTime now, Findings& findings) {
+  TRY(const auto listed, expiry.at("links"));
+  TRY(const auto links, listed.array());
+  for (const Json& link : links) TRY_VOID(check_link(link, now, findings));
+  return check_devices(expiry, findings);
 }
 
 // Hostile case C5: nothing is issued by a clock that is behind what was recorded.
@@ -116,6 +140,22 @@ void check_log(const std::filesystem::path& state, Environment& environment, Fin
   findings.add("log", was_set_back ? kBad : kWarning,
                fmt::format("its head is not signed: {}{}", fault->text().value_or(""),
                            was_set_back ? "; was an older database restored? put the newest back" : ""));
+}
+
+// A state that came out of a backup says so until somebody has seen it.
+Result<void> check_restored(const Json& restored, Findings& findings) {
+  const Json* mark = restored.find("restored");
+  if (mark == nullptr || mark->is_null()) return {};
+  TRY(const auto at, mark->text_at("at"));
+  TRY(const auto created, mark->text_at("created"));
+  TRY(const bool is_behind, mark->boolean_at("is_behind"));
+  TRY(const auto replaced, mark->at("replaced"));
+  const std::string_view lost = is_behind            ? "it replaced a newer state, and what came after is undone"
+                                : replaced.is_null() ? "what came after is not known here"
+                                                     : "nothing was lost";
+  findings.add("restored", kWarning,
+               fmt::format("at {} from a backup of {}: {}; say that you know by --accept-restored", at, created, lost));
+  return {};
 }
 
 net::Task<Result<std::string>> fetch_root_crl(net::Address address, std::string host) {
@@ -190,12 +230,17 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   const auto tree = administer(paths.state, "pki.tree", Json::Object{}, environment);
   if (tree) {
     findings.add("authority", kGood, "answers");
-    TRY_VOID(check_root_crl(*tree, now, findings));
-    TRY_VOID(check_authorities(*tree, now, findings));
+    TRY_VOID(check_authorities(*tree, findings));
+    CLI_TRY(const auto expiry, administer(paths.state, "pki.expiry", Json::Object{}, environment));
+    TRY_VOID(check_expiry(expiry, now, findings));
     CLI_TRY(const auto clock, administer(paths.state, arguments.flag("accept-clock") ? "clock.accept" : "clock.show",
                                          Json::Object{}, environment));
     TRY_VOID(check_clock(clock, findings));
     check_log(paths.state, environment, findings);
+    CLI_TRY(const auto restored,
+            administer(paths.state, arguments.flag("accept-restored") ? "restored.accept" : "restored.show",
+                       Json::Object{}, environment));
+    TRY_VOID(check_restored(restored, findings));
   } else {
     findings.add("authority", kBad, tree.error().error.detail);
   }
@@ -221,6 +266,7 @@ std::vector<Command> doctor_commands() {
        .options = {state_option(),
                    {.name = "accept-clock",
                     .help = "issue again by the present clock, though certificates were recorded at a later time"},
+                   {.name = "accept-restored", .help = "say no more that this state came out of a backup"},
                    json_option()},
        .run = doctor},
   };

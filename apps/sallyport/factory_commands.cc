@@ -22,6 +22,8 @@ Outcome factory_init(const Arguments& arguments, Environment& environment) {
   auto folder = open_or_create_state(arguments.path("factory"), factory::kFactoryFormat);
   if (!folder) return std::unexpected(std::move(folder).error());
   TRY_VOID(factory::initialise_station(*folder, names, environment.random));
+  fmt::print("fingerprint of the key, to be read aloud at the root:\n");
+  TRY_VOID(print_request_keys(folder->file("to-root")));
   fmt::print("made {}\ncarry that folder to the root: sallyport root sign --root DIR --in {} --out DIR\n",
              (folder->file("to-root") / fmt::format("local-ca-{}.csr", names.site.get())).string(),
              folder->file("to-root").string());

@@ -1,8 +1,12 @@
 #include "folders.h"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "codec/pem.h"
+#include "codec/text.h"
+#include "crypto/hash.h"
 #include "keystore/file.h"
 
 namespace sallyport::cli {
@@ -59,6 +63,22 @@ Result<pki::Crl> read_crl(const std::filesystem::path& path) {
 Result<pki::CertificateRequest> read_request(const std::filesystem::path& path) {
   TRY(const auto bytes, keystore::read_file(path, pki::kMaxCsrBytes * 2));
   return at_file(path, parse_request(bytes));
+}
+
+Result<void> print_request_keys(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
+    if (entry.path().extension() == ".csr") files.push_back(entry.path());
+  }
+  if (failure) return failf(Errc::unavailable, "{}: {}", folder.string(), failure.message());
+  std::ranges::sort(files);
+  for (const auto& file : files) {
+    TRY(const auto request, read_request(file));
+    fmt::print("  {:<20} {}\n", file.stem().string(),
+               codec::encode_fingerprint(crypto::sha256(request.public_key.spki())));
+  }
+  return {};
 }
 
 Try<keystore::StateFolder> open_state(const std::filesystem::path& path, const keystore::StateFormat& format) {

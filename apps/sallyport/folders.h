@@ -24,6 +24,10 @@ Result<pki::Crl> read_crl(const std::filesystem::path& path);
 // PEM or DER.
 Result<pki::CertificateRequest> read_request(const std::filesystem::path& path);
 
+// Prints the fingerprint of the key of each request (*.csr) of a folder, a line each, as 'root sign' shows it: it is read
+// aloud there.
+Result<void> print_request_keys(const std::filesystem::path& folder);
+
 // Opens a state folder; what is wrong with it becomes ExitStatus::state.
 Try<keystore::StateFolder> open_state(const std::filesystem::path& path, const keystore::StateFormat& format);
 // Whether open_state would know the folder; takes no lock.

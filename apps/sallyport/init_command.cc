@@ -55,12 +55,15 @@ Outcome sign_at_root(const InstallationPaths& paths, const Arguments& arguments,
   return {};
 }
 
-void print_what_next(const InstallationPaths& paths) {
+Result<void> print_what_next(const InstallationPaths& paths) {
+  fmt::print("Keys and requests are made. Fingerprints of the keys, to be read aloud at the root:\n");
+  TRY_VOID(print_request_keys(paths.to_root()));
   fmt::print(
-      "Keys and requests are made. Now carry {} to the root's machine and sign there:\n"
+      "Now carry {} to the root's machine and sign there:\n"
       "  sallyport root sign --root DIR --in to-root --out from-root\n"
       "Bring the result back as {} and run this command again.\n",
       paths.to_root().string(), paths.from_root().string());
+  return {};
 }
 
 // A password for people to copy: groups of six characters.
@@ -100,7 +103,7 @@ Outcome init(const Arguments& arguments, Environment& environment) {
   TRY_VOID(settle_keys(paths, settings, environment.random));
   if (!has_root_answer(paths)) {
     if (!arguments.find("root")) {
-      print_what_next(paths);
+      TRY_VOID(print_what_next(paths));
       return {};
     }
     if (auto signed_here = sign_at_root(paths, arguments, environment); !signed_here) return signed_here;

@@ -34,7 +34,10 @@ int main(int argc, char** argv) {
                       &cli::audit_commands,
                       &cli::log_commands,
                       &cli::trust_commands,
-                      &cli::doctor_commands}) {
+                      &cli::doctor_commands,
+                      &cli::expiry_commands,
+                      &cli::backup_commands,
+                      &cli::restore_commands}) {
     auto more = group();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }

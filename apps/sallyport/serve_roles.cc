@@ -91,6 +91,10 @@ Outcome serve_status(const Arguments& arguments, Environment& environment) {
 Outcome serve_console(const Arguments& arguments, Environment& environment) {
   CLI_TRY(auto process, RoleProcess::prepare(arguments));
   TRY(net::Listener * connections, process->listener("console"));
+  net::Listener* monitors = nullptr;
+  if (process->settings.metrics_port != 0) {
+    TRY(monitors, process->listener("metrics"));
+  }
   TRY_VOID(process->leave_root(arguments));
   console::Settings settings{.link = link_settings(*process, "console"),
                              .installation = process->settings.name,
@@ -101,6 +105,7 @@ Outcome serve_console(const Arguments& arguments, Environment& environment) {
                              .telemetry_socket = process->paths.socket("telemetry").string()};
   console::Console console(process->io.executor(), environment.clock, environment.random, std::move(settings));
   net::spawn(process->io.executor(), console.serve(*connections), "console.connections");
+  if (monitors != nullptr) net::spawn(process->io.executor(), console.serve_metrics(*monitors), "console.monitors");
   process->run("console");
   return {};
 }

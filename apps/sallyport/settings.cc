@@ -32,6 +32,7 @@ Result<void> read_listen(const config::Table& table, Settings& settings) {
   TRY(settings.address, table.text("address", settings.address));
   TRY(settings.tls_port, read_port(table, "tls_port", settings.tls_port));
   TRY(settings.http_port, read_port(table, "http_port", settings.http_port));
+  TRY(settings.metrics_port, read_port(table, "metrics_port", settings.metrics_port));
   return {};
 }
 
@@ -77,11 +78,12 @@ std::string encode_settings(const Settings& settings) {
       "address = \"{}\"\n"
       "tls_port = {}\n"
       "http_port = {}\n"
+      "metrics_port = {}  # GET /metrics on 127.0.0.1; 0: none\n"
       "\n"
       "[relay]\n"
       "workers = {}  # 0: one per core\n",
       settings.name, settings.zone.get(), settings.console_name.get(), settings.public_port, settings.address,
-      settings.tls_port, settings.http_port, settings.workers);
+      settings.tls_port, settings.http_port, settings.metrics_port, settings.workers);
 }
 
 }  // namespace sallyport::cli

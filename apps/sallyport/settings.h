@@ -23,6 +23,7 @@ struct Settings {
   std::string address = "0.0.0.0";
   std::uint16_t tls_port = 443;
   std::uint16_t http_port = 80;
+  std::uint16_t metrics_port = 0;  // on 127.0.0.1; 0: none
   // [relay]: 0 is as many as there are cores.
   std::uint32_t workers = 0;
 };

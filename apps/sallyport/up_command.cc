@@ -93,6 +93,7 @@ Result<Sockets> open_sockets(net::Io& io, const InstallationPaths& paths, const 
   }
   TRY_VOID(open_tcp(sockets, io, "public-tls", {settings.address, settings.tls_port}));
   TRY_VOID(open_tcp(sockets, io, "public-http", {settings.address, settings.http_port}));
+  if (settings.metrics_port != 0) TRY_VOID(open_tcp(sockets, io, "metrics", {"127.0.0.1", settings.metrics_port}));
   return sockets;
 }
 
@@ -113,6 +114,12 @@ ChildProcess role(std::string_view name, const InstallationPaths& paths, const R
   return child;
 }
 
+// The listener of metrics where there is one.
+std::vector<std::string> console_sockets(const Sockets& sockets) {
+  if (sockets.by_name.contains("metrics")) return {"console", "metrics"};
+  return {"console"};
+}
+
 std::vector<ChildProcess> all_roles(const InstallationPaths& paths, const RoleUsers& users, const Sockets& sockets,
                                     std::uint32_t workers) {
   std::vector<ChildProcess> children = {
@@ -120,7 +127,7 @@ std::vector<ChildProcess> all_roles(const InstallationPaths& paths, const RoleUs
       role("authority", paths, users, sockets, {"authority", "admin"}),
       role("status", paths, users, sockets, {"status"}),
       role("gateway", paths, users, sockets, {"gateway", "telemetry"}),
-      role("console", paths, users, sockets, {"console"}),
+      role("console", paths, users, sockets, console_sockets(sockets)),
   };
   for (std::uint32_t slot = 0; slot < workers; ++slot) {
     ChildProcess child =

@@ -41,6 +41,9 @@ constexpr std::array kMethods = {
     Method{"audit.list", UserRole::viewer, audit_list},
     Method{"audit.verify", UserRole::viewer, audit_verify},
     Method{"pki.tree", UserRole::viewer, pki_tree},
+    Method{"pki.expiry", UserRole::viewer, pki_expiry},
+    Method{"metrics.show", UserRole::viewer, metrics_show},
+    Method{"certificate.find", UserRole::viewer, certificate_find},
     Method{"root.install_crl", UserRole::owner, root_install_crl},
     Method{"certificate.revoke", UserRole::owner, certificate_revoke},
     Method{"clock.show", UserRole::owner, clock_show},
@@ -51,6 +54,8 @@ constexpr std::array kMethods = {
     Method{"log.entries", UserRole::viewer, log_entries},
     Method{"log.proof", UserRole::viewer, log_proof},
     Method{"log.records", UserRole::viewer, log_records},
+    Method{"restored.show", UserRole::owner, restored_show},
+    Method{"restored.accept", UserRole::owner, restored_accept},
     Method{"user.list", UserRole::owner, user_list},
     Method{"user.add", UserRole::owner, user_add},
     Method{"user.find", UserRole::viewer, user_find},
@@ -64,10 +69,12 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 18> names = {
-      "site.disable",       "site.enable",     "site.revoke",      "site.list",          "site.add",    "site.permit",
-      "site.import_ledger", "site.white_list", "root.install_crl", "certificate.revoke", "audit.list",  "audit.verify",
-      "pki.tree",           "clock.show",      "clock.accept",     "log.entries",        "log.records", "log.list"};
+  constexpr std::array<std::string_view, 23> names = {
+      "site.disable", "site.enable",        "site.revoke",     "site.list",        "site.add",
+      "site.permit",  "site.import_ledger", "site.white_list", "root.install_crl", "certificate.revoke",
+      "audit.list",   "audit.verify",       "pki.tree",        "clock.show",       "clock.accept",
+      "log.entries",  "log.records",        "log.list",        "restored.show",    "restored.accept",
+      "pki.expiry",   "metrics.show",       "certificate.find"};
   return std::ranges::find(names, method) != names.end();
 }
 

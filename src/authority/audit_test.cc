@@ -61,6 +61,7 @@ class AuditAlone final : public records::Records {
   records::LogStore& log() override { return transparency; }
   Result<std::uint64_t> change_number() const override { std::abort(); }
   Result<void> raise_change_number() override { std::abort(); }
+  Result<void> raise_change_number_above(std::uint64_t) override { std::abort(); }
   Result<std::optional<Bytes>> find_value(std::string_view) const override { std::abort(); }
   Result<void> put_value(std::string_view, ByteView) override { std::abort(); }
   OpenLog audit_log;

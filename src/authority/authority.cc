@@ -7,6 +7,7 @@
 #include "authority/administration.h"
 #include "authority/control_certificates.h"
 #include "authority/enrolment.h"
+#include "authority/expiry_round.h"
 #include "authority/issuance.h"
 #include "authority/sessions.h"
 #include "authority/site_alarms.h"
@@ -85,6 +86,7 @@ net::Task<Result<void>> Authority::start() {
   core_.log().changed();
   net::spawn(executor_, keep_sessions_for_ever(), "authority.sessions");
   net::spawn(executor_, keep_control_certificates(), "authority.control-certificates");
+  net::spawn(executor_, keep_saying_what_ends(core_), "authority.expiry");
   co_return Result<void>{};
 }
 

@@ -48,6 +48,9 @@ constexpr std::array kWhiteListPage = {Field{.name = "after", .most = 63},
 // A part of a ledger: stations send it in small ones, since a body is read before anybody is known.
 constexpr std::array kLedger = {Field{.name = "ledger", .required = true, .least = 1}};
 
+constexpr std::array kExpiry = {Field{.name = "within_days", .kind = FieldKind::integer, .most = 36'500}};
+constexpr std::array kSearch = {Field{.name = "query", .required = true, .least = 1, .most = 256}};
+
 std::string session_cookie(std::string_view value, seconds life) {
   return fmt::format("{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict", kCookie, value, life.count());
 }
@@ -178,6 +181,8 @@ std::span<const Api::Route> Api::routes() {
             .special = &Api::read_log_checkpoint},
       Route{.verb = "GET", .pattern = "/api/v1/log/tile/{path...}", .special = &Api::read_log_tile},
       Route{.verb = "GET", .pattern = "/api/v1/log/proof/{sha256}", .method = "log.proof"},
+      Route{.verb = "GET", .pattern = "/api/v1/pki/expiry", .method = "pki.expiry", .fields = kExpiry},
+      Route{.verb = "GET", .pattern = "/api/v1/certificates", .method = "certificate.find", .fields = kSearch},
       Route{.verb = "GET", .pattern = "/api/v1/users", .least = UserRole::owner, .method = "user.list"},
       Route{.verb = "POST",
             .pattern = "/api/v1/users",

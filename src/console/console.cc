@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "console/admissions.h"
 #include "console/api.h"
+#include "console/metrics.h"
 #include "console/static_files.h"
 #include "http/server.h"
 #include "net/hand_over.h"
@@ -33,7 +34,8 @@ struct Console::State {
         sessions(clock, random, link),
         telemetry(on, random, telemetry_options(settings.telemetry_socket)),
         api(clock, random, link, telemetry, sessions, events, facts()),
-        server(routes(), {.default_headers = strict_headers(settings.zone, settings.public_port)}) {}
+        server(routes(), {.default_headers = strict_headers(settings.zone, settings.public_port)}),
+        metrics(metrics_routes(link)) {}
 
   rolelink::Events link_events();
   ApiFacts facts() const;
@@ -41,6 +43,7 @@ struct Console::State {
   net::Task<bool> is_alive(records::Digest token);
   void use_identity(crypto::TlsIdentity identity);
   net::Task<void> serve_connection(net::HandedOver connection);
+  net::Task<void> serve_metrics_connection(net::StreamPtr stream);
 
   net::Executor executor;
   Settings settings;
@@ -50,6 +53,8 @@ struct Console::State {
   net::RpcLink telemetry;
   Api api;
   http::Server server;
+  http::Server metrics;
+  std::size_t metrics_connections = 0;
   std::shared_ptr<crypto::TlsContext> tls;
   Admissions admissions{kMaxConnections, kMaxConnectionsPerSource};
 };
@@ -107,6 +112,12 @@ net::Task<void> Console::State::serve_connection(net::HandedOver connection) {
   if (stream) co_await server.serve(*std::move(stream));
 }
 
+net::Task<void> Console::State::serve_metrics_connection(net::StreamPtr stream) {
+  ++metrics_connections;
+  co_await metrics.serve(std::move(stream));
+  --metrics_connections;
+}
+
 Console::Console(net::Executor executor, const Clock& clock, Random& random, Settings settings)
     : state_(std::make_unique<State>(executor, clock, random, std::move(settings))) {
   const auto use = [state = state_.get()](crypto::TlsIdentity identity) { state->use_identity(std::move(identity)); };
@@ -124,6 +135,18 @@ net::Task<void> Console::serve(net::Listener& listener) {
     net::spawn(state->executor, state->serve_connection(std::move(connection)), "console.connection");
   };
   co_await net::serve_hand_over(listener, state_->settings.givers, take);
+}
+
+net::Task<void> Console::serve_metrics(net::Listener& listener) {
+  for (;;) {
+    auto stream = co_await listener.accept(net::Deadline::never());
+    if (!stream) co_return;
+    if (state_->metrics_connections >= kMaxMetricsConnections) {
+      (*stream)->close();
+      continue;
+    }
+    net::spawn(state_->executor, state_->serve_metrics_connection(*std::move(stream)), "console.metrics");
+  }
 }
 
 }  // namespace sallyport::console

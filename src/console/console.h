@@ -25,6 +25,7 @@ struct Settings {
 
 inline constexpr std::size_t kMaxConnections = 4'096;
 inline constexpr std::size_t kMaxConnectionsPerSource = 256;
+inline constexpr std::size_t kMaxMetricsConnections = 16;
 
 // One thread. Borrows clock and random for its lifetime.
 class Console {
@@ -34,6 +35,8 @@ class Console {
 
   // Serves the TLS connections that the relay hands over, until the listener is closed; others are closed at once.
   net::Task<void> serve(net::Listener& listener);
+  // Serves GET /metrics in the clear to whoever connects, until the listener is closed: for loopback or a Unix socket.
+  net::Task<void> serve_metrics(net::Listener& listener);
   // Whether it has a certificate to show.
   bool is_ready() const;
 

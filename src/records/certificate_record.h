@@ -112,9 +112,15 @@ class CertificateStore {
   // that it returns.
   virtual Result<void> visit_of_ca(const CaName& ca,
                                    const std::function<Result<void>(const CertificateRecord&)>& visit) const = 0;
+  // Calls `visit`, in order of subject, with that issued certificate of each subject that lasts longest, without its
+  // DER; ends with the first error that it returns.
+  virtual Result<void> visit_lasting(CertificateKind kind,
+                                     const std::function<Result<void>(const CertificateRecord&)>& visit) const = 0;
   virtual Result<std::uint64_t> count(const CaName& ca, CertificateState state) const = 0;
   // All there are, whatever their state, after the one of that number, at most `limit`.
   virtual Result<std::vector<NumberedCertificate>> list_after(std::uint64_t number, std::size_t limit) const = 0;
+  // Those that are issued, not revoked, and end after `now`.
+  virtual Result<std::uint64_t> count_alive(const CaName& ca, UnixTime now) const = 0;
 };
 
 }  // namespace sallyport::records

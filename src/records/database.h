@@ -30,6 +30,9 @@ class Records {
   virtual Result<std::uint64_t> change_number() const = 0;
   // Raises it for a change that is in no certificate or device: another root CRL, another CA.
   virtual Result<void> raise_change_number() = 0;
+  // Raises it above `known`, a number that roles may have been told before these records were set back to an older
+  // state. Nothing happens when it is above already.
+  virtual Result<void> raise_change_number_above(std::uint64_t known) = 0;
 
   // Small named values of the installation: its id, the root CRL, CA certificates, counters that never go back.
   virtual Result<std::optional<Bytes>> find_value(std::string_view name) const = 0;

@@ -189,5 +189,79 @@ TEST_P(CertificateRecordsTest, RaisesTheChangeNumberOnDemand) {
   EXPECT_EQ(change_number(), 1U);
 }
 
+TEST_P(CertificateRecordsTest, VisitsOfEachSubjectTheOneThatLastsLongest) {
+  const auto store = [&](std::uint8_t serial, std::string subject, std::int64_t until) {
+    must_write([&](Records& records) -> Result<void> {
+      auto record = certificate(serial, subject);
+      record.not_after = UnixTime(until);
+      TRY_VOID(records.certificates().record_intent(record));
+      return records.certificates().record_issued(kCa, record.serial, as_bytes("der"));
+    });
+  };
+  store(1, "b", 300);
+  store(2, "b", 500);
+  store(3, "b", 400);
+  store(4, "a", 100);
+  store(5, "c", 900);
+  must_write([&](Records& records) {
+    return records.certificates().revoke(kCa, certificate(5).serial, UnixTime(150), RevocationReason::superseded);
+  });
+  must_write([&](Records& records) { return records.certificates().record_intent(certificate(6, "d")); });
+  std::vector<std::pair<std::string, std::int64_t>> visited;
+  read([&](Records& records) {
+    return records.certificates().visit_lasting(CertificateKind::operational, [&](const CertificateRecord& record) {
+      EXPECT_TRUE(record.subject != "b" || record.serial == certificate(2).serial) << "columns of another row";
+      visited.emplace_back(record.subject, record.not_after.since_epoch());
+      return Result<void>();
+    });
+  });
+  const std::vector<std::pair<std::string, std::int64_t>> wanted = {{"a", 100}, {"b", 500}};
+  EXPECT_EQ(visited, wanted) << "neither what is revoked nor what is only meant";
+  read([&](Records& records) {
+    return records.certificates().visit_lasting(CertificateKind::web, [](const CertificateRecord&) {
+      ADD_FAILURE() << "of another kind";
+      return Result<void>();
+    });
+  });
+}
+
+TEST_P(CertificateRecordsTest, CountsThoseThatAreAlive) {
+  must_write(issue(1));
+  must_write(issue(2));
+  must_write(issue(3));
+  must_write([&](Records& records) { return records.certificates().record_intent(certificate(4)); });
+  must_write([&](Records& records) {
+    return records.certificates().revoke(kCa, certificate(3).serial, UnixTime(150), RevocationReason::superseded);
+  });
+  const auto alive = [&](const CaName& ca, std::int64_t now) {
+    std::uint64_t found = 99;
+    read([&](Records& records) -> Result<void> {
+      TRY(found, records.certificates().count_alive(ca, UnixTime(now)));
+      return {};
+    });
+    return found;
+  };
+  EXPECT_EQ(alive(kCa, 199), 2U);
+  EXPECT_EQ(alive(kCa, 200), 0U) << "at its end it is over";
+  EXPECT_EQ(alive(CaName("web-ca"), 150), 0U);
+}
+
+TEST_P(CertificateRecordsTest, ChangeNumberRisesAboveWhatIsKnownAndNeverFalls) {
+  must_write(issue(1));
+  const auto above = [&](std::uint64_t known) {
+    must_write([&](Records& records) { return records.raise_change_number_above(known); });
+  };
+  above(0);
+  EXPECT_EQ(change_number(), 1U) << "it is above already";
+  above(1);
+  EXPECT_EQ(change_number(), 2U);
+  above(1'000);
+  EXPECT_EQ(change_number(), 1'001U);
+  above(5);
+  EXPECT_EQ(change_number(), 1'001U);
+  must_write(issue(2));
+  EXPECT_EQ(change_number(), 1'002U);
+}
+
 }  // namespace
 }  // namespace sallyport::store

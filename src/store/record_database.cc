@@ -39,6 +39,8 @@ class SqliteRecords final : public Records {
     return {};
   }
 
+  Result<void> raise_change_number_above(std::uint64_t known) override { return changes_.raise_above(known); }
+
   Result<std::optional<Bytes>> find_value(std::string_view name) const override {
     TRY(auto query, database_.query("SELECT value FROM value WHERE name = ?1", name));
     TRY(auto found, query.next());

@@ -60,7 +60,7 @@ function Page({ path }: { path: string }) {
     case "sites":
       return <SitesPage />;
     case "pki":
-      return <PkiPage />;
+      return <PkiPage part={rest[0] ?? ""} />;
     case "audit":
       return <AuditPage />;
     case "settings":

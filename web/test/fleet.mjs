@@ -66,6 +66,7 @@ export function makeCertificates(device, now) {
     key_algorithm: "P-256", spki_sha256: hash(`key ${device.serial_id} ${kind} ${from}`), sha256: hash(`der ${device.serial_id} ${kind} ${from}`),
     not_before: iso(now + from * day), not_after: iso(now + to * day),
     revoked_at: state === "revoked" ? iso(now + (from + 1) * day) : null, reason: state === "revoked" ? "superseded" : null,
+    pem: `-----BEGIN CERTIFICATE-----\n${Buffer.from(hash(`der ${kind}`)).toString("base64")}\n-----END CERTIFICATE-----\n`,
   });
   return [
     one("operational", "online-ca", -10, 80),
@@ -136,13 +137,14 @@ export function makeSites(now) {
 }
 
 export function makePki(now) {
-  const ca = (name, parent, from, to, issued, revoked = 0) => ({
+  const ca = (name, parent, from, to, issued, revoked = 0, alive = issued) => ({
     name, parent, subject: `CN=Sallyport ${name} Lakeside Machines`, serial: hash(`ca ${name}`).slice(0, 32), key_algorithm: parent ? "P-256" : "P-384",
-    sha256: hash(`ca der ${name}`), not_before: iso(now + from * day), not_after: iso(now + to * day), state: "valid", issued, revoked,
+    sha256: hash(`ca der ${name}`), not_before: iso(now + from * day), not_after: iso(now + to * day), state: "valid", issued, alive, revoked,
+    key_place: parent === null ? "offline" : name.startsWith("local-ca/") ? "factory" : "signer",
   });
   return {
     authorities: [
-      ca("root", null, -300, 6900, 9), ca("online-ca", "root", -300, 1500, 3480, 22), ca("local-ca/graz", "root", -250, 1600, 196),
+      ca("root", null, -300, 6900, 9), ca("online-ca", "root", -300, 1500, 3480, 22, 1640), ca("local-ca/graz", "root", -250, 1600, 196),
       ca("local-ca/lindau", "root", -300, 1500, 1812), ca("server-ca", "root", -300, 90, 14, 1), ca("web-ca", "root", -300, 1500, 3411, 5),
       ca("people-ca", "root", -300, 1500, 4), ca("roles-ca", "root", -300, 1500, 60), ca("control-ca", "root", -300, 1500, 33),
     ],
@@ -150,5 +152,30 @@ export function makePki(now) {
     ocsp_signers: ["online-ca", "server-ca", "web-ca", "control-ca"].map((name, at) => ({
       ca: name, serial: hash(`ocsp ${name}`).slice(0, 32), not_before: iso(now - (6 + at) * day), not_after: iso(now + (22 - at) * day),
     })),
+  };
+}
+
+export function makeExpiry(now) {
+  const link = (kind, name, from, to, due, remedy = "it renews by itself; see why it does not") => ({
+    kind, name, not_before: iso(now + from * day), not_after: iso(now + to * day), due_at: iso(now + due * day), stage: to <= 0 ? "ended" : due <= 0 ? "due" : "in-time",
+    stops_the_service: kind !== "permit" && kind !== "site-ca", remedy,
+  });
+  const links = [
+    link("root-crl", "root", -70, 20, -10, "on the root's machine: sallyport root crl; here: sallyport root install-crl"),
+    link("permit", "graz", -340, 25, -35, "sallyport site permit graz"),
+    ...["online-ca", "server-ca", "web-ca", "control-ca"].map((name, at) => link("ocsp-signer", name, -6 - at, 19 - at, 15 - at)),
+    link("server", "gateway", -3, 27, 22), link("server", "console", -3, 27, 22), link("role", "relay", -3, 27, 22),
+    link("control", "grant", -10, 20, 15), link("control", "permit", -300, 430, 308), link("ca", "online-ca", -300, 1500, 1140),
+    link("site-ca", "lindau", -300, 1500, 1140), link("permit", "lindau", -230, 500, 440), link("root", "root", -300, 6900, 6170),
+  ];
+  return {
+    now: iso(now), within_days: 30, links: links.sort((a, b) => a.not_after.localeCompare(b.not_after)),
+    operational: { in_time: 1611, due: 2, ended: 1, ending: [
+      { device: base32Name("late 1", 10), not_after: iso(now - 2 * day), stage: "ended" },
+      { device: base32Name("late 2", 10), not_after: iso(now + 3 * day), stage: "due" },
+      { device: base32Name("late 3", 10), not_after: iso(now + 9 * day), stage: "due" },
+      { device: base32Name("soon", 10), not_after: iso(now + 28 * day), stage: "in-time" },
+    ] },
+    web: { in_time: 1614, due: 0, ended: 0, ending: [] },
   };
 }

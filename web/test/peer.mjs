@@ -9,7 +9,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { checkAnswer, checkRequest, checkSchema, findOperation } from "./contract.mjs";
-import { base32Name, iso, makeAudit, makeCertificates, makeDevices, makePki, makeSession, makeSites, makeTelemetry } from "./fleet.mjs";
+import { base32Name, iso, makeAudit, makeCertificates, makeDevices, makeExpiry, makePki, makeSession, makeSites, makeTelemetry } from "./fleet.mjs";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
@@ -52,7 +52,8 @@ export class Peer {
     this.auditBrokenAt = null;
     this.sites = makeSites(now);
     this.pki = makePki(now);
-    this.users = [["jonas", "operator"], ["mara", "owner"], ["vera", "viewer"]].map(([login, role]) => ({ login, role, tenant: "lakeside", enabled: true, created: iso(now - 1e10) }));
+    this.expiry = makeExpiry(now);
+    this.users = [["jonas", "operator"], ["mara", "owner"], ["vera", "viewer"]].map(([login, role]) => ({ login, role, tenant: "", enabled: true, created: iso(now - 1e10) }));
     this.passwords = new Map(this.users.map(({ login }) => [login, `password of ${login}`]));
     this.logins = new Map(); // cookie → { login, csrf, steppedUp }
     this.streams = new Set();
@@ -169,6 +170,26 @@ export class Peer {
     const device = this.devices.find((one) => one.name === name);
     if (!device) throw new Refusal(404, "not-found", "No such device", `There is no device ${name}.`);
     return device;
+  }
+  // What happens to a site, or would.
+  changeSite(call, to) {
+    const { body, parameters } = call;
+    const site = this.sites.find((one) => one.name === parameters.name);
+    if (!site) throw new Refusal(404, "not-found", "No such site");
+    if (!body.dry_run) {
+      needStepUp(call);
+      if (body.confirm !== site.name) throw new Refusal(422, "confirmation-mismatch", "That is not the site’s name");
+    }
+    const kept = to === "revoked-except" ? Math.min(body.except_until, site.enrolled) : to === "revoked" ? 0 : site.enrolled;
+    const cut = site.enrolled - kept;
+    const shelf = site.issued - site.enrolled;
+    const plan = {
+      site: site.name, from: site.state, to, kept_until: body.except_until ?? null, dry_run: body.dry_run ?? false, ca_on_root_crl: false,
+      devices: { kept, may_enrol: to === "active" ? shelf : 0, barred: to === "active" ? 0 : shelf, cut, cut_online: Math.floor(cut / 2) },
+      certificates: { factory: to.startsWith("revoked") ? cut : 0, device: cut * 2 }, live_sessions: cut > 0 ? 2 : 0, sessions: [],
+    };
+    if (!body.dry_run) Object.assign(site, { state: to, kept_until: body.except_until ?? null });
+    return [200, plan];
   }
   session(login, csrf) {
     const user = this.users.find((one) => one.login === login);
@@ -297,6 +318,26 @@ const operations = {
   },
   getPki() {
     return [200, this.pki];
+  },
+  getExpiry() {
+    return [200, this.expiry];
+  },
+  findCertificates({ query }) {
+    const text = query.get("query").toLowerCase();
+    const hex = text.replace(/[: -]/g, "");
+    const found = this.devices.filter((one) => one.state !== "manufactured").flatMap((one) => makeCertificates(one, Date.now())
+      .filter((it) => [it.serial, it.spki_sha256].includes(hex) || it.subject === text || one.serial_id === text)
+      .map((it) => ({ ...it, device: one.name })));
+    return [200, { found: found.length, certificates: found.slice(0, 100) }];
+  },
+  disableSite(call) {
+    return this.changeSite(call, "disabled");
+  },
+  enableSite(call) {
+    return this.changeSite(call, "active");
+  },
+  revokeSite(call) {
+    return this.changeSite(call, call.body.except_until ? "revoked-except" : "revoked");
   },
   listUsers() {
     return [200, { users: this.users }];

@@ -10,6 +10,7 @@ import { access } from "./scenarios/access.mjs";
 import { accounts } from "./scenarios/accounts.mjs";
 import { appearance } from "./scenarios/appearance.mjs";
 import { list } from "./scenarios/list.mjs";
+import { pki } from "./scenarios/pki.mjs";
 import { security } from "./scenarios/security.mjs";
 
 const { values, positionals } = parseArgs({ options: { screenshots: { type: "string" } }, allowPositionals: true });
@@ -76,7 +77,7 @@ async function run([name, scenario]) {
 }
 
 try {
-  const scenarios = Object.entries({ ...accounts, ...list, ...access, ...security, ...appearance });
+  const scenarios = Object.entries({ ...accounts, ...list, ...access, ...pki, ...security, ...appearance });
   const chosen = scenarios.filter(([name]) => positionals.length === 0 || positionals.some((part) => name.includes(part)));
   if (chosen.length === 0) throw new Error(`no scenario is called ${positionals.join(" or ")}`);
   for (const scenario of chosen) await run(scenario);

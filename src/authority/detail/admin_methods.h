@@ -50,6 +50,9 @@ inline constexpr std::size_t kMaxWhiteListPage = 1'000;
 AdminAnswer audit_list(AdminCall call);
 AdminAnswer audit_verify(AdminCall call);
 AdminAnswer pki_tree(AdminCall call);
+AdminAnswer pki_expiry(AdminCall call);
+AdminAnswer metrics_show(AdminCall call);
+AdminAnswer certificate_find(AdminCall call);
 AdminAnswer root_install_crl(AdminCall call);
 AdminAnswer certificate_revoke(AdminCall call);
 AdminAnswer clock_show(AdminCall call);
@@ -61,6 +64,8 @@ AdminAnswer log_tile(AdminCall call);
 AdminAnswer log_entries(AdminCall call);
 AdminAnswer log_proof(AdminCall call);
 AdminAnswer log_records(AdminCall call);
+AdminAnswer restored_show(AdminCall call);
+AdminAnswer restored_accept(AdminCall call);
 
 AdminAnswer user_list(AdminCall call);
 AdminAnswer user_add(AdminCall call);

@@ -32,9 +32,16 @@ std::string_view key_algorithm(const pki::Certificate& certificate) {
   return "unknown";
 }
 
+// Where the key is, in a word.
+std::string_view key_place(const CaName& name) {
+  if (name.get() == "root") return "offline";
+  return records::site_of(name) ? "factory" : "signer";
+}
+
 Result<Json> authority_json(Records& records, const CaName& name, const pki::Certificate& certificate, bool revoked,
                             UnixTime now) {
   TRY(auto issued, records.certificates().count(name, CertificateState::issued));
+  TRY(auto alive, records.certificates().count_alive(name, now));
   TRY(auto gone, records.certificates().count(name, CertificateState::revoked));
   const bool expired = certificate.validity().not_after < now;
   return Json(Json::Object{
@@ -47,7 +54,9 @@ Result<Json> authority_json(Records& records, const CaName& name, const pki::Cer
       {"not_before", to_iso8601(certificate.validity().not_before)},
       {"not_after", to_iso8601(certificate.validity().not_after)},
       {"state", revoked ? "revoked" : (expired ? "expired" : "valid")},
+      {"key_place", key_place(name)},
       {"issued", issued},
+      {"alive", alive},
       {"revoked", gone},
   });
 }

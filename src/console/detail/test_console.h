@@ -58,6 +58,7 @@ class TestAuthority {
   std::vector<records::AdminRequest> asked;             // by people
   std::optional<Error> refusal;                         // of the next question of a person
   const std::string csrf = std::string(64, 'c');
+  std::string metrics = "sallyport_time_seconds 1\n";  // empty: refused
 
  private:
   net::Task<Result<Bytes>> answer(Bytes request, net::Caller caller);

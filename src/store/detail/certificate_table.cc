@@ -52,6 +52,12 @@ Result<std::uint64_t> ChangeCounter::next() {
   return number + 1;
 }
 
+Result<void> ChangeCounter::raise_above(std::uint64_t known) {
+  TRY(const auto number, current());
+  if (known >= number) taken_ += known - number + 1;
+  return {};
+}
+
 Result<void> ChangeCounter::store() {
   if (taken_ == 0) return {};
   TRY_VOID(database_.run("UPDATE change SET number = number + ?1", taken_));
@@ -172,6 +178,22 @@ Result<std::vector<records::NumberedCertificate>> CertificateTable::list_after(s
       database_.query("SELECT " CERTIFICATE_COLUMNS ", id FROM certificate WHERE id > ?1 ORDER BY id LIMIT ?2", number,
                       limit));
   return read_all(std::move(query), read_numbered);
+}
+
+// A bare column beside max() is of the row that has it (https://www.sqlite.org/lang_select.html#bareagg).
+Result<void> CertificateTable::visit_lasting(CertificateKind kind,
+                                             const std::function<Result<void>(const CertificateRecord&)>& visit) const {
+  TRY(auto query, database_.query("SELECT ca, serial, kind, state, subject, spki_sha256, x'', not_before, "
+                                  "max(not_after), recorded_at, revoked_at, reason FROM certificate "
+                                  "WHERE kind = ?1 AND state = ?2 GROUP BY subject ORDER BY subject",
+                                  kind, CertificateState::issued));
+  return visit_all(std::move(query), read_certificate, visit);
+}
+
+Result<std::uint64_t> CertificateTable::count_alive(const CaName& ca, UnixTime now) const {
+  TRY(auto found, database_.integer("SELECT count(*) FROM certificate WHERE state = ?2 AND ca = ?1 AND not_after > ?3",
+                                    ca, CertificateState::issued, now));
+  return static_cast<std::uint64_t>(found);
 }
 
 Result<std::uint64_t> CertificateTable::count(const CaName& ca, CertificateState state) const {

@@ -18,6 +18,7 @@ class ChangeCounter {
   Result<std::uint64_t> current();
   // Takes the next number.
   Result<std::uint64_t> next();
+  Result<void> raise_above(std::uint64_t known);
   // Stores what was taken; called once, at the end of a work.
   Result<void> store();
 
@@ -52,8 +53,12 @@ class CertificateTable final : public records::CertificateStore {
       std::uint64_t after, const std::function<Result<void>(const records::CertificateRecord&)>& visit) const override;
   Result<void> visit_of_ca(const records::CaName& ca,
                            const std::function<Result<void>(const records::CertificateRecord&)>& visit) const override;
+  Result<void> visit_lasting(
+      records::CertificateKind kind,
+      const std::function<Result<void>(const records::CertificateRecord&)>& visit) const override;
   Result<std::uint64_t> count(const records::CaName& ca, records::CertificateState state) const override;
   Result<std::vector<records::NumberedCertificate>> list_after(std::uint64_t number, std::size_t limit) const override;
+  Result<std::uint64_t> count_alive(const records::CaName& ca, UnixTime now) const override;
 
  private:
   Database& database_;

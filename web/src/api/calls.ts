@@ -1,7 +1,8 @@
 // Every operation of docs/api/openapi.yaml that the front end uses, by its own name.
 import { get, post } from "./http";
 import type {
-  AccessSession, AuditPage, Certificate, Device, Grant, Pki, RevocationPreview, Role, Session, Site, Telemetry, User,
+  AccessSession, AuditPage, Certificate, Device, ExpiryReport, FoundCertificate, Grant, Pki, RevocationPreview, Role, Session, Site,
+  SiteChange, Telemetry, User,
 } from "./types";
 
 const device = (name: string): string => `/devices/${encodeURIComponent(name)}`;
@@ -36,7 +37,17 @@ export const endSession = (id: string) => post<void>(`/sessions/${encodeURICompo
 export const listAudit = (query: { after?: number; limit?: number; action?: string; subject?: string }) =>
   get<AuditPage>("/audit", query);
 export const listSites = () => get<{ sites: Site[] }>("/sites");
+export type SiteAct = "disable" | "enable" | "revoke";
+// Without `confirm` it is a dry run: what would happen, asking for no password.
+export const changeSite = (name: string, act: SiteAct, exceptUntil: number | null, confirm?: string) =>
+  post<SiteChange>(`/sites/${encodeURIComponent(name)}/${act}`, {
+    ...(confirm === undefined ? { dry_run: true } : { confirm }),
+    ...(exceptUntil === null ? {} : { except_until: exceptUntil }),
+  });
 export const getPki = () => get<Pki>("/pki");
+export const getExpiry = () => get<ExpiryReport>("/pki/expiry", { within_days: 30 });
+export const findCertificates = (query: string) =>
+  get<{ certificates: FoundCertificate[]; found: number }>("/certificates", { query });
 export const listUsers = () => get<{ users: User[] }>("/users");
 export const createUser = (user: { login: string; role: Role; password: string }) => post<User>("/users", user);
 

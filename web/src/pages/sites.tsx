@@ -1,11 +1,16 @@
 // Is a factory honest: what it may make, what it made, what came in.
 import * as api from "../api/calls";
-import type { Site } from "../api/types";
+import type { ExpiryLink, Site } from "../api/types";
 import { Link } from "../router";
+import { expiryStore } from "../state/expiry";
 import { useLoad } from "../state/load";
+import { may } from "../state/session";
+import { useStore } from "../state/store";
+import { Left } from "../ui/expiry";
 import { count } from "../ui/format";
 import { Mark } from "../ui/mark";
 import { Bar, Command, Empty, Expiry, Fact, Facts, Fingerprint, Loading, PageHead, ProblemNote, Time } from "../ui/parts";
+import { SiteActs } from "./site-acts";
 
 export function SitesPage() {
   const { value, problem, reload } = useLoad("sites", api.listSites);
@@ -16,16 +21,24 @@ export function SitesPage() {
       {!value && !problem && <Loading what="sites" />}
       {value?.sites.length === 0 && (
         <Empty title="No sites yet">
-          <p>A site is a factory. It begins with a permit:</p>
-          <p><Command text="sallyport site add" /></p>
+          <p>A site is a factory. Its station makes a key and a request, the root signs it, and the permit is given here:</p>
+          <ol class="steps">
+            <li>At the factory: <Command text="sallyport factory init --factory DIR --site NAME --zone ZONE" /></li>
+            <li>At the root: <Command text="sallyport root sign --root DIR --in to-root --out from-root" /></li>
+            <li>Here: <Command text="sallyport site add NAME --certificate FILE --count N --out site.permit" /></li>
+          </ol>
         </Empty>
       )}
-      {value?.sites.map((site) => <SiteCard key={site.name} site={site} />)}
+      {value?.sites.map((site) => <SiteCard key={site.name} site={site} onChanged={reload} />)}
     </>
   );
 }
 
-function SiteCard({ site }: { site: Site }) {
+function SiteCard({ site, onChanged }: { site: Site; onChanged: () => void }) {
+  const report = useStore(expiryStore);
+  const link = (kind: ExpiryLink["kind"]) => report?.links.find((one) => one.kind === kind && one.name === site.name);
+  const permit = link("permit");
+  const ca = link("site-ca");
   return (
     <section class="card" aria-labelledby={`site-${site.name}`}>
       <div class="section-head">
@@ -41,16 +54,17 @@ function SiteCard({ site }: { site: Site }) {
       ))}
       <dl class="ledger">
         <Used name="Made" value={site.issued} of={site.permitted} what="in the accepted ledger, of so many permitted" />
-        <Used name="Connected" value={site.enrolled} of={site.activation_quota} what="serial ids enrolled, of the activation quota" />
+        <Used name="Activated" value={site.enrolled} of={site.activation_quota} what="serial ids enrolled, of the activation quota" />
       </dl>
       <Facts>
-        <Fact name="Permit"><Expiry iso={site.permit_not_after} /></Fact>
-        <Fact name="Its CA"><Expiry iso={site.ca_not_after} /></Fact>
+        <Fact name="Permit">{permit ? <Left link={permit} /> : <Expiry iso={site.permit_not_after} />}</Fact>
+        <Fact name="Its CA">{ca ? <Left link={ca} /> : <Expiry iso={site.ca_not_after} />}</Fact>
         <Fact name="Since"><Time iso={site.created} /></Fact>
         <Fact name="Ledger head">
           {site.ledger_head ? <Fingerprint hex={site.ledger_head} what="ledger head" /> : <span class="muted">no ledger yet</span>}
         </Fact>
       </Facts>
+      {may("owner") && <SiteActs site={site} onChanged={onChanged} />}
     </section>
   );
 }

@@ -49,4 +49,8 @@ function leave(ended: boolean): void {
   sessionStore.set({ status: "out", ended });
 }
 
-whenUnauthenticated(() => leave(sessionStore.value.status === "in"));
+// Of several requests that the end of a session refuses, the first says so.
+whenUnauthenticated(() => {
+  const before = sessionStore.value;
+  leave(before.status === "in" || (before.status === "out" && before.ended));
+});

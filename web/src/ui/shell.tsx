@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Session } from "../api/types";
 import { go, Link, usePlace, withQuery } from "../router";
+import { keepExpiry } from "../state/expiry";
 import { clearDevices, fleetStore, keepDevicesLive } from "../state/devices";
 import { linkStore, startEvents } from "../state/events";
 import { useAct } from "../state/load";
@@ -10,6 +11,7 @@ import { logout } from "../state/session";
 import { useStore } from "../state/store";
 import { searchMatches } from "../pages/device-filter";
 import { announce, Announcements } from "./announce";
+import { ExpiryBanner } from "./expiry";
 import { useKeys } from "./keys";
 import { Mark } from "./mark";
 
@@ -28,7 +30,9 @@ export function Shell({ session, children }: { session: Session; children: Compo
   useEffect(() => {
     const stopDevices = keepDevicesLive();
     const stopEvents = startEvents();
+    const stopExpiry = keepExpiry(session);
     return () => {
+      stopExpiry();
       stopEvents();
       stopDevices();
       clearDevices();
@@ -55,7 +59,10 @@ export function Shell({ session, children }: { session: Session; children: Compo
           </Link>
         ))}
       </nav>
-      <main id="main">{children}</main>
+      <main id="main">
+        <ExpiryBanner />
+        {children}
+      </main>
       <Announcements />
     </div>
   );
