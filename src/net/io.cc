@@ -12,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/log.h"
+#include "net/detail/task_exception.h"
 
 namespace sallyport::net {
 
@@ -21,20 +22,20 @@ namespace {
 
 constexpr std::size_t kBlockingThreads = 2;
 
-void log_exception(const std::string& name, const std::exception_ptr& exception) {
-  try {
-    std::rethrow_exception(exception);
-  } catch (const std::exception& error) {
-    log::error("task.failed", {{"task", name}, {"what", error.what()}});
-  }
-}
-
 asio::thread_pool& blocking_pool() {
   static auto& pool = *new asio::thread_pool(kBlockingThreads);
   return pool;
 }
 
 }  // namespace
+
+void log_task_exception(const std::string& name, const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    log::error("task.failed", {{"task", name}, {"what", error.what()}});
+  }
+}
 
 struct Io::State {
   asio::io_context context{1};
@@ -79,7 +80,7 @@ Executor Io::executor() {
 void spawn(Executor executor, Task<void> task, std::string_view name) {
   asio::co_spawn(std::move(executor), std::move(task),
                  [label = std::string(name)](const std::exception_ptr& exception) {
-                   if (exception) log_exception(label, exception);
+                   if (exception) log_task_exception(label, exception);
                  });
 }
 

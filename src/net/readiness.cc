@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "net/detail/leave.h"
+
 namespace sallyport::net {
 
 namespace asio = boost::asio;
@@ -57,6 +59,7 @@ Task<Result<void>> Readiness::wait(Direction direction, Deadline deadline) {
   co_await wait->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   if (!wait->done) {
     wait->cancel.emit(asio::cancellation_type::terminal);
+    leave_if_ended(co_await asio::this_coro::cancellation_state, co_await asio::this_coro::throw_if_cancelled());
     co_return fail(Errc::expired, "stream: deadline passed");
   }
   if (wait->outcome) co_return fail(Errc::unavailable, "stream: closed while waiting");

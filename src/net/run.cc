@@ -1,13 +1,19 @@
 #include "net/run.h"
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <exception>
 
+#include "net/detail/leave.h"
+#include "net/task_group.h"
 #include "net/timer.h"
 
 namespace sallyport::net {
+
+namespace asio = boost::asio;
+
 namespace {
 
 // Raises an event when it goes, however that happens.
@@ -42,21 +48,28 @@ Task<void> run_and_stop(Task<void> task, Io& io) {
 Task<void> join(Task<void> first, Task<void> second) {
   auto executor = co_await current_executor();
   auto ended = std::make_shared<Event>(executor);
-  spawn(executor, run_and_raise(std::move(second), ended), "net.join");
+  TaskGroup beside(executor);
+  beside.spawn(run_and_raise(std::move(second), ended), "net.join");
   std::exception_ptr thrown;
   try {
     co_await std::move(first);
   } catch (...) {
     thrown = std::current_exception();
   }
-  // The second may refer to what the caller owns, so it ends before anything leaves here.
-  static_cast<void>(co_await ended->wait(Deadline::never()));
+  // The second may refer to what the caller owns, so it ends before anything leaves here, also when the caller's group
+  // is ended: then it is ended too.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (!ended->is_set()) {
+    if (is_ended(co_await asio::this_coro::cancellation_state)) beside.end();
+    static_cast<void>(co_await ended->wait(Deadline::never()));
+  }
+  co_await asio::this_coro::throw_if_cancelled(true);
   if (thrown) std::rethrow_exception(thrown);
 }
 
 Task<void> yield() {
   auto executor = co_await current_executor();
-  co_await boost::asio::post(executor, boost::asio::use_awaitable);
+  co_await asio::post(executor, asio::use_awaitable);
 }
 
 void run(Io& io, Task<void> task) {

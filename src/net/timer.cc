@@ -6,6 +6,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <vector>
 
+#include "net/detail/leave.h"
+
 namespace sallyport::net {
 
 namespace asio = boost::asio;
@@ -33,6 +35,7 @@ Task<void> sleep_until(Deadline deadline) {
   asio::steady_timer timer(co_await current_executor(), deadline.at());
   boost::system::error_code error;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  leave_if_ended(co_await asio::this_coro::cancellation_state, co_await asio::this_coro::throw_if_cancelled());
 }
 
 Task<void> sleep_for(milliseconds duration) {
@@ -93,6 +96,7 @@ Task<Result<void>> Event::wait_on(std::shared_ptr<State> state, Deadline deadlin
   co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
   if (!waiter->woken) {
     std::erase(state->waiters, waiter);
+    leave_if_ended(co_await asio::this_coro::cancellation_state, co_await asio::this_coro::throw_if_cancelled());
     co_return fail(Errc::expired, "wait: deadline passed");
   }
   if (state->ended && !state->set) co_return fail(Errc::unavailable, "wait: what was waited for has gone");
