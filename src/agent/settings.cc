@@ -89,6 +89,10 @@ Result<Settings> read(const config::Table& root) {
   if (out.telemetry_listen && !net::is_loopback(*out.telemetry_listen))
     return root.refuse("telemetry_listen", "want an address of this machine alone, 127.0.0.1 or [::1]");
   TRY(out.proxy, find_address(root, "proxy"));
+  if (root.has("connect_from")) {
+    TRY(out.connect_from, root.text("connect_from"));
+    if (!net::is_ip(out.connect_from)) return root.refuse("connect_from", "want an IP address of this device");
+  }
   TRY(out.consent_command, root.texts("consent_command"));
   if (out.consent_command.size() > kMaxConsentArguments) return root.refuse("consent_command", "too many arguments");
   TRY(out.services, read_services(root, out.allow_tls_services));
@@ -150,6 +154,7 @@ std::string encode_settings(const Settings& settings) {
   if (settings.allow_tls_services) out += "allow_tls_services = true\n";
   if (settings.telemetry_listen)
     out += fmt::format("telemetry_listen = \"{}\"\n", net::to_string(*settings.telemetry_listen));
+  if (!settings.connect_from.empty()) out += fmt::format("connect_from = \"{}\"\n", settings.connect_from);
   if (settings.proxy) out += fmt::format("proxy = \"{}\"\n", net::to_string(*settings.proxy));
   for (const LocalTarget& each : settings.services) {
     out += fmt::format("\n[[service]]\nname = \"{}\"\nkind = \"{}\"\ntarget = \"{}\"\n", each.service.name.get(),

@@ -35,6 +35,7 @@ struct Settings {
   bool allow_tls_services = false;  // kind "tls" cannot be proven by the agent (DESIGN §12)
   std::optional<net::Address> telemetry_listen;  // loopback alone; absent: the Unix socket only
   std::optional<net::Address> proxy;             // HTTP CONNECT for everything that leaves
+  std::string connect_from;                      // own IP address to leave by; empty: the system chooses
   std::vector<std::string> consent_command;      // asked before anything is opened; empty: nobody is asked
 
   // What is offered to the relay: the configured services and kDeviceService.

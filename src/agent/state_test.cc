@@ -198,9 +198,11 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   settings.services.push_back(*parse_local_target("ssh=tcp:127.0.0.1:22"));
   settings.telemetry_listen = net::Address{.host = "127.0.0.1", .port = 9100};
   settings.public_port = 8443;
+  settings.connect_from = "127.9.0.1";
   const auto read = parse_settings(encode_settings(settings), "agent.toml");
   ASSERT_TRUE(read) << read.error().detail;
   EXPECT_EQ(encode_settings(*read), encode_settings(settings));
+  EXPECT_EQ(read->connect_from, "127.9.0.1");
   EXPECT_EQ(read->offered().size(), 3U);
 }
 
@@ -212,6 +214,8 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
       "telemetry_listen = \"0.0.0.0:9100\"\n",
       "telemetry_listen = \"no address\"\n",
       "public_port = 0\n",
+      "connect_from = \"eth0\"\n",
+      "connect_from = \"127.0.0.1:4000\"\n",
       "[[service]]\nname = \"device\"\nkind = \"http\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"ftp\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"tls\"\ntarget = \"127.0.0.1:1\"\n",

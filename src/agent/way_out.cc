@@ -32,8 +32,9 @@ net::Task<Result<void>> open_tunnel(net::Stream& proxy, net::Address target, net
 }  // namespace
 
 net::Task<Result<net::StreamPtr>> WayOut::dial(net::Address address, net::Deadline deadline) const {
-  if (!proxy_) co_return co_await net::connect_tcp(std::move(address), deadline);
-  CO_TRY(auto stream, co_await net::connect_tcp(*proxy_, deadline));
+  const net::ConnectOptions options{.source = from_};
+  if (!proxy_) co_return co_await net::connect_tcp(std::move(address), deadline, options);
+  CO_TRY(auto stream, co_await net::connect_tcp(*proxy_, deadline, options));
   CO_TRY_VOID(co_await open_tunnel(*stream, std::move(address), deadline));
   co_return std::move(stream);
 }

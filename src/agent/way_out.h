@@ -10,7 +10,10 @@ namespace sallyport::agent {
 class WayOut {
  public:
   explicit WayOut(const Settings& settings)
-      : relay_(settings.relay_address), http_(settings.http_address), proxy_(settings.proxy) {}
+      : relay_(settings.relay_address),
+        http_(settings.http_address),
+        proxy_(settings.proxy),
+        from_(settings.connect_from) {}
 
   // TCP to the installation's TLS port, and to its plain one. Errors name address and cause.
   net::Task<Result<net::StreamPtr>> dial_relay(net::Deadline deadline) const { return dial(relay_, deadline); }
@@ -23,6 +26,7 @@ class WayOut {
   net::Address relay_;
   net::Address http_;
   std::optional<net::Address> proxy_;
+  std::string from_;
 };
 
 }  // namespace sallyport::agent

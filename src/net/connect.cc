@@ -1,5 +1,6 @@
 #include "net/connect.h"
 
+#include <netinet/in.h>
 #include <sys/un.h>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -47,9 +48,20 @@ Task<Result<std::vector<tcp::endpoint>>> look_up(Address address, Deadline deadl
   co_return lookup->found;
 }
 
-Task<Result<StreamPtr>> connect_socket(int family, const sockaddr* to, socklen_t size, Deadline deadline) {
+// The local end; the kernel chooses the port when it connects, so that many can share a port.
+Result<void> bind_source(const Descriptor& socket, const tcp::endpoint& source) {
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+  const auto* address = reinterpret_cast<const sockaddr*>(source.data());
+  if (::bind(socket.get(), address, static_cast<socklen_t>(source.size())) != 0) return system_error("bind", errno);
+  return {};
+}
+
+Task<Result<StreamPtr>> connect_socket(int family, const sockaddr* to, socklen_t size, Deadline deadline,
+                                       std::optional<tcp::endpoint> source = std::nullopt) {
   Descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) co_return system_error("socket", errno);
+  if (source) CO_TRY_VOID(bind_source(socket, *source));
   const int begun = ::connect(socket.get(), to, size);
   const int cause = begun == 0 ? 0 : errno;
   if (cause != 0 && cause != EINPROGRESS && cause != EINTR) co_return system_error("connect", cause);
@@ -59,17 +71,28 @@ Task<Result<StreamPtr>> connect_socket(int family, const sockaddr* to, socklen_t
   co_return adopt_socket(executor, readiness.release());
 }
 
+Result<std::optional<tcp::endpoint>> parse_source(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  boost::system::error_code error;
+  const auto ip = asio::ip::make_address(text, error);
+  if (error) return failf(Errc::malformed, "connect from {}: want an IP address", text);
+  return tcp::endpoint(ip, 0);
+}
+
 }  // namespace
 
-Task<Result<StreamPtr>> connect_tcp(Address address, Deadline deadline, SocketOptions options) {
-  CO_TRY(const auto endpoints, co_await look_up(address, deadline));
-  Error last{Errc::unavailable, "no address"};
+Task<Result<StreamPtr>> connect_tcp(Address address, Deadline deadline, ConnectOptions options) {
+  CO_TRY(const auto source, parse_source(options.source));
+  CO_TRY(auto endpoints, co_await look_up(address, deadline));
+  if (source) std::erase_if(endpoints, [&](const auto& each) { return each.protocol() != source->protocol(); });
+  Error last{Errc::unavailable, source ? "no address of the family of " + options.source : "no address"};
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     const auto attempt = i + 1 < endpoints.size() ? earlier(deadline, kConnectAttempt) : deadline;
     const auto* to = reinterpret_cast<const sockaddr*>(endpoints[i].data());
-    auto stream = co_await connect_socket(to->sa_family, to, static_cast<socklen_t>(endpoints[i].size()), attempt);
+    const auto size = static_cast<socklen_t>(endpoints[i].size());
+    auto stream = co_await connect_socket(to->sa_family, to, size, attempt, source);
     if (stream) {
-      CO_TRY_VOID(set_socket_options(**stream, options));
+      CO_TRY_VOID(set_socket_options(**stream, options.socket));
       co_return stream;
     }
     last = std::move(stream).error();

@@ -256,6 +256,26 @@ TEST(Connect, TriesWhatANameStandsFor) {
   run(io, connect_by_name());
 }
 
+Task<void> connect_from_an_address() {
+  auto listener = Listener::tcp(co_await current_executor(), {.host = "127.0.0.1", .port = 0});
+  EXPECT_TRUE(listener);
+  auto connected = co_await connect_tcp((*listener)->address(), kSoon, {.source = "127.9.0.1"});
+  EXPECT_TRUE(connected) << connected.error().detail;
+  auto accepted = co_await (*listener)->accept(kSoon);
+  EXPECT_EQ((*accepted)->peer().address.host, "127.9.0.1");
+  for (const std::string source : {"192.0.2.1", "::1", "localhost"}) {
+    auto refused = co_await connect_tcp((*listener)->address(), kSoon, {.source = source});
+    EXPECT_FALSE(refused) << source;
+    EXPECT_NE(refused.error().detail.find(source == "192.0.2.1" ? "bind" : source), std::string::npos)
+        << refused.error().detail;
+  }
+}
+
+TEST(Connect, LeavesByTheAddressThatItIsGivenOrNotAtAll) {
+  Io io;
+  run(io, connect_from_an_address());
+}
+
 Task<void> pass_descriptor(StreamPair channel, StreamPair passed) {
   co_await send_text(*passed.second, "through");
   passed.second->close();
