@@ -20,7 +20,7 @@ Outcome run(const std::filesystem::path& folder, Environment& environment) {
   TRY_VOID(agent.listen());
   io.on_termination([&io] { io.stop(); });
   log::info("agent.running", {{"pid", ::getpid()}, {"serial_id", state.settings().serial_id.get()}});
-  net::spawn(io.executor(), agent.run(), "agent");
+  agent.start();
   io.run();
   log::info("agent.ended");
   return {};

@@ -22,11 +22,11 @@ http::Response json(std::string_view text) {
   return http::Response::text(text, "application/json");
 }
 
-net::Task<void> accept_for_ever(net::Executor executor, net::Listener& listener, const http::Server& server) {
+net::Task<void> accept_for_ever(net::TaskGroup& tasks, net::Listener& listener, const http::Server& server) {
   for (;;) {
     auto stream = co_await listener.accept(net::Deadline::never());
     if (!stream) co_return;
-    net::spawn(executor, server.serve(*std::move(stream)), "agent.local");
+    tasks.spawn(server.serve(*std::move(stream)), "agent.local");
   }
 }
 
@@ -34,14 +34,14 @@ net::Task<void> accept_for_ever(net::Executor executor, net::Listener& listener,
 
 // What exists once the device has its name.
 struct Presence {
-  Presence(net::Executor executor, AgentState& state, DeviceTime& time, ServerDialer& dialer, ServerCheck& check,
+  Presence(net::TaskGroup& tasks, AgentState& state, DeviceTime& time, ServerDialer& dialer, ServerCheck& check,
            const WayOut& way_out, Random& random, Enrolment& enrolment, std::function<std::vector<PageRow>()> rows)
       : access(state, time, check, random, *enrolment.name()),
-        device_service(executor, state, time, access, random, std::move(rows)),
+        device_service(tasks, state, time, access, random, std::move(rows)),
         data(
             state.settings(), access, way_out, [&enrolment] { return identity_of(enrolment.web()); },
             [this] { return device_service.connect(); }),
-        control(executor, state.settings(), time, dialer, check, access, data, random, *enrolment.name(),
+        control(tasks, state.settings(), time, dialer, check, access, data, random, *enrolment.name(),
                 [&enrolment] { return identity_of(enrolment.operational()); }) {
     access.on_switch([this] { control.send_status(); });
   }
@@ -58,18 +58,19 @@ struct Presence {
 };
 
 struct Agent::State {
-  State(net::Executor on, const Clock& clock, Random& randomness, AgentState& folder, telemetry::TelemetryQueue& queued)
-      : executor(on),
+  State(const net::Executor& executor, const Clock& clock, Random& randomness, AgentState& folder,
+        telemetry::TelemetryQueue& queued)
+      : tasks(executor),
         random(randomness),
         agent_state(folder),
         time(clock, folder.settings().trusted_clock, first_floor(folder)),
         way_out(folder.settings()),
         check(folder, time, random, way_out),
         dialer(folder, time, check, way_out),
-        enrolment(on, folder, time, dialer, random),
+        enrolment(executor, folder, time, dialer, random),
         telemetry_link(dialer, time, folder.settings().server_name("gateway"),
                        [this] { return Presence::identity_of(enrolment.operational()); }),
-        telemetry(on, queued, telemetry_link, time, random),
+        telemetry(executor, queued, telemetry_link, time, random),
         local(local_routes()),
         port(port_routes()) {}
 
@@ -82,7 +83,7 @@ struct Agent::State {
   codec::Json report() const;
   Result<void> load();
 
-  net::Executor executor;
+  net::TaskGroup tasks;
   Random& random;
   AgentState& agent_state;
   DeviceTime time;
@@ -171,27 +172,35 @@ Result<void> Agent::listen() {
   const auto socket = state_->agent_state.socket();
   std::error_code error;
   std::filesystem::create_directory(socket.parent_path(), error);
-  TRY(state_->socket_listener, net::Listener::unix_socket(state_->executor, socket.native()));
+  TRY(state_->socket_listener, net::Listener::unix_socket(state_->tasks.executor(), socket.native()));
   if (const auto& address = state_->agent_state.settings().telemetry_listen) {
-    TRY(state_->port_listener, net::Listener::tcp(state_->executor, *address));
+    TRY(state_->port_listener, net::Listener::tcp(state_->tasks.executor(), *address));
   }
   return {};
+}
+
+void Agent::start() {
+  state_->tasks.spawn(run(), "agent");
+}
+
+net::Task<void> Agent::stop() {
+  return state_->tasks.stop();
 }
 
 net::Task<void> Agent::run() {
   State& state = *state_;
   if (state.socket_listener)
-    net::spawn(state.executor, accept_for_ever(state.executor, *state.socket_listener, state.local), "agent.socket");
+    state.tasks.spawn(accept_for_ever(state.tasks, *state.socket_listener, state.local), "agent.socket");
   if (state.port_listener)
-    net::spawn(state.executor, accept_for_ever(state.executor, *state.port_listener, state.port), "agent.port");
+    state.tasks.spawn(accept_for_ever(state.tasks, *state.port_listener, state.port), "agent.port");
   if (auto loaded = state.enrolment.load(); !loaded) {
     log::error("agent.state", {{"error", loaded.error()}});
     co_return;
   }
-  net::spawn(state.executor, state.enrolment.run(), "agent.enrolment");
+  state.tasks.spawn(state.enrolment.run(), "agent.enrolment");
   co_await state.enrolment.until_enrolled();
   const auto rows = [this] { return make_rows(state_->report()); };
-  state.presence = std::make_unique<Presence>(state.executor, state.agent_state, state.time, state.dialer, state.check,
+  state.presence = std::make_unique<Presence>(state.tasks, state.agent_state, state.time, state.dialer, state.check,
                                               state.way_out, state.random, state.enrolment, rows);
   state.enrolment.on_change([&state, before = state.enrolment.operational()->leaf()]() mutable {
     if (state.enrolment.operational()->leaf() == before) return;
@@ -202,8 +211,8 @@ net::Task<void> Agent::run() {
   state.enrolment.on_facts(
       [&state] { state.presence->access.gate().use_public_port(state.agent_state.public_port()); });
   log::info("agent.enrolled", {{"name", state.enrolment.name()->get()}});
-  net::spawn(state.executor, state.presence->access.run(), "agent.grants");
-  net::spawn(state.executor, state.telemetry.run(), "agent.telemetry");
+  state.tasks.spawn(state.presence->access.run(), "agent.grants");
+  state.tasks.spawn(state.telemetry.run(), "agent.telemetry");
   co_await state.presence->control.run();
 }
 
@@ -233,6 +242,18 @@ net::Task<Result<void>> Agent::check_gateway() {
 
 std::string Agent::report() const {
   return state_->report().write();
+}
+
+const Enrolment& Agent::enrolment() const {
+  return state_->enrolment;
+}
+
+const ServerCheck& Agent::server_check() const {
+  return state_->check;
+}
+
+const ControlConnection* Agent::control() const {
+  return state_->presence ? &state_->presence->control : nullptr;
 }
 
 Result<std::string> report_of_folder(AgentState& state) {

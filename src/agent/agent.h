@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "agent/control.h"
+#include "agent/enrolment.h"
 #include "agent/state.h"
 #include "base/random.h"
 #include "net/task.h"
@@ -12,8 +14,8 @@
 
 namespace sallyport::agent {
 
-// One per process, on one thread. Borrows everything for its lifetime. Must end before the loop of `executor` does, and
-// after its last turn.
+// One device; a process may run many, each with a folder of its own, on one loop. Borrows everything for its lifetime.
+// Once started it ends after stop() has returned, or after the last turn of the loop of `executor`.
 class Agent {
  public:
   Agent(net::Executor executor, const Clock& clock, Random& random, AgentState& state,
@@ -22,8 +24,10 @@ class Agent {
 
   // Opens run/agent.sock, and the telemetry port where there is one. Errors as net::Listener's.
   Result<void> listen();
-  // Runs for ever.
-  net::Task<void> run();
+  // Begins, and goes on until stop().
+  void start();
+  // Ends whatever the agent does, and every connection of it. It is not started again.
+  net::Task<void> stop();
   // Enrols where needed, uploads what is queued, and returns: for devices that sleep. Errc::expired, and whatever kept
   // the first enrolment from succeeding.
   net::Task<Result<void>> upload_once(milliseconds limit);
@@ -32,9 +36,14 @@ class Agent {
 
   // The report as JSON, one line (report.h).
   std::string report() const;
+  const Enrolment& enrolment() const;
+  const ServerCheck& server_check() const;
+  // Absent until there is an operational certificate.
+  const ControlConnection* control() const;
 
  private:
   struct State;
+  net::Task<void> run();
   std::unique_ptr<State> state_;
 };
 

@@ -54,10 +54,10 @@ struct ControlConnection::Live {
   }
 };
 
-ControlConnection::ControlConnection(net::Executor executor, const Settings& settings, DeviceTime& time,
+ControlConnection::ControlConnection(net::TaskGroup& tasks, const Settings& settings, DeviceTime& time,
                                      ServerDialer& dialer, ServerCheck& check, RemoteAccess& access,
                                      DataConnections& data, Random& random, DeviceName name, IdentitySource identity)
-    : executor_(executor),
+    : tasks_(tasks),
       settings_(settings),
       time_(time),
       dialer_(dialer),
@@ -112,10 +112,11 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
                            .agent_version = std::string(kAgentVersion),
                            .remote_access = access_.is_on(),
                            .services = settings_.offered()};
-  const auto live = std::make_shared<Live>(executor_, std::move(checked).take(), std::move(hello), ping_interval_);
+  const auto live =
+      std::make_shared<Live>(tasks_.executor(), std::move(checked).take(), std::move(hello), ping_interval_);
   live_ = live;
-  net::spawn(executor_, write_out(live), "agent.control-writer");
-  net::spawn(executor_, recheck(live, server), "agent.control-recheck");
+  tasks_.spawn(write_out(live), "agent.control-writer");
+  tasks_.spawn(recheck(live, server), "agent.control-recheck");
   perform(live, live->session.start(time_.monotonic()));
   co_await pump(live);
   if (live->error) co_return std::unexpected(*live->error);
@@ -204,12 +205,10 @@ void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::Agent
                      backoff_.on_connected(time_.monotonic());
                      log::info("agent.control-up", {{"relay", net::to_string(settings_.relay_address)}});
                    },
-                   [&](tunnel::OpenAsked& open) {
-                     net::spawn(executor_, serve_open(live, std::move(open.open)), "agent.user");
-                   },
+                   [&](tunnel::OpenAsked& open) { tasks_.spawn(serve_open(live, std::move(open.open)), "agent.user"); },
                    [&](tunnel::DropReady&) {},
                    [&](tunnel::GrantRenewed& grant) {
-                     net::spawn(executor_, renew_grant(std::move(grant.sealed_grant)), "agent.grant");
+                     tasks_.spawn(renew_grant(std::move(grant.sealed_grant)), "agent.grant");
                    },
                    [&](tunnel::CutAsked& cut) { access_.cut(cut.session); },
                },

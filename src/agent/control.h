@@ -7,6 +7,7 @@
 
 #include "agent/checked_stream.h"
 #include "agent/data_connection.h"
+#include "net/task_group.h"
 #include "net/timer.h"
 #include "tunnel/reconnect.h"
 
@@ -20,12 +21,12 @@ inline constexpr std::size_t kMaxUnsent = 256U * 1024U;
 enum class ControlState : std::uint8_t { down, connecting, established };
 std::string_view to_string(ControlState state);
 
-// One per agent. One thread. Borrows everything for its lifetime.
+// One per agent. One thread. Borrows everything for its lifetime; it ends after `tasks` have stopped.
 class ControlConnection {
  public:
   // What to show to the relay and who that makes us, asked at every attempt.
   using IdentitySource = std::function<std::optional<crypto::TlsIdentity>()>;
-  ControlConnection(net::Executor executor, const Settings& settings, DeviceTime& time, ServerDialer& dialer,
+  ControlConnection(net::TaskGroup& tasks, const Settings& settings, DeviceTime& time, ServerDialer& dialer,
                     ServerCheck& check, RemoteAccess& access, DataConnections& data, Random& random, DeviceName name,
                     IdentitySource identity);
   ~ControlConnection();
@@ -52,7 +53,7 @@ class ControlConnection {
   net::Task<void> serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open);
   net::Task<void> renew_grant(Bytes sealed_grant);
 
-  net::Executor executor_;
+  net::TaskGroup& tasks_;
   const Settings& settings_;
   DeviceTime& time_;
   ServerDialer& dialer_;

@@ -73,7 +73,7 @@ class ControlTest : public ::testing::Test {
         access(state, time, check, random, kDevice),
         data(
             state.settings(), access, way_out, [] { return std::nullopt; }, no_pages),
-        control(io.executor(), state.settings(), time, dialer, check, access, data, random, kDevice,
+        control(tasks, state.settings(), time, dialer, check, access, data, random, kDevice,
                 [this] { return Tree::identity(tree.web, tree.web_ca); }) {
     tls.add(under(kDevice.get(), under("relay", kZone)), Tree::identity(tree.relay, tree.server_ca),
             [this](net::StreamPtr stream) { return relay.serve(std::move(stream)); });
@@ -116,6 +116,7 @@ class ControlTest : public ::testing::Test {
   ServerDialer dialer;
   RemoteAccess access;
   DataConnections data;
+  net::TaskGroup tasks{io.executor()};
   ControlConnection control;
 };
 

@@ -54,7 +54,7 @@ class DataConnectionTest : public ::testing::Test {
         way_out(state.settings()),
         check(state, time, random, way_out),
         access(state, time, check, random, kDevice),
-        pages(io.executor(), state, time, access, random, [] { return std::vector<PageRow>{{"Serial id", "pump"}}; }),
+        pages(tasks, state, time, access, random, [] { return std::vector<PageRow>{{"Serial id", "pump"}}; }),
         data(state.settings(), access, way_out, [this] { return web_identity; }, [this] { return pages.connect(); }) {
     net::spawn(io.executor(), serve_application(*this), "test.application");
     net::spawn(io.executor(), serve_echo(*this), "test.echo");
@@ -187,6 +187,7 @@ class DataConnectionTest : public ::testing::Test {
   WayOut way_out;
   ServerCheck check;
   RemoteAccess access;
+  net::TaskGroup tasks{io.executor()};
   LocalService pages;
   std::optional<crypto::TlsIdentity> web_identity = Tree::identity(tree.web, tree.web_ca);
   DataConnections data;

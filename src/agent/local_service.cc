@@ -61,9 +61,9 @@ Bytes login_key(std::string_view cookie) {
 
 }  // namespace
 
-LocalService::LocalService(net::Executor executor, AgentState& state, DeviceTime& time, RemoteAccess& access,
+LocalService::LocalService(net::TaskGroup& tasks, AgentState& state, DeviceTime& time, RemoteAccess& access,
                            Random& random, std::function<std::vector<PageRow>()> rows)
-    : executor_(executor),
+    : tasks_(tasks),
       state_(state),
       time_(time),
       access_(access),
@@ -90,8 +90,8 @@ http::Router LocalService::routes() {
 }
 
 net::Task<Result<net::StreamPtr>> LocalService::connect() {
-  auto [ours, theirs] = net::make_pipe(executor_);
-  net::spawn(executor_, server_.serve(std::move(theirs)), "agent.device-page");
+  auto [ours, theirs] = net::make_pipe(tasks_.executor());
+  tasks_.spawn(server_.serve(std::move(theirs)), "agent.device-page");
   co_return std::move(ours);
 }
 

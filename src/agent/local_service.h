@@ -8,6 +8,7 @@
 #include "agent/device_password.h"
 #include "agent/remote_access.h"
 #include "http/server.h"
+#include "net/task_group.h"
 #include "tunnel/admission.h"
 
 namespace sallyport::agent {
@@ -25,7 +26,7 @@ struct PageRow {
 class LocalService {
  public:
   // `rows` is asked whenever the status page is shown.
-  LocalService(net::Executor executor, AgentState& state, DeviceTime& time, RemoteAccess& access, Random& random,
+  LocalService(net::TaskGroup& tasks, AgentState& state, DeviceTime& time, RemoteAccess& access, Random& random,
                std::function<std::vector<PageRow>()> rows);
 
   // A connection to the service, for http::ProxyConnection.
@@ -50,7 +51,7 @@ class LocalService {
   Login* find_login_of_form(const http::Request& request, std::string_view token);
   http::Response status_page(const Login& login) const;
 
-  net::Executor executor_;
+  net::TaskGroup& tasks_;
   AgentState& state_;
   DeviceTime& time_;
   RemoteAccess& access_;
