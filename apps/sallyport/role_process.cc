@@ -1,6 +1,9 @@
 #include "role_process.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "base/log.h"
 #include "folders.h"
@@ -12,6 +15,18 @@ namespace sallyport::cli {
 namespace {
 
 constexpr std::uint64_t kLargestUid = 65'533;
+// What a role may have open: to relay and gateway every device is a connection or two.
+constexpr rlim_t kMostDescriptors = 1U << 20U;
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlimit most{.rlim_cur = kMostDescriptors, .rlim_max = std::max<rlim_t>(limit.rlim_max, kMostDescriptors)};
+  if (::setrlimit(RLIMIT_NOFILE, &most) == 0) return;
+  // Without root the hard limit is what there is.
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log::warn("role.descriptor-limit", {{"limit", limit.rlim_cur}});
+}
 
 }  // namespace
 
@@ -27,6 +42,7 @@ RoleProcess::RoleProcess(InstallationPaths where, Settings what, RoleUsers who, 
     : paths(std::move(where)), settings(std::move(what)), users(who), root(std::move(anchor)) {}
 
 Try<std::unique_ptr<RoleProcess>> RoleProcess::prepare(const Arguments& arguments) {
+  raise_descriptor_limit();
   InstallationPaths paths{arguments.path("state")};
   CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
   CLI_TRY(auto settings, load_settings_in_state(paths.settings()));

@@ -1,6 +1,5 @@
 // sallyport serve relay: one worker of the public process.
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -12,19 +11,6 @@
 
 namespace sallyport::cli {
 namespace {
-
-// Descriptors that a worker may have open: every connection is one or two.
-constexpr rlim_t kMostDescriptors = 1U << 20U;
-
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlimit most{.rlim_cur = kMostDescriptors, .rlim_max = std::max<rlim_t>(limit.rlim_max, kMostDescriptors)};
-  if (::setrlimit(RLIMIT_NOFILE, &most) == 0) return;
-  // Without root the hard limit is what there is.
-  limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log::warn("relay.descriptor-limit", {{"limit", limit.rlim_cur}});
-}
 
 // The inherited public socket, or one of this process's own that other workers can share.
 Result<net::Descriptor> open_public(net::Executor executor, std::string_view name, const net::Address& address) {
@@ -47,7 +33,6 @@ Outcome serve_relay(const Arguments& arguments, Environment& environment) {
   TRY(const auto slot, arguments.number("slot", 0, workers - 1));
   const Settings& settings = process->settings;
   const auto executor = process->io.executor();
-  raise_descriptor_limit();
   TRY(const net::Listener* peers, process->listener(fmt::format("worker-{}", slot)));
   relay::Listeners listeners;
   TRY(listeners.public_tls, open_public(executor, "public-tls", {.host = settings.address, .port = settings.tls_port}));
