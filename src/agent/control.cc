@@ -67,7 +67,8 @@ ControlConnection::ControlConnection(net::TaskGroup& tasks, const Settings& sett
       random_(random),
       name_(std::move(name)),
       identity_(std::move(identity)),
-      boot_id_(random.array<16>()) {}
+      boot_id_(random.array<16>()),
+      renewed_(tasks.executor()) {}
 
 ControlConnection::~ControlConnection() = default;
 
@@ -77,6 +78,7 @@ std::optional<milliseconds> ControlConnection::round_trip() const {
 
 net::Task<void> ControlConnection::run() {
   for (;;) {
+    renewed_.clear();
     state_ = ControlState::connecting;
     auto ended = co_await connect_once();
     const bool was_established = state_ == ControlState::established;
@@ -94,7 +96,7 @@ net::Task<void> ControlConnection::run() {
     const milliseconds wait = backoff_.on_lost(go_away, time_.monotonic(), random_);
     log::info("agent.control-down",
               {{"why", last_error_}, {"was_established", was_established}, {"retry_ms", wait.count()}});
-    co_await net::sleep_for(wait);
+    static_cast<void>(co_await renewed_.wait(wait));
   }
 }
 
@@ -245,6 +247,7 @@ void ControlConnection::send_status() {
 }
 
 void ControlConnection::reconnect() {
+  renewed_.set();
   if (!live_ || live_->is_over) return;
   is_replacing_ = true;
   live_->end(std::nullopt);

@@ -35,7 +35,8 @@ class ControlConnection {
   net::Task<void> run();
   // The switch changed: tells the relay.
   void send_status();
-  // Ends the present connection, which then comes back: the certificate was renewed.
+  // The certificate was renewed: ends the present connection, which then comes back; one that waits to be tried again
+  // is tried at once.
   void reconnect();
 
   ControlState state() const { return state_; }
@@ -69,6 +70,7 @@ class ControlConnection {
   std::shared_ptr<Live> live_;
   ControlState state_ = ControlState::down;
   std::string last_error_;
+  net::Event renewed_;         // since the last attempt began
   bool is_replacing_ = false;  // we ended it ourselves, so nobody needs to be spared
 };
 

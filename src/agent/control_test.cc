@@ -149,6 +149,16 @@ TEST_F(ControlTest, StaysAwayAsLongAsItIsTold) {
   EXPECT_EQ(relay.connections, 1U);
 }
 
+TEST_F(ControlTest, TriesARenewedCertificateAtOnceInsteadOfBackingOff) {
+  relay.send_away = true;
+  start();
+  run_until([&] { return !control.last_error().empty() && control.state() == ControlState::down; });
+  relay.send_away = false;
+  control.reconnect();
+  run_until([&] { return control.state() == ControlState::established; });
+  EXPECT_EQ(relay.connections, 2U);
+}
+
 TEST_F(ControlTest, ComesBackAfterARenewal) {
   start();
   run_until([&] { return control.state() == ControlState::established; });
