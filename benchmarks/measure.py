@@ -28,7 +28,7 @@ def cpu_seconds(pids):
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """A limit of the ratio ours/theirs."""
+    """A limit of the ratio ours/theirs; of our own figure where there is no rival."""
     sign: str  # "<=" or ">="
     limit: float
 
@@ -65,16 +65,26 @@ class Metric:
     unit: str
     measure: object  # () -> float
     rivals: tuple
+    goal: Goal | None = None  # of a metric without rivals
 
     def lines(self, runs, progress):
-        """Measures ours and each rival in turns, `runs` times; returns one dictionary per rival."""
+        """Measures ours and each rival in turns, `runs` times; returns one dictionary per rival, or one
+        without any."""
         ours, theirs = [], {rival.name: [] for rival in self.rivals}
         for number in range(1, runs + 1):
             progress(f"{self.bench} {self.name}: run {number} of {runs}")
             ours.append(self.measure())
             for rival in self.rivals:
                 theirs[rival.name].append(rival.measure())
+        if not self.rivals:
+            return [self.line_alone(ours, runs)]
         return [self.line(ours, theirs[rival.name], rival, runs) for rival in self.rivals]
+
+    def line_alone(self, ours, runs):
+        middle = statistics.median(ours)
+        return {"bench": self.bench, "metric": self.name, "unit": self.unit, "ours": rounded(middle), "rival": None, "theirs": None,
+                "ratio": None, "spread": rounded(round(spread(ours), 3)), "runs": runs,
+                "goal": None if self.goal is None else str(self.goal), "holds": None if self.goal is None else self.goal.holds(middle)}
 
     def line(self, ours, theirs, rival, runs):
         middle, other = statistics.median(ours), statistics.median(theirs)
@@ -92,7 +102,8 @@ def as_json(line):
 
 def table(lines):
     head = ["metric", "unit", "ours", "rival", "theirs", "ratio", "spread", "goal", ""]
-    rows = [[f"{line['bench']} {line['metric']}", line["unit"], f"{line['ours']:g}", line["rival"], f"{line['theirs']:g}",
+    rows = [[f"{line['bench']} {line['metric']}", line["unit"], f"{line['ours']:g}", line["rival"] or "",
+             "" if line["theirs"] is None else f"{line['theirs']:g}",
              "" if line["ratio"] is None else f"{line['ratio']:.2f}", f"{line['spread'] * 100:.0f} %", line["goal"] or "",
              {True: "holds", False: "MISSED", None: ""}[line["holds"]]] for line in lines]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]

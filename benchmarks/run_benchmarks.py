@@ -11,13 +11,14 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tools" / "demo")]
 
+import bench_issue  # noqa: E402
 import bench_relay  # noqa: E402
 import bench_status  # noqa: E402
 import bench_verify  # noqa: E402
 import installation  # noqa: E402
 import measure  # noqa: E402
 
-ENTRIES = {"relay": bench_relay.run, "status": bench_status.run, "verify": bench_verify.run}
+ENTRIES = {"relay": bench_relay.run, "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run}
 PRESET = "release"
 TARGETS = ["sallyport", "sallyport-agent", "benchmarks"]
 MEMORY_PER_COMPILER = 1_200_000_000

@@ -10,8 +10,9 @@
 namespace sallyport::signer {
 namespace {
 
-// The authority holds one connection; a few more are its restarts.
-constexpr std::size_t kMaxCalls = 64;
+// As many as the authority has under way at most (its RpcOptions::max_calls), so that none of a crowd of first
+// connections is refused here. They are answered one after the other.
+constexpr std::size_t kMaxCalls = 256;
 
 net::Task<Result<Bytes>> answer_request(Signer& signer, Bytes request) {
   co_return signer.answer_bytes(request);
