@@ -24,7 +24,8 @@ from cryptography.x509 import ocsp  # noqa: E402
 import cases  # noqa: E402
 from cases import want  # noqa: E402
 from corner import Corner  # noqa: E402
-from stage import ROOT, ZONE, Stage, free_port, tool, wait_for  # noqa: E402
+from foreign_servers import nginx  # noqa: E402
+from stage import ROOT, ZONE, Stage, tool, wait_for  # noqa: E402
 from status_host import make_question  # noqa: E402
 
 STATUS_JAVA = ROOT / "tests" / "e2e" / "verifiers" / "Status.java"
@@ -89,32 +90,19 @@ class Scene:
 
     @contextlib.contextmanager
     def stapling_nginx(self, device, asked):
-        """nginx with the device's web certificate; yields a function that fetches a page by curl, which demands a staple."""
-        port = free_port()
-        config = self.folder / f"nginx-{device.serial_id}.conf"
-        config.write_text(f"""daemon off; master_process off; pid {config}.pid; error_log {config}.log info;
-events {{ worker_connections 64; }}
-http {{ access_log off;
-  client_body_temp_path {self.folder}; proxy_temp_path {self.folder}; fastcgi_temp_path {self.folder}; uwsgi_temp_path {self.folder}; scgi_temp_path {self.folder};
-  server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {device.state}/web.0.pem; ssl_certificate_key {device.state}/web.0.key;
-    ssl_stapling on; ssl_stapling_verify on; ssl_stapling_responder {self.url}; ssl_trusted_certificate {asked["anchors"]};
-    return 200 "stapled"; }} }}
-""")
+        """nginx with the device's web certificate; yields a function that fetches a page by curl, which demands a staple, and the log."""
+        server = f"""ssl_certificate {device.state}/web.0.pem; ssl_certificate_key {device.state}/web.0.key;
+    ssl_stapling on; ssl_stapling_verify on; ssl_stapling_responder {self.url}; ssl_trusted_certificate {asked["anchors"]}; return 200 "stapled";"""
         name = x509.load_pem_x509_certificate(asked["cert"].read_bytes()).extensions.get_extension_for_class(x509.SubjectAlternativeName)
         name = next(each for each in name.value.get_values_for_type(x509.DNSName) if not each.startswith("*"))
-        child = subprocess.Popen(["nginx", "-c", config, "-p", self.folder], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
         def fetch():
             done = subprocess.run(["curl", "-sS", "--cert-status", "--cacert", self.root, "--resolve", f"{name}:{port}:127.0.0.1", f"https://{name}:{port}/"],
                                   capture_output=True, text=True, timeout=30, check=False)
             return done.returncode, (done.stdout + done.stderr).strip()
 
-        try:
-            wait_for(lambda: fetch()[0] != 7, STAPLE_SECONDS, "nginx to listen")  # 7: no connection
-            yield fetch
-        finally:
-            child.terminate()
-            child.wait()
+        with nginx(self.folder, device.serial_id, server) as (port, log):
+            yield fetch, log
 
     def get(self, path):
         connection = http.client.HTTPConnection("127.0.0.1", self.there.http_port, timeout=10)
@@ -158,7 +146,7 @@ def check_java_takes_good_answers(scene):
 
 
 def check_curl_takes_what_nginx_staples(scene):
-    with scene.stapling_nginx(scene.good, scene.question(scene.good, "web")) as fetch:
+    with scene.stapling_nginx(scene.good, scene.question(scene.good, "web")) as (fetch, _):
         said = wait_for(lambda: (lambda one: one if one[0] == 0 else None)(fetch()), STAPLE_SECONDS, "nginx to have an answer to staple")
         want(said[1] == "stapled", f"found {said}, want the page")
 
@@ -217,8 +205,7 @@ def check_java_learns_of_the_revocation(scene):
 
 def check_curl_learns_of_the_revocation(scene):
     """nginx staples no answer that says revoked (it warns in its log), so that the client has none: refused either way."""
-    with scene.stapling_nginx(scene.ended, scene.before["web"]) as fetch:
-        log = scene.folder / f"nginx-{scene.ended.serial_id}.conf.log"
+    with scene.stapling_nginx(scene.ended, scene.before["web"]) as (fetch, log):
 
         def told():
             want(fetch()[0] == 91, "found the page fetched, want curl to refuse it")  # 91: the status of the certificate is not proven
