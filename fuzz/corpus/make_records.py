@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seed corpora of records_role_messages and records_snapshot, from the format comments of src/codec/tlv.h and
+"""Makes the seed corpora of records_role_messages, records_crl_messages and records_snapshot, from the format comments of src/codec/tlv.h and
 src/records/*.h. Run in this folder."""
 import pathlib
 import struct
@@ -86,6 +86,21 @@ SNAPSHOTS = {
     "device_of_state_9": update((7, u8(9) + u8(1) + b"abcdefgh22")),
 }
 
+def fields(which, *parts):
+    return u8(which) + b"".join(field(tag, value) for tag, value in parts)
+
+
+CRL_MESSAGES = {
+    # The first byte says which: even a request, odd a portion.
+    "request": fields(0, (1, "online-ca"), (2, u64(7)), (3, u32(0))),
+    "request_without_index": fields(0, (1, "online-ca"), (2, u64(7))),
+    "portion": fields(1, (1, u64(8)), (2, u32(1)), (3, b"\x30\x03\x02\x01\x00")),
+    "portion_of_nothing": fields(1, (1, u64(8)), (2, u32(0)), (3, b"")),
+    "portion_cut": fields(1, (1, u64(8)), (2, u32(1)), (3, b"\x30\x03"))[:-1],
+    "portion_with_more": fields(1, (1, u64(8)), (2, u32(1)), (3, b""), (4, b"x")),
+}
+
 if __name__ == "__main__":
+    write("records_crl_messages", CRL_MESSAGES)
     write("records_role_messages", MESSAGES)
     write("records_snapshot", SNAPSHOTS)

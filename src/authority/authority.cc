@@ -33,6 +33,7 @@ constexpr std::array kPermissions = {
     Permission{RoleMethod::snapshot_portion, {"relay", "gateway", "status"}},
     Permission{RoleMethod::role_certificate, {"relay", "gateway", "status", "console"}},
     Permission{RoleMethod::ocsp_signer, {"status"}},
+    Permission{RoleMethod::crl, {"status"}},
     Permission{RoleMethod::enrol, {"gateway"}},
     Permission{RoleMethod::renew, {"gateway"}},
     Permission{RoleMethod::web_certificate, {"gateway"}},
@@ -76,6 +77,7 @@ struct Authority::Connection {
 Authority::Authority(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
                      Settings settings)
     : core_(executor, database, clock, random, settings.signer_socket),
+      crls_(core_),
       executor_(executor),
       settings_(std::move(settings)) {}
 
@@ -87,6 +89,7 @@ net::Task<Result<void>> Authority::start() {
   net::spawn(executor_, keep_sessions_for_ever(), "authority.sessions");
   net::spawn(executor_, keep_control_certificates(), "authority.control-certificates");
   net::spawn(executor_, keep_saying_what_ends(core_), "authority.expiry");
+  net::spawn(executor_, crls_.keep(), "authority.crls");
   co_return Result<void>{};
 }
 
@@ -188,6 +191,11 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     case RoleMethod::ocsp_signer: {
       CO_TRY(auto order, records::parse_ocsp_signer_request(fields));
       co_return co_await ocsp_signer(std::move(order));
+    }
+    case RoleMethod::crl: {
+      CO_TRY(auto wanted, records::parse_crl_request(fields));
+      CO_TRY(auto portion, crls_.portion(wanted));
+      co_return records::encode(portion);
     }
     case RoleMethod::enrol: {
       CO_TRY(auto order, records::parse_enrol_request(fields));

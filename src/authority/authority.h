@@ -7,6 +7,7 @@
 #include <string>
 
 #include "authority/core.h"
+#include "authority/crl_keeper.h"
 #include "net/listener.h"
 
 namespace sallyport::authority {
@@ -52,6 +53,7 @@ class Authority {
   Result<void> take_presence(const Connection& connection, const records::Presence& presence);
 
   Core core_;
+  CrlKeeper crls_;
   net::Executor executor_;
   Settings settings_;
 };

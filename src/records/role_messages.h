@@ -35,6 +35,7 @@ enum class RoleMethod : std::uint16_t {
   admin = 14,              // console, CLI
   snapshot_portion = 15,   // relay, gateway, status: the next portion of an update under way; answers its bytes
   certificate_used = 16,   // gateway: FindCertificate; an operational certificate was shown and its key proven
+  crl = 21,                // status: a portion of an online CA's newest CRL (crl_messages.h)
 };
 // Events pushed by the authority.
 enum class RoleEvent : std::uint16_t {

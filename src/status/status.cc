@@ -5,7 +5,9 @@
 #include "http/server.h"
 #include "net/hand_over.h"
 #include "net/tls_stream.h"
+#include "records/crl_messages.h"
 #include "records/installation_values.h"
+#include "status/crl_shelf.h"
 
 namespace sallyport::status {
 namespace {
@@ -16,6 +18,10 @@ constexpr milliseconds kSignerRetry{2'000};
 constexpr seconds kSignerOverlap = 7 * kDay;
 // What intermediaries may keep at most, whatever the answer's own window (reference: RFC 5019 §6.2).
 constexpr seconds kMaxAge{300};
+constexpr seconds kCrlMaxAge{60};
+constexpr std::string_view kCrlType = "application/pkix-crl";
+// How often the authority is asked for newer CRLs.
+constexpr milliseconds kCrlRound{5'000};
 constexpr std::string_view kOcspResponse = "application/ocsp-response";
 
 http::Response to_http(const Answer& answer, UnixTime now) {
@@ -46,10 +52,13 @@ struct Status::State {
   net::Task<http::Response> answer_post(http::Request request, net::PeerInfo peer);
   net::Task<http::Response> answer_get(http::Request request, net::PeerInfo peer);
   net::Task<http::Response> answer_crl(http::Request request);
+  http::Response answer_list(const records::CaName& ca) const;
   http::Response answer_ca(std::string_view name) const;
   http::Response answer_witness() const;
   void use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change);
   net::Task<void> keep_signer(records::CaName ca);
+  net::Task<void> keep_crls();
+  net::Task<Result<void>> fetch_crl(records::CaName ca);
   net::Task<void> serve_connection(net::HandedOver connection);
   void use_identity(crypto::TlsIdentity identity);
 
@@ -57,6 +66,7 @@ struct Status::State {
   const Clock& clock;
   Settings settings;
   Responder responder;
+  CrlShelf crls;
   std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca, for grants
   rolelink::RoleLink link;
   http::Server server;
@@ -108,10 +118,24 @@ net::Task<http::Response> Status::State::answer_crl(http::Request request) {
   const std::string& file = request.param("file");
   if (file == "witness") co_return answer_witness();
   if (file.ends_with(".cer")) co_return answer_ca(file.substr(0, file.size() - 4));
-  if (file != "root.crl" || link.snapshot().number() == 0) co_return http::Response::error(404);
-  http::Response response = http::Response::bytes(to_bytes(link.snapshot().root_crl()), "application/pkix-crl");
+  if (!file.ends_with(".crl")) co_return http::Response::error(404);
+  const records::CaName ca(file.substr(0, file.size() - 4));
+  if (ca.get() != "root") co_return answer_list(ca);
+  if (link.snapshot().number() == 0) co_return http::Response::error(404);
+  http::Response response = http::Response::bytes(to_bytes(link.snapshot().root_crl()), kCrlType);
   response.headers.set("Cache-Control", "max-age=60, public, must-revalidate");
   co_return response;
+}
+
+// One that has ended is still handed out: whoever checks refuses it, and knows why.
+http::Response Status::State::answer_list(const records::CaName& ca) const {
+  const ServedCrl* list = crls.find(ca);
+  if (list == nullptr) return http::Response::error(404);
+  const seconds age = std::clamp(list->next_update - clock.now(), seconds(0), kCrlMaxAge);
+  http::Response response = http::Response::bytes(*list->der, kCrlType);
+  response.headers.set("Cache-Control", fmt::format("max-age={}, public, must-revalidate", age.count()));
+  response.headers.set("ETag", list->etag);
+  return response;
 }
 
 http::Response Status::State::answer_ca(std::string_view name) const {
@@ -163,6 +187,43 @@ net::Task<void> Status::State::keep_signer(records::CaName ca) {
   }
 }
 
+net::Task<void> Status::State::keep_crls() {
+  co_await link.until_ready();
+  for (;;) {
+    for (const records::CaName& ca : records::online_ca_names()) {
+      auto fetched = co_await fetch_crl(ca);
+      // Right after the authority's start there is none yet.
+      if (!fetched && fetched.error().code != Errc::not_found) {
+        log::warn("status.crl-not-taken", {{"ca", ca.get()}, {"error", fetched.error()}});
+      }
+    }
+    co_await net::sleep_for(kCrlRound);
+  }
+}
+
+net::Task<Result<void>> Status::State::fetch_crl(records::CaName ca) {
+  records::CrlRequest wanted{.ca = ca, .have_number = crls.number_of(ca), .index = 0};
+  Bytes der;
+  std::uint64_t number = 0;
+  std::uint32_t count = 1;
+  for (; wanted.index < count; ++wanted.index) {
+    CO_TRY(const Bytes answer, co_await link.call(records::RoleMethod::crl, records::encode(wanted)));
+    CO_TRY(auto portion, records::parse_crl_portion(answer));
+    if (portion.count == 0) co_return Result<void>{};
+    if (wanted.index == 0) number = portion.number;
+    if (portion.number != number) co_return fail(Errc::conflict, "CRL: replaced while it was fetched");
+    count = portion.count;
+    der.insert(der.end(), portion.bytes.begin(), portion.bytes.end());
+    if (der.size() > pki::kMaxCrlBytes) co_return fail(Errc::malformed, "CRL: larger than a CRL may be");
+  }
+  const records::SnapshotCa* known = link.snapshot().find_ca(ca);
+  if (known == nullptr) co_return failf(Errc::not_found, "CRL: of {}, which is no CA here", ca.get());
+  CO_TRY(const auto issuer, pki::parse_certificate(known->certificate));
+  CO_TRY_VOID(crls.put(ca, issuer, std::move(der), clock.now()));
+  log::info("status.crl", {{"ca", ca.get()}, {"number", number}});
+  co_return Result<void>{};
+}
+
 void Status::State::use_identity(crypto::TlsIdentity identity) {
   crypto::TlsServerSettings server_settings;
   server_settings.identity = std::move(identity);
@@ -193,6 +254,7 @@ Status::Status(net::Executor executor, const Clock& clock, Random& random, Setti
   for (const records::CaName& ca : records::online_ca_names()) {
     net::spawn(executor, state_->keep_signer(ca), "status.signer");
   }
+  net::spawn(executor, state_->keep_crls(), "status.crls");
 }
 
 Status::~Status() = default;

@@ -1,0 +1,147 @@
+// The CRLs of the online CAs over a real database and signer: what is on them, and that no number is given twice.
+#include "pki/crl.h"
+#include "authority/crl_keeper.h"
+#include "watcher.h"
+
+namespace sallyport::integration {
+namespace {
+
+const records::CaName kOnlineCa("online-ca");
+const records::CaName kServerCa("server-ca");
+
+// The keeper without the rest of an authority, which would make lists of its own meanwhile.
+struct Keeping {
+  explicit Keeping(Installation& t)
+      : core(t.io().executor(), t.database(), t.clock(), t.random(), t.socket("signer")), keeper(core) {
+    EXPECT_TRUE(core.reload_installation());
+  }
+  std::optional<pki::Crl> newest(const records::CaName& ca) const {
+    const auto portion = keeper.portion({.ca = ca});
+    if (!portion || portion->count != 1) return std::nullopt;
+    const auto crl = pki::parse_crl(portion->bytes);
+    const auto issuer = core.installation().ca(ca);
+    if (!crl || !issuer || !pki::verify_crl(*crl, *issuer, pki::TimeRule::clock(core.clock().now())))
+      return std::nullopt;
+    return *crl;
+  }
+  authority::Core core;
+  authority::CrlKeeper keeper;
+};
+
+// A certificate on record, of `ca`, that ends at `not_after`.
+records::CertificateRecord put_certificate(Installation& t, const records::CaName& ca, UnixTime not_after) {
+  records::CertificateRecord record;
+  record.ca = ca;
+  record.serial = records::CertificateSerial(to_bytes(pki::SerialNumber::draw(t.random()).content()));
+  record.kind = records::CertificateKind::operational;
+  record.subject = "abcdefgh23";
+  record.not_before = kNow - kDay;
+  record.not_after = not_after;
+  record.recorded_at = kNow;
+  t.write([&](records::Records& records) -> Result<void> {
+    TRY_VOID(records.certificates().record_intent(record));
+    return records.certificates().record_issued(record.ca, record.serial, Bytes{0x30, 0x00});
+  });
+  return record;
+}
+
+void revoke(Installation& t, const records::CertificateRecord& record) {
+  t.write([&](records::Records& records) {
+    return records.certificates().revoke(record.ca, record.serial, t.clock().now(),
+                                         records::RevocationReason::key_compromise);
+  });
+}
+
+pki::SerialNumber serial_of(const records::CertificateRecord& record) {
+  return *pki::SerialNumber::from_content(record.serial.get());
+}
+
+net::Task<void> lists_what_is_revoked(Installation& t) {
+  t.stop_authority();
+  Keeping keeping(t);
+  const auto kept = put_certificate(t, kOnlineCa, kNow + 30 * kDay);
+  const auto revoked = put_certificate(t, kOnlineCa, kNow + 30 * kDay);
+  EXPECT_EQ(keeping.keeper.portion({.ca = kOnlineCa}).error().code, Errc::not_found) << "before the first list";
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(0), records::online_ca_names().size());
+  const auto first = keeping.newest(kOnlineCa);
+  CO_ASSERT(first && first->entries().empty());
+
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(99), 0U) << "nothing has changed";
+  revoke(t, revoked);
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(0), 1U) << "of the other CAs nothing has changed";
+  const auto second = keeping.newest(kOnlineCa);
+  CO_ASSERT(second && second->entries().size() == 1);
+  EXPECT_GT(second->number(), first->number());
+  const auto* entry = second->find(serial_of(revoked));
+  CO_ASSERT(entry != nullptr);
+  EXPECT_EQ(entry->reason, pki::RevocationReason::key_compromise);
+  EXPECT_EQ(second->find(serial_of(kept)), nullptr);
+  EXPECT_EQ(keeping.keeper.portion({.ca = kOnlineCa, .have_number = second->number()})->count, 0U) << "nothing newer";
+  EXPECT_EQ(keeping.keeper.portion({.ca = kOnlineCa, .have_number = 0, .index = 1}).error().code, Errc::conflict);
+  EXPECT_EQ(keeping.keeper.portion({.ca = records::local_ca_name("acme")}).error().code, Errc::not_found);
+}
+TEST(Crls, ListWhatIsRevokedAndNothingElse) {
+  Installation t;
+  run(t, lists_what_is_revoked(t));
+}
+
+net::Task<void> are_made_in_time(Installation& t) {
+  t.stop_authority();
+  Keeping keeping(t);
+  CO_ASSERT((co_await keeping.keeper.make_due()).has_value());
+  const auto first = keeping.newest(kOnlineCa);
+  t.clock().advance(authority::kCrlRefresh - seconds(1));
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(99), 0U);
+  t.clock().advance(seconds(1));
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(0), records::online_ca_names().size());
+  const auto second = keeping.newest(kOnlineCa);
+  CO_ASSERT(first && second);
+  EXPECT_GT(second->next_update(), first->next_update());
+  EXPECT_GT(second->next_update() - second->this_update(), 2 * authority::kCrlRefresh)
+      << "one that is served has most of its life left";
+}
+TEST(Crls, AreMadeAnewLongBeforeTheyEnd) {
+  Installation t;
+  run(t, are_made_in_time(t));
+}
+
+net::Task<void> numbers_never_fall(Installation& t) {
+  t.stop_authority();
+  std::uint64_t last = 0;
+  for (int start = 0; start < 3; ++start) {
+    Keeping keeping(t);  // as after a restart
+    CO_ASSERT((co_await keeping.keeper.make_due()).has_value());
+    const auto crl = keeping.newest(kOnlineCa);
+    CO_ASSERT(crl.has_value());
+    EXPECT_GT(crl->number(), last);
+    last = crl->number();
+  }
+}
+TEST(Crls, NeverGiveANumberTwiceOverRestarts) {
+  Installation t;
+  run(t, numbers_never_fall(t));
+}
+
+net::Task<void> ended_leave(Installation& t) {
+  t.stop_authority();
+  Keeping keeping(t);
+  const auto device = put_certificate(t, kOnlineCa, kNow + kDay);
+  const auto server = put_certificate(t, kServerCa, kNow + kDay);
+  revoke(t, device);
+  revoke(t, server);
+  CO_ASSERT((co_await keeping.keeper.make_due()).has_value());
+  t.clock().advance(kDay + authority::kCrlRefresh);
+  CO_ASSERT((co_await keeping.keeper.make_due()).has_value());
+  EXPECT_NE(keeping.newest(kOnlineCa)->find(serial_of(device)), nullptr) << "once more after its end (RFC 5280 §3.3)";
+  t.clock().advance(kDay);
+  CO_ASSERT((co_await keeping.keeper.make_due()).has_value());
+  EXPECT_EQ(keeping.newest(kOnlineCa)->find(serial_of(device)), nullptr);
+  EXPECT_NE(keeping.newest(kServerCa)->find(serial_of(server)), nullptr) << "a server's stays for ever";
+}
+TEST(Crls, ForgetADeviceSomeTimeAfterItsEndAndAServerNever) {
+  Installation t;
+  run(t, ended_leave(t));
+}
+
+}  // namespace
+}  // namespace sallyport::integration
