@@ -56,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     default:
       static_cast<void>(parse_snapshot_portion_request(body));
+      static_cast<void>(parse_renewal_windows(body));
       break;
   }
   return 0;

@@ -36,6 +36,22 @@ net::Task<Result<void>> upload(agent::Agent& agent, milliseconds limit) {
   co_return co_await agent.upload_once(limit);
 }
 
+// A person has to say yes.
+Result<void> ask_for_reset(std::string_view serial_id) {
+  if (::isatty(STDIN_FILENO) == 0) {
+    return fail(Errc::unauthorized,
+                "reset: forgets the device's certificates, claim code, password and unsent telemetry; want --yes");
+  }
+  fmt::print(stderr,
+             "Forget the certificates, claim code, password and unsent telemetry of {}? Its owner must then re-open "
+             "it. [yes/no] ",
+             serial_id);
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "yes") return {};
+  return fail(Errc::unauthorized, "reset: not confirmed, nothing was done");
+}
+
 Outcome send_without_agent(const SendOptions& options, std::string lines, Environment& environment) {
   auto opened = open_state(options.state);
   if (!opened) return std::unexpected(std::move(opened).error());
@@ -116,12 +132,13 @@ Outcome reset(const std::filesystem::path& folder, bool confirmed) {
   auto opened = open_state(folder);
   if (!opened) return std::unexpected(std::move(opened).error());
   agent::AgentState& state = *opened;
-  if (!confirmed) {
-    return fail(Errc::unauthorized,
-                "reset: forgets the device's certificates, claim code and password; repeat with --yes");
-  }
+  if (!confirmed) TRY_VOID(ask_for_reset(state.settings().serial_id.get()));
   TRY_VOID(state.reset());
-  fmt::print("{} is as the factory left it; it enrols again when the agent runs\n", state.settings().serial_id.get());
+  fmt::print(
+      "{} is as the factory left it, and nobody's. When the agent runs it asks for a certificate with a new key, is "
+      "refused, and shows the fingerprint of that key (sallyport-agent status). Its owner, or for a device that nobody "
+      "owns the operator of the installation, lets it in with\n\n  sallyport device reopen {}/{} --key FINGERPRINT\n",
+      state.settings().serial_id.get(), state.settings().site.get(), state.settings().serial_id.get());
   return {};
 }
 

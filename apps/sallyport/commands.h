@@ -21,6 +21,7 @@ std::vector<Command> factory_issue_commands();   // factory_issue_command.cc
 std::vector<Command> factory_commands();         // factory_commands.cc
 std::vector<Command> white_list_commands();      // white_list_commands.cc
 std::vector<Command> device_commands();          // device_commands.cc
+std::vector<Command> device_life_commands();     // device_life_commands.cc
 std::vector<Command> user_commands();            // user_commands.cc
 std::vector<Command> audit_commands();           // audit_commands.cc
 std::vector<Command> log_commands();             // log_commands.cc

@@ -3,6 +3,7 @@
 
 #include "administration.h"
 #include "commands.h"
+#include "devices.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -11,10 +12,7 @@ namespace {
 
 using codec::Json;
 
-const Option kDevice{.name = "DEVICE",
-                     .value = "DEVICE",
-                     .help = "its name, its serial id, or SITE/SERIAL-ID where two sites have the same",
-                     .required = true};
+const Option kDevice = device_argument();
 
 constexpr std::array kListColumns = {Column{"NAME", "name"},           Column{"SITE", "site"},
                                      Column{"SERIAL ID", "serial_id"}, Column{"STATE", "state"},
@@ -37,7 +35,9 @@ constexpr std::array kDeviceFields = {Column{"name", "name"},
                                       Column{"live sessions", "live_sessions"},
                                       Column{"first connection", "connected_at"},
                                       Column{"claimed", "claimed_at"},
-                                      Column{"alarms", "alarms"}};
+                                      Column{"alarms", "alarms"},
+                                      Column{"freeze on alarm", "freeze_on_alarm"},
+                                      Column{"enrolment failures", "enrolment_failures"}};
 constexpr std::array kSessionColumns = {Column{"ID", "id"},
                                         Column{"LOGIN", "login"},
                                         Column{"SERIAL ID", "serial_id"},
@@ -72,7 +72,8 @@ bool is_called(const Json& device, std::string_view text) {
   return (name && *name == text) || *serial_id == text || *site + "/" + *serial_id == text;
 }
 
-// The one device that the argument means.
+}  // namespace
+
 Try<Json> find_device(const Arguments& arguments, Environment& environment) {
   const std::string text = arguments.text("DEVICE");
   CLI_TRY(const auto devices, all_devices(arguments, environment));
@@ -90,6 +91,16 @@ Try<Json> find_device(const Arguments& arguments, Environment& environment) {
   return *found;
 }
 
+void print_device(const Arguments& arguments, const Json& device) {
+  if (arguments.flag("json")) {
+    fmt::print("{}\n", device.write());
+  } else {
+    print_fields(device, kDeviceFields);
+  }
+}
+
+namespace {
+
 // Its name, by which the authority knows it; a device that has not connected yet has none.
 Try<std::string> find_name(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto device, find_device(arguments, environment));
@@ -99,14 +110,6 @@ Try<std::string> find_name(const Arguments& arguments, Environment& environment)
                                                                 arguments.text("DEVICE"))}));
   }
   return *std::move(name);
-}
-
-void print_device(const Arguments& arguments, const Json& device) {
-  if (arguments.flag("json")) {
-    fmt::print("{}\n", device.write());
-  } else {
-    print_fields(device, kDeviceFields);
-  }
 }
 
 // Calls a method of one device and prints the device as it is then.

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
                       &cli::factory_issue_commands,
                       &cli::factory_export_commands,
                       &cli::device_commands,
+                      &cli::device_life_commands,
                       &cli::user_commands,
                       &cli::cert_commands,
                       &cli::certificate_commands,

@@ -48,7 +48,8 @@ Outcome serve_authority(const Arguments& arguments, Environment& environment) {
           in_state(store::open_record_database(process->paths.database(), end_on_failure(*process, "authority"))));
   authority::Settings settings{.signer_socket = process->paths.socket("signer").string(),
                                .roles_of_uid = process->users.roles_by_uid(),
-                               .administrators = {0, process->users.of("authority")}};
+                               .administrators = {0, process->users.of("authority")},
+                               .policy = {.renew_expired = process->settings.renew_expired_days * kDay}};
   authority::Authority authority(process->io.executor(), *database, environment.clock, environment.random,
                                  std::move(settings));
   net::spawn(process->io.executor(), start_authority(authority, process->io, *roles, *admins), "authority");

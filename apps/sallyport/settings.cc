@@ -7,6 +7,7 @@ namespace sallyport::cli {
 namespace {
 
 constexpr config::Range<std::int64_t> kPorts{0, 65'535};
+constexpr std::int64_t kMaxRenewExpiredDays = 100 * 365;
 
 Result<std::uint16_t> read_port(const config::Table& table, std::string_view key, std::int64_t fallback) {
   TRY(const auto port, table.integer(key, kPorts, fallback));
@@ -50,6 +51,12 @@ Result<Settings> parse_settings(std::string_view toml, std::string_view display_
     TRY(const auto workers, relay->integer("workers", {0, kMaxWorkers}, 0));
     settings.workers = static_cast<std::uint32_t>(workers);
   }
+  TRY(const auto enrolment, document.root().find_table("enrolment"));
+  if (enrolment) {
+    TRY(const auto days,
+        enrolment->integer("renew_expired_days", {0, kMaxRenewExpiredDays}, settings.renew_expired_days));
+    settings.renew_expired_days = static_cast<std::uint32_t>(days);
+  }
   TRY_VOID(document.finish());
   return settings;
 }
@@ -81,9 +88,12 @@ std::string encode_settings(const Settings& settings) {
       "metrics_port = {}  # GET /metrics on 127.0.0.1; 0: none\n"
       "\n"
       "[relay]\n"
-      "workers = {}  # 0: one per core\n",
+      "workers = {}  # 0: one per core\n"
+      "\n"
+      "[enrolment]\n"
+      "renew_expired_days = {}  # a device's certificate may still be renewed so long after its end\n",
       settings.name, settings.zone.get(), settings.console_name.get(), settings.public_port, settings.address,
-      settings.tls_port, settings.http_port, settings.metrics_port, settings.workers);
+      settings.tls_port, settings.http_port, settings.metrics_port, settings.workers, settings.renew_expired_days);
 }
 
 }  // namespace sallyport::cli

@@ -26,6 +26,8 @@ struct Settings {
   std::uint16_t metrics_port = 0;  // on 127.0.0.1; 0: none
   // [relay]: 0 is as many as there are cores.
   std::uint32_t workers = 0;
+  // [enrolment]: for how many days after its end a device's certificate may still be renewed.
+  std::uint32_t renew_expired_days = 5 * 365;
 };
 
 // Errors read FILE:LINE: sentence.

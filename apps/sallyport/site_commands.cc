@@ -82,6 +82,17 @@ Outcome site_permit(const Arguments& arguments, Environment& environment) {
   return {};
 }
 
+Outcome site_policy(const Arguments& arguments, Environment& environment) {
+  TRY_VOID(check_site(arguments));
+  const std::string replace = arguments.text("replace");
+  const Json::Object order{{"name", arguments.text("NAME")}, {"replace", replace}};
+  const auto answer = administer(arguments.path("state"), "site.policy", order, environment);
+  if (!answer) return std::unexpected(answer.error());
+  fmt::print("site {}: devices {} at their first connection\n", arguments.text("NAME"),
+             replace == "optional" ? "may keep their factory key" : "replace their factory key");
+  return {};
+}
+
 Outcome site_import(const Arguments& arguments, Environment& environment) {
   TRY_VOID(check_site(arguments));
   TRY(const auto files, list_ledger_files(arguments.text("ledger")));
@@ -161,6 +172,13 @@ std::vector<Command> site_commands() {
             {.name = "days", .value = "N", .help = "how long from now, up to 730; a year without it"},
             {.name = "out", .value = "FILE", .help = "where the signed permit is written; NAME.permit without it"}},
        .run = site_permit},
+      {.words = "site policy",
+       .summary = "whether a factory's devices must make a new key at their first connection (they must, unless told)",
+       .example = "sallyport site policy acme --replace optional",
+       .options = {kSite,
+                   state_option(),
+                   {.name = "replace", .value = "WHEN", .help = "required or optional", .required = true}},
+       .run = site_policy},
       {.words = "site import",
        .summary = "take in a factory's ledger: its devices may then enrol",
        .example = "sallyport site import acme --ledger acme.ledger",

@@ -22,11 +22,26 @@ constexpr milliseconds kFactsClaimed{600'000};
 constexpr milliseconds kNoFactoryWait{5'000};
 constexpr unsigned kAccepted = 202;
 constexpr unsigned kConflict = 409;
+constexpr unsigned kGone = 410;
+constexpr unsigned kTooMany = 429;
 constexpr std::string_view kClaimed = "claimed";
 constexpr std::string_view kCsrType = "application/pkcs10";
 
 http::Request est_request(std::string target, ByteView csr) {
   return http::post(std::move(target), kCsrType, to_bytes(std::string_view(pki::encode_est_body(csr))));
+}
+
+// Absent where the gateway says nothing of it, or nothing that can be read.
+std::optional<RenewalWindow> window_of(const codec::Json& facts, std::string_view member) {
+  const codec::Json* window = facts.find(member);
+  if (window == nullptr || window->is_null()) return std::nullopt;
+  const auto start = window->text_at("start");
+  const auto end = window->text_at("end");
+  if (!start || !end) return std::nullopt;
+  const auto from = parse_iso8601(*start);
+  const auto until = parse_iso8601(*end);
+  if (!from || !until) return std::nullopt;
+  return RenewalWindow{*from, *until};
 }
 
 Result<std::vector<pki::Certificate>> read_certificates(ByteView body) {
@@ -36,8 +51,14 @@ Result<std::vector<pki::Certificate>> read_certificates(ByteView body) {
 
 }  // namespace
 
-UnixTime renewal_time(const pki::Validity& validity, std::string_view device) {
+UnixTime renewal_time(const pki::Validity& validity, std::string_view device,
+                      const std::optional<RenewalWindow>& window) {
   const auto digest = crypto::sha256(as_bytes(device));
+  if (window && window->start < window->end && window->start < validity.not_after) {
+    const std::int64_t length = (std::min(window->end, validity.not_after) - window->start).count();
+    const std::int64_t part = digest[0] * 256 + digest[1];
+    return window->start + seconds(length / 65'536 * part + length % 65'536 * part / 65'536);
+  }
   // -100 to +100 thousandths of the lifetime.
   const std::int64_t jitter = (digest[0] * 256 + digest[1]) % 201 - 100;
   const std::int64_t lifetime = (validity.not_after - validity.not_before).count();
@@ -211,7 +232,8 @@ net::Task<Result<void>> Enrolment::request_operational(GatewayLink& link, std::s
     if (!operational_) phase_ = Phase::waiting_for_ledger;
     co_return fail(Errc::not_yet, "enrolment: the gateway does not know this device yet");
   }
-  if (response.status == 403) {
+  // Who was refused often is made to wait: it is the same key that somebody may have to name.
+  if (response.status == 403 || (response.status == kTooMany && phase_ == Phase::refused)) {
     if (!operational_) phase_ = Phase::refused;
     wait = std::max(wait, kRefusedWait);
     co_return failf(Errc::unauthorized, "enrolment: refused by the gateway; key {}",
@@ -231,14 +253,18 @@ net::Task<Result<void>> Enrolment::request_operational(GatewayLink& link, std::s
   co_return Result<void>{};
 }
 
-bool Enrolment::is_due(const std::optional<Credential>& credential) const {
-  return !credential || (time_.is_known() && time_.now() >= renewal_time(credential->leaf().validity(), name_->get()));
+bool Enrolment::is_due(const std::optional<Credential>& credential, const std::optional<RenewalWindow>& window) const {
+  if (!credential) return true;
+  return time_.is_known() && time_.now() >= renewal_time(credential->leaf().validity(), name_->get(), window);
 }
 
 net::Task<Result<void>> Enrolment::keep_up() {
-  if (is_due(operational_)) CO_TRY_VOID(co_await renew_operational());
-  if (is_due(web_)) CO_TRY_VOID(co_await obtain_web());
+  // The first without a window: a certificate that has ended gets no facts.
+  if (is_due(operational_, {})) CO_TRY_VOID(co_await renew_operational());
+  if (is_due(web_, {})) CO_TRY_VOID(co_await obtain_web());
   CO_TRY_VOID(co_await refresh_facts());
+  if (is_due(operational_, facts_->renew_operational)) CO_TRY_VOID(co_await renew_operational());
+  if (is_due(web_, facts_->renew_web)) CO_TRY_VOID(co_await obtain_web());
   if (facts_->state == kClaimed) {
     claim_sent_ = false;
     co_return state_.forget_claim_code();
@@ -281,6 +307,8 @@ net::Task<Result<void>> Enrolment::refresh_facts() {
   DeviceFacts facts;
   CO_TRY(facts.state, json.text_at("state"));
   CO_TRY(facts.remote_access, json.boolean_at("remote_access"));
+  facts.renew_operational = window_of(json, "renew_operational");
+  facts.renew_web = window_of(json, "renew_web");
   if (json.find("public_port") != nullptr) {
     CO_TRY(const auto port, json.integer_at("public_port"));
     if (port < 1 || port > 65'535) co_return failf(Errc::malformed, "facts: public_port {}, want 1 to 65535", port);
@@ -302,6 +330,10 @@ net::Task<Result<void>> Enrolment::send_claim_hash() {
   const codec::Json body(codec::Json::Object{{"hash", codec::encode_hex(hash)}});
   http::Request request = http::post("/device/v1/claim-hash", "application/json", to_bytes(body.write()));
   CO_TRY(const auto response, co_await link_.send(std::move(request), kRequestLimit));
+  if (response.status == kGone) {
+    CO_TRY_VOID(state_.forget_claim_code());
+    co_return fail(Errc::expired, "claim code: it was used before, a new one is drawn");
+  }
   // Claimed meanwhile: what became of the device is asked anew.
   if (response.status == kConflict) co_return co_await refresh_facts();
   if (response.status != 200 && response.status != 204)

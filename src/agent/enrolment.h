@@ -10,8 +10,18 @@
 
 namespace sallyport::agent {
 
-// When to renew: after two thirds of the lifetime, plus or minus a tenth of it, the same for one device every time.
-UnixTime renewal_time(const pki::Validity& validity, std::string_view device);
+// When the gateway would have a certificate renewed (RFC 9773 §4.2).
+struct RenewalWindow {
+  UnixTime start;
+  UnixTime end;
+  friend bool operator==(const RenewalWindow&, const RenewalWindow&) = default;
+};
+
+// When to renew, the same for one device every time: an instant in the window; without one, or with one that makes no
+// sense (it ends before it starts, or starts after the certificate's end), after two thirds of the lifetime, plus or
+// minus a tenth of it.
+UnixTime renewal_time(const pki::Validity& validity, std::string_view device,
+                      const std::optional<RenewalWindow>& window = {});
 
 // Reads the answer of simpleenroll or simplereenroll: the certificate for `key` in `body`, completed by its issuer from
 // `ca_certificates`, verified for `purpose`. Leaf first, without the root.
@@ -34,6 +44,8 @@ struct DeviceFacts {
   std::string state;  // "connected", "claimed", …
   bool remote_access = false;
   std::optional<std::uint16_t> public_port;  // that browsers see
+  std::optional<RenewalWindow> renew_operational;
+  std::optional<RenewalWindow> renew_web;
 };
 
 // Obtains and renews; one per agent. Borrows everything for its lifetime.
@@ -81,7 +93,7 @@ class Enrolment {
   Result<void> take_name(const pki::Certificate& leaf);
   Result<void> take_facts(DeviceFacts facts);
   std::unexpected<Error> not_yet(std::string_view why) const;
-  bool is_due(const std::optional<Credential>& credential) const;
+  bool is_due(const std::optional<Credential>& credential, const std::optional<RenewalWindow>& window) const;
   void fail_with(const Error& error, std::string_view event);
   void changed();
 

@@ -30,6 +30,8 @@ class FakeGateway {
   unsigned claim_answer = 200;
   std::string state = "connected";
   std::optional<unsigned> public_port;
+  codec::Json window;           // of both certificates, as the facts say it
+  std::string void_claim_hash;  // of a code that was used: 410
 
  private:
   http::Router routes() {
@@ -83,11 +85,13 @@ class FakeGateway {
   net::Task<http::Response> take_claim(http::Request request) {
     const auto body = codec::parse_json(as_text(request.body));
     claim_hashes.push_back(body ? body->text_at("hash").value_or("") : "");
+    if (claim_hashes.back() == void_claim_hash) co_return http::Response::error(410);
     if (claim_answer != 200) co_return http::Response::error(claim_answer);
     co_return http::Response::text("{}", "application/json");
   }
   net::Task<http::Response> facts() {
-    codec::Json::Object out{{"state", state}, {"remote_access", true}};
+    codec::Json::Object out{
+        {"state", state}, {"remote_access", true}, {"renew_operational", window}, {"renew_web", window}};
     if (public_port) out["public_port"] = *public_port;
     co_return http::Response::text(codec::Json(std::move(out)).write(), "application/json");
   }
@@ -273,6 +277,35 @@ TEST_F(EnrolmentTest, TakesNoPortThatIsNone) {
   EXPECT_FALSE(enrolment.facts());
 }
 
+TEST_F(EnrolmentTest, RenewsBothCertificatesInTheWindowThatTheGatewaySuggests) {
+  gateway.window =
+      codec::Json::Object{{"start", to_iso8601(kNow - seconds(10))}, {"end", to_iso8601(kNow - seconds(9))}};
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return gateway.keys.size() >= 4 && !gateway.claim_hashes.empty(); });
+  ASSERT_EQ(gateway.keys.size(), 4U);
+  EXPECT_EQ(to_bytes(enrolment.operational()->leaf().public_key().spki()), gateway.keys[2]);
+  EXPECT_EQ(to_bytes(enrolment.web()->leaf().public_key().spki()), gateway.keys[3]);
+}
+
+TEST_F(EnrolmentTest, LeavesAWindowThatIsNotYetThere) {
+  gateway.window =
+      codec::Json::Object{{"start", to_iso8601(kNow + seconds(1))}, {"end", to_iso8601(kNow + seconds(9))}};
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return !gateway.claim_hashes.empty(); });
+  EXPECT_EQ(gateway.keys.size(), 2U);
+}
+
+TEST_F(EnrolmentTest, DrawsAnotherClaimCodeWhenItsCodeWasUsed) {
+  const auto used = state.claim_code(random);
+  ASSERT_TRUE(used);
+  gateway.void_claim_hash = codec::encode_hex(claim_hash(testing::kDevice, *used));
+  net::spawn(io.executor(), enrolment.run(), "test.enrolment");
+  run_until([&] { return gateway.claim_hashes.size() >= 2; });
+  EXPECT_EQ(gateway.claim_hashes.front(), gateway.void_claim_hash);
+  EXPECT_NE(*state.claim_code(random), *used);
+  EXPECT_EQ(gateway.claim_hashes.back(), codec::encode_hex(claim_hash(testing::kDevice, *state.claim_code(random))));
+}
+
 TEST_F(EnrolmentTest, LoadsWhatItObtained) {
   ASSERT_TRUE(attempt());
   Enrolment later(io.executor(), state, time, dialer, random);
@@ -292,6 +325,37 @@ TEST(RenewalTime, IsTwoThirdsOfTheLifeGiveOrTakeATenth) {
     times.insert(at.since_epoch());
   }
   EXPECT_GT(times.size(), 50U);
+}
+
+TEST(RenewalTime, IsAnInstantOfTheWindowThatIsSuggested) {
+  const pki::Validity validity{.not_before = kNow, .not_after = kNow + 90 * kDay};
+  const RenewalWindow window{kNow + 3 * kDay, kNow + 5 * kDay};
+  std::set<std::int64_t> times;
+  for (int i = 0; i < 100; ++i) {
+    const UnixTime at = renewal_time(validity, "device-" + std::to_string(i), window);
+    EXPECT_GE(at, window.start);
+    EXPECT_LT(at, window.end);
+    times.insert(at.since_epoch());
+  }
+  EXPECT_GT(times.size(), 90U);
+  EXPECT_LT(*times.begin(), (window.start + kDay).since_epoch()) << "spread over all of it";
+  EXPECT_GT(*times.rbegin(), (window.end - kDay).since_epoch());
+}
+
+TEST(RenewalTime, IgnoresAWindowThatMakesNoSense) {
+  const pki::Validity validity{.not_before = kNow, .not_after = kNow + 90 * kDay};
+  const UnixTime usual = renewal_time(validity, "device");
+  const RenewalWindow nonsense[] = {{kNow + 5 * kDay, kNow + 3 * kDay},
+                                    {kNow + 5 * kDay, kNow + 5 * kDay},
+                                    {kNow + 90 * kDay, kNow + 91 * kDay},
+                                    {kNow + 400 * kDay, kNow + 401 * kDay}};
+  for (const RenewalWindow& window : nonsense) EXPECT_EQ(renewal_time(validity, "device", window), usual);
+}
+
+TEST(RenewalTime, NeverWaitsBeyondTheCertificate) {
+  const pki::Validity validity{.not_before = kNow, .not_after = kNow + 90 * kDay};
+  const RenewalWindow endless{kNow, UnixTime(std::int64_t{1} << 40)};
+  EXPECT_LT(renewal_time(validity, "device", endless), validity.not_after);
 }
 
 }  // namespace

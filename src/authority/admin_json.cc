@@ -33,6 +33,14 @@ Json alarms_json(const records::DeviceRecord& device) {
   }};
 }
 
+Json pause_json(const DeviceSurroundings& around) {
+  if (!around.pause) return Json();
+  return Json::Object{
+      {"failures", around.pause->failures},
+      {"until", around.pause->remaining > seconds(0) ? Json(to_iso8601(around.now + around.pause->remaining)) : Json()},
+  };
+}
+
 Json services_json(const OnlineDevice* online) {
   Json::Array services;
   if (online != nullptr) {
@@ -82,6 +90,8 @@ Json device_json(const records::DeviceRecord& device, const DeviceSurroundings& 
       {"rtt_ms", rtt > 0 ? Json(rtt) : Json()},
       {"certificate_expires", time_json(around.certificate_expires)},
       {"alarms", alarms_json(device)},
+      {"freeze_on_alarm", device.freeze_on_alarm},
+      {"enrolment_failures", pause_json(around)},
       {"agent_version", online != nullptr ? online->presence.agent_version : std::string()},
       {"source", online != nullptr ? online->presence.source : std::string()},
       {"live_sessions", std::uint64_t{around.live_sessions}},

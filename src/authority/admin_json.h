@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "authority/failure_pause.h"
 #include "authority/presence.h"
 #include "codec/json.h"
 #include "records/database.h"
@@ -16,6 +17,7 @@ struct DeviceSurroundings {
   std::optional<UnixTime> last_seen;
   std::optional<UnixTime> certificate_expires;
   std::size_t live_sessions = 0;
+  std::optional<FailurePause::Standing> pause;
   UnixTime now;
 };
 

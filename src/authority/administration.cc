@@ -27,12 +27,20 @@ constexpr std::array kMethods = {
     Method{"device.claim", UserRole::operator_, device_claim},
     Method{"device.revocation_preview", UserRole::owner, device_revocation_preview},
     Method{"device.revoke", UserRole::owner, device_revoke},
+    Method{"device.reopen", UserRole::owner, device_reopen},
+    Method{"device.release", UserRole::owner, device_release},
+    Method{"device.retire", UserRole::owner, device_retire},
+    Method{"device.unpause", UserRole::operator_, device_unpause},
+    Method{"device.freeze_on_alarm", UserRole::owner, device_freeze_on_alarm},
+    Method{"device.renew", UserRole::operator_, device_renew},
+    Method{"renewal.ask", UserRole::owner, renewal_ask},
     Method{"grant.create", UserRole::operator_, grant_create},
     Method{"session.list", UserRole::viewer, session_list},
     Method{"session.end", UserRole::operator_, session_end},
     Method{"site.list", UserRole::viewer, site_list},
     Method{"site.add", UserRole::owner, site_add},
     Method{"site.permit", UserRole::owner, site_permit},
+    Method{"site.policy", UserRole::owner, site_policy},
     Method{"site.import_ledger", UserRole::operator_, site_import_ledger},
     Method{"site.disable", UserRole::owner, site_disable},
     Method{"site.enable", UserRole::owner, site_enable},
@@ -69,12 +77,12 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 23> names = {
-      "site.disable", "site.enable",        "site.revoke",     "site.list",        "site.add",
-      "site.permit",  "site.import_ledger", "site.white_list", "root.install_crl", "certificate.revoke",
-      "audit.list",   "audit.verify",       "pki.tree",        "clock.show",       "clock.accept",
-      "log.entries",  "log.records",        "log.list",        "restored.show",    "restored.accept",
-      "pki.expiry",   "metrics.show",       "certificate.find"};
+  constexpr std::array<std::string_view, 25> names = {
+      "site.disable", "site.enable",        "site.revoke",      "site.list",        "site.add",
+      "site.permit",  "site.import_ledger", "site.white_list",  "root.install_crl", "certificate.revoke",
+      "audit.list",   "audit.verify",       "pki.tree",         "clock.show",       "clock.accept",
+      "log.entries",  "log.records",        "log.list",         "restored.show",    "restored.accept",
+      "pki.expiry",   "metrics.show",       "certificate.find", "renewal.ask",      "site.policy"};
   return std::ranges::find(names, method) != names.end();
 }
 

@@ -9,6 +9,8 @@
 #include "authority/enrolment.h"
 #include "authority/expiry_round.h"
 #include "authority/issuance.h"
+#include "authority/renewal.h"
+#include "authority/renewal_windows.h"
 #include "authority/sessions.h"
 #include "authority/site_alarms.h"
 #include "authority/snapshot_builder.h"
@@ -39,6 +41,7 @@ constexpr std::array kPermissions = {
     Permission{RoleMethod::web_certificate, {"gateway"}},
     Permission{RoleMethod::claim_hash, {"gateway"}},
     Permission{RoleMethod::certificate_used, {"gateway"}},
+    Permission{RoleMethod::renewal_windows, {"gateway"}},
     Permission{RoleMethod::find_certificate, {"relay", "gateway", "status"}},
     Permission{RoleMethod::presence, {"relay"}},
     Permission{RoleMethod::access_session, {"relay"}},
@@ -76,7 +79,7 @@ struct Authority::Connection {
 
 Authority::Authority(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
                      Settings settings)
-    : core_(executor, database, clock, random, settings.signer_socket),
+    : core_(executor, database, clock, random, settings.signer_socket, settings.policy),
       crls_(core_),
       executor_(executor),
       settings_(std::move(settings)) {}
@@ -226,6 +229,10 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
       CO_TRY_VOID(co_await supersede_older(core_, std::move(used)));
       co_return Bytes{};
     }
+    case RoleMethod::renewal_windows: {
+      CO_TRY(auto shown, records::parse_find_certificate(fields));
+      co_return renewal_windows(shown);
+    }
     case RoleMethod::presence: {
       CO_TRY(auto presence, records::parse_presence(fields));
       CO_TRY_VOID(take_presence(*connection, presence));
@@ -346,6 +353,15 @@ net::Task<void> Authority::take_alarm(std::set<std::string> roles, records::Alar
   if (!roles.contains("gateway") || !site) co_return;
   SiteAlarm about{.site = *site, .kind = std::move(alarm.kind), .detail = std::move(alarm.detail)};
   co_await raise_site_alarm(core_, std::move(about), "role:gateway");
+}
+
+Result<Bytes> Authority::renewal_windows(const records::FindCertificate& shown) const {
+  records::RenewalWindows windows;
+  TRY_VOID(core_.read([&](records::Records& records) -> Result<void> {
+    TRY(windows, find_renewal_windows(records, shown));
+    return {};
+  }));
+  return records::encode(windows);
 }
 
 // A relay is not believed when it tells of a device that nobody knows.

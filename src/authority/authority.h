@@ -18,6 +18,7 @@ struct Settings {
   std::map<uid_t, std::set<std::string>> roles_of_uid;
   // Which uids may administer through the admin socket, as owner of the whole installation.
   std::set<uid_t> administrators;
+  Policy policy;
 };
 
 // One thread. Borrows database, clock and random for its lifetime.
@@ -48,6 +49,7 @@ class Authority {
   net::Task<Result<Bytes>> subscribe(std::shared_ptr<Connection> connection, std::shared_ptr<net::RpcPeer> peer,
                                      records::Subscribe request);
   net::Task<Result<Bytes>> admin(std::shared_ptr<Connection> connection, records::AdminRequest request);
+  Result<Bytes> renewal_windows(const records::FindCertificate& shown) const;
   Result<Bytes> find_certificate(const records::FindCertificate& request) const;
   net::Task<void> take_alarm(std::set<std::string> roles, records::Alarm alarm);
   Result<void> take_presence(const Connection& connection, const records::Presence& presence);

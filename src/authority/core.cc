@@ -4,6 +4,7 @@
 
 #include "authority/admin_json.h"
 #include "authority/control_certificates.h"
+#include "authority/pauses.h"
 #include "authority/sessions.h"
 #include "base/log.h"
 #include "net/io.h"
@@ -40,12 +41,13 @@ std::string_view cut(std::string_view text, std::size_t most) {
 }  // namespace
 
 Core::Core(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
-           std::string signer_socket)
+           std::string signer_socket, Policy policy)
     : executor_(executor),
       database_(database),
       clock_(clock),
       random_(random),
       signer_(executor, random, signer_link(std::move(signer_socket))),
+      policy_(policy),
       turns_(executor),
       feed_(*this, executor),
       log_(*this, executor) {}
@@ -179,6 +181,7 @@ net::Task<Result<void>> Core::until_known() {
 Result<codec::Json> Core::describe_device(records::Records& records, const records::DeviceRecord& device) const {
   DeviceSurroundings around;
   around.now = clock_.now();
+  around.pause = pauses_.find(pause_name(device.site, device.serial_id), clock_.monotonic());
   if (device.name) {
     around.online = presence_.find(*device.name);
     around.last_seen = presence_.last_seen(*device.name);
@@ -188,6 +191,7 @@ Result<codec::Json> Core::describe_device(records::Records& records, const recor
     for (const records::CertificateRecord& certificate : certificates) {
       if (certificate.state != records::CertificateState::issued) continue;
       around.certificate_expires = certificate.not_after;
+      if (!around.pause) around.pause = pauses_.find(pause_name(certificate.serial), clock_.monotonic());
       break;
     }
   }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "authority/audit.h"
+#include "authority/failure_pause.h"
 #include "authority/feed.h"
 #include "authority/grant_book.h"
 #include "authority/installation.h"
@@ -28,11 +29,17 @@ namespace sallyport::authority {
 
 inline constexpr milliseconds kSigningLimit{10'000};
 
+// What an installation may choose.
+struct Policy {
+  // How long after its end an operational certificate may still be renewed, over the enrolment endpoint alone.
+  seconds renew_expired = 5 * 365 * kDay;
+};
+
 class Core {
  public:
   // Borrows all that it is given for its lifetime. `signer_socket` is the path of the signer's socket.
   Core(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
-       std::string signer_socket);
+       std::string signer_socket, Policy policy = {});
   // Waits for what is being read on other threads.
   ~Core();
   Core(const Core&) = delete;
@@ -53,7 +60,10 @@ class Core {
   TryLimiter& claim_limiter() { return claim_limiter_; }
   TryLimiter& alarm_limiter() { return alarm_limiter_; }
   SiteAlarmLimiter& site_alarm_limiter() { return site_alarm_limiter_; }
+  FailurePause& pauses() { return pauses_; }
+  const FailurePause& pauses() const { return pauses_; }
   Turns& turns() { return turns_; }
+  const Policy& policy() const { return policy_; }
 
   // Asks the signer. A refusal of the signer is returned as its Error. When the certificate of a control key has ended,
   // a new one is ordered meanwhile, and the same call succeeds a moment later.
@@ -119,6 +129,8 @@ class Core {
   TryLimiter claim_limiter_;
   TryLimiter alarm_limiter_;
   SiteAlarmLimiter site_alarm_limiter_;
+  FailurePause pauses_;
+  Policy policy_;
   Turns turns_;
   Feed feed_;
   LogKeeper log_;

@@ -158,6 +158,17 @@ Result<void> check_site_admits(const SiteName& name, const std::optional<SiteRec
   return {};
 }
 
+Result<void> check_site_keeps(Records& records, const DeviceRecord& device) {
+  TRY(const auto site, records.sites().find(device.site));
+  if (site && !is_revoked(site->state)) return {};
+  if (site && site->state == SiteState::revoked_except) {
+    TRY(const auto ledger, list_ledger(records, device.site));
+    const auto kept = std::span(ledger).first(std::min<std::size_t>(ledger.size(), site->kept_until));
+    if (std::ranges::find(kept, device.factory_serial, &CertificateRecord::serial) != kept.end()) return {};
+  }
+  return failf(Errc::conflict, "state-conflict: the revocation of site {} ended this device", device.site.get());
+}
+
 Result<void> check_site_has_a_future(const SiteRecord& site) {
   if (!is_revoked(site.state)) return {};
   return failf(Errc::conflict, "state-conflict: site {} is {}, want one that is not revoked", site.name.get(),

@@ -52,6 +52,9 @@ Result<void> carry_out(records::Records& records, const SitePlan& plan, UnixTime
 // Whether a device of the site, or one that is in no ledger, may come with its factory certificate. Errc::unauthorized.
 Result<void> check_site_admits(const SiteName& name, const std::optional<records::SiteRecord>& site,
                                const std::optional<records::DeviceRecord>& device);
+// Whether the site's devices are kept, this one among them: what its revocation ended, nothing brings back.
+// Errc::conflict.
+Result<void> check_site_keeps(records::Records& records, const records::DeviceRecord& device);
 // Whether permits and ledgers of the site are still taken. Errc::conflict when it is revoked.
 Result<void> check_site_has_a_future(const records::SiteRecord& site);
 // The root's revocation of a local CA leaves no factory certificate of it that verifies: its site, if active, becomes

@@ -25,6 +25,8 @@ constexpr std::array kTelemetry = {Field{.name = "stream", .most = 64}, Field{.n
 constexpr std::array kRemoteAccess = {Field{.name = "enabled", .kind = FieldKind::boolean, .required = true}};
 constexpr std::array kAlias = {Field{.name = "alias", .required = true, .most = 120}};
 constexpr std::array kRevocation = {Field{.name = "confirm", .required = true, .most = 63}};
+constexpr std::array kReopening = {Field{.name = "key", .required = true, .least = 64, .most = 128}};
+constexpr std::array kFreezing = {Field{.name = "enabled", .kind = FieldKind::boolean, .required = true}};
 constexpr std::array kGrant = {Field{.name = "service", .required = true, .most = 32}};
 constexpr std::array kClaim = {Field{.name = "serial_id", .required = true, .most = 63},
                                Field{.name = "code", .required = true, .least = 1, .most = 64},
@@ -38,6 +40,7 @@ constexpr std::array kUser = {Field{.name = "login", .required = true, .most = 6
                               Field{.name = "role", .required = true, .most = 16},
                               Field{.name = "password", .required = true}};
 
+constexpr std::array kSitePolicy = {Field{.name = "replace", .required = true, .most = 8}};
 constexpr std::array kSiteChange = {Field{.name = "confirm", .most = 63},
                                     Field{.name = "dry_run", .kind = FieldKind::boolean}};
 constexpr std::array kSiteRevocation = {
@@ -125,6 +128,37 @@ std::span<const Api::Route> Api::routes() {
             .fields = kRevocation,
             .is_dangerous = true},
       Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/reopen",
+            .least = UserRole::owner,
+            .method = "device.reopen",
+            .fields = kReopening,
+            .is_dangerous = true},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/release",
+            .least = UserRole::owner,
+            .method = "device.release",
+            .fields = kRevocation,
+            .is_dangerous = true},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/retire",
+            .least = UserRole::owner,
+            .method = "device.retire",
+            .fields = kRevocation,
+            .is_dangerous = true},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/unpause",
+            .least = UserRole::operator_,
+            .method = "device.unpause"},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/freeze-on-alarm",
+            .least = UserRole::owner,
+            .method = "device.freeze_on_alarm",
+            .fields = kFreezing},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/devices/{name}/renew",
+            .least = UserRole::operator_,
+            .method = "device.renew"},
+      Route{.verb = "POST",
             .pattern = "/api/v1/devices/{name}/grants",
             .least = UserRole::operator_,
             .method = "grant.create",
@@ -154,6 +188,12 @@ std::span<const Api::Route> Api::routes() {
             .least = UserRole::operator_,
             .method = "site.import_ledger",
             .fields = kLedger},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/sites/{name}/policy",
+            .least = UserRole::owner,
+            .method = "site.policy",
+            .fields = kSitePolicy,
+            .is_dangerous = true},
       Route{.verb = "POST",
             .pattern = "/api/v1/sites/{name}/disable",
             .least = UserRole::owner,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "codec/json.h"
 #include "codec/text.h"
+#include "gateway/detail/answers.h"
 #include "gateway/peer_identity.h"
 #include "gateway/routes.h"
 #include "gateway/telemetry_reader.h"
@@ -24,43 +25,9 @@ constexpr milliseconds kSayAgain{60'000};  // between two lines about a store th
 constexpr milliseconds kHandshakeLimit{10'000};
 // Alarms on their way to the authority; beyond that they are in the log alone.
 constexpr std::size_t kMaxAlarms = 16;
-// What a device whose ledger is not in yet is told to wait.
-constexpr std::string_view kRetryAfter = "5";
 // About 100 bytes each; beyond that all are told again.
 constexpr std::size_t kMaxToldCertificates = 100'000;
 const records::CaName kOnlineCa("online-ca");
-
-http::Response refusal(const Error& error) {
-  if (error.code == Errc::not_yet) {
-    http::Response response = http::Response::text("not in a ledger yet", "text/plain; charset=utf-8", 202);
-    response.headers.set("Retry-After", kRetryAfter);
-    return response;
-  }
-  switch (error.code) {
-    case Errc::conflict:
-      return http::Response::error(403, "another key enrolled with this certificate");
-    case Errc::unauthorized:
-    case Errc::not_found:
-      return http::Response::error(403, "not permitted");
-    case Errc::malformed:
-      return http::Response::error(400, "not a request of the right form");
-    case Errc::overloaded: {
-      http::Response response = http::Response::error(429, "the quota is used up or the service is busy");
-      response.headers.set("Retry-After", "60");
-      return response;
-    }
-    default: {
-      http::Response response = http::Response::error(503, "not available now");
-      response.headers.set("Retry-After", kRetryAfter);
-      return response;
-    }
-  }
-}
-
-http::Response certs_only(std::span<const pki::Certificate> certificates) {
-  const std::string body = pki::encode_est_body(pki::encode_certs_only(certificates));
-  return http::Response::bytes(to_bytes(std::string_view(body)), "application/pkcs7-mime; smime-type=certs-only");
-}
 
 // What passed the admission of its route.
 struct Admitted {
@@ -103,8 +70,12 @@ struct Gateway::State {
   net::Task<http::Response> take_telemetry(http::Request request, Admitted caller);
   void note_failed_commit(const Error& error);
   net::Task<http::Response> facts(http::Request request, Admitted caller);
+  net::Task<Result<records::RenewalWindows>> renewal_windows(Bytes leaf);
 
   pki::Verdict<pki::VerifiedChain> identify(std::span<const Bytes> chain) const;
+  // The same for enrolment alone: an operational certificate may have ended; for how long, the authority decides.
+  pki::Verdict<pki::VerifiedChain> identify_applicant(std::span<const Bytes> chain) const;
+  pki::Verdict<pki::VerifiedChain> identify_at(std::span<const Bytes> chain, UnixTime judged) const;
   // The device of an operational certificate that may act now.
   net::Task<Result<DeviceName>> authorise(net::PeerInfo peer);
   net::Task<Result<records::CertificateChain>> request_certificate(records::RoleMethod method, http::Request request,
@@ -168,7 +139,8 @@ net::Task<Result<Admitted>> Gateway::State::admit(Admission admission, net::Peer
       co_return admitted;
     case Admission::certified: {
       if (!link.has_lease()) co_return fail(Errc::unavailable, "gateway: no lease, nobody is admitted");
-      CO_TRY_VOID(identify(admitted.peer.tls_chain));
+      if (const auto chain = identify_applicant(admitted.peer.tls_chain); !chain)
+        co_return fail(Errc::unauthorized, chain.error().error.detail);
       co_return admitted;
     }
     case Admission::device: {
@@ -180,24 +152,39 @@ net::Task<Result<Admitted>> Gateway::State::admit(Admission admission, net::Peer
 }
 
 pki::Verdict<pki::VerifiedChain> Gateway::State::identify(std::span<const Bytes> chain) const {
+  return identify_at(chain, clock.now());
+}
+
+pki::Verdict<pki::VerifiedChain> Gateway::State::identify_applicant(std::span<const Bytes> chain) const {
+  auto verified = identify(chain);
+  if (verified || chain.empty()) return verified;
+  const auto leaf = pki::parse_certificate(chain.front());
+  if (!leaf || leaf->validity().not_after >= clock.now()) return verified;
+  auto earlier = identify_at(chain, leaf->validity().not_after);
+  return earlier && is_operational(*earlier) ? std::move(earlier) : std::move(verified);
+}
+
+pki::Verdict<pki::VerifiedChain> Gateway::State::identify_at(std::span<const Bytes> chain, UnixTime judged) const {
   const UnixTime now = clock.now();
   auto crl = pki::parse_crl(link.snapshot().root_crl());
   if (!crl) return pki::refuse(pki::Reason::crl_unusable, "root CRL: none yet");
   auto verified = pki::verify_crl(*crl, anchors.front(), pki::TimeRule::clock(now));
   if (!verified) return std::unexpected(std::move(verified).error());
-  return verify_device_chain(complete_chain(chain, link.snapshot().cas()), anchors, settings.zone, now, &*verified);
+  return verify_device_chain(complete_chain(chain, link.snapshot().cas()), anchors, settings.zone, judged, &*verified);
 }
 
 net::Task<Result<DeviceName>> Gateway::State::authorise(net::PeerInfo peer) {
   if (!link.has_lease()) co_return fail(Errc::unavailable, "gateway: no lease, nobody is admitted");
   if (peer.tls_chain.empty())
     co_return fail(Errc::unauthorized, "gateway: no client certificate, want an operational one");
-  CO_TRY(auto chain, identify(peer.tls_chain));
-  if (!is_operational(chain))
+  // Whatever is wrong with it, also that it has ended.
+  const auto chain = identify(peer.tls_chain);
+  if (!chain) co_return fail(Errc::unauthorized, chain.error().error.detail);
+  if (!is_operational(*chain))
     co_return fail(Errc::unauthorized, "gateway: factory certificate, want an operational one");
-  CO_TRY(auto record, co_await link.find_certificate(kOnlineCa, chain.leaf().serial()));
+  CO_TRY(auto record, co_await link.find_certificate(kOnlineCa, chain->leaf().serial()));
   if (record.revoked_at) co_return fail(Errc::unauthorized, "gateway: certificate is revoked");
-  const DeviceName name = chain.identity_as<DeviceName>();
+  const DeviceName name = chain->identity_as<DeviceName>();
   const auto device = link.snapshot().find_device(name);
   const bool active =
       device && (device->state == records::DeviceState::connected || device->state == records::DeviceState::claimed);
@@ -248,7 +235,7 @@ net::Task<Result<records::CertificateChain>> Gateway::State::request_certificate
 
 net::Task<http::Response> Gateway::State::enrol(http::Request request, Admitted caller) {
   net::PeerInfo peer = std::move(caller.peer);
-  const auto chain = identify(peer.tls_chain);
+  const auto chain = identify_applicant(peer.tls_chain);
   if (!chain) co_return refusal({Errc::unauthorized, {}});
   Result<records::CertificateChain> answer = fail(Errc::internal, "enrolment: nothing done");
   if (is_operational(*chain)) {
@@ -264,6 +251,7 @@ net::Task<http::Response> Gateway::State::enrol(http::Request request, Admitted 
     answer = bytes ? records::parse_certificate_chain(*bytes)
                    : Result<records::CertificateChain>(std::unexpected(bytes.error()));
   }
+  if (answer && answer->retry_after_s > 0) co_return paused(answer->retry_after_s);
   if (!answer || answer->certificates.empty()) {
     if (!answer) log::info("enrolment.refused", {{"error", answer.error()}, {"source", net::to_string(peer.address)}});
     co_return refusal(answer ? Error{Errc::internal, {}} : answer.error());
@@ -295,6 +283,8 @@ net::Task<http::Response> Gateway::State::claim_hash(http::Request request, Admi
   auto done = co_await link.call(records::RoleMethod::claim_hash, records::encode(claim));
   if (!done && done.error().code == Errc::conflict)
     co_return http::Response::error(409, "the device is claimed already");
+  if (!done && done.error().code == Errc::expired)
+    co_return http::Response::error(410, "the code has been used, want a new one");
   if (!done) co_return refusal(done.error());
   co_return http::Response::text("{}", "application/json");
 }
@@ -327,14 +317,25 @@ net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, 
   co_return http::Response::bytes(telemetry::encode_acknowledgement(*acknowledgement), "application/octet-stream");
 }
 
+net::Task<Result<records::RenewalWindows>> Gateway::State::renewal_windows(Bytes leaf) {
+  CO_TRY(const auto certificate, pki::parse_certificate(leaf));
+  const records::FindCertificate shown{kOnlineCa, records::CertificateSerial(to_bytes(certificate.serial().content()))};
+  CO_TRY(const auto answer, co_await link.call(records::RoleMethod::renewal_windows, records::encode(shown)));
+  co_return records::parse_renewal_windows(answer);
+}
+
 net::Task<http::Response> Gateway::State::facts(http::Request, Admitted caller) {
+  const auto windows = (co_await renewal_windows(caller.peer.tls_chain.front())).value_or(records::RenewalWindows{});
   const auto known = link.snapshot().find_device(*caller.device);
+  if (!known) co_return refusal({Errc::unauthorized, {}});
   const codec::Json out(codec::Json::Object{{"name", caller.device->get()},
                                             {"state", records::to_string(known->state)},
                                             {"remote_access", known->remote_access},
                                             {"zone", settings.zone.get()},
                                             {"console_origin", settings.console_origin},
-                                            {"public_port", unsigned{settings.public_port}}});
+                                            {"public_port", unsigned{settings.public_port}},
+                                            {"renew_operational", window_json(windows.operational)},
+                                            {"renew_web", window_json(windows.web)}});
   co_return http::Response::text(out.write(), "application/json");
 }
 
@@ -359,7 +360,7 @@ void Gateway::State::use_identity(crypto::TlsIdentity identity) {
   server_settings.alpn = {"http/1.1"};
   server_settings.client_auth = crypto::ClientAuth::optional;
   server_settings.verify_client = [this](std::span<const Bytes> chain) -> Result<void> {
-    auto identified = identify(chain);
+    auto identified = identify_applicant(chain);
     if (identified) return {};
     suspect(chain);
     return std::unexpected(Error(std::move(identified).error()));

@@ -36,7 +36,10 @@ struct DeviceRecord {
   std::string alias;                           // what people call it; at most kMaxAliasLength bytes of UTF-8
   bool remote_access = false;                  // the operator's switch
   std::optional<Digest> claim_hash;            // SHA-256("sallyport claim v1" ‖ name ‖ code), absent once used
+  std::optional<Digest> void_claim_hash;       // of the last code that claimed it: no device comes with that one again
   std::uint32_t alarms = 0;                    // refused enrolments with another key since the last re-opening
+  bool freeze_on_alarm = false;                // the owner's choice: such an alarm suspends the device
+  std::optional<UnixTime> renew_asked;         // its certificates from before are to be renewed at once
   UnixTime created;
   std::optional<UnixTime> connected_at;
   std::optional<UnixTime> claimed_at;

@@ -158,6 +158,7 @@ Bytes encode(const CertificateChain& m) {
   TlvWriter writer;
   for (const Bytes& certificate : m.certificates) writer.bytes(1, certificate);
   if (!m.log_proof.empty()) writer.bytes(2, as_bytes(m.log_proof)).bytes(3, m.log_key);
+  if (m.retry_after_s != 0) writer.u32(4, m.retry_after_s);
   return std::move(writer).take();
 }
 Result<CertificateChain> parse_certificate_chain(ByteView fields) {
@@ -172,6 +173,34 @@ Result<CertificateChain> parse_certificate_chain(ByteView fields) {
     out.log_proof = as_text(*proof);
     TRY(const ByteView key, reader.bytes(3));
     out.log_key = to_bytes(key);
+  }
+  if (reader.next_is(4)) {
+    TRY(out.retry_after_s, reader.u32(4));
+  }
+  TRY_VOID(reader.finish());
+  return out;
+}
+
+Bytes encode(const RenewalWindows& m) {
+  TlvWriter writer;
+  if (m.operational) writer.time(1, m.operational->start).time(2, m.operational->end);
+  if (m.web) writer.time(3, m.web->start).time(4, m.web->end);
+  return std::move(writer).take();
+}
+Result<RenewalWindows> parse_renewal_windows(ByteView fields) {
+  TlvReader reader(fields, "renewal windows");
+  RenewalWindows out;
+  if (reader.next_is(1)) {
+    RenewalWindow window;
+    TRY(window.start, reader.time(1));
+    TRY(window.end, reader.time(2));
+    out.operational = window;
+  }
+  if (reader.next_is(3)) {
+    RenewalWindow window;
+    TRY(window.start, reader.time(3));
+    TRY(window.end, reader.time(4));
+    out.web = window;
   }
   TRY_VOID(reader.finish());
   return out;

@@ -35,6 +35,7 @@ enum class RoleMethod : std::uint16_t {
   admin = 14,              // console, CLI
   snapshot_portion = 15,   // relay, gateway, status: the next portion of an update under way; answers its bytes
   certificate_used = 16,   // gateway: FindCertificate; an operational certificate was shown and its key proven
+  renewal_windows = 20,    // gateway: when the device of this operational certificate (FindCertificate) shall renew
   crl = 21,                // status: a portion of an online CA's newest CRL (crl_messages.h)
 };
 // Events pushed by the authority.
@@ -87,6 +88,20 @@ struct CertificateChain {
   std::vector<Bytes> certificates;
   std::string log_proof;  // tlog/proof.h; empty: none
   Bytes log_key;          // the certificate of the key that signed its checkpoint
+  // None, and to ask again after so many seconds: the client failed too often. 0: answered.
+  std::uint32_t retry_after_s = 0;
+};
+// The answer to renewal_windows: when the certificates of a device are to be renewed (RFC 9773 §4.2), absent where
+// there is none of the kind.
+struct RenewalWindow {
+  UnixTime start;
+  UnixTime end;
+  friend bool operator==(const RenewalWindow&, const RenewalWindow&) = default;
+};
+struct RenewalWindows {
+  std::optional<RenewalWindow> operational;
+  std::optional<RenewalWindow> web;
+  friend bool operator==(const RenewalWindows&, const RenewalWindows&) = default;
 };
 
 struct EnrolRequest {
@@ -175,6 +190,7 @@ Bytes encode(const CutEvent& message);
 Bytes encode(const RoleCertificateRequest& message);
 Bytes encode(const OcspSignerRequest& message);
 Bytes encode(const CertificateChain& message);
+Bytes encode(const RenewalWindows& message);
 Bytes encode(const EnrolRequest& message);
 Bytes encode(const RenewRequest& message);
 Bytes encode(const ClaimHash& message);
@@ -193,6 +209,7 @@ Result<CutEvent> parse_cut_event(ByteView fields);
 Result<RoleCertificateRequest> parse_role_certificate_request(ByteView fields);
 Result<OcspSignerRequest> parse_ocsp_signer_request(ByteView fields);
 Result<CertificateChain> parse_certificate_chain(ByteView fields);
+Result<RenewalWindows> parse_renewal_windows(ByteView fields);
 Result<EnrolRequest> parse_enrol_request(ByteView fields);
 Result<RenewRequest> parse_renew_request(ByteView fields);
 Result<ClaimHash> parse_claim_hash(ByteView fields);

@@ -40,6 +40,9 @@ TEST_P(DeviceRecordsTest, KeepsEveryFieldOfADevice) {
   record.remote_access = true;
   record.claim_hash = digest(9);
   record.alarms = 3;
+  record.void_claim_hash = digest(10);
+  record.freeze_on_alarm = true;
+  record.renew_asked = UnixTime(13);
   record.connected_at = UnixTime(11);
   record.claimed_at = UnixTime(12);
   must_write([&](Records& records) { return records.devices().update(record); });
@@ -57,6 +60,9 @@ TEST_P(DeviceRecordsTest, KeepsEveryFieldOfADevice) {
     EXPECT_TRUE(found->remote_access);
     EXPECT_EQ(found->claim_hash, digest(9));
     EXPECT_EQ(found->alarms, 3U);
+    EXPECT_EQ(found->void_claim_hash, digest(10));
+    EXPECT_TRUE(found->freeze_on_alarm);
+    EXPECT_EQ(found->renew_asked, UnixTime(13));
     EXPECT_EQ(found->created, UnixTime(10));
     EXPECT_EQ(found->connected_at, UnixTime(11));
     EXPECT_EQ(found->claimed_at, UnixTime(12));

@@ -4,6 +4,7 @@
 #include "authority/enrolment.h"
 #include "authority/issuance.h"
 #include "authority/ledger_import.h"
+#include "authority/renewal.h"
 #include "codec/der.h"
 #include "pki/csr.h"
 

@@ -1,3 +1,5 @@
+#include "authority/failure_pause.h"
+#include "authority/issuance.h"
 #include "installation.h"
 
 namespace sallyport::integration {
@@ -57,12 +59,21 @@ net::Task<void> many_other_keys(Installation& t) {
   const Device device = t.make_device("d-1");
   auto key = crypto::PrivateKey::generate();
   CO_ASSERT((co_await t.enrol(gateway, device, key)).has_value());
-  for (int i = 0; i < 15; ++i) {
+  for (std::uint32_t i = 0; i < authority::kFreeFailures; ++i) {
     auto other = crypto::PrivateKey::generate();
     auto refused = co_await t.enrol(gateway, device, other);
     CO_ASSERT(!refused.has_value());
     EXPECT_EQ(refused.error().code, Errc::conflict);
   }
+  auto other = crypto::PrivateKey::generate();
+  auto paused = co_await t.enrol(gateway, device, other);
+  CO_ASSERT(paused.has_value());
+  EXPECT_TRUE(paused->certificates.empty());
+  EXPECT_EQ(paused->retry_after_s, authority::kFirstPause.count());
+  EXPECT_TRUE((co_await t.enrol(gateway, device, key))->certificates.size() == 2) << "the device itself never waits";
+  t.clock().advance(authority::kFirstPause);
+  EXPECT_EQ((co_await t.enrol(gateway, device, other)).error().code, Errc::conflict);
+  EXPECT_EQ((co_await t.enrol(gateway, device, other))->retry_after_s, 2 * authority::kFirstPause.count());
   EXPECT_EQ(t.device_record(device.serial_id).alarms, 10U) << "a copied factory key must not write without end";
 }
 TEST(Enrolment, ACopiedFactoryKeyWritesABoundedNumberOfAlarms) {
@@ -172,6 +183,84 @@ net::Task<void> revoked_key(Installation& t) {
 TEST(Enrolment, AKeyWhoseCertificateWasRevokedGetsNoOther) {
   Installation t;
   run(t, revoked_key(t));
+}
+
+// --- the factory key
+
+net::Task<void> replace_required(Installation& t) {
+  const auto gateway = co_await t.connect("authority");
+  Device device = t.make_device("d-1");
+  auto refused = co_await t.enrol(gateway, device, device.factory_key);
+  CO_ASSERT(!refused.has_value());
+  EXPECT_EQ(refused.error().code, Errc::unauthorized);
+  EXPECT_EQ(t.device_record(device.serial_id).state, records::DeviceState::manufactured) << "nothing burnt";
+}
+TEST(FactoryKey, IsReplacedUnlessTheSiteSaysOtherwise) {
+  Installation t;
+  run(t, replace_required(t));
+}
+
+// The next request for the same key is then a renewal. With a root CRL that is in date.
+net::Task<Result<codec::Json>> half_a_life_later(Installation& t, std::shared_ptr<net::RpcPeer> admin) {
+  t.clock().advance(authority::kOperationalLifetime / 2 + seconds(3'600));
+  const auto number = static_cast<std::uint64_t>((t.clock().now() - kNow).count());
+  const codec::Json crl(codec::Json::Object{{"crl", codec::encode_pem("X509 CRL", t.make_root_crl(number))}});
+  co_return co_await t.administer(std::move(admin), "root.install_crl", crl);
+}
+
+net::Task<void> replace_optional(Installation& t) {
+  const auto gateway = co_await t.connect("authority");
+  const auto admin = co_await t.connect("admin");
+  Device device = t.make_device("d-1");
+  Device other = t.make_device("d-2");
+  auto set = [&](const char* replace) {
+    return t.administer(admin, "site.policy", codec::Json::Object{{"name", kSite.get()}, {"replace", replace}});
+  };
+  EXPECT_FALSE((co_await set("never")).has_value());
+  CO_ASSERT((co_await set("optional")).has_value());
+  EXPECT_FALSE((co_await t.enrol(gateway, other, device.factory_key)).has_value()) << "another device's factory key";
+  auto chain = co_await t.enrol(gateway, device, device.factory_key);
+  CO_ASSERT(chain.has_value());
+  EXPECT_FALSE((co_await t.enrol(gateway, other, device.factory_key)).has_value()) << "also once it is burnt";
+  auto new_key = crypto::PrivateKey::generate();
+  EXPECT_EQ((co_await t.enrol(gateway, device, new_key)).error().code, Errc::conflict) << "it is burnt like any other";
+  // Renewed again and again with the same key, each time when half its life is over.
+  for (int i = 0; i < 3; ++i) {
+    CO_ASSERT((co_await half_a_life_later(t, admin)).has_value());
+    auto next = co_await t.renew(gateway, RoleMethod::renew, chain->certificates.front(), device.factory_key);
+    CO_ASSERT(next.has_value());
+    EXPECT_NE(next->certificates.front(), chain->certificates.front());
+    chain = std::move(next);
+    const auto leaf = pki::parse_certificate(chain->certificates.front());
+    const records::FindCertificate used{records::CaName("online-ca"),
+                                        records::CertificateSerial(to_bytes(leaf->serial().content()))};
+    Bytes body = records::with_method(RoleMethod::certificate_used, records::encode(used));
+    CO_ASSERT((co_await gateway->call(std::move(body), kCallLimit)).has_value());
+  }
+  auto web = co_await t.renew(gateway, RoleMethod::web_certificate, chain->certificates.front(), device.factory_key);
+  EXPECT_FALSE(web.has_value()) << "for its web server it needs a key of its own whatever the site says";
+  CO_ASSERT((co_await set("required")).has_value());
+  CO_ASSERT((co_await half_a_life_later(t, admin)).has_value());
+  EXPECT_FALSE(
+      (co_await t.renew(gateway, RoleMethod::renew, chain->certificates.front(), device.factory_key)).has_value());
+  EXPECT_TRUE((co_await t.renew(gateway, RoleMethod::renew, chain->certificates.front(), new_key)).has_value());
+}
+TEST(FactoryKey, MayBeKeptWhereTheSiteSaysSo) {
+  Installation t;
+  run(t, replace_optional(t));
+}
+
+net::Task<void> burnt_key(Installation& t) {
+  const auto gateway = co_await t.connect("authority");
+  Device burnt = t.make_device("d-1");
+  const Device other = t.make_device("d-2");
+  auto key = crypto::PrivateKey::generate();
+  CO_ASSERT((co_await t.enrol(gateway, burnt, key)).has_value());
+  EXPECT_EQ((co_await t.enrol(gateway, other, burnt.factory_key)).error().code, Errc::unauthorized);
+}
+TEST(FactoryKey, OfAnotherDeviceIsRefusedAlsoOnceItIsBurnt) {
+  Installation t;
+  run(t, burnt_key(t));
 }
 
 // Revokes the device while `method` is being answered; whoever wins, no valid certificate may be left.

@@ -40,6 +40,16 @@ class Est:
             chain = tool("openssl", "pkcs7", "-inform", "DER", "-print_certs", given=der)
         return status, head.read_text().lower(), chain
 
+    def ask(self, target, identity, *words):
+        """Returns status and body of a request under /device/v1/."""
+        there, body = self.stage.there, self.folder / "asked"
+        certificate, key = identity
+        body.write_bytes(b"")
+        status = tool("curl", "--silent", "--show-error", "--max-time", "20", "--cacert", there.state / "trust" / "server-ca.twin.pem",
+                      "--cert", certificate, "--key", key, "--connect-to", f"gateway.{ZONE}:443:127.0.0.1:{there.tls_port}",
+                      "--output", body, "--write-out", "%{http_code}", *words, f"https://gateway.{ZONE}/device/v1/{target}").decode()
+        return status, body.read_text()
+
     def keep(self, name, chain):
         """The identity that an answer to make_request(name) gives. The answer has the certificate alone (RFC 7030 §4.2.3)."""
         file = self.folder / f"{name}.pem"

@@ -32,6 +32,8 @@ export function makeDevice(number, now, changes = {}) {
     rtt_ms: online ? 8 + ((number * 37) % 140) : null,
     certificate_expires: iso(now + (80 - (number % 7) * 2) * day),
     alarms: [],
+    freeze_on_alarm: false,
+    enrolment_failures: null,
     agent_version: number % 6 === 5 ? "0.9.4" : "0.1.0",
     source: `198.51.100.${number % 250}`,
     live_sessions: 0,
@@ -123,7 +125,7 @@ export function makeAudit(length, devices, now) {
 
 export function makeSites(now) {
   const site = (name, changes) => ({
-    name, state: "active", kept_until: null, permitted: 5000, issued: 1812, enrolled: 1644, activation_quota: 5000, ledger_head: hash(name),
+    name, state: "active", kept_until: null, replace: "required", permitted: 5000, issued: 1812, enrolled: 1644, activation_quota: 5000, ledger_head: hash(name),
     permit_not_after: iso(now + 500 * day), ca_not_after: iso(now + 1600 * day), alarms: [], created: iso(now - 300 * day), ...changes,
   });
   return [

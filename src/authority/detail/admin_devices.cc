@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "authority/admin_json.h"
 #include "authority/audit.h"
+#include "authority/detail/admin_devices.h"
 #include "authority/detail/admin_methods.h"
 #include "base/secret.h"
 #include "codec/text.h"
@@ -21,10 +23,6 @@ constexpr std::int64_t kDefaultDevicePage = 1'000;
 constexpr std::int64_t kDefaultSessionPage = 100;
 constexpr std::int64_t kMaxSessionPage = 500;
 
-Error not_found() {
-  return {Errc::not_found, "not-found: no such device"};
-}
-
 // The parameter `limit`, within 1 and `most`.
 Result<std::size_t> limit_of(const Json& parameters, std::int64_t usual, std::int64_t most) {
   std::int64_t limit = usual;
@@ -34,20 +32,11 @@ Result<std::size_t> limit_of(const Json& parameters, std::int64_t usual, std::in
   return static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, most));
 }
 
-// Which device the parameters name, if the caller may see it.
-Result<DeviceRecord> find_device(const AdminCall& call, Records& records) {
-  TRY(auto text, call.parameters.text_at("name"));
-  TRY(auto name, parse_device_name(text));
-  TRY(auto device, records.devices().find_by_name(name));
-  if (!device || !call.may_see(device->tenant)) return std::unexpected(not_found());
-  return *std::move(device);
-}
-
 Result<Json> read_device(const AdminCall& call, const DeviceName& name) {
   Json out;
   TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
     TRY(auto device, records.devices().find_by_name(name));
-    if (!device) return std::unexpected(not_found());
+    if (!device) return std::unexpected(no_such_device());
     TRY(out, call.core.describe_device(records, *device));
     return {};
   }));
@@ -111,6 +100,40 @@ std::uint64_t valid_certificates(const std::vector<records::CertificateRecord>& 
       }));
 }
 
+}  // namespace
+
+Error no_such_device() {
+  return {Errc::not_found, "not-found: no such device"};
+}
+
+Result<DeviceRecord> find_device(const AdminCall& call, Records& records) {
+  std::optional<DeviceRecord> device;
+  if (call.parameters.find("name") != nullptr) {
+    TRY(auto text, call.parameters.text_at("name"));
+    TRY(auto name, parse_device_name(text));
+    TRY(device, records.devices().find_by_name(name));
+  } else {
+    TRY(auto site_text, call.parameters.text_at("site"));
+    TRY(auto site, parse_site_name(site_text));
+    TRY(auto serial_text, call.parameters.text_at("serial_id"));
+    TRY(auto serial_id, parse_serial_id(serial_text));
+    TRY(device, records.devices().find(site, serial_id));
+  }
+  if (!device || !call.may_see(device->tenant)) return std::unexpected(no_such_device());
+  return *std::move(device);
+}
+
+Result<Json> read_device(const AdminCall& call, const SiteName& site, const SerialId& serial_id) {
+  Json out;
+  TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
+    TRY(auto device, records.devices().find(site, serial_id));
+    if (!device) return std::unexpected(no_such_device());
+    TRY(out, call.core.describe_device(records, *device));
+    return {};
+  }));
+  return out;
+}
+
 Result<std::vector<records::CertificateRecord>> certificates_of(Records& records, const DeviceRecord& device) {
   std::vector<records::CertificateRecord> out;
   for (const auto kind : {records::CertificateKind::operational, records::CertificateKind::web}) {
@@ -123,8 +146,6 @@ Result<std::vector<records::CertificateRecord>> certificates_of(Records& records
   out.insert(out.end(), factory.begin(), factory.end());
   return out;
 }
-
-}  // namespace
 
 AdminAnswer device_list(AdminCall call) {
   CO_TRY(const std::size_t limit, limit_of(call.parameters, kDefaultDevicePage, kMaxDevicePage));
@@ -265,7 +286,7 @@ AdminAnswer device_claim(AdminCall call) {
       if (device.state != DeviceState::connected || !device.name || !device.claim_hash) continue;
       if (!equal_constant_time(*device.claim_hash, claim_hash(*device.name, code))) continue;
       device.state = DeviceState::claimed;
-      device.claim_hash.reset();
+      device.void_claim_hash = std::exchange(device.claim_hash, std::nullopt);
       device.claimed_at = call.now();
       device.tenant = call.request.tenant;
       if (!alias.empty()) device.alias = alias;

@@ -6,6 +6,7 @@
 #include "authority/issuance.h"
 #include "authority/ledger_import.h"
 #include "authority/log_entries.h"
+#include "authority/site_policy.h"
 #include "authority/site_states.h"
 #include "codec/text.h"
 #include "pki/signed_object.h"
@@ -41,11 +42,13 @@ Result<Json> site_json(Records& records, const SiteRecord& site, const Installat
   TRY(auto alarms, list_site_alarms(records, site.name));
   const auto permit = present_permit(installation, site);
   const bool has_permit = permit && *permit;
+  TRY(const auto policy, find_site_policy(records, site.name));
   const auto ca = pki::parse_certificate(site.ca_certificate);
   return Json(Json::Object{
       {"name", site.name.get()},
       {"state", records::to_string(site.state)},
       {"kept_until", site.state == records::SiteState::revoked_except ? Json(site.kept_until) : Json()},
+      {"replace", to_string(policy.replace)},
       {"permitted", site.permitted},
       {"issued", site.ledger_sequence},
       {"enrolled", site.enrolled},
@@ -240,6 +243,22 @@ AdminAnswer site_permit(AdminCall call) {
   }
   CO_TRY(auto order, parse_permit_order(call, *site));
   co_return co_await give_permit(std::move(call), std::move(order));
+}
+
+AdminAnswer site_policy(AdminCall call) {
+  CO_TRY_VOID(call.parameters.only_keys({"name", "replace"}));
+  CO_TRY(const auto name, site_at(call));
+  CO_TRY(const auto text, call.parameters.text_at("replace"));
+  CO_TRY(const auto replace, replace_from(text));
+  const auto work = [call, name, replace](Records& records) -> Result<void> {
+    TRY(const auto site, records.sites().find(name));
+    if (!site) return failf(Errc::not_found, "not-found: no site {}", name.get());
+    TRY_VOID(put_site_policy(records, name, {.replace = replace}));
+    return append_audit(records, call.now(), call.request.actor, "site.policy", name.get(),
+                        {{"replace", to_string(replace)}});
+  };
+  CO_TRY_VOID(co_await call.core.commit(work));
+  co_return Json(Json::Object{{"name", name.get()}, {"replace", to_string(replace)}});
 }
 
 AdminAnswer site_import_ledger(AdminCall call) {

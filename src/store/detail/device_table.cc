@@ -8,7 +8,8 @@ using records::DeviceState;
 
 #define DEVICE_COLUMNS                                                                                       \
   "site, serial_id, state, factory_spki_sha256, factory_serial, name, enrolled_spki_sha256, tenant, alias, " \
-  "remote_access, claim_hash, alarms, created, connected_at, claimed_at"
+  "remote_access, claim_hash, alarms, created, connected_at, claimed_at, void_claim_hash, freeze_on_alarm, " \
+  "renew_asked"
 
 Result<std::optional<records::Digest>> optional_digest(const Query& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -28,10 +29,13 @@ Result<DeviceRecord> read_device(const Query& row) {
                       .created = row.time(12),
                       .connected_at = row.optional_time(13),
                       .claimed_at = row.optional_time(14)};
+  device.freeze_on_alarm = row.boolean(16);
+  device.renew_asked = row.optional_time(17);
   TRY(device.factory_spki_sha256, row.array<32>(3));
   if (!row.is_null(5)) device.name = DeviceName(row.text(5));
   TRY(device.enrolled_spki_sha256, optional_digest(row, 6));
   TRY(device.claim_hash, optional_digest(row, 10));
+  TRY(device.void_claim_hash, optional_digest(row, 15));
   return device;
 }
 
@@ -56,10 +60,11 @@ Result<void> DeviceTable::add(const DeviceRecord& device) {
   auto inserted =
       database_.run("INSERT INTO device(" DEVICE_COLUMNS
                     ", changed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                    "?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
                     device.site, device.serial_id, device.state, device.factory_spki_sha256, device.factory_serial,
                     device.name, device.enrolled_spki_sha256, device.tenant, device.alias, device.remote_access,
-                    device.claim_hash, device.alarms, device.created, device.connected_at, device.claimed_at, number);
+                    device.claim_hash, device.alarms, device.created, device.connected_at, device.claimed_at,
+                    device.void_claim_hash, device.freeze_on_alarm, device.renew_asked, number);
   return explained(std::move(inserted), "device: the serial id or the name is taken");
 }
 
@@ -74,10 +79,12 @@ Result<void> DeviceTable::update(const DeviceRecord& device) {
       "?7, "
       "tenant = ?8, alias = ?9, remote_access = ?10, claim_hash = ?11, alarms = ?12, created = ?13, connected_at = "
       "?14, "
-      "claimed_at = ?15, changed = ?16 WHERE site = ?1 AND serial_id = ?2",
+      "claimed_at = ?15, void_claim_hash = ?16, freeze_on_alarm = ?17, renew_asked = ?18, changed = ?19 WHERE site = "
+      "?1 AND serial_id = ?2",
       device.site, device.serial_id, device.state, device.factory_spki_sha256, device.factory_serial, device.name,
       device.enrolled_spki_sha256, device.tenant, device.alias, device.remote_access, device.claim_hash, device.alarms,
-      device.created, device.connected_at, device.claimed_at, number);
+      device.created, device.connected_at, device.claimed_at, device.void_claim_hash, device.freeze_on_alarm,
+      device.renew_asked, number);
   return explained(std::move(updated), "device: the name is another device's");
 }
 

@@ -168,6 +168,11 @@ CREATE TABLE log_tile(
 DROP INDEX certificate_by_state;
 CREATE INDEX certificate_by_state ON certificate(state, ca, not_after);
 )sql",
+    R"sql(
+ALTER TABLE device ADD COLUMN void_claim_hash BLOB CHECK(length(void_claim_hash) = 32);
+ALTER TABLE device ADD COLUMN freeze_on_alarm INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device ADD COLUMN renew_asked INTEGER;
+)sql",
 };
 
 }  // namespace
