@@ -1,7 +1,5 @@
 #include "agent/credential_slots.h"
 
-#include <unistd.h>
-
 #include <system_error>
 
 #include "keystore/file.h"
@@ -14,13 +12,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxChainFile = 64U << 10U;
 constexpr std::size_t kMaxCurrentFile = 16;
-
-Result<void> remove_file(const fs::path& path) {
-  std::error_code error;
-  fs::remove(path, error);
-  if (error) return failf(Errc::unavailable, "{}: cannot be removed: {}", path.native(), error.message());
-  return {};
-}
 
 }  // namespace
 
@@ -75,12 +66,12 @@ Result<void> CredentialSlots::switch_to(int slot) {
   return {};
 }
 
-// The certificate goes first: what is left after a crash in between is a key that nothing depends on.
+// The key goes first: a key without a certificate is one whose request is under way. Durable before anybody uses the
+// other slot, so that a power cut never brings back what the gateway has ended meanwhile.
 Result<void> CredentialSlots::empty(int slot) {
-  TRY_VOID(remove_file(chain_file(slot)));
-  step("old certificate removed");
-  TRY_VOID(remove_file(key_file(slot)));
-  step("old key removed");
+  const fs::path files[] = {key_file(slot), chain_file(slot)};
+  TRY_VOID(keystore::remove_files(files));
+  step("old slot emptied");
   return {};
 }
 
@@ -142,9 +133,8 @@ Result<Credential> CredentialSlots::store(const std::vector<pki::Certificate>& c
 }
 
 Result<void> CredentialSlots::clear() {
-  TRY_VOID(remove_file(folder_ / (prefix_ + ".current")));
-  for (const int slot : {0, 1}) TRY_VOID(empty(slot));
-  return {};
+  const fs::path files[] = {folder_ / (prefix_ + ".current"), key_file(0), chain_file(0), key_file(1), chain_file(1)};
+  return keystore::remove_files(files);
 }
 
 }  // namespace sallyport::agent

@@ -3,7 +3,8 @@
 //
 //   <prefix>.0.key <prefix>.0.pem   <prefix>.1.key <prefix>.1.pem   <prefix>.current: "0" or "1"
 //
-//   key durable in the spare slot → CSR leaves → certificate durable beside it → `current` renamed → old slot emptied
+//   key durable in the spare slot → CSR leaves → certificate durable beside it → `current` renamed → old slot emptied →
+//   the new credential is used for the first time
 #pragma once
 
 #include <filesystem>

@@ -67,13 +67,6 @@ Result<Ratchets> read_ratchets(const fs::path& path) {
   return std::unexpected(bytes.error());
 }
 
-Result<void> remove_file(const fs::path& path) {
-  std::error_code error;
-  fs::remove(path, error);
-  if (error) return failf(Errc::unavailable, "{}: {}", path.native(), error.message());
-  return {};
-}
-
 std::optional<std::uint16_t> port_of_line(std::string_view line) {
   std::uint16_t port = 0;
   const auto [end, fault] = std::from_chars(line.data(), line.data() + line.size(), port);
@@ -161,6 +154,7 @@ Result<AgentState> AgentState::initialise(const fs::path& folder, const Settings
 
 Result<AgentState> AgentState::open(const fs::path& folder) {
   TRY(auto open_folder, keystore::StateFolder::open(folder, kFormat));
+  TRY_VOID(keystore::remove_unfinished_files(folder));
   TRY(auto settings, load_settings(open_folder.file("agent.toml")));
   TRY(auto root, read_root(open_folder.file("root.pem")));
   TRY(auto ratchets, read_ratchets(open_folder.file("ratchets")));
@@ -257,8 +251,8 @@ bool AgentState::is_claim_acknowledged(const ClaimHash& hash) const {
 }
 
 Result<void> AgentState::forget_claim_code() {
-  for (const std::string_view name : {"claim-code", "claim-acknowledged"}) TRY_VOID(remove_file(file(name)));
-  return {};
+  const fs::path files[] = {file("claim-code"), file("claim-acknowledged")};
+  return keystore::remove_files(files);
 }
 
 std::uint16_t AgentState::public_port() const {
@@ -296,11 +290,17 @@ Result<void> AgentState::reset() {
   TRY_VOID(operational_.clear());
   TRY_VOID(web_.clear());
   TRY_VOID(forget_claim_code());
-  for (const std::string_view name : {"password", "remote-access", "public-port", "operational.tlog-proof",
-                                      "operational.log-key.pem", "web.tlog-proof", "web.log-key.pem"}) {
-    TRY_VOID(remove_file(file(name)));
-  }
-  return {};
+  const fs::path files[] = {file("password"),
+                            file("remote-access"),
+                            file("public-port"),
+                            file("operational.tlog-proof"),
+                            file("operational.log-key.pem"),
+                            file("web.tlog-proof"),
+                            file("web.log-key.pem"),
+                            file("telemetry.db"),
+                            file("telemetry.db-wal"),
+                            file("telemetry.db-shm")};
+  return keystore::remove_files(files);
 }
 
 }  // namespace sallyport::agent

@@ -95,7 +95,8 @@ class AgentState {
   // The local switch: what somebody set on the device, else what the settings say.
   bool remote_access() const;
   Result<void> set_remote_access(bool on);
-  // Forgets credentials, claim code, password and switch; the factory certificate, root and ratchets stay.
+  // Forgets credentials, claim code, password, switch and telemetry that was not sent, which is its owner's; the
+  // factory certificate, root and ratchets stay.
   Result<void> reset();
 
  private:

@@ -135,6 +135,28 @@ TEST_F(AgentStateTest, KeepsOneClaimCodeUntilItIsReset) {
   EXPECT_NE(*state->claim_code(random), *code);
 }
 
+TEST_F(AgentStateTest, ResetForgetsWhatIsItsOwners) {
+  auto state = initialise();
+  ASSERT_TRUE(state->operational().pending_key());
+  ASSERT_TRUE(state->set_remote_access(true));
+  for (const char* name : {"telemetry.db", "telemetry.db-wal", "password"}) std::ofstream(state->file(name)) << "x";
+  ASSERT_TRUE(state->reset());
+  for (const char* name : {"telemetry.db", "telemetry.db-wal", "password", "remote-access", "operational.0.key"})
+    EXPECT_FALSE(std::filesystem::exists(state->file(name))) << name;
+  for (const char* name : {"factory.key", "root.pem", "device-secret", "agent.toml"})
+    EXPECT_TRUE(std::filesystem::exists(state->file(name))) << name;
+}
+
+TEST_F(AgentStateTest, RemovesKeysThatAPowerCutLeftHalfWritten) {
+  ASSERT_TRUE(initialise());
+  const std::string half = ".operational.0.key.a8Xy0z";
+  std::ofstream(folder / "state" / half) << "-----BEGIN PRIVATE KEY-----";
+  std::ofstream(folder / "state" / ".note") << "somebody's";
+  ASSERT_TRUE(AgentState::open(folder / "state"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "state" / half));
+  EXPECT_TRUE(std::filesystem::exists(folder / "state" / ".note"));
+}
+
 TEST_F(AgentStateTest, RemembersWhichClaimHashWasAcknowledged) {
   auto state = initialise();
   const ClaimHash hash = claim_hash(DeviceName("abcdefghij"), *state->claim_code(random));

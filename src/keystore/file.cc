@@ -2,12 +2,18 @@
 
 #include <sys/stat.h>
 
+#include <system_error>
+#include <vector>
+
 #include "keystore/detail/descriptor.h"
 
 namespace sallyport::keystore {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Of a temporary file's name: a dot and six characters of mkostemp().
+constexpr std::size_t kTemporarySuffix = 7;
 
 Result<Descriptor> open_regular(const fs::path& path, struct stat& status) {
   // O_NONBLOCK: opening a pipe that lies in the way must not wait for its writer.
@@ -143,6 +149,25 @@ Result<void> create_file(const fs::path& path, ByteView bytes, mode_t mode) {
   // link() refuses an existing name, which rename() does not.
   if (::link(temporary.name.c_str(), path.c_str()) != 0) return system_error(path, "cannot be created", errno);
   return sync_folder(folder_of(path));
+}
+
+Result<void> remove_files(std::span<const fs::path> paths) {
+  for (const fs::path& path : paths) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(path, "cannot be removed", errno);
+  }
+  return paths.empty() ? Result<void>{} : sync_folder(folder_of(paths.front()));
+}
+
+Result<void> remove_unfinished_files(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().native();
+    if (name.size() > kTemporarySuffix && name.front() == '.' && name[name.size() - kTemporarySuffix] == '.')
+      found.push_back(entry.path());
+  }
+  if (error) return system_error(folder, "cannot be listed", error.value());
+  return remove_files(found);
 }
 
 }  // namespace sallyport::keystore

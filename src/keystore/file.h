@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <span>
 
 #include "base/bytes.h"
 #include "base/secret.h"
@@ -25,5 +26,12 @@ Result<SecretBytes> read_secret_file(const std::filesystem::path& path, std::siz
 Result<void> atomic_write_file(const std::filesystem::path& path, ByteView bytes, mode_t mode);
 // The same, but never replaces: Errc::conflict when `path` exists.
 Result<void> create_file(const std::filesystem::path& path, ByteView bytes, mode_t mode);
+
+// Removes `paths`, all of one folder, in their order; those that are not there are no error. Durable when it returns:
+// no power cut brings one back.
+Result<void> remove_files(std::span<const std::filesystem::path> paths);
+// Removes what a crash during one of the calls above left in `folder`, which may be a secret's beginning. For whoever
+// alone writes there.
+Result<void> remove_unfinished_files(const std::filesystem::path& folder);
 
 }  // namespace sallyport::keystore

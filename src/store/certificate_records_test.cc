@@ -87,6 +87,29 @@ TEST_P(CertificateRecordsTest, RefusesImpossibleSerialsAndIntents) {
   EXPECT_FALSE(write([&](Records& records) { return records.certificates().record_intent(issued); }));
 }
 
+TEST_P(CertificateRecordsTest, TheNewestIsTheOneThatWasRecordedLastWhateverTheClockSaid) {
+  must_write([&](Records& records) -> Result<void> {
+    for (std::uint8_t serial = 9; serial >= 7; --serial) {
+      auto record = certificate(serial);
+      record.spki_sha256 = digest(1);
+      TRY_VOID(records.certificates().record_intent(record));
+      TRY_VOID(records.certificates().record_issued(kCa, record.serial, as_bytes("der")));
+    }
+    return {};
+  });
+  read([&](Records& records) -> Result<void> {
+    auto& certificates = records.certificates();
+    TRY(const auto by_subject, certificates.list_by_subject(CertificateKind::operational, "abcdefghij"));
+    TRY(const auto by_key, certificates.list_by_spki(CertificateKind::operational, digest(1)));
+    TRY(const auto newest, certificates.find_by_spki(CertificateKind::operational, digest(1)));
+    EXPECT_EQ(by_subject.front().serial, certificate(7).serial);
+    EXPECT_EQ(by_subject.back().serial, certificate(9).serial);
+    EXPECT_EQ(by_key.front().serial, certificate(7).serial);
+    EXPECT_EQ(newest->serial, certificate(7).serial);
+    return {};
+  });
+}
+
 TEST_P(CertificateRecordsTest, FindsCertificatesByKeySubjectAndState) {
   for (std::uint8_t serial = 1; serial <= 3; ++serial) must_write(issue(serial));
   must_write([&](Records& records) -> Result<void> {

@@ -9,6 +9,8 @@ namespace {
 
 using Kind = Operation::Kind;
 
+constexpr std::uint8_t kGarbage = 0xA5;
+
 void write_at(Bytes& content, std::uint64_t offset, ByteView data) {
   if (content.size() < offset + data.size()) content.resize(offset + data.size(), 0);
   std::ranges::copy(data, content.begin() + static_cast<std::ptrdiff_t>(offset));
@@ -76,6 +78,47 @@ Bytes scatter(const Bytes& durable, const std::vector<Operation>& pending, bool 
   }
   content.resize(sizes[random.below(sizes.size())]);
   return content;
+}
+
+// Every content that one sector had.
+std::set<Bytes> contents_of_sector(const Bytes& durable, const std::vector<Operation>& pending, std::uint64_t begin) {
+  Bytes sector(kSector, 0);
+  if (begin < durable.size()) {
+    const auto from = durable.begin() + static_cast<std::ptrdiff_t>(begin);
+    std::copy(from, from + static_cast<std::ptrdiff_t>(std::min(kSector, durable.size() - begin)), sector.begin());
+  }
+  std::set<Bytes> out = {sector};
+  if (begin >= durable.size()) out.insert(Bytes(kSector, kGarbage));
+  for (const Operation& operation : pending) {
+    if (!touches(operation, begin)) continue;
+    apply_to_sector(sector, begin, operation);
+    out.insert(sector);
+  }
+  return out;
+}
+
+std::set<Bytes> all_contents(const Bytes& durable, const std::vector<Operation>& pending) {
+  std::set<std::uint64_t> sizes = {durable.size()};
+  std::uint64_t size = durable.size();
+  for (const Operation& operation : pending) sizes.insert(size = size_after(size, operation));
+  Bytes whole = durable;
+  whole.resize((*sizes.rbegin() + kSector - 1) / kSector * kSector, 0);
+  std::vector<Bytes> combined = {whole};
+  for (const std::uint64_t begin : sectors_of(pending, *sizes.rbegin())) {
+    std::vector<Bytes> next;
+    for (const Bytes& sector : contents_of_sector(durable, pending, begin)) {
+      for (Bytes each : combined) {
+        std::ranges::copy(sector, each.begin() + static_cast<std::ptrdiff_t>(begin));
+        next.push_back(std::move(each));
+      }
+    }
+    combined = std::move(next);
+  }
+  std::set<Bytes> out;
+  for (const std::uint64_t kept : sizes) {
+    for (const Bytes& each : combined) out.emplace(each.begin(), each.begin() + static_cast<std::ptrdiff_t>(kept));
+  }
+  return out;
 }
 
 // Makes the pages that `pending` touched durable, as they are in the cache.
@@ -198,6 +241,48 @@ Image Disk::crash(Survival survival, Random& random) const {
     for (const auto& [name, number] : names) out[name] = survivor(files_.at(number), survival, random);
   }
   return out;
+}
+
+std::vector<Disk::Names> Disk::all_names() const {
+  std::vector<Names> out = {{}};
+  for (const auto& [path, folder] : folders_) {
+    std::vector<Names> next;
+    Names names = folder.durable;
+    for (std::size_t kept = 0;; ++kept) {
+      for (Names each : out) {
+        each.insert(names.begin(), names.end());
+        next.push_back(std::move(each));
+      }
+      if (kept == folder.pending.size()) break;
+      apply_name(names, folder.pending[kept]);
+    }
+    out = std::move(next);
+  }
+  return out;
+}
+
+void Disk::each_crash(const std::function<void(const Image&)>& visit) const {
+  std::map<std::uint64_t, std::set<Bytes>> contents;
+  std::set<std::uint64_t> seen;
+  for (const Names& names : all_names()) {
+    std::vector<Image> images = {{}};
+    for (const auto& [name, number] : names) {
+      const File& file = files_.at(number);
+      const auto [found, is_new] = contents.try_emplace(number);
+      if (is_new) found->second = all_contents(file.durable, file.pending);
+      std::vector<Image> next;
+      for (const Bytes& content : found->second) {
+        for (Image each : images) {
+          each[name] = content;
+          next.push_back(std::move(each));
+        }
+      }
+      images = std::move(next);
+    }
+    for (const Image& image : images) {
+      if (seen.insert(fingerprint(image)).second) visit(image);
+    }
+  }
 }
 
 std::uint64_t fingerprint(const Image& image) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -53,6 +54,10 @@ class Disk {
   void apply(const Operation& operation);
   // What a crash now may leave. The same seed chooses the same way.
   Image crash(Survival survival, Random& random) const;
+  // Everything that a crash now may leave, each once: every prefix of the changes of names, of every file every size
+  // and in every sector every content that it had, or, where the file grew, garbage. Grows with the product of them, so
+  // for small files alone.
+  void each_crash(const std::function<void(const Image&)>& visit) const;
 
  private:
   struct File {
@@ -64,7 +69,9 @@ class Disk {
     std::map<std::string, std::uint64_t> durable;  // path to file
     std::vector<Operation> pending;                // create, rename and unlink since the last sync
   };
+  using Names = std::map<std::string, std::uint64_t>;
   Bytes survivor(const File& file, Survival survival, Random& random) const;
+  std::vector<Names> all_names() const;
   static std::string folder_of(std::string_view path);
 
   std::map<std::uint64_t, File> files_;

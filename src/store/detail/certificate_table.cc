@@ -116,8 +116,8 @@ Result<std::optional<CertificateRecord>> CertificateTable::find(const CaName& ca
 Result<std::optional<CertificateRecord>> CertificateTable::find_by_spki(CertificateKind kind,
                                                                         const records::Digest& spki_sha256) const {
   TRY(auto query, database_.query("SELECT " CERTIFICATE_COLUMNS
-                                  " FROM certificate WHERE spki_sha256 = ?2 AND kind = ?1 AND state = ?3 ORDER BY "
-                                  "recorded_at DESC, id DESC LIMIT 1",
+                                  " FROM certificate WHERE spki_sha256 = ?2 AND kind = ?1 AND state = ?3 "
+                                  "ORDER BY id DESC LIMIT 1",
                                   kind, spki_sha256, CertificateState::issued));
   return read_first(std::move(query), read_certificate);
 }
@@ -126,19 +126,16 @@ Result<std::vector<CertificateRecord>> CertificateTable::list_by_spki(Certificat
                                                                       const records::Digest& spki_sha256) const {
   TRY(auto query,
       database_.query("SELECT " CERTIFICATE_COLUMNS
-                      " FROM certificate WHERE spki_sha256 = ?2 AND kind = ?1 AND state != ?3 ORDER BY recorded_at "
-                      "DESC, id DESC",
+                      " FROM certificate WHERE spki_sha256 = ?2 AND kind = ?1 AND state != ?3 ORDER BY id DESC",
                       kind, spki_sha256, CertificateState::void_intent));
   return read_all(std::move(query), read_certificate);
 }
 
 Result<std::vector<CertificateRecord>> CertificateTable::list_by_subject(CertificateKind kind,
                                                                          std::string_view subject) const {
-  TRY(auto query,
-      database_.query("SELECT " CERTIFICATE_COLUMNS
-                      " FROM certificate WHERE subject = ?2 AND kind = ?1 AND state != ?3 ORDER BY recorded_at "
-                      "DESC, id DESC",
-                      kind, subject, CertificateState::void_intent));
+  TRY(auto query, database_.query("SELECT " CERTIFICATE_COLUMNS
+                                  " FROM certificate WHERE subject = ?2 AND kind = ?1 AND state != ?3 ORDER BY id DESC",
+                                  kind, subject, CertificateState::void_intent));
   return read_all(std::move(query), read_certificate);
 }
 
