@@ -192,7 +192,11 @@ net::Task<void> Feed::publish_rounds() {
     if (auto done = co_await publish_guarded(); !done) {
       // Without the signer nothing can be published, and leases lapse: roles admit nobody until it is back.
       log::error("feed.not-published", {{"error", done.error()}});
-      co_await net::sleep_for(kLeaseInterval);
+      const net::Deadline pause(kLeaseInterval);
+      while (!pause.passed()) {
+        const auto waited = co_await progress_.wait(pause);
+        if (!waited && waited.error().code == Errc::unavailable) co_return;  // the feed is gone
+      }
       again_ = true;
     }
   } while (again_);

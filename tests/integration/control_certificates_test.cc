@@ -88,6 +88,21 @@ struct ControlCertificates : testing::Test {
     }
     CO_ASSERT(sealed.has_value());
     EXPECT_GT(sealed->validity().not_after, installation.clock().now());
+    // The order that brought it ends before the core does.
+    while (!is_recorded(*sealed) && !deadline.passed()) co_await net::sleep_for(kStep);
+    EXPECT_TRUE(is_recorded(*sealed));
+    EXPECT_TRUE((co_await core.log().until_signed(kPatience)).has_value());
+  }
+
+  bool is_recorded(const pki::Certificate& certificate) const {
+    bool found = false;
+    installation.read([&](records::Records& records) -> Result<void> {
+      const auto serial = authority::to_record_serial(certificate.serial());
+      TRY(const auto record, records.certificates().find(records::CaName("control-ca"), serial));
+      found = record && record->state == records::CertificateState::issued;
+      return {};
+    });
+    return found;
   }
 
   Installation installation;

@@ -36,6 +36,12 @@ records::CertificateRecord factory_record(std::uint32_t number) {
   return record;
 }
 
+// Whether a role knows a fleet of `count`, and besides no more than the certificates of the log's key and of the site's
+// CA.
+bool is_all(const records::SnapshotState& snapshot, std::uint64_t count) {
+  return snapshot.certificate_count() >= count && snapshot.certificate_count() <= count + 2;
+}
+
 void make_fleet(Installation& t, std::uint32_t count) {
   t.write([count](records::Records& records) -> Result<void> {
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -59,8 +65,8 @@ net::Task<void> large_fleet(Installation& t, std::uint32_t count) {
   const auto other = link_role(t, t.socket("authority"));
   co_await role->until_ready();
   co_await other->until_ready();
-  EXPECT_EQ(role->snapshot().certificate_count(), count);
-  EXPECT_EQ(other->snapshot().certificate_count(), count);
+  EXPECT_TRUE(is_all(role->snapshot(), count)) << role->snapshot().certificate_count();
+  EXPECT_TRUE(is_all(other->snapshot(), count)) << other->snapshot().certificate_count();
   EXPECT_TRUE(role->has_lease());
   const records::CaName ca = records::local_ca_name(kSite.get());
   CO_ASSERT(role->snapshot().find_certificate(ca, serial_of(count - 1)).has_value());
@@ -86,13 +92,13 @@ TEST(Snapshots, AFleetThatFillsManyFramesReachesEveryRole) {
 net::Task<void> large_change(Installation& t, std::uint32_t count) {
   const auto role = link_role(t, t.socket("authority"));
   co_await role->until_ready();
-  EXPECT_EQ(role->snapshot().certificate_count(), 0U);
+  EXPECT_TRUE(is_all(role->snapshot(), 0)) << role->snapshot().certificate_count();
   make_fleet(t, count);
   const auto admin = co_await t.connect("admin");
   const Bytes crl = t.make_root_crl(2);
   const codec::Json order(codec::Json::Object{{"crl", codec::encode_pem("X509 CRL", crl)}});
   CO_ASSERT((co_await t.administer(admin, "root.install_crl", order)).has_value());
-  EXPECT_EQ(role->snapshot().certificate_count(), count);
+  EXPECT_TRUE(is_all(role->snapshot(), count)) << role->snapshot().certificate_count();
   EXPECT_EQ(to_bytes(role->snapshot().root_crl()), crl);
 }
 TEST(Snapshots, AChangeThatFillsManyFramesIsInForceBeforeItIsAcknowledged) {
