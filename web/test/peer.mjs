@@ -9,6 +9,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { checkAnswer, checkRequest, checkSchema, findOperation } from "./contract.mjs";
+import { makeLog } from "./log.mjs";
 import { base32Name, iso, makeAudit, makeCertificates, makeDevices, makeExpiry, makePki, makeSession, makeSites, makeTelemetry } from "./fleet.mjs";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
@@ -53,6 +54,7 @@ export class Peer {
     this.sites = makeSites(now);
     this.pki = makePki(now);
     this.expiry = makeExpiry(now);
+    this.log = makeLog(this.devices.filter((one) => one.name).flatMap((one) => makeCertificates(one, now)), now);
     this.users = [["jonas", "operator"], ["mara", "owner"], ["vera", "viewer"]].map(([login, role]) => ({ login, role, tenant: "", enabled: true, created: iso(now - 1e10) }));
     this.passwords = new Map(this.users.map(({ login }) => [login, `password of ${login}`]));
     this.logins = new Map(); // cookie → { login, csrf, steppedUp }
@@ -319,6 +321,18 @@ const operations = {
   getPki() {
     return [200, this.pki];
   },
+  getLog() {
+    return [200, this.log.head];
+  },
+  listLogEntries({ query }) {
+    const from = Number(query.get("from") ?? 0);
+    return [200, { entries: this.log.entries.slice(from, from + Number(query.get("limit") ?? 100)), size: this.log.entries.length }];
+  },
+  getLogProof({ parameters }) {
+    const entry = this.log.entries.find((one) => one.sha256 === parameters.sha256);
+    if (!entry) throw new Refusal(404, "not-found", "There is no such thing", "No certificate with this hash is logged.");
+    return [200, { index: entry.index, size: this.log.head.size, proof: this.log.proofOf(entry.index), key_certificate: "AA==" }];
+  },
   getExpiry() {
     return [200, this.expiry];
   },
@@ -326,7 +340,7 @@ const operations = {
     const text = query.get("query").toLowerCase();
     const hex = text.replace(/[: -]/g, "");
     const found = this.devices.filter((one) => one.state !== "manufactured").flatMap((one) => makeCertificates(one, Date.now())
-      .filter((it) => [it.serial, it.spki_sha256].includes(hex) || it.subject === text || one.serial_id === text)
+      .filter((it) => [it.serial, it.spki_sha256, it.sha256].includes(hex) || it.subject === text || one.serial_id === text)
       .map((it) => ({ ...it, device: one.name })));
     return [200, { found: found.length, certificates: found.slice(0, 100) }];
   },

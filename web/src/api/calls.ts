@@ -1,7 +1,7 @@
 // Every operation of docs/api/openapi.yaml that the front end uses, by its own name.
 import { get, post } from "./http";
 import type {
-  AccessSession, AuditPage, Certificate, Device, ExpiryReport, FoundCertificate, Grant, Pki, RevocationPreview, Role, Session, Site,
+  AccessSession, AuditPage, Certificate, Device, ExpiryReport, FoundCertificate, Grant, LogHead, LogPage, LogProof, Pki, RevocationPreview, Role, Session, Site,
   SiteChange, Telemetry, User,
 } from "./types";
 
@@ -45,6 +45,9 @@ export const changeSite = (name: string, act: SiteAct, exceptUntil: number | nul
     ...(exceptUntil === null ? {} : { except_until: exceptUntil }),
   });
 export const getPki = () => get<Pki>("/pki");
+export const getLog = () => get<LogHead>("/log");
+export const listLogEntries = (from: number, limit: number) => get<LogPage>("/log/entries", { from, limit });
+export const getLogProof = (sha256: string) => get<LogProof>(`/log/proof/${sha256}`);
 export const getExpiry = () => get<ExpiryReport>("/pki/expiry", { within_days: 30 });
 export const findCertificates = (query: string) =>
   get<{ certificates: FoundCertificate[]; found: number }>("/certificates", { query });

@@ -1,7 +1,10 @@
 // The shapes of docs/api/openapi.yaml under short names; schema.d.ts is generated from it at every build.
-import type { components } from "./schema";
+import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
+type LogAnswer<Path extends "/log" | "/log/entries" | "/log/proof/{sha256}"> = paths[Path]["get"]["responses"][200]["content"]["application/json"];
+export type LogPage = LogAnswer<"/log/entries">;
+export type LogProof = LogAnswer<"/log/proof/{sha256}">;
 
 export type Session = Schemas["Session"];
 export type Role = Schemas["Role"];
@@ -23,4 +26,6 @@ export type ExpiryReport = Schemas["Expiry"];
 export type ExpiryLink = Schemas["ExpiryLink"];
 export type ExpiryStage = Schemas["ExpiryStage"];
 export type SiteChange = Schemas["SiteChange"];
+export type LogHead = LogAnswer<"/log">;
+export type LogEntry = Schemas["LogEntry"];
 export type User = Schemas["User"];

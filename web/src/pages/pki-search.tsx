@@ -16,7 +16,7 @@ export function CertificateSearch() {
       <SearchForm query={query} onSearch={(next) => go(withQuery(place, { q: next }))} />
       {query ? <Results query={query} /> : (
         <Empty title="Every certificate of every CA can be found">
-          <p>By its serial number or the fingerprint of its key, as any tool prints them; or by the whole name of whom it was made for.</p>
+          <p>By its serial number, its fingerprint or that of its key, as any tool prints them; or by the whole name of whom it was made for.</p>
           <p class="muted">Names are: a device’s serial id or name, a role such as gateway, a CA such as online-ca.</p>
         </Empty>
       )}

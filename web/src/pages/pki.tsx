@@ -9,12 +9,14 @@ import { counted } from "../ui/format";
 import { Mark } from "../ui/mark";
 import { Command, Expiry, Fact, Facts, Loading, PageHead, ProblemNote, Section, Time } from "../ui/parts";
 import { WhatEnds } from "./pki-expiry";
+import { LogPart } from "./pki-log";
 import { CertificateSearch } from "./pki-search";
 import { Tree } from "./pki-tree";
 
 const parts = [
   ["", "Authorities"],
   ["certificates", "Find a certificate"],
+  ["log", "Transparency log"],
 ] as const;
 
 export function PkiPage({ part }: { part: string }) {
@@ -37,6 +39,8 @@ function Part({ part }: { part: string }) {
       return <Authorities />;
     case "certificates":
       return <CertificateSearch />;
+    case "log":
+      return <LogPart />;
     default:
       return <p class="muted">There is no such part of the PKI.</p>;
   }

@@ -1,6 +1,7 @@
 // One certificate: its state in a line, everything about it below, the file to take away.
 import type { Certificate } from "../api/types";
 import { localTime } from "./format";
+import { Logged } from "./logged";
 import { Mark } from "./mark";
 import { Expiry, Fact, Facts, Fingerprint, Time } from "./parts";
 
@@ -35,11 +36,12 @@ export function CertificateFacts({ certificate }: { certificate: Certificate }) 
         {certificate.revoked_at && <Fact name="Revoked"><Time iso={certificate.revoked_at} />{certificate.reason && `, ${certificate.reason}`}</Fact>}
       </Facts>
       {certificate.pem && (
-        <p class="certificate-acts">
+        <div class="certificate-acts">
           <button type="button" aria-label={`Download PEM of ${kindOf(certificate).toLowerCase()} ${certificate.serial.slice(0, 8)}`} onClick={() => download(certificate)}>
             Download PEM
           </button>
-        </p>
+          <Logged certificate={certificate} />
+        </div>
       )}
     </>
   );

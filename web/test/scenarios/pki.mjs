@@ -169,4 +169,78 @@ export const pki = {
     await page.goto(`${peer.origin}/pki/certificates`);
     await seen(page.getByText("Every certificate of every CA can be found"));
   },
+
+  async log_shows_its_head_and_the_newest_entries_first({ visit, peer }) {
+    const page = await visit({ path: "/pki/log" });
+    const { head, entries } = peer.log;
+    await seen(page.getByText(`${head.size} entries`, { exact: true }));
+    await seen(page.getByText("Signed", { exact: true }));
+    const rows = page.locator(".log tbody tr");
+    await seen(rows.first().getByText("1,812 entries of site lindau"));
+    same(await rows.count(), 50, "rows");
+    await page.getByRole("link", { name: "Older entries" }).click();
+    await seen(page.getByText(`Entries before ${entries.length - 50}`));
+    await page.getByRole("link", { name: "Newer entries" }).click();
+    await seen(page.getByText("Newest entries"));
+    await rows.nth(2).getByRole("link").click();
+    await seen(page.getByText("1 certificate", { exact: true }));
+  },
+
+  async log_that_was_set_back_is_said_in_red({ visit, peer }) {
+    Object.assign(peer.log.head, { fault: "the log has 12 entries, and 40 were signed", was_set_back: true });
+    const page = await visit({ path: "/pki/log" });
+    await seen(page.getByText("The log was set back"));
+    await seen(page.getByText("the log has 12 entries, and 40 were signed"));
+  },
+
+  async empty_log_explains_itself({ visit, peer }) {
+    Object.assign(peer.log.head, { size: 0 });
+    const page = await visit({ path: "/pki/log" });
+    await seen(page.getByRole("heading", { name: "The log is empty" }));
+  },
+
+  async every_certificate_of_a_device_is_proven_in_the_browser({ visit, peer }) {
+    const page = await visit({ path: `/devices/${peer.devices[4].name}/certificates` });
+    const items = page.locator(".timeline > li");
+    await seen(items.first());
+    for (let at = 0; at < (await items.count()); ++at) {
+      const item = items.nth(at);
+      if (at > 0) await item.locator("summary").click();
+      await item.getByRole("button", { name: /^Prove/ }).click();
+      await seen(item.getByText(/^Entry [0-9,]+ of a log of [0-9,]+: the path computed here leads to its head$/));
+    }
+  },
+
+  async proof_that_does_not_lead_to_the_head_is_found_out({ visit, peer }) {
+    const { proofOf } = peer.log;
+    const page = await visit({ path: `/devices/${peer.devices[0].name}/certificates` });
+    const item = page.locator(".timeline > li").first();
+    const prove = item.getByRole("button", { name: /^Prove/ });
+    const bad = item.getByText("The proof does not lead to the head");
+    const altered = [
+      (text) => text.replace(/^index (\d+)$/m, (_, index) => `index ${Number(index) + 2}`), // another entry’s place
+      (text) => text.replace(/\n[A-Za-z0-9+/]{43}=\n\n/, "\n\n"), // one hash less
+      (text) => text.replace(/\n\n/, `\n${"A".repeat(43)}=\n\n`), // one more
+      (text) => text.replace(/^extra \S+$/m, "extra aGVhZA=="), // another entry
+      (text) => text.replace(/(\/log\n\d+\n)[A-Za-z0-9+/]{43}=/, `$1${"B".repeat(43)}=`), // another head
+    ];
+    for (const alter of altered) {
+      peer.log.proofOf = (index) => alter(proofOf(index));
+      await prove.click();
+      await seen(bad);
+      peer.log.proofOf = proofOf;
+      await prove.click();
+      await seen(item.getByText(/leads to its head$/));
+    }
+    peer.log.proofOf = () => "something else";
+    await prove.click();
+    await seen(item.getByRole("alert"));
+  },
+
+  async certificate_that_was_never_logged_says_so({ visit, peer }) {
+    peer.log.entries.forEach((one) => delete one.sha256);
+    const page = await visit({ path: `/devices/${peer.devices[0].name}/certificates` });
+    await page.getByRole("button", { name: /^Prove/ }).first().click();
+    await seen(page.getByRole("alert").getByText("No certificate with this hash is logged."));
+  },
 };
