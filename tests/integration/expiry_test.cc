@@ -246,7 +246,8 @@ net::Task<void> certificates_are_found(Scene& s) {
   const std::string name = s.installation.device_record(device.serial_id).name->get();
   for (const std::string& query :
        {certificate.serial().hex(), with_colons(certificate.serial().hex()), name,
-        codec::encode_hex(certificate.spki_sha256()), with_colons(codec::encode_hex(certificate.spki_sha256()))}) {
+        codec::encode_hex(certificate.spki_sha256()), with_colons(codec::encode_hex(certificate.spki_sha256())),
+        codec::encode_hex(certificate.fingerprint())}) {
     const auto found = co_await find(s, query);
     CO_ASSERT(found.size() == 1);
     EXPECT_EQ(*found[0].text_at("serial"), certificate.serial().hex()) << query;

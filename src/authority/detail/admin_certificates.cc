@@ -7,8 +7,10 @@
 
 #include "authority/admin_json.h"
 #include "authority/detail/admin_methods.h"
+#include "authority/issuance.h"
 #include "codec/text.h"
-#include "crypto/hash.h"
+#include "pki/certificate.h"
+#include "tlog/entry.h"
 
 namespace sallyport::authority {
 namespace {
@@ -72,7 +74,7 @@ Result<void> find_serial(Records& records, const Bytes& serial, Findings& findin
   return {};
 }
 
-// Of the key, or of the certificate of a CA. Those of devices are found by their key's.
+// Of the certificate, which the log has by its hash; or of its key.
 Result<void> find_fingerprint(Records& records, const Bytes& octets, Findings& findings) {
   records::Digest digest;
   std::ranges::copy(octets, digest.begin());
@@ -80,12 +82,15 @@ Result<void> find_fingerprint(Records& records, const Bytes& octets, Findings& f
     TRY(auto found, records.certificates().list_by_spki(kind, digest));
     findings.add(std::move(found));
   }
-  for (const CaName& name : records::online_ca_names()) {
-    TRY(auto cas, records.certificates().list_by_subject(CertificateKind::ca, name.get()));
-    for (CertificateRecord& ca : cas) {
-      if (crypto::sha256(ca.der) == digest) findings.add(std::move(ca));
-    }
-  }
+  TRY(const auto index, records.log().find_certificate(digest));
+  if (!index) return {};
+  TRY(const auto entries, records.log().entries(*index, 1));
+  TRY(const auto entry, tlog::parse_log_entry(entries.at(0)));
+  const auto* logged = std::get_if<tlog::CertificateEntry>(&entry.what);
+  if (logged == nullptr) return failf(Errc::internal, "log: entry {} is of no certificate", *index);
+  TRY(const auto certificate, pki::parse_certificate(logged->der));
+  TRY(auto found, records.certificates().find(CaName(logged->ca), to_record_serial(certificate.serial())));
+  if (found) findings.add(*std::move(found));
   return {};
 }
 
