@@ -42,7 +42,7 @@ layer(gateway   DEPS base codec crypto pki records rolelink telemetry net http c
 layer(relay     DEPS base codec crypto pki records rolelink tunnel net http config EXPOSES base pki records tunnel net)
 layer(console   DEPS base codec crypto pki records rolelink net http config EXPOSES base pki records net http EXTERNAL PkgConfig::ARGON2)
 layer(agent     DEPS base codec crypto pki records tunnel tlog telemetry net http keystore config
-                EXPOSES base codec crypto pki tunnel telemetry net http keystore)
+                EXPOSES base codec crypto pki tunnel tlog telemetry net http keystore)
 layer(rpcnode   DEPS base codec crypto pki sealed records net http mqtt config EXPOSES base net)
 
 # The console carries its front end inside.
