@@ -14,10 +14,13 @@ namespace {
 using integration::kNow;
 using integration::kSite;
 
-// The serial in to-be-signed bytes (RFC 5280 §4.1: version, then serialNumber).
-records::CertificateSerial serial_of(ByteView tbs) {
-  auto fields = codec::der::enter_only(tbs, codec::der::Tag::sequence, "to-be-signed certificate");
-  EXPECT_TRUE(fields && fields->any());
+// The serial in to-be-signed bytes (RFC 5280 §4.1: version, then serialNumber); absent for a CRL, whose version is a
+// plain INTEGER (§5.1).
+std::optional<records::CertificateSerial> serial_of(ByteView tbs) {
+  auto fields = codec::der::enter_only(tbs, codec::der::Tag::sequence, "to-be-signed certificate or CRL");
+  EXPECT_TRUE(fields.has_value());
+  if (fields->peek() == codec::der::Tag::integer) return std::nullopt;
+  EXPECT_TRUE(fields->any());
   const auto serial = fields->integer();
   EXPECT_TRUE(serial.has_value());
   return records::CertificateSerial(to_bytes(*serial));
@@ -269,7 +272,7 @@ History Issuance::record() {
   FileCalls& files = FileCalls::get();
   files.watch(folder_.path());
   installation_.on_signature = [&](ByteView tbs) {
-    history.signatures.push_back({FileCalls::get().position(), serial_of(tbs)});
+    if (auto serial = serial_of(tbs)) history.signatures.push_back({FileCalls::get().position(), *std::move(serial)});
   };
   installation_.checkpoint_mark().on_raise = [&](const signer::LogMark& mark) {
     history.heads.push_back({FileCalls::get().position(), mark});

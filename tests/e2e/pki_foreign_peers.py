@@ -14,7 +14,7 @@ from cryptography import x509
 
 PURPOSES = {"server": "sslserver", "web-device": "sslserver", "role": "sslserver", "operational-device": "sslclient",
             "factory-device": "sslclient", "person": "sslclient"}
-KINDS_OF_LEAF = 10
+KINDS_OF_LEAF = 11
 LIMIT_SECONDS = 60
 
 
