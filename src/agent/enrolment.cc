@@ -28,7 +28,11 @@ constexpr std::string_view kClaimed = "claimed";
 constexpr std::string_view kCsrType = "application/pkcs10";
 
 http::Request est_request(std::string target, ByteView csr) {
-  return http::post(std::move(target), kCsrType, to_bytes(std::string_view(pki::encode_est_body(csr))));
+  http::Request request =
+      http::post(std::move(target), kCsrType, to_bytes(std::string_view(pki::encode_est_body(csr))));
+  // Only who asks gets the proof: strongSwan reads no answer whose head is longer than a kilobyte.
+  request.headers.set("Sallyport-Log-Proof", "wanted");
+  return request;
 }
 
 // Absent where the gateway says nothing of it, or nothing that can be read.

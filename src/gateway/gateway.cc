@@ -35,9 +35,14 @@ struct Admitted {
   std::optional<DeviceName> device;  // for Admission::device
 };
 
-// The proof that the leaf is in the log stands beside the body, which stays as RFC 7030 wants it.
-http::Response with_log_proof(http::Response response, const records::CertificateChain& chain) {
-  if (chain.log_proof.empty()) return response;
+bool wants_log_proof(const http::Request& request) {
+  return request.headers.get("Sallyport-Log-Proof") == "wanted";
+}
+
+// The proof that the leaf is in the log stands beside the body, which stays as RFC 7030 wants it; and only where it was
+// asked for, since stock clients of EST read heads of a kilobyte at most.
+http::Response with_log_proof(http::Response response, const records::CertificateChain& chain, bool wanted) {
+  if (!wanted || chain.log_proof.empty()) return response;
   response.headers.set("Sallyport-Log-Proof", codec::encode_base64(as_bytes(chain.log_proof)));
   response.headers.set("Sallyport-Log-Key", codec::encode_base64(chain.log_key));
   return response;
@@ -235,6 +240,7 @@ net::Task<Result<records::CertificateChain>> Gateway::State::request_certificate
 
 net::Task<http::Response> Gateway::State::enrol(http::Request request, Admitted caller) {
   net::PeerInfo peer = std::move(caller.peer);
+  const bool proof_wanted = wants_log_proof(request);
   const auto chain = identify_applicant(peer.tls_chain);
   if (!chain) co_return refusal({Errc::unauthorized, {}});
   Result<records::CertificateChain> answer = fail(Errc::internal, "enrolment: nothing done");
@@ -259,10 +265,11 @@ net::Task<http::Response> Gateway::State::enrol(http::Request request, Admitted 
   auto certificate = pki::parse_certificate(answer->certificates.front());
   if (!certificate) co_return refusal(certificate.error());
   // RFC 7030 §4.2.3: "containing only the certificate that was issued".
-  co_return with_log_proof(certs_only(std::span(&*certificate, 1)), *answer);
+  co_return with_log_proof(certs_only(std::span(&*certificate, 1)), *answer, proof_wanted);
 }
 
 net::Task<http::Response> Gateway::State::web_certificate(http::Request request, Admitted caller) {
+  const bool proof_wanted = wants_log_proof(request);
   auto answer =
       co_await request_certificate(records::RoleMethod::web_certificate, std::move(request), std::move(caller.peer));
   if (!answer) co_return refusal(answer.error());
@@ -270,7 +277,7 @@ net::Task<http::Response> Gateway::State::web_certificate(http::Request request,
   for (const Bytes& der : answer->certificates) {
     if (auto certificate = pki::parse_certificate(der)) chain.push_back(*std::move(certificate));
   }
-  co_return with_log_proof(certs_only(chain), *answer);
+  co_return with_log_proof(certs_only(chain), *answer, proof_wanted);
 }
 
 net::Task<http::Response> Gateway::State::claim_hash(http::Request request, Admitted caller) {

@@ -13,6 +13,7 @@ import select
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -215,4 +216,5 @@ def main():
 
 
 if __name__ == "__main__":
+    tempfile.tempdir = "/tmp"  # sockets below a state folder whose name says when it was replaced: a path has 107 octets at most
     sys.exit(main())

@@ -243,12 +243,12 @@ class Ceremony:
         """A copy of the installation that says it has this version."""
         shutil.copytree(self.folder / "installation", self.folder / folder)
         file = self.folder / folder / "version"
-        require(file.read_text() == "sallyport-state installation 2\n", "found version file %r" % file.read_text())
+        require(file.read_text() == "sallyport-state installation 3\n", "found version file %r" % file.read_text())
         file.write_text("sallyport-state installation %d\n" % version)
         return self.digest_of(folder)
 
     def newer_state_is_refused(self):
-        before = self.state_of_another_version("newer", 3)
+        before = self.state_of_another_version("newer", 4)
         self.refused(STATE, "version", *self.init(state="newer"))
         self.refused(STATE, "version", "site", "list", "--state", "newer")
         require(before == self.digest_of("newer"), "files changed")
@@ -256,7 +256,7 @@ class Ceremony:
     def state_of_the_old_identifiers_is_refused(self):
         before = self.state_of_another_version("older", 1)
         for command in (self.init(state="older"), ("site", "list", "--state", "older")):
-            self.refused(STATE, "found version 1, want 2 or newer; this program cannot use it, begin a new folder", *command)
+            self.refused(STATE, "found version 1, want 3 or newer; this program cannot use it, begin a new folder", *command)
         require(before == self.digest_of("older"), "files changed")
 
     def locked_state_is_refused(self):
