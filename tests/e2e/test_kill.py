@@ -194,7 +194,8 @@ def check_everything_comes_back_after_every_kill(scene):
         what = TURNS[number % len(TURNS)]
         scene.kill(what)
         scene.wait_for_work(f"after kill {number + 1} of {KILLS}, of {what}")
-    want(scene.stage.is_healthy(), "found doctor complaining, want every service healthy")
+    doctor = scene.stage.doctor()
+    want(doctor.returncode == 0, f"found doctor complaining, want every service healthy\n{doctor.stdout}{doctor.stderr}")
 
 
 def check_no_acknowledged_item_is_missing_or_doubled(scene):

@@ -124,7 +124,10 @@ class Stage:
         wait_for(lambda: not self.there.server.left_behind(), COME_BACK_SECONDS, "every role to have ended")
 
     def is_healthy(self):
-        return self.there.run("doctor", "--state", self.there.state, "--json", check=False).returncode == 0
+        return self.doctor().returncode == 0
+
+    def doctor(self):
+        return self.there.run("doctor", "--state", self.there.state, "--json", check=False)
 
     def pids_of(self, role):
         """The processes of a role; several for a relay with several workers."""
