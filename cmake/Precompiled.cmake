@@ -32,8 +32,8 @@ function(precompile_layer name)
   endif()
 endfunction()
 
-# precompile_program(TARGET [TARGET]): the first one's own, since a program is compiled for another place than a library is;
-# the second takes them from it.
+# precompile_programs(FIRST [OTHER…]): of the first its own, since a program is compiled for another place than a library is;
+# the others take them from it.
 function(precompile_programs first)
   if(NOT SALLYPORT_PRECOMPILED_HEADERS)
     return()
