@@ -1,7 +1,7 @@
-# Standard and foreign headers, read once instead of by every file: a third of what the compiler would do.
+# Standard and foreign headers, read once instead of by every file: half of what the compiler would do.
 #
-# Of ours there is none in it, so that layers see each other as without. The preset dev does without: there a file that
-# forgets an include of its own does not compile.
+# Of ours there is none in it, so that layers see each other as without. The presets tsan and fuzz do without: there a file
+# that forgets a standard header of its own does not compile.
 
 set(PRECOMPILED_STANDARD
     <algorithm> <array> <charconv> <chrono> <cstdint> <cstring> <deque> <expected> <filesystem> <functional> <map> <memory>
@@ -20,15 +20,20 @@ endfunction()
 if(SALLYPORT_PRECOMPILED_HEADERS)
   precompiled(precompiled_standard HEADERS ${PRECOMPILED_STANDARD} LINK fmt::fmt)
   precompiled(precompiled_asio HEADERS ${PRECOMPILED_STANDARD} ${PRECOMPILED_ASIO} LINK fmt::fmt Boost::headers Threads::Threads)
+  if(SALLYPORT_TESTS)
+    precompiled(precompiled_standard_test HEADERS ${PRECOMPILED_STANDARD} <gtest/gtest.h> LINK fmt::fmt GTest::gtest)
+    precompiled(precompiled_asio_test HEADERS ${PRECOMPILED_STANDARD} ${PRECOMPILED_ASIO} <gtest/gtest.h>
+                LINK fmt::fmt GTest::gtest Boost::headers Threads::Threads)
+  endif()
 endif()
 
-# precompile_layer(TARGET DEPS layer…): takes the headers that a layer with these below it reads anyway.
-function(precompile_layer name)
+# precompile(TARGET KIND [DEPS layer…]): takes the headers that a target of these layers reads anyway. KIND is "" or "_test".
+function(precompile name kind)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
-  if(SALLYPORT_PRECOMPILED_HEADERS AND (name STREQUAL "net" OR "net" IN_LIST ARG_DEPS))
-    target_precompile_headers(${name} REUSE_FROM precompiled_asio)
+  if(SALLYPORT_PRECOMPILED_HEADERS AND "net" IN_LIST ARG_DEPS)
+    target_precompile_headers(${name} REUSE_FROM precompiled_asio${kind})
   elseif(SALLYPORT_PRECOMPILED_HEADERS)
-    target_precompile_headers(${name} REUSE_FROM precompiled_standard)
+    target_precompile_headers(${name} REUSE_FROM precompiled_standard${kind})
   endif()
 endfunction()
 

@@ -106,17 +106,16 @@ class Stage:
             return file.read().decode(errors="replace")
 
     def kill_role(self, role):
-        """kill -9 of a role; returns once the supervisor has another that is healthy."""
-        old = self.there.pid_of(role)
-        os.kill(old, signal.SIGKILL)
-        self.wait_role(role, old)
-
-    def wait_role(self, role, old):
-        def back():
-            return any(pid != old for pid in self.pids_of(role))
-
-        wait_for(back, COME_BACK_SECONDS, f"the supervisor to start {role} again")
+        """kill -9 of every process of a role; returns once the supervisor has as many others, and all are healthy."""
+        old = self.pids_of(role)
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: self.is_replaced(role, old), COME_BACK_SECONDS, f"the supervisor to start {role} again")
         wait_for(self.is_healthy, COME_BACK_SECONDS, f"every service healthy after {role} was killed")
+
+    def is_replaced(self, role, old):
+        now = self.pids_of(role)
+        return len(now) == len(old) and not set(now) & set(old)
 
     def stop_server(self):
         """Ends every role, as `sallyport up` does when it is told to; there.start() brings them back."""
