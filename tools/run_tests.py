@@ -24,7 +24,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from testing import build, report, sources  # noqa: E402
+from testing import build, process, report, sources  # noqa: E402
 from testing.schedule import run_all  # noqa: E402
 
 
@@ -41,6 +41,24 @@ def arguments():
 
 def interrupt(number, _):
     raise KeyboardInterrupt(f"signal {number}")
+
+
+def run_planned(root, planned, wanted, screen, options):
+    """Builds and runs: what the sanitizers watch is built beside the other tests, and what must be alone runs last."""
+    environment = os.environ | {"SALLYPORT_LONG": "1" if options.long else "0"}
+    first, later = planned.presets()
+    try:
+        built = build.build(root, planned, first, screen)
+        rest = build.Background(root, planned, later, screen)
+        scripts = sources.script_runs(root, planned, built, wanted)
+        programs = [run for preset in built if preset != "release" for run in sources.program_runs(root, planned, preset, wanted, screen)]
+        run_all([*programs, *(run for run in scripts if not run.alone)], screen, options.jobs, environment)
+        programs = [run for preset in rest.wait() for run in sources.program_runs(root, planned, preset, wanted, screen)]
+        run_all(programs, screen, options.jobs, environment)
+        run_all([run for run in scripts if run.alone], screen, 1, environment)
+    except BaseException:
+        process.stop()
+        raise
 
 
 def main():
@@ -61,9 +79,7 @@ def main():
         return 1
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
-    built = build.build(root, planned, screen)
-    runs = sources.runs(root, planned, built, wanted, screen)
-    run_all(runs, screen, options.jobs, os.environ | {"SALLYPORT_LONG": "1" if options.long else "0"})
+    run_planned(root, planned, wanted, screen, options)
     return screen.close()
 
 

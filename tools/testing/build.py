@@ -2,8 +2,9 @@
 import os
 import shlex
 import subprocess
+import threading
 
-from . import sources
+from . import process, sources
 
 TAIL_LINES = 60
 MEMORY_PER_COMPILER = 1_200_000_000  # bytes; a file with Beast in it takes that much
@@ -36,22 +37,44 @@ def targets_of(root, preset, planned, everything):
 def step(command, root, screen, name):
     screen.progress(name)
     screen.note(f"---- {name}")
-    result = subprocess.run(prefix() + command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
-    if result.returncode != 0:
-        tail = "\n".join(result.stdout.splitlines()[-TAIL_LINES:])
-        screen.failed(name, f"`{' '.join(command)}` ended with {result.returncode}", tail)
-    return result.returncode == 0
+    outcome = process.run(prefix() + command, None, dict(os.environ), folder=root)
+    if outcome.status != 0:
+        screen.failed(name, f"`{' '.join(command)}` ended with {outcome.status}", outcome.tail(TAIL_LINES))
+    return outcome.status == 0
 
 
-def build(root, planned, screen):
-    """Returns the presets that were built whole; a failed one is counted as a failed test."""
+def build(root, planned, presets, screen, background=False):
+    """Returns which of the presets were built whole; a failed one is counted as a failed test."""
+    polite = ["nice", "-n", "19"] if background else []
     built = []
-    for preset in planned.presets():
+    for preset in presets:
         if not step(["cmake", "--preset", preset], root, screen, f"configure/{preset}"):
             continue
         targets = targets_of(root, preset, planned, everything=not planned.is_filtered)
-        command = ["ninja", "-C", f"build/{preset}", f"-j{compile_jobs()}", *targets]
+        command = [*polite, "ninja", "-C", f"build/{preset}", f"-j{compile_jobs()}", *targets]
         if step(command, root, screen, f"build/{preset}"):
             built.append(preset)
     return built
+
+
+class Background:
+    """Builds presets while tests of the others run, with the time that these leave over."""
+
+    def __init__(self, root, planned, presets, screen):
+        self.built = []
+        self.error = None
+        self.thread = threading.Thread(target=self._build, args=(root, planned, presets, screen), daemon=True)
+        self.thread.start()
+
+    def _build(self, *what):
+        try:
+            self.built = build(*what, background=True)
+        except BaseException as error:  # pylint: disable=broad-except  # carried to whoever waits
+            self.error = error
+
+    def wait(self):
+        """Which presets were built whole."""
+        self.thread.join()
+        if self.error:
+            raise self.error
+        return self.built

@@ -84,8 +84,8 @@ class Outcome:
         return "\n".join(self.output.splitlines()[-lines:])
 
 
-def run(command, deadline, environment):
-    """Runs a command to its end or its deadline. Its temporary folder is removed afterwards."""
+def run(command, deadline, environment, folder=None):
+    """Runs a command to its end or its deadline (None: none), in a folder or in ours. Its temporary folder is removed afterwards."""
     if _stopping:
         raise Interrupted
     scratch = tempfile.mkdtemp(prefix="sallyport-test-")
@@ -97,7 +97,7 @@ def run(command, deadline, environment):
     _active.add(needle)
     with tempfile.TemporaryFile() as capture:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=capture, stderr=subprocess.STDOUT,
-                                 start_new_session=True, env=environment | {MARK: mark, "TMPDIR": scratch})
+                                 start_new_session=True, cwd=folder, env=environment | {MARK: mark, "TMPDIR": scratch})
         try:
             status = child.wait(timeout=deadline)
         except subprocess.TimeoutExpired:

@@ -166,15 +166,13 @@ def run_one(run, environment, screen):
 
 
 def run_all(runs, screen, jobs, environment):
+    """Runs processes, at most `jobs` of them at a time."""
     environment = sanitizer_environment() | environment
-    screen.total = sum(max(1, len(run.cases)) for run in runs)
+    screen.total += sum(max(1, len(run.cases)) for run in runs)
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs))
     try:
-        for future in [pool.submit(run_one, run, environment, screen) for run in runs if not run.alone]:
+        for future in [pool.submit(run_one, run, environment, screen) for run in runs]:
             future.result()
-        for run in runs:
-            if run.alone:
-                pool.submit(run_one, run, environment, screen).result()
     except BaseException:  # most often Ctrl-C: what runs must not outlive us
         pool.shutdown(wait=False, cancel_futures=True)
         process.stop()

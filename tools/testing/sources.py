@@ -53,9 +53,13 @@ class Plan:
     is_long: bool = False
 
     def presets(self):
+        """Those to be built before anything runs, and those to be built while these tests run."""
         from_programs = [preset for preset in ("dev", "asan") if self.units[preset] or self.fuzz[preset]]
         from_scripts = [script.needs for script in self.scripts if script.needs != "tree"]
-        return list(dict.fromkeys(from_programs + from_scripts))
+        wanted = list(dict.fromkeys(from_programs + from_scripts))
+        if wanted == ["asan"]:
+            return wanted, []
+        return [preset for preset in wanted if preset != "asan"], [preset for preset in wanted if preset == "asan"]
 
     def is_empty(self):
         return not (self.scripts or any(self.units.values()) or any(self.fuzz.values()))
@@ -160,31 +164,34 @@ def configured(root, preset, name):
     return set(path.read_text(encoding="utf-8").split()) if path.exists() else set()
 
 
-def runs(root, planned, built, wanted, screen):
-    """The processes to start, in order, of what could be built."""
+def program_runs(root, planned, preset, wanted, screen):
+    """The unit tests and fuzz targets of a preset that was built."""
     found = []
-    for preset in ("dev", "asan"):
-        if preset not in built:
+    folder = root / "build" / preset
+    programs = configured(root, preset, "unit-tests.txt")
+    for layer in planned.units[preset]:
+        program = folder / f"{layer}_test"
+        if program.name not in programs:
+            screen.failed(unit_name(preset, layer, "built"), f"CMake has no target {program.name}: a layer with tests "
+                          "but without a source of its own")
             continue
-        folder = root / "build" / preset
-        programs = configured(root, preset, "unit-tests.txt")
-        for layer in planned.units[preset]:
-            program = folder / f"{layer}_test"
-            if program.name not in programs:
-                screen.failed(unit_name(preset, layer, "built"), f"CMake has no target {program.name}: a layer with tests "
-                              "but without a source of its own")
-                continue
-            cases = [case for case in cases_in(program) if wanted.has(unit_name(preset, layer, case))]
-            found.append(Run("gtest", unit_name(preset, layer, ""), [str(program)], deadline_of(root, layer, planned.is_long), cases,
-                             wanted=wanted))
-        for target in planned.fuzz[preset]:
-            corpus = root / "fuzz" / "corpus" / target
-            found.append(Run("replay", fuzz_name(preset, target), [str(folder / "fuzz" / f"fuzz_{target}"), str(corpus)],
-                             REPLAY_DEADLINE))
+        cases = [case for case in cases_in(program) if wanted.has(unit_name(preset, layer, case))]
+        found.append(Run("gtest", unit_name(preset, layer, ""), [str(program)], deadline_of(root, layer, planned.is_long), cases,
+                         wanted=wanted))
+    for target in planned.fuzz[preset]:
+        corpus = root / "fuzz" / "corpus" / target
+        found.append(Run("replay", fuzz_name(preset, target), [str(folder / "fuzz" / f"fuzz_{target}"), str(corpus)],
+                         REPLAY_DEADLINE))
+    return found
+
+
+def script_runs(root, planned, built, wanted):
+    """The scripts whose preset was built, those first that may take longest."""
+    found = []
     for script in planned.scripts:
         if script.needs != "tree" and script.needs not in built:
             continue
         build = root / "build" / ("dev" if script.needs == "tree" else script.needs)
         found.append(Run("script", script.name + "/", ["/usr/bin/python3", str(script.path), "--build", str(build)],
                          script.deadline, alone=script.alone, wanted=wanted))
-    return found
+    return sorted(found, key=lambda run: -run.deadline)
