@@ -3,8 +3,8 @@
 //   bench_issue csr SECONDS               certificates for requests, one core, in memory: the request parsed and its
 //                                         signature verified, the certificate built, linted and signed by the signer
 //   bench_issue durable SECONDS FOLDER    the same through the authority's issuance: intent durable, signer in a
-//   process of
-//                                         its own over its socket, result durable; a database file in FOLDER
+//                                         process of its own over its socket, result and log entry durable, the
+//                                         log's head signed as it grows; a database file in FOLDER
 //
 // Prints {"per_second":…}. Every certificate is parsed and counted; after `durable` each must be in the record.
 #include <signal.h>
@@ -24,6 +24,7 @@
 #include "pki/csr.h"
 #include "pki/issue.h"
 #include "records/installation_values.h"
+#include "signer/key_folder.h"
 #include "signer/server.h"
 #include "store/record_database.h"
 
@@ -31,7 +32,7 @@ namespace sallyport::bench {
 namespace {
 
 constexpr std::size_t kRequests = 512;
-constexpr std::size_t kUnderWay = 256;  // as many as the authority may have at the signer
+constexpr std::size_t kUnderWay = pki::kMaxIssuingCalls;
 const DnsName kZone("devices.example");
 const records::CaName kOnlineCa("online-ca");
 
@@ -49,6 +50,7 @@ class Material {
     TRY(auto linted, pki::prepare_self_signed(profile, fields, now_));
     TRY(root_, pki::issue(std::move(linted), root_key_));
     for (const records::CaName& name : records::online_ca_names()) TRY_VOID(make_ca(name));
+    TRY_VOID(make_checkpoint_certificate());
     for (std::size_t i = 0; i < kRequests; ++i) {
       auto key = crypto::PrivateKey::generate();
       TRY(const auto subject, pki::DistinguishedName::of("device"));
@@ -60,8 +62,16 @@ class Material {
 
   const std::vector<Bytes>& requests() const { return requests_; }
 
-  Result<signer::Signer> make_signer(const Clock& clock) const {
+  // A signer that keeps the position of the log in a file, where there is one to be kept.
+  Result<signer::Signer> make_signer(const Clock& clock, const std::filesystem::path& mark = {}) const {
     signer::Keys keys;
+    if (!mark.empty()) {
+      TRY(auto file, signer::CheckpointFile::open(mark));
+      keys.checkpoint_mark = std::make_unique<signer::CheckpointFile>(std::move(file));
+      keys.control.push_back({.kind = pki::ControlKind::checkpoint,
+                              .key = std::make_unique<crypto::PrivateKey>(checkpoint_key_.clone()),
+                              .certificate = checkpoint_certificate_});
+    }
     for (const auto& [name, certificate] : cas_) {
       keys.cas.push_back({.name = name.get(),
                           .certificate = certificate,
@@ -107,10 +117,25 @@ class Material {
     return {};
   }
 
+  Result<void> make_checkpoint_certificate() {
+    const auto& profile = pki::profile(pki::profile_of(pki::ControlKind::checkpoint));
+    const pki::Certificate& issuer = cas_.at(records::CaName("control-ca"));
+    pki::CertificateFields fields{.common_name = "checkpoint",
+                                  .public_key = checkpoint_key_.public_key(),
+                                  .validity = pki::choose_validity(profile, &issuer, now_, profile.longest),
+                                  .serial = pki::SerialNumber::draw(random_)};
+    TRY(auto linted, pki::prepare(profile, fields, issuer, now_));
+    TRY(checkpoint_certificate_, pki::issue(std::move(linted), ca_keys_.at(records::CaName("control-ca"))));
+    return {};
+  }
+
   UnixTime now_;
   crypto::SystemRandom random_;
   crypto::PrivateKey root_key_ = crypto::PrivateKey::generate();
+  crypto::PrivateKey checkpoint_key_ =
+      crypto::PrivateKey::generate(signer::control_key_type(pki::ControlKind::checkpoint));
   std::optional<pki::Certificate> root_;
+  std::optional<pki::Certificate> checkpoint_certificate_;
   std::map<records::CaName, pki::Certificate> cas_;
   std::map<records::CaName, crypto::PrivateKey> ca_keys_;
   std::vector<Bytes> requests_;
@@ -207,7 +232,7 @@ class SignerProcess {
     if (pid_ != 0) return;
     const SystemClock clock;
     net::Io io;
-    auto signer = material.make_signer(clock);
+    auto signer = material.make_signer(clock, std::filesystem::path(socket).replace_extension("mark"));
     auto listener = net::Listener::unix_socket(io.executor(), socket.string());
     if (!signer || !listener) ::_exit(1);
     net::spawn(io.executor(), signer::serve_signer(**listener, *signer, ::getuid()), "bench.signer");
@@ -252,6 +277,7 @@ Result<double> measure_durable(double wanted, const std::filesystem::path& folde
   }));
   if (recorded != work.issued)
     return failf(Errc::conflict, "bench_issue: {} certificates on record, want {}", recorded, work.issued);
+  if (!core.log().head()) return fail(Errc::internal, "bench_issue: the log was never signed");
   return static_cast<double>(work.issued) / took;
 }
 

@@ -19,8 +19,21 @@ net::RpcLinkOptions signer_link(std::string path) {
   net::RpcLinkOptions options;
   options.path = std::move(path);
   options.rpc.max_frame = pki::kMaxSigningRequestBytes;
+  options.rpc.max_calls = pki::kMaxSigningCalls;
   return options;
 }
+
+// One of the orders under way, until it goes.
+class Counted {
+ public:
+  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --count_; }
+
+ private:
+  std::size_t& count_;
+};
 
 // On another thread, where nothing may be thrown.
 Result<void> read_caught(const records::RecordDatabase& database, const records::RecordDatabase::Work& work) {
@@ -107,6 +120,13 @@ Result<void> Core::reload_installation() {
 }
 
 net::Task<Result<pki::SigningAnswer>> Core::sign(pki::SigningRequest request) {
+  std::optional<Counted> counted;
+  if (std::holds_alternative<pki::IssueCertificate>(request)) {
+    if (issuing_ >= pki::kMaxIssuingCalls) {
+      co_return failf(Errc::overloaded, "signer: {} certificates are being issued already", issuing_);
+    }
+    counted.emplace(issuing_);
+  }
   Bytes encoded = pki::encode_signing_request(request);
   const auto* object = std::get_if<pki::SignObject>(&request);
   CO_TRY(auto bytes, co_await signer_.call(std::move(encoded), kSigningLimit));

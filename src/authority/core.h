@@ -65,7 +65,8 @@ class Core {
   Turns& turns() { return turns_; }
   const Policy& policy() const { return policy_; }
 
-  // Asks the signer. A refusal of the signer is returned as its Error. When the certificate of a control key has ended,
+  // Asks the signer. A refusal of the signer is returned as its Error; Errc::overloaded while pki::kMaxIssuingCalls
+  // certificates are being issued. When the certificate of a control key has ended,
   // a new one is ordered meanwhile, and the same call succeeds a moment later.
   net::Task<Result<pki::SigningAnswer>> sign(pki::SigningRequest request);
   // Commits durably and tells nobody. `work` runs on a thread of the database.
@@ -124,6 +125,7 @@ class Core {
   bool audit_walked_ = false;
   std::shared_ptr<std::atomic<int>> asides_ = std::make_shared<std::atomic<int>>(0);  // reads on other threads
   PresenceTable presence_;
+  std::size_t issuing_ = 0;              // certificates that are at the signer
   std::set<pki::ControlKind> renewing_;  // control certificates that are being ordered
   GrantBook grants_;
   TryLimiter claim_limiter_;

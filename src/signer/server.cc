@@ -10,10 +10,6 @@
 namespace sallyport::signer {
 namespace {
 
-// As many as the authority has under way at most (its RpcOptions::max_calls), so that none of a crowd of first
-// connections is refused here. They are answered one after the other.
-constexpr std::size_t kMaxCalls = 256;
-
 net::Task<Result<Bytes>> answer_request(Signer& signer, Bytes request) {
   co_return signer.answer_bytes(request);
 }
@@ -23,7 +19,7 @@ net::RpcOptions options_for(Signer& signer) {
   options.on_request = [&signer](Bytes request, net::Caller) { return answer_request(signer, std::move(request)); };
   options.max_frame = pki::kMaxSigningRequestBytes;
   options.max_queued = pki::kMaxSigningRequestBytes;
-  options.max_calls = kMaxCalls;
+  options.max_calls = pki::kMaxSigningCalls;  // answered one after the other
   return options;
 }
 
