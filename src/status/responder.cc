@@ -132,6 +132,14 @@ Answer Responder::sign(const Issuer& issuer, const pki::CertId& id, const std::o
   return out;
 }
 
+// Cut off from its authority a responder goes on with what it said about servers and CAs before, to the end of its
+// window.
+bool Responder::may_be_given(const Cached& cached, bool may_sign) const {
+  const UnixTime now = clock_.now();
+  if (now >= *cached.answer.next_update) return false;
+  return may_sign ? now - cached.signed_at < kCacheRefresh : cached.infrastructure;
+}
+
 Answer Responder::answer(ByteView request, bool may_sign, std::string_view source) {
   if (request.size() > pki::kMaxOcspRequestBytes) return refuse(pki::OcspResponseStatus::malformed_request);
   const auto parsed = pki::parse_ocsp_request(request);
@@ -144,9 +152,7 @@ Answer Responder::answer(ByteView request, bool may_sign, std::string_view sourc
   const Bytes key = cache_key(id.hash, id.issuer_key_hash, id.serial.content());
   if (!parsed->nonce) {
     const auto cached = cache_.find(key);
-    const bool fresh = cached != cache_.end() && clock_.now() - cached->second.signed_at < kCacheRefresh &&
-                       clock_.now() < *cached->second.answer.next_update;
-    if (fresh && (may_sign || cached->second.infrastructure)) {
+    if (cached != cache_.end() && may_be_given(cached->second, may_sign)) {
       ++counters_.cached;
       return cached->second.answer;
     }

@@ -77,6 +77,7 @@ class Responder {
   const Issuer* find_issuer(const pki::CertId& id) const;
   pki::SingleResponse single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const;
   Answer sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce);
+  bool may_be_given(const Cached& cached, bool may_sign) const;
   Answer refuse(pki::OcspResponseStatus status);
   bool take_token();
 

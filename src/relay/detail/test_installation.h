@@ -176,6 +176,11 @@ class FakeAuthority {
   void break_connections() {
     for (const auto& peer : std::exchange(peers_, {})) peer->close();
   }
+  // Out of reach it ends every connection and takes no new one.
+  void set_reachable(bool reachable) {
+    reachable_ = reachable;
+    if (!reachable) break_connections();
+  }
   std::uint64_t number() const { return number_; }
 
   std::vector<records::Presence> presences;
@@ -192,6 +197,10 @@ class FakeAuthority {
     for (;;) {
       auto stream = co_await self.listener_->accept(net::Deadline::never());
       if (!stream) co_return;
+      if (!self.reachable_) {
+        (*stream)->close();
+        continue;
+      }
       net::RpcOptions options;
       options.on_request = [&self](Bytes request, net::Caller caller) {
         return answer(self, std::move(request), std::move(caller.peer));
@@ -278,6 +287,7 @@ class FakeAuthority {
   std::unique_ptr<net::Listener> listener_;
   std::vector<std::shared_ptr<net::RpcPeer>> peers_;
   std::uint64_t number_ = 1;
+  bool reachable_ = true;
   std::map<DeviceName, records::SnapshotDevice> devices_;
   std::map<std::string, records::SnapshotCertificate> certificates_;
   std::map<tunnel::GrantId, Bytes> sealed_;

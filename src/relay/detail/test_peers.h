@@ -62,8 +62,13 @@ class FakeAgent {
     self.over = true;
   }
   void start(std::uint16_t port) {
-    over = false;
+    over = accepted = false;
     net::spawn(executor_, run(*this, port, control_name()), "fake.agent");
+  }
+
+  // Lets the session see what time it is.
+  static net::Task<void> tick(FakeAgent& self) {
+    if (!self.over) co_await self.perform(self.session_->on_tick(self.clock_.monotonic()));
   }
 
   // Dials a ready connection.
