@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("--long", action="store_true", help="also the tests that take long")
     parser.add_argument("--list", action="store_true", help="print the names of the tests, build and run nothing")
     parser.add_argument("--no-install", action="store_true", help="install no packages")
-    parser.add_argument("--jobs", type=int, default=2, help="tests at a time (2)")
+    parser.add_argument("--jobs", type=int, default=3, help="tests at a time (3)")
     return parser.parse_args()
 
 

@@ -26,6 +26,8 @@ from visitor import ConsoleUser  # noqa: E402
 
 MARKERS = 1000
 PER_CONNECTION = 100
+STOPS = 8
+BETWEEN_STOPS = 1 << 20
 TRANSFER_BYTES = 32 << 20
 RUN = re.compile(rb"[0-9a-f]{32,}")
 
@@ -144,16 +146,12 @@ def check_agent_in_mid_transfer_has_some(scene):
         except OSError:
             pass
 
-    before = sum(len(data) for one in scene.device_road.crossed for _, data in one.received)
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
-    moved = lambda: sum(len(data) for one in list(scene.device_road.crossed) for _, data in one.received) - before > 1 << 20  # noqa: E731
-    wait_for(moved, 30, "the transfer to be under way")
     agent = scene.device.agent.pid
-    os.kill(agent, signal.SIGSTOP)
     try:
-        found = search_process(scene.stage, agent, "the agent", scene.markers)
-        want(found, "found no marker in the agent, want some")
+        found = stop_with_markers(scene, agent)
+        want(found, f"found no marker in the agent at {STOPS} moments, want some")
         for pid in scene.stage.pids_of("relay"):
             found = search_process(scene.stage, pid, f"relay {pid}", scene.markers, control=scene.name.encode())
             want(not found, f"found {len(found)} markers in relay {pid} in mid-transfer, want none")
@@ -165,6 +163,23 @@ def check_agent_in_mid_transfer_has_some(scene):
             except OSError:
                 pass
         sender.join(10)
+
+
+def stop_with_markers(scene, agent):
+    """Stops the agent in mid-transfer and searches it; at a moment when it holds nothing, it goes on and is stopped again."""
+    for _ in range(STOPS):
+        before = bytes_to_device(scene)
+        wait_for(lambda: bytes_to_device(scene) - before > BETWEEN_STOPS, 30, "the transfer to be under way")
+        os.kill(agent, signal.SIGSTOP)
+        found = search_process(scene.stage, agent, "the agent", scene.markers)
+        if found:
+            return found
+        os.kill(agent, signal.SIGCONT)
+    return set()
+
+
+def bytes_to_device(scene):
+    return sum(len(data) for one in list(scene.device_road.crossed) for _, data in one.received)
 
 
 def echo_server():

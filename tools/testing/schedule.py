@@ -166,12 +166,12 @@ def run_one(run, environment, screen):
 
 
 def run_all(runs, screen, jobs, environment):
-    """Runs processes, at most `jobs` of them at a time."""
+    """Runs processes, at most `jobs` of them at a time, those first that may take longest."""
     environment = sanitizer_environment() | environment
     screen.total += sum(max(1, len(run.cases)) for run in runs)
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs))
     try:
-        for future in [pool.submit(run_one, run, environment, screen) for run in runs]:
+        for future in [pool.submit(run_one, run, environment, screen) for run in sorted(runs, key=lambda run: -run.deadline)]:
             future.result()
     except BaseException:  # most often Ctrl-C: what runs must not outlive us
         pool.shutdown(wait=False, cancel_futures=True)

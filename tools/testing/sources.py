@@ -186,7 +186,7 @@ def program_runs(root, planned, preset, wanted, screen):
 
 
 def script_runs(root, planned, built, wanted):
-    """The scripts whose preset was built, those first that may take longest."""
+    """The scripts whose preset was built."""
     found = []
     for script in planned.scripts:
         if script.needs != "tree" and script.needs not in built:
@@ -194,4 +194,4 @@ def script_runs(root, planned, built, wanted):
         build = root / "build" / ("dev" if script.needs == "tree" else script.needs)
         found.append(Run("script", script.name + "/", ["/usr/bin/python3", str(script.path), "--build", str(build)],
                          script.deadline, alone=script.alone, wanted=wanted))
-    return sorted(found, key=lambda run: -run.deadline)
+    return found
