@@ -195,7 +195,7 @@ struct Work {
 };
 
 net::Task<Result<void>> issue_one(Work& work) {
-  CO_TRY(auto csr, pki::parse_csr(work.requests[work.begun++ % kRequests]));
+  CO_TRY(auto csr, co_await authority::check_request(work.requests[work.begun++ % kRequests]));
   const std::string name = "abcdefgh23";
   authority::IssueOrder order{.ca = kOnlineCa,
                               .profile = pki::ProfileId::operational_device,

@@ -164,15 +164,30 @@ net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {
   co_return result;
 }
 
+Result<Core::Heads> Core::find_heads() {
+  const std::uint64_t commits = database_.commit_count();  // first: what is read is of this commit or a later one
+  if (heads_ && heads_->commits == commits) return *heads_;
+  Heads found{.commits = commits};
+  TRY_VOID(read([&found](records::Records& records) -> Result<void> {
+    TRY(found.change_number, records.change_number());
+    TRY(const auto audit, records.audit().head());
+    if (audit) found.audit_sequence = audit->sequence;
+    return {};
+  }));
+  heads_ = found;
+  return found;
+}
+
 // Entries that were there before this process began are read by who wants them, not announced.
 void Core::announce_audit() {
-  const auto announced = read([this](records::Records& records) -> Result<void> {
-    TRY(auto head, records.audit().head());
-    const std::uint64_t newest = head ? head->sequence : 0;
+  const auto heads = find_heads();
+  if (!heads) return log::error("authority.audit-not-announced", {{"error", heads.error()}});
+  const std::uint64_t newest = heads->audit_sequence;
+  if (audit_told_ && *audit_told_ >= newest) return;
+  const auto announced = read([this, newest](records::Records& records) -> Result<void> {
     records::AuditFilter filter;
     filter.after = std::exchange(audit_told_, newest).value_or(newest);
     filter.limit = kMaxAnnouncedEntries;
-    if (filter.after >= newest) return {};
     TRY(auto entries, records.audit().list(filter));
     for (const records::AuditEntry& entry : entries) announce("audit", audit_entry_json(entry));
     return {};
@@ -181,21 +196,13 @@ void Core::announce_audit() {
 }
 
 net::Task<Result<void>> Core::until_in_force() {
-  std::uint64_t number = 0;
-  CO_TRY_VOID(read([&](records::Records& records) -> Result<void> {
-    TRY(number, records.change_number());
-    return {};
-  }));
-  co_return co_await feed_.until_in_force(number);
+  CO_TRY(const auto heads, find_heads());
+  co_return co_await feed_.until_in_force(heads.change_number);
 }
 
 net::Task<Result<void>> Core::until_known() {
-  std::uint64_t number = 0;
-  CO_TRY_VOID(read([&](records::Records& records) -> Result<void> {
-    TRY(number, records.change_number());
-    return {};
-  }));
-  co_return co_await feed_.until_known(number);
+  CO_TRY(const auto heads, find_heads());
+  co_return co_await feed_.until_known(heads.change_number);
 }
 
 Result<codec::Json> Core::describe_device(records::Records& records, const records::DeviceRecord& device) const {

@@ -65,6 +65,14 @@ class Core {
   Turns& turns() { return turns_; }
   const Policy& policy() const { return policy_; }
 
+  // How far the committed records have come; read at most once per commit of the database.
+  struct Heads {
+    std::uint64_t commits = 0;  // RecordDatabase::commit_count() when this was read
+    std::uint64_t change_number = 0;
+    std::uint64_t audit_sequence = 0;
+  };
+  Result<Heads> find_heads();
+
   // Asks the signer. A refusal of the signer is returned as its Error; Errc::overloaded while pki::kMaxIssuingCalls
   // certificates are being issued. When the certificate of a control key has ended,
   // a new one is ordered meanwhile, and the same call succeeds a moment later.
@@ -125,6 +133,7 @@ class Core {
   bool audit_walked_ = false;
   std::shared_ptr<std::atomic<int>> asides_ = std::make_shared<std::atomic<int>>(0);  // reads on other threads
   PresenceTable presence_;
+  std::optional<Heads> heads_;
   std::size_t issuing_ = 0;              // certificates that are at the signer
   std::set<pki::ControlKind> renewing_;  // control certificates that are being ordered
   GrantBook grants_;

@@ -55,10 +55,10 @@ Result<FactoryClient> check_factory_client(const Core& core, const records::Enro
   return FactoryClient{verified.leaf(), identity};
 }
 
-Result<Applicant> check_applicant(const FactoryClient& client, const records::EnrolRequest& request) {
-  TRY(auto csr, pki::parse_csr(request.csr));
+net::Task<Result<Applicant>> check_applicant(FactoryClient client, records::EnrolRequest request) {
+  CO_TRY(auto csr, co_await check_request(std::move(request.csr)));
   const records::Digest new_spki = crypto::sha256(csr.public_key.spki());
-  return Applicant{client.certificate, client.identity, csr.public_key, new_spki, request.source};
+  co_return Applicant{client.certificate, client.identity, csr.public_key, new_spki, request.source};
 }
 
 // Whether the request is for the key that the device enrolled with: then it is the device, whoever else has its factory
@@ -216,7 +216,7 @@ net::Task<Result<records::CertificateChain>> enrol_applicant(Core& core, Applica
 
 net::Task<Result<records::CertificateChain>> enrol(Core& core, records::EnrolRequest request) {
   CO_TRY(auto client, check_factory_client(core, request));
-  auto applicant = check_applicant(client, request);
+  auto applicant = co_await check_applicant(client, std::move(request));
   if (applicant) {
     CO_TRY(const bool own, is_enrolled_key(core, *applicant));
     if (own) co_return co_await enrol_applicant(core, *std::move(applicant));

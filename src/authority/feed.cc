@@ -213,11 +213,8 @@ net::Task<Result<void>> Feed::publish_guarded() {
 }
 
 net::Task<Result<void>> Feed::publish_once() {
-  std::uint64_t current = 0;
-  CO_TRY_VOID(core_.read([&](records::Records& records) -> Result<void> {
-    TRY(current, records.change_number());
-    return {};
-  }));
+  CO_TRY(const auto heads, core_.find_heads());
+  const std::uint64_t current = heads.change_number;
   // From here on a role that is behind loses its lease, whether or not the change can be signed and sent.
   leases_.published(current, now());
   std::map<std::uint64_t, UpdatePtr> by_base;

@@ -6,6 +6,7 @@
 #include "authority/issuance_clock.h"
 #include "authority/log_entries.h"
 #include "base/log.h"
+#include "net/io.h"
 #include "pki/issue.h"
 #include "pki/signing_request.h"
 
@@ -76,6 +77,16 @@ void tell_if_clock_is_behind(Core& core, const Error& error) {
 
 records::CertificateSerial to_record_serial(const pki::SerialNumber& serial) {
   return records::CertificateSerial(to_bytes(serial.content()));
+}
+
+net::Task<Result<pki::CertificateRequest>> check_request(Bytes csr) {
+  const auto parsed = std::make_shared<std::optional<pki::CertificateRequest>>();
+  const auto parse = [csr = std::move(csr), parsed]() -> Result<void> {
+    TRY(*parsed, pki::parse_csr(csr));
+    return {};
+  };
+  CO_TRY_VOID(co_await net::run_blocking(parse));
+  co_return std::move(**parsed);
 }
 
 net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder order) {

@@ -9,6 +9,7 @@
 #include "authority/core.h"
 #include "net/task.h"
 #include "pki/certificate.h"
+#include "pki/csr.h"
 #include "pki/profile.h"
 #include "records/database.h"
 
@@ -45,6 +46,10 @@ net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder ord
 // Marks what an earlier run left unfinished: such a certificate was never handed out, and its serial is never used
 // again.
 net::Task<Result<void>> void_unfinished_intents(Core& core);
+
+// pki::parse_csr on a thread of its own: the proof of possession costs as much as the rest of an order, and nobody else
+// need wait for it.
+net::Task<Result<pki::CertificateRequest>> check_request(Bytes csr);
 
 records::CertificateSerial to_record_serial(const pki::SerialNumber& serial);
 

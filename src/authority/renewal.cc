@@ -53,22 +53,22 @@ Result<UnixTime> time_of_judgement(const Core& core, const pki::Certificate& lea
   return last;
 }
 
-Result<EnrolledDevice> check_enrolled_device(const Core& core, const records::RenewRequest& request, bool web) {
+net::Task<Result<EnrolledDevice>> check_enrolled_device(Core& core, records::RenewRequest request, bool web) {
   const UnixTime now = core.clock().now();
-  TRY(auto leaf, pki::parse_certificate(request.client_certificate));
-  TRY(const UnixTime judged, time_of_judgement(core, leaf, web));
-  TRY(auto issuer, core.installation().ca(kOnlineCa));
+  CO_TRY(auto leaf, pki::parse_certificate(request.client_certificate));
+  CO_TRY(const UnixTime judged, time_of_judgement(core, leaf, web));
+  CO_TRY(auto issuer, core.installation().ca(kOnlineCa));
   const std::vector<pki::Certificate> chain = {leaf, issuer};
-  TRY(auto root_crl, core.installation().root_crl(now));
-  TRY(auto verified, pki::verify_chain(chain, core.installation().anchors(),
-                                       pki::OperationalDevicePurpose{core.installation().facts().zone},
-                                       pki::TimeRule::clock(judged), &root_crl));
+  CO_TRY(auto root_crl, core.installation().root_crl(now));
+  CO_TRY(auto verified, pki::verify_chain(chain, core.installation().anchors(),
+                                          pki::OperationalDevicePurpose{core.installation().facts().zone},
+                                          pki::TimeRule::clock(judged), &root_crl));
   const auto& name = verified.identity_as<DeviceName>();
   const records::CertificateSerial shown = to_record_serial(leaf.serial());
-  TRY_VOID(core.read([&](records::Records& records) { return check_standing(records, name, shown); }));
-  TRY(auto csr, pki::parse_csr(request.csr));
+  CO_TRY_VOID(core.read([&](records::Records& records) { return check_standing(records, name, shown); }));
+  CO_TRY(auto csr, co_await check_request(std::move(request.csr)));
   const records::Digest spki = crypto::sha256(csr.public_key.spki());
-  return EnrolledDevice{name, std::move(csr), spki, shown};
+  co_return EnrolledDevice{name, std::move(csr), spki, shown};
 }
 
 // The factory key, where the device's site lets it keep that.
@@ -81,7 +81,7 @@ Result<std::optional<records::Digest>> find_kept_key(records::Records& records, 
 }
 
 net::Task<Result<records::CertificateChain>> issue_to_enrolled(Core& core, records::RenewRequest request, bool web) {
-  CO_TRY(auto device, check_enrolled_device(core, request, web));
+  CO_TRY(auto device, co_await check_enrolled_device(core, request, web));
   const auto kind = web ? records::CertificateKind::web : records::CertificateKind::operational;
   const records::CaName& ca = web ? kWebCa : kOnlineCa;
   CO_TRY(auto turn, co_await take_turn(core, kind, device.new_spki));

@@ -122,6 +122,15 @@ struct StartCallback {
   }
 };
 
+// On another thread, where nobody would catch what is thrown.
+Result<void> run_caught(const std::function<Result<void>()>& work) {
+  try {
+    return work();
+  } catch (const std::exception& thrown) {
+    return failf(Errc::internal, "{}", thrown.what());
+  }
+}
+
 }  // namespace
 
 Task<Result<void>> await_callback(std::function<void(std::function<void(Result<void>)>)> start) {
@@ -131,7 +140,7 @@ Task<Result<void>> await_callback(std::function<void(std::function<void(Result<v
 
 Task<Result<void>> run_blocking(std::function<Result<void>()> work) {
   const auto start = [work = std::move(work)](std::function<void(Result<void>)> done) {
-    asio::post(blocking_pool(), [work, done = std::move(done)] { done(work()); });
+    asio::post(blocking_pool(), [work, done = std::move(done)] { done(run_caught(work)); });
   };
   co_return co_await await_callback(start);
 }

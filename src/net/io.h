@@ -40,7 +40,8 @@ class Io {
 // its own loop, with what the callback was given.
 Task<Result<void>> await_callback(std::function<void(std::function<void(Result<void>)>)> start);
 
-// Runs `work` on a thread of its own pool (argon2, file system) and resumes on the loop with its result.
+// Runs `work` on a thread of its own pool (argon2, file system, signatures) and resumes on the loop with its result;
+// what it throws is Errc::internal.
 Task<Result<void>> run_blocking(std::function<Result<void>()> work);
 
 }  // namespace sallyport::net

@@ -169,15 +169,20 @@ Result<LintedCertificate> prepare_self_signed(const Profile& profile, const Cert
   return LintedCertificate(profile.id, std::move(linted), fields.public_key);
 }
 
-Result<Certificate> issue(LintedCertificate&& linted, crypto::SigningKey& key) {
+Result<Bytes> sign_certificate(LintedCertificate&& linted, crypto::SigningKey& key) {
   const LintedCertificate used = std::move(linted);
   if (!(key.public_key() == used.issuer_key_)) return fail(Errc::conflict, "certificate: the key is not the issuer's");
   const crypto::SignatureScheme scheme = used.unsigned_form_.signature_scheme();
   if (key.scheme() != scheme)
     return fail(Errc::conflict, "certificate: the key signs by another scheme than was linted");
   TRY(const Bytes signature, key.sign(used.tbs()));
-  const Bytes signed_form = detail::encode_signed(used.tbs(), scheme, signature);
-  return detail::parse_certificate_with_key(signed_form, &used.unsigned_form_.public_key());
+  return detail::encode_signed(used.tbs(), scheme, signature);
+}
+
+Result<Certificate> issue(LintedCertificate&& linted, crypto::SigningKey& key) {
+  const crypto::PublicKey subject = linted.unsigned_form_.public_key();
+  TRY(const Bytes der, sign_certificate(std::move(linted), key));
+  return detail::parse_certificate_with_key(der, &subject);
 }
 
 Result<void> lint(const Profile& profile, const Certificate& certificate, const Certificate* issuer) {

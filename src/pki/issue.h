@@ -37,6 +37,7 @@ class LintedCertificate {
  private:
   friend Result<LintedCertificate> prepare(const Profile&, const CertificateFields&, const Certificate&, UnixTime);
   friend Result<LintedCertificate> prepare_self_signed(const Profile&, const CertificateFields&, UnixTime);
+  friend Result<Bytes> sign_certificate(LintedCertificate&&, crypto::SigningKey&);
   friend Result<Certificate> issue(LintedCertificate&&, crypto::SigningKey&);
   LintedCertificate(ProfileId profile, Certificate unsigned_form, crypto::PublicKey issuer_key)
       : profile_(profile), unsigned_form_(std::move(unsigned_form)), issuer_key_(std::move(issuer_key)) {}
@@ -58,7 +59,10 @@ Result<LintedCertificate> prepare(const Profile& profile, const CertificateField
 // The same for a root or a twin, which is its own issuer.
 Result<LintedCertificate> prepare_self_signed(const Profile& profile, const CertificateFields& fields, UnixTime now);
 
-// Signs. Fails with Errc::conflict when `key` is not the issuer's, and as SigningKey::sign does.
+// Signs: returns the certificate's DER. Fails with Errc::conflict when `key` is not the issuer's, and as
+// SigningKey::sign does.
+Result<Bytes> sign_certificate(LintedCertificate&& linted, crypto::SigningKey& key);
+// The same, parsed.
 Result<Certificate> issue(LintedCertificate&& linted, crypto::SigningKey& key);
 
 // The rules of a profile on a certificate that exists already (import, audit). `issuer` null: self-signed.

@@ -57,6 +57,9 @@ class RecordDatabase {
   // Runs `work` at once on the calling thread over a consistent state of committed transactions; writing in it is
   // Errc::internal.
   virtual Result<void> read(const Work& work) const = 0;
+  // Rises with every commit, before any `done` of it is called: while it is the same, read() sees the same.
+  // Thread-safe.
+  virtual std::uint64_t commit_count() const = 0;
 };
 
 }  // namespace sallyport::records

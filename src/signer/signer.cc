@@ -139,9 +139,11 @@ Result<pki::SigningAnswer> Signer::State::issue(const pki::IssueCertificate& req
   const auto& profile = pki::profile(request.profile);
   TRY(auto linted, rule == KeyRule::twin ? pki::prepare_self_signed(profile, request.fields, clock.now())
                                          : pki::prepare(profile, request.fields, ca->certificate, clock.now()));
-  TRY(auto certificate, pki::issue(std::move(linted), *ca->key));
-  if (const auto kind = control_kind_of(request.profile)) control.at(*kind).certificate = certificate;
-  return pki::IssuedCertificate{to_bytes(certificate.der())};
+  TRY(auto der, pki::sign_certificate(std::move(linted), *ca->key));
+  if (const auto kind = control_kind_of(request.profile)) {
+    TRY(control.at(*kind).certificate, pki::parse_certificate(der));
+  }
+  return pki::IssuedCertificate{std::move(der)};
 }
 
 Result<pki::SigningAnswer> Signer::State::sign(const pki::SignCrl& request) {

@@ -92,6 +92,8 @@ class SqliteRecordDatabase final : public records::RecordDatabase {
     });
   }
 
+  std::uint64_t commit_count() const override { return database_->commit_count(); }
+
  private:
   std::unique_ptr<SharedDatabase> database_;
 };

@@ -238,6 +238,7 @@ class FlakyDatabase final : public records::RecordDatabase {
     if (std::exchange(throw_next, false)) throw std::bad_alloc();
     return behind_.read(work);
   }
+  std::uint64_t commit_count() const override { return behind_.commit_count(); }
   mutable std::size_t reads = 0;
   mutable bool throw_next = false;
 

@@ -97,6 +97,7 @@ std::vector<Result<void>> CommitQueue::commit(const std::deque<Waiting>& group) 
     if (broken_) return all(*broken_);
   }
   auto committed = commit_group(group);
+  commits_.fetch_add(1, std::memory_order_release);
   if (database_.storage_failed()) stop_writing();
   return committed ? std::move(*committed) : all(committed.error());
 }

@@ -1,6 +1,7 @@
 // The one writer of a database: a thread that lets many works share one transaction and one fsync.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -42,6 +43,9 @@ class CommitQueue {
   // memory, which no second connection can see. Must not be called from a work of this queue.
   Result<void> read(const Work& work);
 
+  // Groups that were committed, or tried to be, so far: raised before their completions are called.
+  std::uint64_t commit_count() const { return commits_.load(std::memory_order_acquire); }
+
   // A reader met a disk that fails, or damage: from now on everything is refused.
   void stop_writing();
 
@@ -60,6 +64,7 @@ class CommitQueue {
   std::deque<Waiting> waiting_;
   std::optional<Error> broken_;
   bool stopping_ = false;
+  std::atomic<std::uint64_t> commits_ = 0;
 
   std::function<void()> on_failure_;  // empty once told
   std::mutex connection_mutex_;

@@ -28,6 +28,8 @@ class SharedDatabase {
   // Runs `work` on the calling thread over one consistent state; writing in it is Errc::internal. Must not be called
   // from a work of write().
   Result<void> read(const Work& work) const;
+  // As of RecordDatabase.
+  std::uint64_t commit_count() const { return writer_.commit_count(); }
 
  private:
   SharedDatabase(std::filesystem::path path, FileLock lock, Database writer, std::function<void()> on_failure);
