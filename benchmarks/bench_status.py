@@ -1,5 +1,6 @@
 """OCSP answers per second of the role `status`: signed in advance, against nginx serving the same bytes and OpenSSL's own
-responder; with a nonce, in one process, against the signatures that a core can make at all.
+responder; with a nonce, in one process, against the signatures that a core can make at all. And a CRL of a million entries,
+against OpenSSL's X509_CRL.
 
 Connections reach the role as in production, handed over by the relay's HTTP port; keep-alive makes that a one-time cost.
 """
@@ -79,12 +80,22 @@ class Ours:
         self.there.stop()
 
 
-def rate_of(program, *words):
+def figure_of(figure, program, *words):
     """What one of our own programs measures."""
     done = subprocess.run([str(word) for word in (program, *words)], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     if done.returncode != 0:
         raise Failed(f"{program.name}: {done.stdout.strip()} {done.stderr.strip()}")
-    return json.loads(done.stdout)["per_second"]
+    return json.loads(done.stdout)[figure]
+
+
+def rate_of(program, *words):
+    return figure_of("per_second", program, *words)
+
+
+def crl_metrics(program, entries):
+    yield Metric("status", "crl_build_s", "s", lambda: figure_of("seconds", program, "ours", entries), (
+        Rival("X509_CRL", lambda: figure_of("seconds", program, "openssl", entries), Goal("<=", 0.1)),))
+    yield Metric("status", "crl_build_mb", "MB", lambda: figure_of("peak_bytes", program, "ours", entries) / 1e6, (), Goal("<=", 100))
 
 
 def run(programs, folder, options):
@@ -105,7 +116,7 @@ def run(programs, folder, options):
             Rival("openssl-ocsp", lambda: rate_of(own / "bench_post", responder.port, request, seconds), Goal(">=", 20.0))))
         live = Metric("status", "nonce_per_s", "1/s", lambda: rate_of(own / "bench_nonce", seconds), (
             Rival("bound", lambda: rate_of(own / "bench_sign", seconds), Goal(">=", 0.7)),))
-        for metric in (presigned, live):
+        for metric in (presigned, live, *crl_metrics(own / "bench_crl", 100_000 if options.quick else 1_000_000)):
             yield from metric.lines(options.runs, options.progress)
     finally:
         for one in reversed(started):

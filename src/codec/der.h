@@ -31,8 +31,12 @@ enum class Tag : std::uint8_t {
   set = 0x31,
 };
 // Context-specific tags [n], n < 31.
-constexpr Tag context_primitive(unsigned n) { return static_cast<Tag>(0x80U | n); }
-constexpr Tag context_constructed(unsigned n) { return static_cast<Tag>(0xA0U | n); }
+constexpr Tag context_primitive(unsigned n) {
+  return static_cast<Tag>(0x80U | n);
+}
+constexpr Tag context_constructed(unsigned n) {
+  return static_cast<Tag>(0xA0U | n);
+}
 
 // One element. All views borrow from the input of the reader.
 struct Element {
@@ -58,8 +62,8 @@ class Oid {
   Bytes content_;
 };
 
-// Reads consecutive elements. Borrows its input. Every failure is Errc::malformed and says which rule of X.690 is broken:
-// indefinite or non-minimal length, high tag number, content past the end, another tag than wanted.
+// Reads consecutive elements. Borrows its input. Every failure is Errc::malformed and says which rule of X.690 is
+// broken: indefinite or non-minimal length, high tag number, content past the end, another tag than wanted.
 class Reader {
  public:
   explicit Reader(ByteView der) : rest_(der) {}
@@ -90,8 +94,8 @@ class Reader {
   Result<ByteView> octet_string();
   // A BIT STRING of whole bytes (no unused bits).
   Result<ByteView> bit_string();
-  // A BIT STRING of named bits (RFC 5280 KeyUsage): trailing zero bits must be absent (X.690 §11.2.2). At most 32 bits; bit 0
-  // is the lowest bit of the result.
+  // A BIT STRING of named bits (RFC 5280 KeyUsage): trailing zero bits must be absent (X.690 §11.2.2). At most 32 bits;
+  // bit 0 is the lowest bit of the result.
   Result<std::uint32_t> named_bits();
   // UTCTime or GeneralizedTime exactly as RFC 5280 §4.1.2.5 demands: seconds, Z, the right type for the year.
   Result<UnixTime> time();
@@ -107,6 +111,9 @@ Result<Reader> enter_only(ByteView der, Tag tag, std::string_view where);
 
 // Builds DER from the inside out: each function returns a complete element. Concatenate with `concat`.
 Bytes encode(Tag tag, ByteView content);
+// What stands before `size` octets of content: tag and length, at most kMaxHead octets.
+Bytes encode_head(Tag tag, std::size_t size);
+inline constexpr std::size_t kMaxHead = 6;
 Bytes encode_sequence(std::initializer_list<ByteView> elements);
 // A SET OF, sorted as X.690 §11.6 demands.
 Bytes encode_set_of(std::vector<Bytes> elements);

@@ -28,8 +28,25 @@ bool is_printable(char c) {
          std::string_view(" '()+,-./:=?").find(c) != std::string_view::npos;
 }
 
-std::string after_year(const CivilTime& civil) {
-  return fmt::format("{:02}{:02}{:02}{:02}{:02}Z", civil.month, civil.day, civil.hour, civil.minute, civil.second);
+// Two decimal digits. Lists have a time per entry, so nothing is formatted by a general formatter here.
+void append_digits(Bytes& out, unsigned value) {
+  out.push_back(static_cast<std::uint8_t>('0' + value / 10));
+  out.push_back(static_cast<std::uint8_t>('0' + value % 10));
+}
+
+// The element of a time that begins with `year`, its digits in pairs.
+Bytes encode_civil(Tag tag, std::initializer_list<unsigned> year, const CivilTime& civil) {
+  const std::size_t content = 2 * year.size() + std::string_view("MMDDHHMMSSZ").size();
+  Bytes out;
+  out.reserve(2 + content);
+  out.push_back(static_cast<std::uint8_t>(tag));
+  out.push_back(static_cast<std::uint8_t>(content));
+  for (const unsigned pair : year) append_digits(out, pair);
+  for (const auto part : {civil.month, civil.day, civil.hour, civil.minute, civil.second}) {
+    append_digits(out, static_cast<unsigned>(part));
+  }
+  out.push_back('Z');
+  return out;
 }
 
 }  // namespace
@@ -43,8 +60,14 @@ Bytes concat(std::initializer_list<ByteView> parts) {
   return out;
 }
 
+Bytes encode_head(Tag tag, std::size_t size) {
+  Bytes out;
+  out.push_back(static_cast<std::uint8_t>(tag));
+  append_length(out, size);
+  return out;
+}
+
 Bytes encode(Tag tag, ByteView content) {
-  constexpr std::size_t kMaxHead = 6;
   Bytes out;
   out.reserve(content.size() + kMaxHead);
   out.push_back(static_cast<std::uint8_t>(tag));
@@ -132,13 +155,14 @@ Bytes encode_time(UnixTime time) {
   const CivilTime civil = to_civil(time);
   if (civil.year > kLastUtcYear) return encode_generalized_time(time);
   SALLYPORT_CHECK(civil.year >= kFirstUtcYear);
-  return encode(Tag::utc_time, as_bytes(fmt::format("{:02}{}", civil.year % 100, after_year(civil))));
+  return encode_civil(Tag::utc_time, {static_cast<unsigned>(civil.year % 100)}, civil);
 }
 
 Bytes encode_generalized_time(UnixTime time) {
   const CivilTime civil = to_civil(time);
   SALLYPORT_CHECK(civil.year >= 0 && civil.year <= kLastYear);
-  return encode(Tag::generalized_time, as_bytes(fmt::format("{:04}{}", civil.year, after_year(civil))));
+  const auto year = static_cast<unsigned>(civil.year);
+  return encode_civil(Tag::generalized_time, {year / 100, year % 100}, civil);
 }
 
 }  // namespace sallyport::codec::der

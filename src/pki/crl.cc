@@ -17,38 +17,43 @@ using der::Tag;
 constexpr std::uint64_t kVersion2 = 1;
 constexpr seconds kSkew{300};
 
-// The entries one after another, written without a temporary per element: a list may have a million.
+// Extensions with one Extension, the reason code, up to its value.
+constexpr std::array<std::uint8_t, 13> kReason = {0x30, 0x0C, 0x30, 0x0A, 0x06, 0x03, 0x55,
+                                                  0x1D, 0x15, 0x04, 0x03, 0x0A, 0x01};
+// What stands behind the to-be-signed bytes, at most: an algorithm and the longest signature there is (RSA of 8192
+// bits).
+constexpr std::size_t kSignatureRoom = 1'100;
+
+// The entries one after another, without a temporary per element: a list may have a million.
 class EntryWriter {
  public:
-  explicit EntryWriter(std::size_t entries) { out_.reserve(entries * kTypicalEntry); }
+  std::size_t size(const RevokedEntry& entry) { return 2 + content_size(entry); }
 
-  void write(const RevokedEntry& entry) {
+  void write(const RevokedEntry& entry, Bytes& out) {
+    const std::size_t content = content_size(entry);
     const ByteView serial = entry.serial.content();
+    out.push_back(static_cast<std::uint8_t>(Tag::sequence));
+    out.push_back(static_cast<std::uint8_t>(content));
+    out.push_back(static_cast<std::uint8_t>(Tag::integer));
+    out.push_back(static_cast<std::uint8_t>(serial.size()));
+    append(out, serial);
+    append(out, time_);
+    if (!has_reason(entry)) return;
+    append(out, kReason);
+    out.push_back(static_cast<std::uint8_t>(entry.reason));
+  }
+
+ private:
+  // RFC 5280 §5.3.1: unspecified is said by leaving it out.
+  static bool has_reason(const RevokedEntry& entry) { return entry.reason != RevocationReason::unspecified; }
+  std::size_t content_size(const RevokedEntry& entry) {
     if (!last_time_ || *last_time_ != entry.revoked_at) {
       time_ = der::encode_time(entry.revoked_at);
       last_time_ = entry.revoked_at;
     }
-    const bool has_reason = entry.reason != RevocationReason::unspecified;  // RFC 5280 §5.3.1: then absent
-    const std::size_t content = 2 + serial.size() + time_.size() + (has_reason ? kReason.size() + 1 : 0);
-    out_.push_back(static_cast<std::uint8_t>(Tag::sequence));
-    out_.push_back(static_cast<std::uint8_t>(content));
-    out_.push_back(static_cast<std::uint8_t>(Tag::integer));
-    out_.push_back(static_cast<std::uint8_t>(serial.size()));
-    append(out_, serial);
-    append(out_, time_);
-    if (!has_reason) return;
-    append(out_, kReason);
-    out_.push_back(static_cast<std::uint8_t>(entry.reason));
+    return 2 + entry.serial.content().size() + time_.size() + (has_reason(entry) ? kReason.size() + 1 : 0);
   }
 
-  Bytes take() && { return std::move(out_); }
-
- private:
-  static constexpr std::size_t kTypicalEntry = 50;
-  // Extensions with one Extension, the reason code, up to its value.
-  static constexpr std::array<std::uint8_t, 13> kReason = {0x30, 0x0C, 0x30, 0x0A, 0x06, 0x03, 0x55,
-                                                           0x1D, 0x15, 0x04, 0x03, 0x0A, 0x01};
-  Bytes out_;
   Bytes time_;
   std::optional<UnixTime> last_time_;
 };
@@ -87,6 +92,26 @@ Bytes encode_list_extensions(const Certificate& issuer, const CrlFields& fields)
            detail::encode_extension(oid::delta_crl_indicator, true, der::encode_small_unsigned(*fields.delta_base)));
   }
   return der::encode(der::context_constructed(0), der::encode(Tag::sequence, list));
+}
+
+// TBSCertList (RFC 5280 §5.1), with room behind it for algorithm and signature.
+void append_tbs(Bytes& out, const Certificate& issuer, const CrlFields& fields, crypto::SignatureScheme scheme) {
+  const Bytes first =
+      der::concat({der::encode_small_unsigned(kVersion2), detail::encode_signature_algorithm(scheme),
+                   issuer.subject().der(), der::encode_time(fields.this_update), der::encode_time(fields.next_update)});
+  const Bytes last = encode_list_extensions(issuer, fields);
+  EntryWriter writer;
+  std::size_t entries = 0;
+  for (const RevokedEntry& entry : fields.entries) entries += writer.size(entry);
+  const Bytes list = entries == 0 ? Bytes() : der::encode_head(Tag::sequence, entries);
+  const std::size_t content = first.size() + list.size() + entries + last.size();
+  const Bytes head = der::encode_head(Tag::sequence, content);
+  const std::size_t begins = out.size();
+  out.reserve(begins + head.size() + content + kSignatureRoom);
+  for (const Bytes* part : {&head, &first, &list}) append(out, *part);
+  for (const RevokedEntry& entry : fields.entries) writer.write(entry, out);
+  append(out, last);
+  SALLYPORT_CHECK(out.size() == begins + head.size() + content);
 }
 
 }  // namespace
@@ -156,16 +181,17 @@ Result<Bytes> build_crl(const Certificate& issuer, CrlFields fields, crypto::Sig
     return fail(Errc::unauthorized, "CRL: the issuer may not sign CRLs");
   }
   TRY_VOID(check_fields(fields));
-  EntryWriter writer(fields.entries.size());
-  for (const RevokedEntry& entry : fields.entries) writer.write(entry);
-  const Bytes entries = std::move(writer).take();
-  const Bytes list = entries.empty() ? Bytes{} : der::encode(Tag::sequence, entries);
-  const Bytes tbs =
-      der::encode_sequence({der::encode_small_unsigned(kVersion2), detail::encode_signature_algorithm(key.scheme()),
-                            issuer.subject().der(), der::encode_time(fields.this_update),
-                            der::encode_time(fields.next_update), list, encode_list_extensions(issuer, fields)});
-  TRY(const Bytes signature, key.sign(tbs));
-  return detail::encode_signed(tbs, key.scheme(), signature);
+  // One buffer: four copies of a million entries would be 200 MB. The outermost head is written into room left for it.
+  Bytes out(der::kMaxHead);
+  append_tbs(out, issuer, fields, key.scheme());
+  TRY(const Bytes signature, key.sign(ByteView(out).subspan(der::kMaxHead)));
+  append(out, detail::encode_signature_algorithm(key.scheme()));
+  append(out, der::encode_bit_string(signature));
+  const Bytes head = der::encode_head(Tag::sequence, out.size() - der::kMaxHead);
+  const std::size_t unused = der::kMaxHead - head.size();
+  std::ranges::copy(head, out.begin() + static_cast<std::ptrdiff_t>(unused));
+  out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(unused));
+  return out;
 }
 
 Verdict<VerifiedCrl> verify_crl(const Crl& crl, const Certificate& issuer, const TimeRule& time,
