@@ -60,6 +60,36 @@ Result<pki::Crl> read_crl(const std::filesystem::path& path) {
   return at_file(path, parse_crl_pem(as_text(pem)));
 }
 
+Result<std::vector<pki::Crl>> read_crls(const std::filesystem::path& path) {
+  TRY(const auto pem, keystore::read_file(path, kMaxCrlFile));
+  TRY(const auto blocks, at_file(path, codec::parse_pem(as_text(pem))));
+  std::vector<pki::Crl> out;
+  for (const codec::PemBlock& block : blocks) {
+    if (block.label != "X509 CRL") return failf(Errc::malformed, "{}: found something else than CRLs", path.string());
+    TRY(auto crl, at_file(path, pki::parse_crl(block.content)));
+    out.push_back(std::move(crl));
+  }
+  if (out.empty()) return failf(Errc::malformed, "{}: found no CRL", path.string());
+  return out;
+}
+
+std::string encode_crls_pem(std::span<const pki::Crl> crls) {
+  std::string out;
+  for (const pki::Crl& crl : crls) out += codec::encode_pem("X509 CRL", crl.der());
+  return out;
+}
+
+Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::path& path) {
+  const auto pem = keystore::read_file(path, kMaxSmallFile);
+  if (!pem && pem.error().code == Errc::not_found) return std::vector<pki::Certificate>{};
+  if (!pem) return std::unexpected(pem.error());
+  return at_file(path, pki::parse_certificates_pem(as_text(*pem)));
+}
+
+Result<void> write_certificates(const std::filesystem::path& path, std::span<const pki::Certificate> certificates) {
+  return keystore::atomic_write_file(path, as_bytes(pki::encode_certificates_pem(certificates)), keystore::kPublicMode);
+}
+
 Result<pki::CertificateRequest> read_request(const std::filesystem::path& path) {
   TRY(const auto bytes, keystore::read_file(path, pki::kMaxCsrBytes * 2));
   return at_file(path, parse_request(bytes));

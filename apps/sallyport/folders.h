@@ -2,6 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "command.h"
@@ -21,11 +24,17 @@ Result<void> write_certificate(const std::filesystem::path& path, const pki::Cer
 // Errors begin with the file's name.
 Result<pki::Certificate> read_certificate(const std::filesystem::path& path);
 Result<pki::Crl> read_crl(const std::filesystem::path& path);
+// The CRLs of several roots in one file, the newest root's first; at least one. And the text of such a file.
+Result<std::vector<pki::Crl>> read_crls(const std::filesystem::path& path);
+std::string encode_crls_pem(std::span<const pki::Crl> crls);
+// Certificates one after another; none when there is no such file.
+Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::path& path);
+Result<void> write_certificates(const std::filesystem::path& path, std::span<const pki::Certificate> certificates);
 // PEM or DER.
 Result<pki::CertificateRequest> read_request(const std::filesystem::path& path);
 
-// Prints the fingerprint of the key of each request (*.csr) of a folder, a line each, as 'root sign' shows it: it is read
-// aloud there.
+// Prints the fingerprint of the key of each request (*.csr) of a folder, a line each, as 'root sign' shows it: it is
+// read aloud there.
 Result<void> print_request_keys(const std::filesystem::path& folder);
 
 // Opens a state folder; what is wrong with it becomes ExitStatus::state.

@@ -9,25 +9,13 @@
 #include "keystore/file.h"
 #include "keystore/key_file.h"
 #include "root/root.h"
+#include "root_folder.h"
+#include "root_rollover_command.h"
 #include "root_signing.h"
 #include "terminal.h"
 
 namespace sallyport::cli {
 namespace {
-
-const Option kRootFolder{.name = "root", .value = "DIR", .help = "the root's own folder", .required = true};
-const Option kPassphraseFile{
-    .name = "passphrase-file", .value = "FILE", .help = "file of mode 0600 with the passphrase; asked for without it"};
-
-Result<SecretBytes> passphrase_of(const Arguments& arguments, bool is_new = false) {
-  return read_passphrase(arguments.find("passphrase-file"), "Root passphrase", is_new);
-}
-
-Try<root::Root> open_root(const Arguments& arguments, Environment& environment) {
-  auto folder = open_state(arguments.path("root"), root::kRootFormat);
-  if (!folder) return std::unexpected(std::move(folder).error());
-  return in_state(root::Root::open(*std::move(folder), environment.clock, environment.random));
-}
 
 Result<std::optional<root::BroughtRoot>> read_brought(const Arguments& arguments, ByteView passphrase) {
   const auto key_file = arguments.find("key");
@@ -44,7 +32,7 @@ Outcome root_init(const Arguments& arguments, Environment& environment) {
   auto folder = open_or_create_state(arguments.path("root"), root::kRootFormat);
   if (!folder) return std::unexpected(std::move(folder).error());
   const bool brings_key = arguments.find("key").has_value();
-  TRY(auto passphrase, passphrase_of(arguments, !brings_key));
+  TRY(auto passphrase, root_passphrase(arguments, !brings_key));
   TRY(auto brought, read_brought(arguments, passphrase.expose()));
   TRY_VOID(root::initialise_root(
       *folder, {.name = arguments.text("name"), .passphrase = passphrase.clone(), .brought = std::move(brought)},
@@ -65,7 +53,7 @@ Outcome root_sign(const Arguments& arguments, Environment& environment) {
   TRY(const auto proposals, read_proposals(*root, arguments.path("in")));
   print_proposals(*root, proposals);
   if (!arguments.flag("yes")) TRY_VOID(confirm("Sign these?"));
-  TRY(const auto passphrase, passphrase_of(arguments));
+  TRY(const auto passphrase, root_passphrase(arguments));
   TRY_VOID(sign_proposals(*root, proposals, passphrase.expose(), arguments.path("out")));
   fmt::print("signed {} into {}\n", proposals.size(), arguments.text("out"));
   return {};
@@ -89,14 +77,30 @@ Outcome root_crl(const Arguments& arguments, Environment& environment) {
   if (!root) return std::unexpected(std::move(root).error());
   TRY(const auto days, arguments.number("days", root::kShortestCrl / kDay, root::kLongestCrl / kDay));
   TRY(const auto revocation, revocation_of(arguments));
-  TRY(const auto passphrase, passphrase_of(arguments));
-  TRY(auto key, root->unlock(passphrase.expose()));
-  TRY(const auto crl, root->sign_crl(key, static_cast<std::int64_t>(days) * kDay, revocation));
-  TRY_VOID(keystore::atomic_write_file(arguments.path("out"), as_bytes(codec::encode_pem("X509 CRL", crl.der())),
-                                       keystore::kPublicMode));
-  fmt::print("root CRL number {}, {} revoked, until {}\n", crl.number(), crl.entries().size(),
-             to_iso8601(crl.next_update()));
+  TRY(const auto passphrase, root_passphrase(arguments));
+  TRY(const auto crls, root->sign_crls(passphrase.expose(), static_cast<std::int64_t>(days) * kDay, revocation));
+  TRY_VOID(keystore::atomic_write_file(arguments.path("out"), as_bytes(encode_crls_pem(crls)), keystore::kPublicMode));
+  for (const pki::Crl& crl : crls) {
+    fmt::print("root CRL number {}, {} revoked, until {}\n", crl.number(), crl.entries().size(),
+               to_iso8601(crl.next_update()));
+  }
+  if (crls.size() < root->generations().size())
+    fmt::print(stderr, "note: of {} roots {} have no key in this folder, so their CRLs are as they were\n",
+               root->generations().size(), root->generations().size() - crls.size());
   return {};
+}
+
+codec::Json describe_generations(const root::Root& root) {
+  codec::Json::Array out;
+  for (const auto& generation : root.generations()) {
+    codec::Json::Object row{{"number", std::uint64_t{generation.number}},
+                            {"fingerprint", codec::encode_hex(generation.certificate.fingerprint())},
+                            {"not_after", to_iso8601(generation.certificate.validity().not_after)},
+                            {"crl_number", generation.crl_number}};
+    row["link"] = generation.link ? codec::Json(codec::encode_hex(generation.link->fingerprint())) : codec::Json();
+    out.emplace_back(std::move(row));
+  }
+  return out;
 }
 
 codec::Json describe(const root::Root& root) {
@@ -105,7 +109,8 @@ codec::Json describe(const root::Root& root) {
     codec::Json::Object row{{"ca", ca.ca_name},
                             {"serial", ca.serial.hex()},
                             {"key_sha256", codec::encode_hex(ca.spki)},
-                            {"issued", ca.is_issued}};
+                            {"issued", ca.is_issued},
+                            {"root", std::uint64_t{ca.generation}}};
     row["revoked_at"] = ca.revoked_at ? codec::Json(to_iso8601(*ca.revoked_at)) : codec::Json();
     cas.emplace_back(std::move(row));
   }
@@ -113,6 +118,7 @@ codec::Json describe(const root::Root& root) {
                           {"fingerprint", codec::encode_hex(root.certificate().fingerprint())},
                           {"not_after", to_iso8601(root.certificate().validity().not_after)},
                           {"cas", std::move(cas)}};
+  out["roots"] = describe_generations(root);
   const auto& next = root.certificate().extensions().next_root_key;
   out["next_root_key_sha256"] = next ? codec::Json(codec::encode_hex(*next)) : codec::Json();
   if (const auto crl = root.load_crl()) {
@@ -143,6 +149,11 @@ Outcome root_show(const Arguments& arguments, Environment& environment) {
   } else {
     fmt::print("root CRL     {}\n", crl.error().detail);
   }
+  for (const auto& generation : root->generations()) {
+    if (generation.number == root->generations().size()) break;
+    fmt::print("older root {} {}, CRL number {}\n", generation.number,
+               codec::encode_fingerprint(generation.certificate.fingerprint()), generation.crl_number);
+  }
   for (const auto& ca : root->signed_cas()) {
     fmt::print("  {:<24} {}{}{}\n", ca.ca_name, ca.serial.hex(), ca.is_issued ? "" : "  interrupted",
                ca.revoked_at ? "  revoked " + to_iso8601(*ca.revoked_at) : "");
@@ -153,16 +164,17 @@ Outcome root_show(const Arguments& arguments, Environment& environment) {
 }  // namespace
 
 std::vector<Command> root_commands() {
-  return {
+  std::vector<Command> all = root_rollover_commands();
+  std::vector<Command> own = {
       {.words = "root init",
        .summary = "make the root, or take over one of your own, in a folder of its own",
        .example = "sallyport root init --root /media/usb/root --name \"Acme Machines\"",
-       .options = {kRootFolder,
+       .options = {root_folder_option(),
                    {.name = "name",
                     .value = "NAME",
                     .help = "whose root it is, shown in every CA's subject",
                     .required = true},
-                   kPassphraseFile,
+                   root_passphrase_option(),
                    {.name = "key", .value = "FILE", .help = "bring your own root: its private key, PEM"},
                    {.name = "certificate", .value = "FILE", .help = "bring your own root: its certificate, PEM"}},
        .run = root_init},
@@ -170,19 +182,19 @@ std::vector<Command> root_commands() {
        .summary = "sign the CAs that an installation or a factory asks for",
        .example = "sallyport root sign --root /media/usb/root --in to-root --out from-root",
        .options =
-           {kRootFolder,
+           {root_folder_option(),
             {.name = "in",
              .value = "DIR",
              .help = "folder with request.toml and <ca-name>.csr files",
              .required = true},
             {.name = "out", .value = "DIR", .help = "folder for certificates, root.pem and root.crl", .required = true},
-            kPassphraseFile,
+            root_passphrase_option(),
             {.name = "yes", .value = "", .help = "do not ask before signing"}},
        .run = root_sign},
       {.words = "root crl",
        .summary = "sign a new root CRL, and revoke a CA with it",
        .example = "sallyport root crl --root /media/usb/root --revoke 3f9a… --reason key-compromise --out root.crl",
-       .options = {kRootFolder,
+       .options = {root_folder_option(),
                    {.name = "revoke", .value = "SERIAL", .help = "revoke the CA of this serial, hexadecimal"},
                    {.name = "reason",
                     .value = "REASON",
@@ -190,14 +202,16 @@ std::vector<Command> root_commands() {
                             "superseded or cessation-of-operation"},
                    {.name = "days", .value = "DAYS", .help = "how long it is in force, 35 to 400", .fallback = "90"},
                    {.name = "out", .value = "FILE", .help = "where the CRL is written, PEM", .required = true},
-                   kPassphraseFile},
+                   root_passphrase_option()},
        .run = root_crl},
       {.words = "root show",
        .summary = "show the root, its CRL and every CA it signed",
        .example = "sallyport root show --root /media/usb/root",
-       .options = {kRootFolder, json_option()},
+       .options = {root_folder_option(), json_option()},
        .run = root_show},
   };
+  all.insert(all.begin(), own.begin(), own.end());
+  return all;
 }
 
 }  // namespace sallyport::cli

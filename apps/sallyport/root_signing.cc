@@ -67,18 +67,33 @@ void print_proposals(const root::Root& root, const std::vector<root::ProposedCa>
   fmt::print("\n");
 }
 
+Result<void> write_root_files(const root::Root& root, const std::filesystem::path& out) {
+  TRY(const auto crls, root.load_crls());
+  TRY_VOID(make_folder(out));
+  std::vector<pki::Certificate> links;
+  std::vector<pki::Certificate> older;
+  for (const auto& generation : root.generations()) {
+    if (generation.link) links.push_back(*generation.link);
+    if (&generation != &root.generations().back()) older.push_back(generation.certificate);
+  }
+  if (!links.empty()) {
+    TRY_VOID(write_certificates(out / "root-links.pem", links));
+    TRY_VOID(write_certificates(out / "older-roots.pem", older));
+  }
+  TRY_VOID(keystore::atomic_write_file(out / "root.crl", as_bytes(encode_crls_pem(crls)), keystore::kPublicMode));
+  return write_certificate(out / "root.pem", root.certificate());
+}
+
 Result<void> sign_proposals(root::Root& root, const std::vector<root::ProposedCa>& proposals, ByteView passphrase,
                             const std::filesystem::path& out) {
   TRY(auto key, root.unlock(passphrase));
-  TRY(const auto crl, root.load_crl());
+  TRY_VOID(root.load_crl());
   TRY_VOID(make_folder(out));
   for (const auto& each : proposals) {
     TRY(const auto certificate, root.sign(each, key));
     TRY_VOID(write_certificate(out / (root::file_stem_of(each.plan().ca_name) + ".pem"), certificate));
   }
-  TRY_VOID(write_certificate(out / "root.pem", root.certificate()));
-  return keystore::atomic_write_file(out / "root.crl", as_bytes(codec::encode_pem("X509 CRL", crl.der())),
-                                     keystore::kPublicMode);
+  return write_root_files(root, out);
 }
 
 }  // namespace sallyport::cli

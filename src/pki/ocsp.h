@@ -64,12 +64,23 @@ struct UnknownStatus {
 };
 using CertificateStatus = std::variant<GoodStatus, RevokedStatus, UnknownStatus>;
 
+// The number of the newest CRL of one root key.
+struct RootCrlNumber {
+  Bytes key_id;  // subject key identifier of the root
+  std::uint64_t number = 0;
+  friend bool operator==(const RootCrlNumber&, const RootCrlNumber&) = default;
+};
+inline constexpr std::size_t kMaxRootCrlNumbers = 8;
+
 struct SingleResponse {
   CertId id;
   CertificateStatus status;
   UnixTime this_update;
   std::optional<UnixTime> next_update;
   std::optional<std::uint64_t> crl_number;  // id-pkix-ocsp-crl (RFC 6960 §4.4.2)
+  // Of every root that the installation trusts, once it has more than one: the standard's extension has room for one
+  // (ADR 0015).
+  std::vector<RootCrlNumber> root_crl_numbers = {};
 };
 
 // What a responder says. The responder is named by its key.

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "pki/detail/algorithm.h"
 #include "pki/detail/extension_reader.h"
 #include "pki/detail/ocsp_codec.h"
@@ -54,6 +56,35 @@ Result<std::optional<std::uint64_t>> read_crl_id(ByteView value) {
   return out;
 }
 
+// RootCrlNumbers := SEQUENCE SIZE (1..8) OF SEQUENCE { keyIdentifier OCTET STRING, cRLNumber INTEGER }
+Result<std::vector<RootCrlNumber>> read_root_crl_numbers(ByteView value) {
+  TRY(der::Reader list, der::enter_only(value, Tag::sequence, "root CRL numbers"));
+  std::vector<RootCrlNumber> out;
+  while (!list.at_end()) {
+    if (out.size() >= kMaxRootCrlNumbers)
+      return failf(Errc::malformed, "root CRL numbers: over {}", kMaxRootCrlNumbers);
+    TRY(der::Reader one, list.sequence());
+    TRY(const ByteView key_id, one.octet_string());
+    RootCrlNumber entry{.key_id = to_bytes(key_id)};
+    TRY(entry.number, one.small_unsigned());
+    TRY_VOID(one.finish("root CRL number"));
+    if (std::ranges::find(out, entry.key_id, &RootCrlNumber::key_id) != out.end())
+      return fail(Errc::malformed, "root CRL numbers: a root twice");
+    out.push_back(std::move(entry));
+  }
+  if (out.empty()) return fail(Errc::malformed, "root CRL numbers: none");
+  return out;
+}
+
+Bytes encode_root_crl_numbers(const std::vector<RootCrlNumber>& numbers) {
+  Bytes list;
+  for (const RootCrlNumber& each : numbers) {
+    append(list,
+           der::encode_sequence({der::encode_octet_string(each.key_id), der::encode_small_unsigned(each.number)}));
+  }
+  return detail::encode_extension(oid::ocsp_root_crl_numbers, false, der::encode(Tag::sequence, list));
+}
+
 Result<void> read_single_extensions(der::Reader reader, SingleResponse& out) {
   for (std::size_t count = 0; !reader.at_end(); ++count) {
     if (count >= kMaxExtensions) return failf(Errc::malformed, "extensions: over {}", kMaxExtensions);
@@ -61,6 +92,9 @@ Result<void> read_single_extensions(der::Reader reader, SingleResponse& out) {
     if (extension.oid == oid::ocsp_crl) {
       if (out.crl_number) return fail(Errc::malformed, "CRL reference: twice");
       TRY(out.crl_number, read_crl_id(extension.value));
+    } else if (extension.oid == oid::ocsp_root_crl_numbers) {
+      if (!out.root_crl_numbers.empty()) return fail(Errc::malformed, "root CRL numbers: twice");
+      TRY(out.root_crl_numbers, read_root_crl_numbers(extension.value));
     } else if (extension.critical) {
       return failf(Errc::malformed, "unknown critical extension {}", extension.oid.dotted());
     }
@@ -201,9 +235,11 @@ Bytes encode_single(const SingleResponse& single) {
   Bytes extensions;
   if (single.crl_number) {
     const Bytes number = der::encode(der::context_constructed(1), der::encode_small_unsigned(*single.crl_number));
-    const Bytes extension = detail::encode_extension(oid::ocsp_crl, false, der::encode(Tag::sequence, number));
-    extensions = der::encode(der::context_constructed(1), der::encode(Tag::sequence, extension));
+    append(extensions, detail::encode_extension(oid::ocsp_crl, false, der::encode(Tag::sequence, number)));
   }
+  if (!single.root_crl_numbers.empty()) append(extensions, encode_root_crl_numbers(single.root_crl_numbers));
+  if (!extensions.empty())
+    extensions = der::encode(der::context_constructed(1), der::encode(Tag::sequence, extensions));
   return der::encode_sequence({detail::encode_cert_id(single.id), encode_status(single.status),
                                der::encode_generalized_time(single.this_update), next, extensions});
 }

@@ -1,5 +1,7 @@
 #include "pki/oids.h"
 
+#include <fmt/format.h>
+
 namespace sallyport::pki::oid {
 
 const Oid common_name = Oid::of("2.5.4.3");
@@ -28,6 +30,7 @@ const Oid ad_ca_issuers = Oid::of("1.3.6.1.5.5.7.48.2");
 const Oid ocsp_basic = Oid::of("1.3.6.1.5.5.7.48.1.1");
 const Oid ocsp_nonce = Oid::of("1.3.6.1.5.5.7.48.1.2");
 const Oid ocsp_crl = Oid::of("1.3.6.1.5.5.7.48.1.3");
+const Oid ocsp_root_crl_numbers = Oid::of(fmt::format("{}.3.1", kSallyportArc));
 const Oid ocsp_no_check = Oid::of("1.3.6.1.5.5.7.48.1.5");
 
 const Oid eku_server_auth = Oid::of("1.3.6.1.5.5.7.3.1");

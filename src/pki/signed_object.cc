@@ -55,12 +55,12 @@ Result<Bytes> seal_object(ControlKind kind, ByteView payload, crypto::SigningKey
 }
 
 Verdict<OpenedObject> open_object(ControlKind kind, ByteView sealed, std::span<const Certificate> anchors,
-                                  const TimeRule& time, const VerifiedCrl* root_crl) {
+                                  const TimeRule& time, const RootCrls& root_crls) {
   auto envelope = read_envelope(sealed);
   if (!envelope) return refuse(Reason::malformed, std::move(envelope).error().detail);
   auto chain = parse_chain(envelope->certificates);
   if (!chain) return std::unexpected(std::move(chain).error());
-  auto verified = verify_chain(*chain, anchors, ControlPurpose{kind}, time, root_crl);
+  auto verified = verify_chain(*chain, anchors, ControlPurpose{kind}, time, root_crls);
   if (!verified) return std::unexpected(std::move(verified).error());
   const Certificate& signer = verified->leaf();
   const crypto::SignatureScheme scheme = signature_scheme_of(signer.public_key());

@@ -1,8 +1,8 @@
 // The envelope of our own signed objects: grants, snapshots, permits, licences (DESIGN §6,
 // docs/protocol/signed-objects.md).
 //
-//   1 certificate, repeated: signer first, then its CA   2 payload   3 signature over codec::signing_input(kind,
-//   payload)
+//   1 certificate, repeated: signer first, its CA, perhaps root links   2 payload   3 signature over
+//   codec::signing_input(kind, payload)
 #pragma once
 
 #include <span>
@@ -13,7 +13,7 @@ namespace sallyport::pki {
 
 inline constexpr std::size_t kMaxObjectPayload = (1U << 24U) - 1;
 inline constexpr std::size_t kMaxObjectBytes = kMaxObjectPayload + kMaxChainBytes + 64;
-inline constexpr std::size_t kMaxObjectCertificates = 3;
+inline constexpr std::size_t kMaxObjectCertificates = 6;
 
 // Signs `payload` as an object of `kind` with the key of chain.front(). The chain leaves out the root. Errc::conflict
 // when the key is another; Errc::overloaded above kMaxObjectPayload.
@@ -30,7 +30,7 @@ class OpenedObject {
 
  private:
   friend Verdict<OpenedObject> open_object(ControlKind, ByteView, std::span<const Certificate>, const TimeRule&,
-                                           const VerifiedCrl*);
+                                           const RootCrls&);
   OpenedObject(ControlKind kind, Bytes payload, VerifiedChain signer)
       : kind_(kind), payload_(std::move(payload)), signer_(std::move(signer)) {}
   ControlKind kind_;
@@ -40,6 +40,6 @@ class OpenedObject {
 
 // Verifies chain (control-ca, the EKU of `kind`), then signature. An object of another kind never opens.
 Verdict<OpenedObject> open_object(ControlKind kind, ByteView sealed, std::span<const Certificate> anchors,
-                                  const TimeRule& time, const VerifiedCrl* root_crl = nullptr);
+                                  const TimeRule& time, const RootCrls& root_crls = {});
 
 }  // namespace sallyport::pki

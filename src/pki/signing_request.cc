@@ -62,7 +62,10 @@ Result<std::vector<std::string>> read_texts(TlvReader& reader, std::uint16_t tag
 Result<std::string> read_ca_name(TlvReader& reader, std::uint16_t tag) {
   TRY(std::string name, reader.text(tag));
   if (name.size() > kMaxCaName) return failf(Errc::malformed, "signing request: CA name of {} characters", name.size());
-  TRY_VOID(ca_kind_of(name));
+  // One that a younger CA has replaced has its serial behind its name.
+  const std::size_t at = name.find('@');
+  TRY_VOID(ca_kind_of(std::string_view(name).substr(0, at)));
+  if (at != std::string::npos) TRY_VOID(SerialNumber::parse_hex(std::string_view(name).substr(at + 1)));
   return name;
 }
 

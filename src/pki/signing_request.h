@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxIssuingCalls = 256;
 // Requests that may be under way in all: a crowd of orders leaves these places to CRLs, grants, snapshots and the log.
 inline constexpr std::size_t kMaxSigningCalls = kMaxIssuingCalls + 64;
 
-// Issue a certificate of `profile` under the CA named `ca` ("server-ca").
+// Issue a certificate of `profile` under the CA named `ca` ("server-ca"; "server-ca@<serial>" when it was replaced).
 struct IssueCertificate {
   std::string ca;
   ProfileId profile{};

@@ -160,7 +160,7 @@ Verdict<VerifiedChain> VerifiedChain::recheck_validity(UnixTime now) const {
 }
 
 Verdict<VerifiedChain> verify_chain(std::span<const Certificate> chain, std::span<const Certificate> anchors,
-                                    const Purpose& purpose, const TimeRule& time, const VerifiedCrl* root_crl) {
+                                    const Purpose& purpose, const TimeRule& time, const RootCrls& root_crls) {
   if (chain.empty()) return refuse(Reason::chain_empty, "chain: no certificate");
   if (chain.size() > kMaxChainCertificates) {
     return refuse(Reason::chain_too_long,
@@ -174,7 +174,7 @@ Verdict<VerifiedChain> verify_chain(std::span<const Certificate> chain, std::spa
     auto identity = PathCheck(path, purpose).run();
     if (!identity) return std::unexpected(std::move(identity).error());
     verified = PathCheck::make(path, *std::move(identity), !time.is_clock());
-    return root_crl == nullptr ? Verdict<void>() : check_path_against_crl(*verified, *root_crl);
+    return root_crls.are_asked() ? check_path_against_crls(*verified, root_crls.crls()) : Verdict<void>();
   };
   auto path = detail::PathSearch(chain.front(), source, rules, work).run(accept, false);
   if (!path) return std::unexpected(std::move(path).error());
@@ -219,22 +219,38 @@ Verdict<std::vector<Certificate>> parse_chain(std::span<const Bytes> der) {
   return out;
 }
 
-Verdict<void> check_path_against_crl(const VerifiedChain& chain, const VerifiedCrl& root_crl) {
+Verdict<void> check_path_against_crls(const VerifiedChain& chain, std::span<const VerifiedCrl> root_crls) {
   const auto& path = chain.path();
-  if (root_crl.crl().delta_base()) return refuse(Reason::crl_unusable, "root CRL: a delta, want a full one");
   bool judged = path.size() <= 2;
   for (std::size_t i = 1; i + 1 < path.size(); ++i) {
-    const bool is_its_issuer =
-        path[i].issuer() == root_crl.issuer().subject() && path[i + 1].public_key() == root_crl.issuer().public_key();
-    if (!is_its_issuer) continue;
-    judged = judged || i == 1;
-    if (const RevokedEntry* entry = root_crl.crl().find(path[i].serial())) {
-      return refuse(Reason::ca_revoked,
-                    fmt::format("CA {}: revoked {}", path[i].serial().hex(), to_iso8601(entry->revoked_at)));
+    for (const VerifiedCrl& root_crl : root_crls) {
+      if (root_crl.crl().delta_base()) return refuse(Reason::crl_unusable, "root CRL: a delta, want a full one");
+      const bool is_its_issuer =
+          path[i].issuer() == root_crl.issuer().subject() && path[i + 1].public_key() == root_crl.issuer().public_key();
+      if (!is_its_issuer) continue;
+      judged = judged || i == 1;
+      if (const RevokedEntry* entry = root_crl.crl().find(path[i].serial())) {
+        return refuse(Reason::ca_revoked,
+                      fmt::format("CA {}: revoked {}", path[i].serial().hex(), to_iso8601(entry->revoked_at)));
+      }
     }
   }
   if (!judged) return refuse(Reason::crl_unusable, "root CRL: of another issuer than the CA's");
   return {};
+}
+
+std::vector<VerifiedCrl> verify_root_crls(std::span<const Crl> crls, std::span<const Certificate> roots,
+                                          const TimeRule& time) {
+  std::vector<VerifiedCrl> out;
+  for (const Crl& crl : crls) {
+    for (const Certificate& root : roots) {
+      auto verified = verify_crl(crl, root, time);
+      if (!verified) continue;
+      out.push_back(*std::move(verified));
+      break;
+    }
+  }
+  return out;
 }
 
 }  // namespace sallyport::pki

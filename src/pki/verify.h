@@ -18,7 +18,7 @@
 namespace sallyport::pki {
 
 // Certificates of one chain as a peer sends them, anchor included or not.
-inline constexpr std::size_t kMaxChainCertificates = 6;
+inline constexpr std::size_t kMaxChainCertificates = 8;
 inline constexpr std::size_t kMaxChainBytes = 32U << 10U;
 
 // What the leaf must be for. Each but the last demands our own tree: root, CA of one kind, leaf, matching policies,
@@ -99,13 +99,34 @@ class VerifiedChain {
   bool validity_deferred_;
 };
 
+// The root CRLs that a path is judged by: none at all, one, or one per root that is trusted. Borrows.
+class RootCrls {
+ public:
+  RootCrls() = default;
+  RootCrls(const VerifiedCrl* one)  // NOLINT(google-explicit-constructor): null is none
+      : crls_(one, one == nullptr ? 0 : 1), are_asked_(one != nullptr) {}
+  // Asked even when it is empty: then no path is good.
+  RootCrls(const std::vector<VerifiedCrl>& all)
+      : crls_(all), are_asked_(true) {}  // NOLINT(google-explicit-constructor)
+
+  bool are_asked() const { return are_asked_; }
+  std::span<const VerifiedCrl> crls() const { return crls_; }
+
+ private:
+  std::span<const VerifiedCrl> crls_;
+  bool are_asked_ = false;
+};
+
+// The CRLs among `crls` that are of one of `roots` and good by `time`.
+std::vector<VerifiedCrl> verify_root_crls(std::span<const Crl> crls, std::span<const Certificate> roots,
+                                          const TimeRule& time);
+
 // Verifies `chain` (leaf first, then what else was sent, in any order) up to one of `anchors` (trusted certificates,
 // usually the root; a copy of the anchor in the chain does not hurt). Where more than one path leads up, one that
-// `purpose` allows is found. Bounded work: pki/work.h. With `root_crl`, a CRL of the anchor, no CA on the path may be
-// listed in it.
+// `purpose` allows is found. Bounded work: pki/work.h. With `root_crls`, the CA of the leaf must be one that they
+// judge, and no CA on the path may be listed.
 Verdict<VerifiedChain> verify_chain(std::span<const Certificate> chain, std::span<const Certificate> anchors,
-                                    const Purpose& purpose, const TimeRule& time,
-                                    const VerifiedCrl* root_crl = nullptr);
+                                    const Purpose& purpose, const TimeRule& time, const RootCrls& root_crls = {});
 
 // The profile of our tree that the leaf of a sound path has, all above it having theirs; absent when it is somebody
 // else's tree. Says nothing about whose installation it is.
@@ -114,8 +135,11 @@ std::optional<ProfileId> find_profile(const std::vector<Certificate>& path);
 // Parses DER certificates as a TLS peer sent them, within the limits above.
 Verdict<std::vector<Certificate>> parse_chain(std::span<const Bytes> der);
 
-// Checks that no certificate on the path between leaf and anchor is listed: reason ca_revoked, or crl_unusable when the
-// CRL is another issuer's than the anchor.
-Verdict<void> check_path_against_crl(const VerifiedChain& chain, const VerifiedCrl& root_crl);
+// Checks that no certificate on the path between leaf and anchor is listed: reason ca_revoked, or crl_unusable when no
+// CRL is of the issuer of the leaf's CA.
+Verdict<void> check_path_against_crls(const VerifiedChain& chain, std::span<const VerifiedCrl> root_crls);
+inline Verdict<void> check_path_against_crl(const VerifiedChain& chain, const VerifiedCrl& root_crl) {
+  return check_path_against_crls(chain, std::span(&root_crl, 1));
+}
 
 }  // namespace sallyport::pki

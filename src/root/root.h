@@ -5,6 +5,9 @@
 //   <folder>/root.key         encrypted under the passphrase      root.pem   its certificate
 //   <folder>/next-root.key    the next root's key, encrypted      next-root.pem   its public key, pinned by root.pem
 //   <folder>/root.crl         the newest CRL
+//   <folder>/root-1.{key,pem,crl}   of the first root, after a rollover; root-2.* of the second, …
+//   <folder>/root-link-2.pem  the second root's key under the first, …
+//   <folder>/rollover/        of a rollover that was interrupted
 //   <folder>/issued/<serial>.pem
 //   <folder>/journal          root/journal.h
 #pragma once
@@ -30,7 +33,8 @@
 
 namespace sallyport::root {
 
-inline constexpr keystore::StateFormat kRootFormat{.kind = "root", .version = 2, .oldest = 2};
+// Version 3: may hold more than one root.
+inline constexpr keystore::StateFormat kRootFormat{.kind = "root", .version = 3, .oldest = 2};
 inline constexpr std::size_t kMinPassphrase = 8;
 // How long a root CRL may be in force (DESIGN §10).
 inline constexpr seconds kShortestCrl = 35 * kDay;
@@ -47,9 +51,9 @@ struct NewRoot {
   SecretBytes passphrase;
   std::optional<BroughtRoot> brought;
 };
-// Makes the root; its first CRL is sign_crl's. Errc::unauthorized for a passphrase too short or a brought certificate that cannot
-// be our root (not self-signed, no CA, path length 0, another key); Errc::conflict when the folder holds a root
-// already.
+// Makes the root; its first CRL is sign_crl's. Errc::unauthorized for a passphrase too short or a brought certificate
+// that cannot be our root (not self-signed, no CA, path length 0, another key); Errc::conflict when the folder holds a
+// root already.
 Result<void> initialise_root(const keystore::StateFolder& folder, NewRoot root, const Clock& clock, Random& random);
 
 // A CA that the root has signed, or was about to sign when it was interrupted.
@@ -58,7 +62,26 @@ struct SignedCa {
   pki::SerialNumber serial;
   crypto::Sha256Digest spki{};
   bool is_issued = false;
+  std::uint32_t generation = 1;  // of the root that signed it
   std::optional<UnixTime> revoked_at;
+  pki::RevocationReason reason = pki::RevocationReason::unspecified;
+};
+
+// One root of this folder: the newest, or one that it has replaced.
+struct RootGeneration {
+  std::uint32_t number = 1;  // 1: made by init
+  pki::Certificate certificate;
+  std::optional<pki::Certificate> link;  // its key under the root before; absent for the first
+  std::uint64_t crl_number = 0;          // the highest number any CRL of this key may carry; 0 before the first
+};
+
+// What a rollover would make, for the operator to see.
+struct ProposedRollover {
+  std::uint32_t generation = 0;
+  std::string common_name;
+  crypto::Sha256Digest key{};  // of the next root, as the present one pins it
+  pki::Validity validity;
+  pki::Validity link_validity;
 };
 
 // What the root would sign, for the operator to see. Made by Root::propose alone.
@@ -101,44 +124,66 @@ class Root {
   // and `random` must outlive it.
   static Result<Root> open(keystore::StateFolder folder, const Clock& clock, Random& random);
 
+  // Replaces the newest root by the one whose key it pins: the new root's certificate, the link, a key for the root
+  // after it, all under `passphrase`. `next_key` is where the pinned key lies when it was moved out of the folder. A
+  // crash at any point leaves the old state, or the new one as soon as the folder is opened again. Errc::unauthorized
+  // when nothing is pinned, the key is another or the passphrase wrong.
+  static Result<Root> roll_over(Root before, ByteView passphrase, const std::optional<std::filesystem::path>& next_key);
+  Result<ProposedRollover> propose_rollover() const;
+
   const std::string& name() const { return name_; }
-  const pki::Certificate& certificate() const { return certificate_; }
+  // The newest root's.
+  const pki::Certificate& certificate() const { return generations_.back().certificate; }
+  // Oldest first.
+  const std::vector<RootGeneration>& generations() const { return generations_; }
   const std::vector<SignedCa>& signed_cas() const { return signed_cas_; }
-  // The highest number any CRL of this root may carry; 0 before the first.
-  std::uint64_t crl_number() const { return crl_number_; }
+  // The highest number any CRL of the newest root may carry; 0 before the first.
+  std::uint64_t crl_number() const { return generations_.back().crl_number; }
   const Journal& journal() const { return journal_; }
   // The newest CRL. Errc::conflict when the file is older than the journal says.
   Result<pki::Crl> load_crl() const;
+  // The newest CRL of every root, newest root first. An older root whose CRL is not there any more has none.
+  Result<std::vector<pki::Crl>> load_crls() const;
 
-  // Decrypts the key. Errc::unauthorized on a wrong passphrase.
-  Result<crypto::PrivateKey> unlock(ByteView passphrase) const;
+  // Decrypts the newest root's key. Errc::unauthorized on a wrong passphrase.
+  Result<crypto::PrivateKey> unlock(ByteView passphrase) const { return unlock(generations_.back(), passphrase); }
+  // Errc::not_found for an older root whose key was taken away.
+  Result<crypto::PrivateKey> unlock(const RootGeneration& generation, ByteView passphrase) const;
 
   // Says what would be signed for a request file of that stem.
   Result<ProposedCa> propose(std::string_view file_stem, ByteView csr, const RequestFacts& facts) const;
   // Signs, or returns what was signed before.
   Result<pki::Certificate> sign(const ProposedCa& proposed, crypto::PrivateKey& key);
 
-  // Signs a CRL with a number never used before, in force from now for `lifetime`, after adding `revocation`.
-  // Errc::not_found when that serial is not of a CA signed here; revoking again changes nothing. Errc::malformed
-  // outside the lifetimes above.
+  // Signs a CRL of the root whose key this is, with a number never used before, in force from now for `lifetime`, after
+  // adding `revocation`. Errc::not_found when that serial is not of a CA signed here; revoking again changes nothing.
+  // Errc::malformed outside the lifetimes above.
   Result<pki::Crl> sign_crl(crypto::PrivateKey& key, seconds lifetime, const std::optional<Revocation>& revocation);
+  // The same for every root whose key is here, newest first. Errc::not_found also when the CA to be revoked is of a
+  // root whose key is not here.
+  Result<std::vector<pki::Crl>> sign_crls(ByteView passphrase, seconds lifetime,
+                                          const std::optional<Revocation>& revocation);
 
  private:
-  Root(keystore::StateFolder folder, Journal journal, pki::Certificate certificate, std::string name,
+  Root(keystore::StateFolder folder, Journal journal, std::vector<RootGeneration> generations, std::string name,
        const Clock& clock, Random& random);
   Result<void> replay(const JournalEntry& entry);
+  Result<void> replay_crl(const JournalEntry& entry);
+  Result<void> replay_rollover(const JournalEntry& entry);
+  std::optional<std::string> crl_url_of(const RequestFacts& facts) const;
+  std::filesystem::path file_of(const RootGeneration& generation, std::string_view extension) const;
+  Result<void> stage_rollover(ByteView passphrase, const std::optional<std::filesystem::path>& next_key);
   Result<void> record(std::string_view act, std::vector<std::pair<std::string, std::string>> fields);
   Result<void> revoke(const Revocation& revocation);
 
   keystore::StateFolder folder_;
   Journal journal_;
-  pki::Certificate certificate_;
+  std::vector<RootGeneration> generations_;  // never empty
   std::string name_;
   const Clock& clock_;
   Random& random_;
   std::vector<SignedCa> signed_cas_;
-  std::vector<pki::RevokedEntry> revoked_;
-  std::uint64_t crl_number_ = 0;
+  std::uint32_t replayed_ = 1;  // the generation that signs where the journal has been read to
 };
 
 // Reads and writes reasons as `--reason` takes them: "key-compromise", "superseded", …
