@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the seed corpora of records_role_messages, records_crl_messages and records_snapshot, from the format comments of src/codec/tlv.h and
-src/records/*.h. Run in this folder."""
+"""Makes the seed corpora of records_role_messages, records_crl_messages, records_snapshot and of agent_files' ratchets, from the format comments of
+src/codec/tlv.h and src/records/*.h and from src/agent/state_trust.cc. Run in this folder."""
 import pathlib
 import struct
 
@@ -84,6 +84,7 @@ SNAPSHOTS = {
     "serial_of_21_bytes": update((5, CA), (6, certificate(serial=bytes(21)))),
     "unknown_flag": update((5, CA), (6, certificate(2))),
     "device_of_state_9": update((7, u8(9) + u8(1) + b"abcdefgh22")),
+    "two_root_crls": update((4, b"\x30\x01\x00"), (5, CA), (5, b"\x0conline-ca@1f\x30\x01\x00"), (6, certificate())),
 }
 
 def fields(which, *parts):
@@ -100,7 +101,23 @@ CRL_MESSAGES = {
     "portion_with_more": fields(1, (1, u64(8)), (2, u32(1)), (3, b""), (4, b"x")),
 }
 
+SEEN = (1, u64(1_780_315_200))
+SIGNER = (3, u64(1_780_315_200) + b"\x01" * 20)
+ROOT = (4, u64(7) + b"\x02" * 20)
+RATCHETS = {
+    "ratchets-none": fields(ord("r"), SEEN),
+    "ratchets-signers": fields(ord("r"), SEEN, SIGNER, (3, u64(1_780_315_201) + b"\x03" * 20)),
+    "ratchets-twice": fields(ord("r"), SEEN, SIGNER, SIGNER),
+    "ratchets-far-future": fields(ord("r"), SEEN, (3, u64(2**64 - 1) + b"\x01")),
+    "ratchets-no-key-id": fields(ord("r"), SEEN, (3, u64(1_780_315_200))),
+    "ratchets-roots": fields(ord("r"), SEEN, SIGNER, ROOT, (4, u64(1) + b"\x04" * 20)),
+    "ratchets-root-without-key-id": fields(ord("r"), SEEN, (4, u64(7))),
+    "ratchets-of-nine-roots": fields(ord("r"), SEEN, *[(4, u64(7) + u8(each)) for each in range(9)]),
+    "ratchets-cut": fields(ord("r"), SEEN, ROOT)[:-1],
+}
+
 if __name__ == "__main__":
+    write("agent_files", RATCHETS)
     write("records_crl_messages", CRL_MESSAGES)
     write("records_role_messages", MESSAGES)
     write("records_snapshot", SNAPSHOTS)

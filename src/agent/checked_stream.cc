@@ -1,35 +1,62 @@
 #include "agent/checked_stream.h"
 
+#include <algorithm>
 #include <memory>
 
+#include "base/log.h"
 #include "net/tls_stream.h"
+#include "pki/root_chain.h"
 
 namespace sallyport::agent {
 
-net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
-  const auto verified = std::make_shared<std::optional<pki::VerifiedChain>>();
+// What the handshake proved.
+struct ServerDialer::Proof {
+  std::optional<pki::VerifiedChain> server;
+  std::vector<pki::Certificate> anchors;  // what the server's links leave to be trusted
+};
+
+crypto::TlsClientSettings ServerDialer::settings_for(const ServerTarget& target, std::shared_ptr<Proof> proof) const {
   crypto::TlsClientSettings settings;
-  settings.identity = std::move(target.identity);
+  settings.identity = target.identity;
   settings.alpn = {target.alpn};
-  settings.verify_server = [verified, root = state_.root(), name = target.certificate_name,
+  settings.verify_server = [proof = std::move(proof), known = state_.anchors(), name = target.certificate_name,
                             rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {
     TRY(const auto chain, pki::parse_chain(der));
-    const pki::Certificate anchors[] = {root};
-    TRY(*verified, pki::verify_chain(chain, anchors, pki::ServerPurpose{.name = name}, rule));
+    proof->anchors = pki::follow_root_links(known, chain, rule);
+    auto verified = pki::verify_chain(chain, proof->anchors, pki::ServerPurpose{.name = name}, rule);
+    // A server that shows new roots and is none of theirs takes no old one away.
+    if (!verified && proof->anchors != known) {
+      proof->anchors = known;
+      verified = pki::verify_chain(chain, known, pki::ServerPurpose{.name = name}, rule);
+    }
+    if (!verified) return std::unexpected(std::move(verified).error());
+    proof->server = *std::move(verified);
     return {};
   };
-  CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
+  return settings;
+}
+
+// Nothing is lost when it fails: the next connection proves the same.
+void ServerDialer::keep_roots(const Proof& proof) {
+  if (auto kept = state_.take_anchors(proof.anchors); !kept)
+    log::warn("agent.roots-not-stored", {{"error", kept.error()}});
+}
+
+net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
+  const auto proof = std::make_shared<Proof>();
+  CO_TRY(auto context, crypto::TlsContext::client(settings_for(target, proof)));
   const net::Deadline deadline(kDialLimit);
   CO_TRY(auto lower, co_await way_out_.dial_relay(deadline));
   auto opened = co_await net::tls_connect(std::move(lower), std::move(context), target.server_name.get(), deadline);
   if (!opened) co_return std::unexpected(std::move(opened).error().at(target.server_name.get()));
   net::StreamPtr stream = *std::move(opened);
-  if (!*verified) co_return fail(Errc::unauthorized, "server: showed no certificate");
+  if (!proof->server) co_return fail(Errc::unauthorized, "server: showed no certificate");
   if (stream->peer().alpn != target.alpn) {
     co_return failf(Errc::unauthorized, "{}: did not agree to {}", target.server_name.get(), target.alpn);
   }
-  pki::VerifiedChain server = **verified;
-  CO_TRY_VOID(co_await check_.check(server, target.certificate_name.get()));
+  pki::VerifiedChain server = *proof->server;
+  CO_TRY_VOID(co_await check_.check(server, target.certificate_name.get(), proof->anchors));
+  keep_roots(*proof);
   co_return CheckedStream(std::move(stream), std::move(server));
 }
 

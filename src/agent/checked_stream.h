@@ -37,15 +37,20 @@ inline constexpr milliseconds kDialLimit{15'000};  // TCP and TLS; the status ch
 // One per agent. Borrows everything for its lifetime.
 class ServerDialer {
  public:
-  ServerDialer(const AgentState& state, DeviceTime& time, ServerCheck& check, const WayOut& way_out)
+  ServerDialer(AgentState& state, DeviceTime& time, ServerCheck& check, const WayOut& way_out)
       : state_(state), time_(time), check_(check), way_out_(way_out) {}
 
   // Connects, verifies chain and name in the handshake, then asks the status service while the connection carries
-  // nothing. Errors as those of TLS and of ServerCheck::check.
+  // nothing. A chain whose links lead to a newer root is verified by that one, which is kept once the status is good:
+  // so stock of any age comes home over a rollover. Errors as those of TLS and of ServerCheck::check.
   net::Task<Result<CheckedStream>> connect(ServerTarget target);
 
  private:
-  const AgentState& state_;
+  struct Proof;
+  crypto::TlsClientSettings settings_for(const ServerTarget& target, std::shared_ptr<Proof> proof) const;
+  void keep_roots(const Proof& proof);
+
+  AgentState& state_;
   DeviceTime& time_;
   ServerCheck& check_;
   const WayOut& way_out_;

@@ -8,6 +8,7 @@
 #include "crypto/hash.h"
 #include "pki/csr.h"
 #include "pki/est.h"
+#include "pki/root_chain.h"
 
 namespace sallyport::agent {
 namespace {
@@ -20,6 +21,8 @@ constexpr milliseconds kRefusedWait{30'000};
 constexpr milliseconds kFactsUnclaimed{30'000};
 constexpr milliseconds kFactsClaimed{600'000};
 constexpr milliseconds kNoFactoryWait{5'000};
+// How often a device that is refused asks for a new certificate.
+constexpr milliseconds kTryAnew{3'600'000};
 constexpr unsigned kAccepted = 202;
 constexpr unsigned kConflict = 409;
 constexpr unsigned kGone = 410;
@@ -71,13 +74,12 @@ UnixTime renewal_time(const pki::Validity& validity, std::string_view device,
 
 Result<std::vector<pki::Certificate>> read_issued(ByteView body, const crypto::PublicKey& key,
                                                   std::span<const pki::Certificate> ca_certificates,
-                                                  const pki::Certificate& root, const pki::Purpose& purpose,
-                                                  const pki::TimeRule& time) {
+                                                  std::span<const pki::Certificate> anchors,
+                                                  const pki::Purpose& purpose, const pki::TimeRule& time) {
   TRY(const auto answered, read_certificates(body));
   const auto leaf =
       std::ranges::find_if(answered, [&](const pki::Certificate& each) { return each.public_key() == key; });
   if (leaf == answered.end()) return fail(Errc::unauthorized, "est: no certificate for the requested key");
-  const pki::Certificate anchors[] = {root};
   Error last{.code = Errc::unauthorized, .detail = "est: the issuer of the certificate is not among the CAs"};
   for (const std::span<const pki::Certificate> from : {std::span<const pki::Certificate>(answered), ca_certificates}) {
     for (const pki::Certificate& ca : from) {
@@ -220,7 +222,20 @@ net::Task<Result<std::vector<pki::Certificate>>> Enrolment::fetch_ca_certificate
   request.target = "/.well-known/est/cacerts";
   CO_TRY(const auto response, co_await link.send(std::move(request), kRequestLimit));
   if (response.status != 200) co_return failf(Errc::unavailable, "est: cacerts answered {}, want 200", response.status);
-  co_return read_certificates(response.body);
+  CO_TRY(auto certificates, read_certificates(response.body));
+  CO_TRY_VOID(take_roots(certificates));
+  co_return certificates;
+}
+
+// Trust anchors travel with every renewal (DESIGN §8). None is forgotten on the word of a list: that takes a server
+// whose status was proven by what is left (checked_stream.h).
+Result<void> Enrolment::take_roots(std::span<const pki::Certificate> shown) {
+  auto roots = pki::follow_root_links(state_.anchors(), shown, time_.rule());
+  for (const pki::Certificate& known : state_.anchors()) {
+    const bool is_there = std::ranges::find(roots, known) != roots.end();
+    if (!is_there && roots.size() < pki::kMaxAnchorsInUse) roots.push_back(known);
+  }
+  return state_.take_anchors(std::move(roots));
 }
 
 net::Task<Result<void>> Enrolment::request_operational(GatewayLink& link, std::string target, milliseconds& wait) {
@@ -247,7 +262,7 @@ net::Task<Result<void>> Enrolment::request_operational(GatewayLink& link, std::s
     co_return failf(Errc::unavailable, "enrolment: the gateway answered {}, want 200", response.status);
   const pki::OperationalDevicePurpose purpose{.zone = state_.settings().zone};
   CO_TRY(const auto chain,
-         read_issued(response.body, key.public_key(), ca_certificates, state_.root(), purpose, time_.rule()));
+         read_issued(response.body, key.public_key(), ca_certificates, state_.anchors(), purpose, time_.rule()));
   CO_TRY(auto credential, state_.operational().store(chain));
   log_witness_.take("operational", response, chain.front(), ca_certificates, time_.rule());
   CO_TRY_VOID(take_operational(std::move(credential)));
@@ -266,7 +281,7 @@ net::Task<Result<void>> Enrolment::keep_up() {
   // The first without a window: a certificate that has ended gets no facts.
   if (is_due(operational_, {})) CO_TRY_VOID(co_await renew_operational());
   if (is_due(web_, {})) CO_TRY_VOID(co_await obtain_web());
-  CO_TRY_VOID(co_await refresh_facts());
+  CO_TRY_VOID(co_await ask_for_facts());
   if (is_due(operational_, facts_->renew_operational)) CO_TRY_VOID(co_await renew_operational());
   if (is_due(web_, facts_->renew_web)) CO_TRY_VOID(co_await obtain_web());
   if (facts_->state == kClaimed) {
@@ -283,6 +298,7 @@ net::Task<Result<void>> Enrolment::renew_operational() {
 }
 
 net::Task<Result<void>> Enrolment::obtain_web() {
+  CO_TRY(const auto ca_certificates, co_await fetch_ca_certificates(link_));
   CO_TRY(auto key, state_.web().pending_key());
   const DnsName host = under(name_->get(), state_.settings().zone);
   CO_TRY(const auto subject, pki::DistinguishedName::of(name_->get()));
@@ -293,18 +309,32 @@ net::Task<Result<void>> Enrolment::obtain_web() {
   if (response.status != 200)
     co_return failf(Errc::unavailable, "web certificate: the gateway answered {}, want 200", response.status);
   const pki::WebDevicePurpose purpose{.zone = state_.settings().zone};
-  CO_TRY(const auto chain, read_issued(response.body, key.public_key(), {}, state_.root(), purpose, time_.rule()));
+  CO_TRY(const auto chain,
+         read_issued(response.body, key.public_key(), ca_certificates, state_.anchors(), purpose, time_.rule()));
   CO_TRY(web_, state_.web().store(chain));
-  log_witness_.take("web", response, chain.front(), {}, time_.rule());
+  log_witness_.take("web", response, chain.front(), ca_certificates, time_.rule());
   log::info("agent.certificate", {{"kind", "web"}, {"not_after", to_iso8601(chain.front().validity().not_after)}});
   if (told_) told_();
   co_return Result<void>{};
+}
+
+// Who is refused though his certificate is good may be one whose CA was revoked: then a new certificate is the one
+// thing that he can have (DESIGN §9).
+net::Task<Result<void>> Enrolment::ask_for_facts() {
+  auto asked = co_await refresh_facts();
+  const Instant now = time_.monotonic();
+  const bool was_tried = tried_anew_ && now - *tried_anew_ < kTryAnew;
+  if (asked || asked.error().code != Errc::unauthorized || was_tried) co_return asked;
+  tried_anew_ = now;
+  CO_TRY_VOID(co_await renew_operational());
+  co_return co_await refresh_facts();
 }
 
 net::Task<Result<void>> Enrolment::refresh_facts() {
   http::Request request;
   request.target = "/device/v1/facts";
   CO_TRY(const auto response, co_await link_.send(std::move(request), kRequestLimit));
+  if (response.status == 403) co_return fail(Errc::unauthorized, "facts: refused by the gateway");
   if (response.status != 200)
     co_return failf(Errc::unavailable, "facts: the gateway answered {}, want 200", response.status);
   CO_TRY(const auto json, codec::parse_json(as_text(response.body)));

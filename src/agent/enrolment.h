@@ -24,11 +24,11 @@ UnixTime renewal_time(const pki::Validity& validity, std::string_view device,
                       const std::optional<RenewalWindow>& window = {});
 
 // Reads the answer of simpleenroll or simplereenroll: the certificate for `key` in `body`, completed by its issuer from
-// `ca_certificates`, verified for `purpose`. Leaf first, without the root.
+// `ca_certificates`, verified for `purpose` by one of `anchors`. Leaf first, without the root.
 Result<std::vector<pki::Certificate>> read_issued(ByteView body, const crypto::PublicKey& key,
                                                   std::span<const pki::Certificate> ca_certificates,
-                                                  const pki::Certificate& root, const pki::Purpose& purpose,
-                                                  const pki::TimeRule& time);
+                                                  std::span<const pki::Certificate> anchors,
+                                                  const pki::Purpose& purpose, const pki::TimeRule& time);
 
 enum class Phase : std::uint8_t {
   no_factory_certificate,  // `init --certificate` has not been run
@@ -84,9 +84,11 @@ class Enrolment {
   net::Task<milliseconds> enrol_once();
   net::Task<Result<void>> request_operational(GatewayLink& link, std::string target, milliseconds& wait);
   net::Task<Result<std::vector<pki::Certificate>>> fetch_ca_certificates(GatewayLink& link);
+  Result<void> take_roots(std::span<const pki::Certificate> shown);
   net::Task<Result<void>> keep_up();
   net::Task<Result<void>> renew_operational();
   net::Task<Result<void>> obtain_web();
+  net::Task<Result<void>> ask_for_facts();
   net::Task<Result<void>> refresh_facts();
   net::Task<Result<void>> send_claim_hash();
   Result<void> take_operational(Credential credential);
@@ -111,6 +113,7 @@ class Enrolment {
   std::optional<DeviceFacts> facts_;
   LogWitness log_witness_;
   bool claim_sent_ = false;
+  std::optional<Instant> tried_anew_;  // to renew because of a refusal
   std::function<void()> told_;
   std::function<void()> told_facts_;
 };

@@ -1,5 +1,7 @@
 #include "agent/log_witness.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "codec/text.h"
 #include "keystore/file.h"
@@ -30,20 +32,21 @@ Result<std::vector<pki::Certificate>> LogWitness::key_chain_of(const http::Respo
                                                                std::span<const pki::Certificate> cas) const {
   TRY(const auto der, header_text(answer, "Sallyport-Log-Key"));
   TRY(auto key, pki::parse_certificate(as_bytes(der)));
-  for (const pki::Certificate& ca : cas) {
-    if (ca.subject() == key.issuer()) return std::vector{key, ca};
-  }
-  // The issuer as an earlier answer proved it.
-  TRY(const auto pem, keystore::read_file(state_.file(key_file("operational")), kMaxKeyFile));
-  TRY(const auto known, pki::parse_certificates_pem(as_text(pem)));
-  return std::vector{key, known.back()};
+  // By key: a CA that was replaced has the name of the one that replaced it.
+  const auto issued_it = [&](const pki::Certificate& ca) {
+    return ca.subject() == key.issuer() && ca.extensions().subject_key_id &&
+           ca.extensions().subject_key_id == key.extensions().authority_key_id;
+  };
+  const auto found = std::ranges::find_if(cas, issued_it);
+  if (found == cas.end())
+    return fail(Errc::not_found, "log: the CA of its key is not among those that the gateway names");
+  return std::vector{key, *found};
 }
 
 Result<tlog::ProvenCertificate> LogWitness::check(std::string_view proof, std::span<const pki::Certificate> key_chain,
                                                   const pki::Certificate& leaf, const pki::TimeRule& time) const {
-  const pki::Certificate anchors[] = {state_.root()};
   TRY(const auto verified,
-      pki::verify_chain(key_chain, anchors, pki::ControlPurpose{pki::ControlKind::checkpoint}, time));
+      pki::verify_chain(key_chain, state_.anchors(), pki::ControlPurpose{pki::ControlKind::checkpoint}, time));
   TRY(const auto key,
       tlog::NoteKey::create(tlog::origin_of(state_.settings().zone.get()), verified.leaf().public_key()));
   TRY(const auto parsed, tlog::parse_log_proof(proof));

@@ -29,7 +29,7 @@ class LogWitness {
   explicit LogWitness(AgentState& state) : state_(state) {}
 
   // Takes in what came with the certificate `leaf` of `slot` ("operational", "web"); `cas` are those that the gateway
-  // names, empty where it was not asked.
+  // names.
   void take(const std::string& slot, const http::Response& answer, const pki::Certificate& leaf,
             std::span<const pki::Certificate> cas, const pki::TimeRule& time);
   // Checks what is on disk for the certificate of `slot`, after a start.

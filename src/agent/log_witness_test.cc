@@ -104,6 +104,16 @@ TEST_F(LogWitnessTest, AProofOfAnotherCertificateOrUnderAnotherKeyIsNone) {
                    .empty());
 }
 
+TEST_F(LogWitnessTest, OfTwoCasOfOneNameTheOneThatCertifiedTheKeyCounts) {
+  const auto next = tree.make_ca("control-ca", {});
+  key_certificate = tree.certify(pki::ProfileId::checkpoint_signer, next, {}, log_key.public_key());
+  EXPECT_FALSE(refusal(answer(leaf)).empty()) << "the gateway does not name it";
+  cas = {tree.control_ca.certificate, next.certificate};
+  EXPECT_TRUE(take(answer(leaf)).is_proven);
+  key_certificate = tree.certify(pki::ProfileId::checkpoint_signer, tree.control_ca, {}, log_key.public_key());
+  EXPECT_TRUE(take(answer(leaf)).is_proven) << "the one before it, too";
+}
+
 TEST_F(LogWitnessTest, EveryOctetOfAProofCounts) {
   const Bytes proof = *codec::decode_base64(answer(leaf).headers.get("Sallyport-Log-Proof"));
   for (std::size_t i = 0; i < proof.size(); i += 3) {

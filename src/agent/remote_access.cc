@@ -33,8 +33,7 @@ RemoteAccess::RemoteAccess(AgentState& state, DeviceTime& time, ServerCheck& che
       is_on_(state.remote_access()) {}
 
 net::Task<Result<tunnel::AccessGrant>> RemoteAccess::admit(Bytes sealed_grant) {
-  const pki::Certificate anchors[] = {state_.root()};
-  CO_TRY(const auto opened, pki::open_object(pki::ControlKind::grant, sealed_grant, anchors, time_.rule()));
+  CO_TRY(const auto opened, pki::open_object(pki::ControlKind::grant, sealed_grant, state_.anchors(), time_.rule()));
   CO_TRY_VOID(co_await check_.check_recent(opened.signer(), "grant signer"));
   CO_TRY(auto grant, tunnel::parse_grant(opened.payload()));
   if (!is_on_) co_return fail(Errc::unauthorized, "remote access: is switched off on the device");

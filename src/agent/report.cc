@@ -43,6 +43,12 @@ Json describe_crl(const AgentState& state) {
                       {"next_update", to_iso8601(crl->next_update())}};
 }
 
+Json describe_roots(const AgentState& state) {
+  Json::Array out;
+  for (const pki::Certificate& root : state.anchors()) out.emplace_back(codec::encode_hex(root.fingerprint()));
+  return out;
+}
+
 Json describe_control(const ControlConnection& control) {
   Json::Object out{{"state", to_string(control.state())}, {"error", control.last_error()}};
   if (const auto round_trip = control.round_trip()) out["round_trip_ms"] = round_trip->count();
@@ -107,6 +113,7 @@ Json make_report(const ReportSources& sources) {
                    {"claim", nullptr},
                    {"remote_access", sources.state->remote_access()},
                    {"services", describe_services(settings)},
+                   {"roots", describe_roots(*sources.state)},
                    {"root_crl", describe_crl(*sources.state)},
                    {"control", nullptr},
                    {"telemetry", nullptr},

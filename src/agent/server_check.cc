@@ -50,10 +50,14 @@ class Interview {
     co_return Result<void>{};
   }
 
-  net::Task<Result<void>> fetch_crl(StatusEvidence& evidence) {
-    CO_TRY(const Bytes der, co_await get(client_, "/crl/root.crl", deadline_, kMaxRootCrl));
-    CO_TRY(evidence.root_crl, pki::parse_crl(der));
-    co_return Result<void>{};
+  // The newest CRL of each root. What cannot be had is missing, which the judgement tells.
+  net::Task<void> fetch_crls(std::vector<pki::Certificate> roots, StatusEvidence& evidence) {
+    for (const pki::Certificate& root : roots) {
+      const std::string key_id = codec::encode_hex(root.extensions().subject_key_id.value_or(Bytes()));
+      const auto der = co_await get(client_, fmt::format("/crl/root-{}.crl", key_id), deadline_, kMaxRootCrl);
+      if (!der) continue;
+      if (auto crl = pki::parse_crl(*der)) evidence.root_crls.insert(evidence.root_crls.begin(), *std::move(crl));
+    }
   }
 
  private:
@@ -70,15 +74,15 @@ std::string ServerCheck::cache_key(ByteView issuer_key, const pki::SerialNumber&
   return codec::encode_hex(issuer_key) + "/" + serial.hex();
 }
 
-net::Task<Result<net::StreamPtr>> ServerCheck::open(bool tls, net::Deadline deadline) {
+net::Task<Result<net::StreamPtr>> ServerCheck::open(bool tls, std::vector<pki::Certificate> anchors,
+                                                    net::Deadline deadline) {
   if (!tls) co_return co_await way_out_.dial_http(deadline);
   const DnsName name = state_.settings().server_name("status");
   crypto::TlsClientSettings settings;
   settings.alpn = {"http/1.1"};
-  settings.verify_server = [root = state_.root(), name,
+  settings.verify_server = [anchors = std::move(anchors), name,
                             rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {
     TRY(const auto chain, pki::parse_chain(der));
-    const pki::Certificate anchors[] = {root};
     TRY_VOID(pki::verify_chain(chain, anchors, pki::ServerPurpose{.name = name}, rule));
     return {};
   };
@@ -87,9 +91,10 @@ net::Task<Result<net::StreamPtr>> ServerCheck::open(bool tls, net::Deadline dead
   co_return co_await net::tls_connect(std::move(lower), std::move(context), name.get(), deadline);
 }
 
-net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedChain subject) {
+net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedChain subject,
+                                                      std::vector<pki::Certificate> anchors) {
   const net::Deadline deadline(kStatusLimit);
-  auto stream = co_await open(tls, deadline);
+  auto stream = co_await open(tls, anchors, deadline);
   if (!stream) co_return Outcome{.verdict = unreachable(stream.error())};
   http::Client client(*std::move(stream), state_.settings().server_name("status").get());
   Interview interview(client, deadline);
@@ -97,16 +102,18 @@ net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedCha
   const StatusQuestion question{.subject = std::move(subject),
                                 .time = time_.rule(),
                                 .nonce = random_.bytes(pki::kOcspNonceSize),
-                                .ratchets = state_.ratchets()};
+                                .ratchets = state_.ratchets(),
+                                .anchors = anchors};
   StatusEvidence evidence;
   evidence.control_ca = control_ca_;
   evidence.witness = witness_;
-  evidence.root_crl = state_.root_crl();
+  evidence.root_crls = state_.root_crls();
   if (auto asked = co_await interview.collect(question, evidence); !asked)
     co_return Outcome{.verdict = unreachable(asked.error())};
   Outcome out{.verdict = judge_status(question, evidence), .reached = true};
   if (!out.verdict && wants_newer_crl(out.verdict.error().reason)) {
-    if (auto fetched = co_await interview.fetch_crl(evidence); fetched) out.verdict = judge_status(question, evidence);
+    co_await interview.fetch_crls(std::move(anchors), evidence);
+    out.verdict = judge_status(question, evidence);
   }
   control_ca_ = out.verdict ? evidence.control_ca : Bytes();
   witness_ = out.verdict ? evidence.witness : std::string();
@@ -115,9 +122,10 @@ net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedCha
 
 void ServerCheck::accept(const pki::VerifiedChain& subject, const StatusFinding& finding) {
   time_.learn(finding.produced_at);
-  const auto held = state_.root_crl();
-  if (!held || held->number() < finding.root_crl.number()) {
-    if (auto stored = state_.store_root_crl(finding.root_crl); !stored)
+  for (const pki::VerifiedCrl& crl : finding.root_crls) {
+    const auto held = state_.find_root_crl(crl.issuer());
+    if (held && held->number() >= crl.crl().number()) continue;
+    if (auto stored = state_.store_root_crl(crl); !stored)
       log::warn("agent.crl-not-stored", {{"error", stored.error()}});
   }
   if (auto raised = state_.raise_ratchets(finding.seen); !raised)
@@ -144,12 +152,13 @@ void ServerCheck::record(const pki::VerifiedChain& subject, const std::string& n
   records_.insert_or_assign(name, made);
 }
 
-net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::string name) {
+net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::string name,
+                                           std::vector<pki::Certificate> anchors) {
   std::string reason = "unreachable";
   Error failure{.code = Errc::unavailable, .detail = {}};
   for (const bool tls : {false, true}) {
     const std::string_view way = tls ? "over TLS" : "over HTTP";
-    Outcome outcome = co_await ask_over(tls, subject);
+    Outcome outcome = co_await ask_over(tls, subject, anchors);
     if (outcome.verdict) {
       accept(subject, *outcome.verdict);
       record(subject, name, "good", fmt::format("asked {}", way));
@@ -176,10 +185,8 @@ net::Task<Result<void>> ServerCheck::check_recent(pki::VerifiedChain subject, st
   const bool is_recent = found != good_until_.end() && time_.monotonic() < found->second;
   // The path is judged by the newest root CRL even then.
   if (is_recent) {
-    if (const auto crl = state_.root_crl()) {
-      auto verified = pki::verify_crl(*crl, state_.root(), pki::TimeRule::clock(time_.now()));
-      if (verified && pki::check_path_against_crl(subject, *verified)) co_return Result<void>{};
-    }
+    const auto crls = pki::verify_root_crls(state_.root_crls(), state_.anchors(), pki::TimeRule::clock(time_.now()));
+    if (pki::check_path_against_crls(subject, crls)) co_return Result<void>{};
   }
   co_return co_await check(std::move(subject), std::move(name));
 }

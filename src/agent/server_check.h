@@ -36,7 +36,11 @@ class ServerCheck {
 
   // Asks anew. Errc::unauthorized when the status is proven bad, or the evidence is not what it must be;
   // Errc::unavailable when no way leads to a responder that answers.
-  net::Task<Result<void>> check(pki::VerifiedChain subject, std::string name);
+  net::Task<Result<void>> check(pki::VerifiedChain subject, std::string name) {
+    return check(std::move(subject), std::move(name), state_.anchors());
+  }
+  // The same for somebody who trusts `anchors`: a server that has just proven a newer root.
+  net::Task<Result<void>> check(pki::VerifiedChain subject, std::string name, std::vector<pki::Certificate> anchors);
   // The same, satisfied by a good answer of the last hour about the same certificate, unless a check of whatever
   // subject has been refused since. That nobody answers is no such refusal.
   net::Task<Result<void>> check_recent(pki::VerifiedChain subject, std::string name);
@@ -50,8 +54,8 @@ class ServerCheck {
     bool reached = false;
   };
 
-  net::Task<Outcome> ask_over(bool tls, pki::VerifiedChain subject);
-  net::Task<Result<net::StreamPtr>> open(bool tls, net::Deadline deadline);
+  net::Task<Outcome> ask_over(bool tls, pki::VerifiedChain subject, std::vector<pki::Certificate> anchors);
+  net::Task<Result<net::StreamPtr>> open(bool tls, std::vector<pki::Certificate> anchors, net::Deadline deadline);
   void accept(const pki::VerifiedChain& subject, const StatusFinding& finding);
   void record(const pki::VerifiedChain& subject, const std::string& name, std::string_view reason,
               std::string_view detail);

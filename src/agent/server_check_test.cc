@@ -75,6 +75,7 @@ class ServerCheckTest : public ::testing::Test {
     net::run(io, connect(target ? *std::move(target) : gateway()));
     return outcome && outcome->has_value();
   }
+  Bytes root_key_id() const { return *tree.root.extensions().subject_key_id; }
   const CheckRecord& record() { return check.records().at("gateway.devices.example"); }
   // Lets the servers see what was sent to them.
   void settle() {
@@ -106,7 +107,7 @@ TEST_F(ServerCheckTest, HandsOutAGoodServerAndStoresWhatItLearned) {
   EXPECT_EQ(record().reason, "good");
   EXPECT_EQ(asked_over_tls, 0U);
   ASSERT_TRUE(state.root_crl());
-  EXPECT_EQ(state.ratchets().root_crl_number, 1U);
+  EXPECT_EQ(state.ratchets().root_crl_numbers.at(root_key_id()), 1U);
   EXPECT_EQ(state.ratchets().time_floor, kNow);
 }
 
@@ -178,7 +179,7 @@ TEST_F(ServerCheckTest, FetchesANewerRootCrlWhenItIsTold) {
   responder.root_crl = tree.make_crl(1, {});
   responder.told_crl = 1;
   ASSERT_TRUE(may_send());
-  EXPECT_EQ(state.ratchets().root_crl_number, 2U);
+  EXPECT_EQ(state.ratchets().root_crl_numbers.at(root_key_id()), 2U);
   EXPECT_EQ(state.root_crl()->number(), 2U);
 }
 
@@ -259,7 +260,7 @@ TEST_F(SignerCheckTest, AnAnswerThatDoesNotComeTakesNothingBack) {
 }
 
 TEST_F(ServerCheckTest, AClockBeforeTheFloorIsNotBelieved) {
-  ASSERT_TRUE(state.raise_ratchets({.time_floor = kNow, .root_crl_number = 0, .signer_not_before = {}}));
+  ASSERT_TRUE(state.raise_ratchets({.time_floor = kNow, .root_crl_numbers = {}, .signer_not_before = {}}));
   ManualClock wrong(kNow - 365 * kDay);
   DeviceTime doubtful(wrong, true, kNow);
   EXPECT_FALSE(doubtful.has_clock());

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/log.h"
 #include "codec/text.h"
-#include "codec/tlv.h"
 #include "crypto/hash.h"
 #include "keystore/file.h"
 #include "keystore/key_file.h"
 #include "pki/csr.h"
 #include "pki/profile.h"
+#include "pki/root_chain.h"
 #include "pki/verify.h"
 
 namespace sallyport::agent {
@@ -19,9 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr keystore::StateFormat kFormat{.kind = "agent", .version = 2, .oldest = 2};
+constexpr keystore::StateFormat kFormat{.kind = "agent", .version = 3, .oldest = 3};
 constexpr std::size_t kMaxPemFile = 256U << 10U;
-constexpr std::size_t kMaxCrlFile = 4U << 20U;
 constexpr std::size_t kMaxSmallFile = 16U << 10U;
 constexpr std::size_t kClaimCodeBytes = 10;
 constexpr std::size_t kClaimCodeGroup = 4;
@@ -33,6 +33,16 @@ Result<pki::Certificate> read_root(const fs::path& path) {
   TRY(const auto pem, keystore::read_file(path, kMaxPemFile));
   TRY(auto certificates, pki::parse_certificates_pem(as_text(pem), 1));
   return certificates.front();
+}
+
+// A file that cannot be read is as none: links lead from the pinned root to the others again.
+std::vector<pki::Certificate> read_anchors(const fs::path& path, const pki::Certificate& pinned) {
+  if (const auto pem = keystore::read_file(path, kMaxPemFile)) {
+    auto certificates = pki::parse_certificates_pem(as_text(*pem), pki::kMaxAnchorsInUse);
+    if (certificates && !certificates->empty()) return *std::move(certificates);
+    log::error("agent.anchors", {{"file", path.native()}, {"found", "no list of roots"}, {"next", "the pinned root"}});
+  }
+  return {pinned};
 }
 
 Result<void> make_if_absent(const fs::path& path, ByteView bytes, mode_t mode) {
@@ -77,34 +87,6 @@ std::optional<std::uint16_t> port_of_line(std::string_view line) {
 
 }  // namespace
 
-Bytes encode_ratchets(const Ratchets& ratchets) {
-  codec::TlvWriter out;
-  out.time(1, ratchets.time_floor).u64(2, ratchets.root_crl_number);
-  for (const auto& [key_id, not_before] : ratchets.signer_not_before) {
-    Writer entry;
-    entry.u64(static_cast<std::uint64_t>(not_before.since_epoch())).bytes(key_id);
-    out.bytes(3, entry.view());
-  }
-  return out.take();
-}
-
-Result<Ratchets> parse_ratchets(ByteView bytes) {
-  codec::TlvReader reader(bytes, "ratchets");
-  Ratchets out;
-  TRY(out.time_floor, reader.time(1));
-  TRY(out.root_crl_number, reader.u64(2));
-  TRY(const auto signers, reader.repeated(3, kMaxRatchetSigners));
-  for (const ByteView each : signers) {
-    Reader entry(each);
-    TRY(const auto not_before, entry.u64());
-    if (not_before > static_cast<std::uint64_t>(kNoExpiry.since_epoch()) || entry.remaining() == 0)
-      return fail(Errc::malformed, "ratchets: a signer without a key id, or a time after 9999");
-    out.signer_not_before[to_bytes(entry.rest())] = UnixTime(static_cast<std::int64_t>(not_before));
-  }
-  TRY_VOID(reader.finish());
-  return out;
-}
-
 std::string draw_claim_code(Random& random) {
   const std::string code = codec::encode_base32(random.bytes(kClaimCodeBytes));
   std::string out;
@@ -127,6 +109,7 @@ AgentState::AgentState(keystore::StateFolder folder, Settings settings, pki::Cer
     : folder_(std::move(folder)),
       settings_(std::move(settings)),
       root_(std::move(root)),
+      anchors_(read_anchors(folder_.file("anchors.pem"), root_)),
       operational_(folder_.path(), "operational"),
       web_(folder_.path(), "web"),
       ratchets_(std::move(ratchets)),
@@ -144,7 +127,8 @@ Result<AgentState> AgentState::initialise(const fs::path& folder, const Settings
   }
   TRY_VOID(fill_folder(open_folder, root, random));
   TRY(const auto pinned, read_root(open_folder.file("root.pem")));
-  if (!(pinned == root))
+  const auto anchors = read_anchors(open_folder.file("anchors.pem"), pinned);
+  if (!(pinned == root) && std::ranges::find(anchors, root) == anchors.end())
     return failf(Errc::conflict, "{}: another root is pinned, want none or the same", folder.native());
   TRY_VOID(keystore::atomic_write_file(open_folder.file("agent.toml"), as_bytes(encode_settings(settings)),
                                        keystore::kPublicMode));
@@ -177,9 +161,8 @@ Result<void> AgentState::install_factory_certificate(const std::vector<pki::Cert
   TRY(const auto key, keystore::read_private_key_file(file("factory.key")));
   if (chain.empty() || !(chain.front().public_key() == key.public_key()))
     return fail(Errc::unauthorized, "factory certificate: is for another key, want that of this device's request");
-  const pki::Certificate anchors[] = {root_};
   const pki::TimeRule rule = pki::TimeRule::floor(ratchets_.time_floor);
-  TRY(const auto verified, pki::verify_chain(chain, anchors, pki::FactoryDevicePurpose{.zone = settings_.zone}, rule));
+  TRY(const auto verified, pki::verify_chain(chain, anchors_, pki::FactoryDevicePurpose{.zone = settings_.zone}, rule));
   const auto& identity = verified.identity_as<pki::FactoryIdentity>();
   if (identity.serial_id != settings_.serial_id || identity.site != settings_.site) {
     return failf(Errc::unauthorized, "factory certificate: found {}.{}, want {}.{}", identity.serial_id.get(),
@@ -191,21 +174,12 @@ Result<void> AgentState::install_factory_certificate(const std::vector<pki::Cert
                                      keystore::kPublicMode);
 }
 
-std::optional<pki::Crl> AgentState::root_crl() const {
-  const auto bytes = keystore::read_file(file("root.crl"), kMaxCrlFile);
-  if (!bytes) return std::nullopt;
-  auto crl = pki::parse_crl(*bytes);
-  if (!crl) return std::nullopt;
-  return *std::move(crl);
-}
-
-Result<void> AgentState::store_root_crl(const pki::Crl& crl) {
-  return keystore::atomic_write_file(file("root.crl"), crl.der(), keystore::kPublicMode);
-}
-
 Result<void> AgentState::raise_ratchets(const Ratchets& seen) {
   ratchets_.time_floor = std::max(ratchets_.time_floor, seen.time_floor);
-  ratchets_.root_crl_number = std::max(ratchets_.root_crl_number, seen.root_crl_number);
+  for (const auto& [key_id, number] : seen.root_crl_numbers) {
+    std::uint64_t& kept = ratchets_.root_crl_numbers[key_id];
+    kept = std::max(kept, number);
+  }
   for (const auto& [key_id, not_before] : seen.signer_not_before) {
     UnixTime& kept = ratchets_.signer_not_before[key_id];
     kept = std::max(kept, not_before);
@@ -214,7 +188,7 @@ Result<void> AgentState::raise_ratchets(const Ratchets& seen) {
     ratchets_.signer_not_before.erase(
         std::ranges::min_element(ratchets_.signer_not_before, {}, [](const auto& entry) { return entry.second; }));
   }
-  const bool rose = ratchets_.root_crl_number != written_.root_crl_number ||
+  const bool rose = ratchets_.root_crl_numbers != written_.root_crl_numbers ||
                     ratchets_.signer_not_before != written_.signer_not_before ||
                     ratchets_.time_floor - written_.time_floor >= kFloorStep;
   if (!rose) return {};

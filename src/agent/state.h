@@ -2,10 +2,11 @@
 //
 //   version lock           keystore::StateFolder
 //   agent.toml             settings.h
-//   root.pem               the pinned root
+//   root.pem               the root that was pinned when the folder was made; never written again
+//   anchors.pem            the roots that are trusted now, newest first, once links led to another
 //   factory.{key,pem}      from the factory; operational.*, web.*: credential_slots.h
 //   *.tlog-proof *.log-key.pem log-checkpoint   log_witness.h
-//   root.crl               the newest root CRL seen (DER)
+//   root-<key id>.crl      the newest CRL seen of each of these roots (DER)
 //   ratchets               time floor and status signers, below
 //   claim-code             shown to the owner, drawn anew after every claim and every reset
 //   claim-acknowledged     SHA-256 of it, hexadecimal, as the gateway acknowledged it last
@@ -32,12 +33,13 @@ namespace sallyport::agent {
 
 // What is remembered of the status service, so that nobody leads the device back in time (reference/pki.md §6.4).
 struct Ratchets {
-  UnixTime time_floor;                          // it is at least this late
-  std::uint64_t root_crl_number = 0;            // the highest seen
-  std::map<Bytes, UnixTime> signer_not_before;  // by subject key id of the CA that the signer answers for
+  UnixTime time_floor;                              // it is at least this late
+  std::map<Bytes, std::uint64_t> root_crl_numbers;  // the highest seen, by subject key id of the root
+  std::map<Bytes, UnixTime> signer_not_before;      // by subject key id of the CA that the signer answers for
   friend bool operator==(const Ratchets&, const Ratchets&) = default;
 };
 inline constexpr std::size_t kMaxRatchetSigners = 16;
+inline constexpr std::size_t kMaxRatchetRoots = 8;
 Bytes encode_ratchets(const Ratchets& ratchets);
 // Errc::malformed.
 Result<Ratchets> parse_ratchets(ByteView bytes);
@@ -60,7 +62,13 @@ class AgentState {
   static Result<void> check(const std::filesystem::path& folder);
 
   const Settings& settings() const { return settings_; }
+  // The root that was pinned when the folder was made.
   const pki::Certificate& root() const { return root_; }
+  // The roots that are trusted: the newest, and the one before it for as long as the installation has both.
+  const std::vector<pki::Certificate>& anchors() const { return anchors_; }
+  // Trusts these from now on: what pki::follow_root_links found. Durable when it returns; a power cut leaves the roots
+  // of before or these. Errc::malformed for none or too many.
+  Result<void> take_anchors(std::vector<pki::Certificate> anchors);
   std::filesystem::path file(std::string_view name) const { return folder_.file(name); }
   std::filesystem::path socket() const { return folder_.file("run") / "agent.sock"; }
 
@@ -72,9 +80,11 @@ class AgentState {
   CredentialSlots& operational() { return operational_; }
   CredentialSlots& web() { return web_; }
 
-  // The CRL bytes as last stored; nothing about them is proven again.
-  std::optional<pki::Crl> root_crl() const;
-  Result<void> store_root_crl(const pki::Crl& crl);
+  // The newest root's CRL as last stored, and those of all anchors; nothing about them is proven again.
+  std::optional<pki::Crl> root_crl() const { return find_root_crl(anchors_.front()); }
+  std::vector<pki::Crl> root_crls() const;
+  std::optional<pki::Crl> find_root_crl(const pki::Certificate& root) const;
+  Result<void> store_root_crl(const pki::VerifiedCrl& crl);
   const Ratchets& ratchets() const { return ratchets_; }
   // Raises what is higher in `seen`; the file is written when something but the time rose, or the time by an hour.
   Result<void> raise_ratchets(const Ratchets& seen);
@@ -101,10 +111,12 @@ class AgentState {
 
  private:
   AgentState(keystore::StateFolder folder, Settings settings, pki::Certificate root, Ratchets ratchets);
+  static std::string crl_file_name(const pki::Certificate& root);
 
   keystore::StateFolder folder_;
   Settings settings_;
   pki::Certificate root_;
+  std::vector<pki::Certificate> anchors_;  // never empty
   CredentialSlots operational_;
   CredentialSlots web_;
   Ratchets ratchets_;

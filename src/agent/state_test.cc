@@ -87,15 +87,17 @@ TEST_F(AgentStateTest, InstallsOnlyItsOwnFactoryCertificate) {
 TEST_F(AgentStateTest, RatchetsNeverFall) {
   auto state = initialise();
   ASSERT_TRUE(state);
-  Ratchets high{.time_floor = kNow, .root_crl_number = 7, .signer_not_before = {{Bytes{1}, kNow}}};
+  Ratchets high{.time_floor = kNow, .root_crl_numbers = {{Bytes{9}, 7}}, .signer_not_before = {{Bytes{1}, kNow}}};
   ASSERT_TRUE(state->raise_ratchets(high));
-  Ratchets low{.time_floor = kNow - kDay, .root_crl_number = 6, .signer_not_before = {{Bytes{1}, kNow - kDay}}};
+  Ratchets low{
+      .time_floor = kNow - kDay, .root_crl_numbers = {{Bytes{9}, 6}}, .signer_not_before = {{Bytes{1}, kNow - kDay}}};
   ASSERT_TRUE(state->raise_ratchets(low));
   EXPECT_EQ(state->ratchets(), high);
 }
 
 TEST_F(AgentStateTest, RatchetsSurviveARestart) {
-  const Ratchets seen{.time_floor = kNow, .root_crl_number = 7, .signer_not_before = {{Bytes{1, 2}, kNow}}};
+  const Ratchets seen{
+      .time_floor = kNow, .root_crl_numbers = {{Bytes{9}, 7}}, .signer_not_before = {{Bytes{1, 2}, kNow}}};
   {
     auto state = initialise();
     ASSERT_TRUE(state->raise_ratchets(seen));
@@ -114,11 +116,12 @@ TEST_F(AgentStateTest, RefusesRatchetsThatWereTamperedWith) {
 }
 
 TEST(Ratchets, ParseWhatWasEncodedAndNothingElse) {
-  const Ratchets value{.time_floor = kNow, .root_crl_number = 9, .signer_not_before = {{Bytes{1}, kNow}}};
+  const Ratchets value{
+      .time_floor = kNow, .root_crl_numbers = {{Bytes{9}, 9}}, .signer_not_before = {{Bytes{1}, kNow}}};
   Bytes bytes = encode_ratchets(value);
   EXPECT_EQ(*parse_ratchets(bytes), value);
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
-    const bool whole_fields = cut == 26;  // before the signer
+    const bool whole_fields = cut == 13 || cut == 27;  // before the signer, before the root
     EXPECT_EQ(parse_ratchets(ByteView(bytes).first(cut)).has_value(), whole_fields) << cut;
   }
   bytes.push_back(0);

@@ -27,7 +27,9 @@ Bytes encode_request(const Certificate& issuer, const pki::SerialNumber& serial,
 class Judgement {
  public:
   Judgement(const StatusQuestion& question, const StatusEvidence& evidence)
-      : question_(question), evidence_(evidence) {}
+      : question_(question),
+        evidence_(evidence),
+        anchors_(question.anchors.empty() ? std::vector{question.subject.anchor()} : question.anchors) {}
 
   Verdict<StatusFinding> run() {
     auto subject =
@@ -40,14 +42,12 @@ class Judgement {
     const UnixTime at =
         question_.time.is_clock() ? question_.time.time() : std::max(subject->produced_at(), witness->produced_at());
     if (auto ok = check_times(*subject, *witness, *control_ca, at); !ok) return std::unexpected(std::move(ok).error());
-    auto crl = check_crl(*witness, *control_ca, at);
-    if (!crl) return std::unexpected(std::move(crl).error());
-    return finding(*subject, *witness, *control_ca, *crl);
+    auto crls = check_crls(*witness, *control_ca, at);
+    if (!crls) return std::unexpected(std::move(crls).error());
+    return finding(*subject, *witness, *control_ca, *std::move(crls));
   }
 
  private:
-  const Certificate& root() const { return question_.subject.anchor(); }
-
   Verdict<pki::GoodAnswer> check_answer(const Bytes& der, const Certificate& issuer,
                                         const pki::SerialNumber& serial) const {
     auto response = pki::parse_ocsp_response(der);
@@ -62,16 +62,23 @@ class Judgement {
     return pki::check_ocsp_response(*response, expected, question_.time);
   }
 
-  // control-ca is the subject's own CA, or the one that the status host showed, which must be the root's.
-  Verdict<Certificate> find_control_ca() const {
-    if (question_.is_control()) return question_.subject.issuer();
+  // control-ca is the subject's own CA, or the one that the status host showed, which must be a trusted root's.
+  Verdict<Certificate> find_control_ca() {
+    if (question_.is_control()) {
+      control_root_ = &question_.subject.anchor();
+      return question_.subject.issuer();
+    }
     auto ca = pki::parse_certificate(evidence_.control_ca);
     if (!ca) return pki::refuse(Reason::malformed, "control-ca: " + ca.error().detail);
-    const bool is_issued = ca->issuer() == root().subject() &&
-                           root().public_key().verify(ca->signature_scheme(), ca->tbs(), ca->signature()).has_value();
-    if (!is_issued) return pki::refuse(Reason::no_anchor, "control-ca: not issued by the pinned root");
-    if (auto ok = pki::lint(pki::profile(pki::ProfileId::control_ca), *ca, &root()); !ok)
+    const auto issued_it = [&](const Certificate& root) {
+      return ca->issuer() == root.subject() &&
+             root.public_key().verify(ca->signature_scheme(), ca->tbs(), ca->signature()).has_value();
+    };
+    const auto root = std::ranges::find_if(anchors_, issued_it);
+    if (root == anchors_.end()) return pki::refuse(Reason::no_anchor, "control-ca: not issued by a trusted root");
+    if (auto ok = pki::lint(pki::profile(pki::ProfileId::control_ca), *ca, &*root); !ok)
       return pki::refuse(Reason::policy, "control-ca: " + ok.error().detail);
+    control_root_ = &*root;
     return *std::move(ca);
   }
 
@@ -96,30 +103,55 @@ class Judgement {
     return {};
   }
 
-  Verdict<pki::VerifiedCrl> check_crl(const pki::GoodAnswer& witness, const Certificate& control_ca,
-                                      UnixTime at) const {
-    const auto told = witness.response().crl_number;
+  // What control-ca's delegate tells of a root: the standard's extension speaks of control-ca's own root alone.
+  std::optional<std::uint64_t> told_number(const pki::SingleResponse& witness, const Certificate& root) const {
+    const auto& numbers = witness.root_crl_numbers;
+    if (numbers.empty()) return root == *control_root_ ? witness.crl_number : std::nullopt;
+    const auto found = std::ranges::find(numbers, key_id_of(root), &pki::RootCrlNumber::key_id);
+    return found == numbers.end() ? std::nullopt : std::optional(found->number);
+  }
+
+  Verdict<pki::VerifiedCrl> check_crl_of(const Certificate& root, const pki::SingleResponse& witness,
+                                         UnixTime at) const {
+    const auto told = told_number(witness, root);
     if (!told) return pki::refuse(Reason::responder_error, "control-ca's delegate: names no root CRL");
-    if (!evidence_.root_crl) return pki::refuse(Reason::crl_unusable, "root CRL: none at hand");
-    const std::uint64_t least = std::max(*told, question_.ratchets.root_crl_number);
-    auto crl = pki::verify_crl(*evidence_.root_crl, root(), pki::TimeRule::clock(at), least);
-    if (!crl) return crl;
-    if (auto ok = pki::check_path_against_crl(question_.subject, *crl); !ok)
+    const auto seen = question_.ratchets.root_crl_numbers.find(key_id_of(root));
+    const std::uint64_t least = std::max(*told, seen == question_.ratchets.root_crl_numbers.end() ? 0 : seen->second);
+    Verdict<pki::VerifiedCrl> last = pki::refuse(Reason::crl_unusable, "root CRL: none at hand");
+    for (const pki::Crl& crl : evidence_.root_crls) {
+      auto verified = pki::verify_crl(crl, root, pki::TimeRule::clock(at), least);
+      if (verified) return verified;
+      // Another root's list says nothing about this one's.
+      if (last.error().reason == Reason::crl_unusable) last = std::move(verified);
+    }
+    return last;
+  }
+
+  Verdict<std::vector<pki::VerifiedCrl>> check_crls(const pki::GoodAnswer& witness, const Certificate& control_ca,
+                                                    UnixTime at) const {
+    std::vector<pki::VerifiedCrl> crls;
+    for (const Certificate* root : {&question_.subject.anchor(), control_root_}) {
+      if (!crls.empty() && *root == crls.front().issuer()) continue;
+      auto crl = check_crl_of(*root, witness.response(), at);
+      if (!crl) return std::unexpected(std::move(crl).error());
+      crls.push_back(*std::move(crl));
+    }
+    if (auto ok = pki::check_path_against_crls(question_.subject, crls); !ok)
       return std::unexpected(std::move(ok).error());
-    if (crl->crl().find(control_ca.serial()) != nullptr)
+    if (crls.back().crl().find(control_ca.serial()) != nullptr)
       return pki::refuse(Reason::ca_revoked, "control-ca: is on the root CRL");
-    return crl;
+    return crls;
   }
 
   StatusFinding finding(const pki::GoodAnswer& subject, const pki::GoodAnswer& witness, const Certificate& control_ca,
-                        const pki::VerifiedCrl& crl) const {
+                        std::vector<pki::VerifiedCrl> crls) const {
     Ratchets seen;
     seen.time_floor = std::max(subject.produced_at(), witness.produced_at());
-    seen.root_crl_number = crl.crl().number();
+    for (const pki::VerifiedCrl& crl : crls) seen.root_crl_numbers[key_id_of(crl.issuer())] = crl.crl().number();
     seen.signer_not_before[key_id_of(question_.subject.issuer())] = subject.signer_not_before();
     seen.signer_not_before[key_id_of(control_ca)] = witness.signer_not_before();
     return {.produced_at = seen.time_floor,
-            .root_crl = crl.crl(),
+            .root_crls = std::move(crls),
             .seen = std::move(seen),
             .witness_issuer_key = key_id_of(control_ca),
             .witness = question_.is_control() ? question_.subject.leaf().serial() : witness_};
@@ -127,6 +159,8 @@ class Judgement {
 
   const StatusQuestion& question_;
   const StatusEvidence& evidence_;
+  const std::vector<Certificate> anchors_;
+  const Certificate* control_root_ = nullptr;  // the root that issued control-ca
   pki::SerialNumber witness_;
 };
 
@@ -147,7 +181,9 @@ Verdict<StatusFinding> judge_status(const StatusQuestion& question, const Status
 }
 
 bool wants_newer_crl(Reason reason) {
-  return reason == Reason::crl_stale || reason == Reason::crl_unusable;
+  // What is at hand may be another root's.
+  return reason == Reason::crl_stale || reason == Reason::crl_unusable || reason == Reason::key_id_mismatch ||
+         reason == Reason::issuer_mismatch;
 }
 
 bool is_final(Reason reason) {

@@ -17,6 +17,7 @@ struct StatusQuestion {
   pki::TimeRule time;
   Bytes nonce;  // pki::kOcspNonceSize bytes
   Ratchets ratchets;
+  std::vector<pki::Certificate> anchors = {};  // the roots that are trusted; empty: the subject's own
 
   // Whether the subject's own CA is control-ca, whose answer then tells the root CRL's number too.
   bool is_control() const { return std::holds_alternative<pki::ControlKind>(subject.identity()); }
@@ -24,18 +25,18 @@ struct StatusQuestion {
 
 // What came back; nothing in it is believed yet.
 struct StatusEvidence {
-  Bytes subject_answer;              // OCSP response about the subject
-  Bytes control_ca;                  // certificate of control-ca, DER
-  std::string witness;               // hexadecimal serial of a certificate of control-ca
-  Bytes witness_answer;              // OCSP response about it
-  std::optional<pki::Crl> root_crl;  // the newest that is at hand
+  Bytes subject_answer;             // OCSP response about the subject
+  Bytes control_ca;                 // certificate of control-ca, DER
+  std::string witness;              // hexadecimal serial of a certificate of control-ca
+  Bytes witness_answer;             // OCSP response about it
+  std::vector<pki::Crl> root_crls;  // the newest that are at hand, of whatever roots
 };
 
 // What the evidence proved.
 struct StatusFinding {
   UnixTime produced_at;
-  pki::Crl root_crl;
-  Ratchets seen;  // to be remembered: AgentState::raise_ratchets
+  std::vector<pki::VerifiedCrl> root_crls;  // of the subject's root, and of control-ca's where it is another
+  Ratchets seen;                            // to be remembered: AgentState::raise_ratchets
   // The CA and serial that were found good besides the subject: the witness.
   Bytes witness_issuer_key;
   pki::SerialNumber witness;
@@ -48,8 +49,9 @@ Result<Bytes> encode_witness_request(const StatusQuestion& question, ByteView co
 
 // Accepts only when all of this holds: server-ca's delegate says "good" of the subject, control-ca's delegate says
 // "good" of the witness and names the newest root CRL, both under our nonce and by signers no older than those seen
-// before; the root CRL at hand is the root's, in date, of a number neither below the highest seen nor below the one
-// named; neither the subject's path nor control-ca is on it; and everything was valid at that time.
+// before; for the subject's root, and for control-ca's where that is another, the CRL at hand is that root's, in date,
+// of a number neither below the highest seen nor below the one named; neither the subject's path nor control-ca is
+// listed; and everything was valid at that time.
 pki::Verdict<StatusFinding> judge_status(const StatusQuestion& question, const StatusEvidence& evidence);
 
 // Whether a newer root CRL could change the verdict.

@@ -40,14 +40,15 @@ class StatusCheck : public ::testing::Test {
     auto request = encode_witness_request(question, to_bytes(tree.control_ca.certificate.der()), evidence.witness);
     EXPECT_TRUE(request);
     evidence.witness_answer = responder.answer(*request);
-    evidence.root_crl = held;
+    if (held) evidence.root_crls = {*held};
     auto verdict = judge_status(question, evidence);
     if (!verdict && wants_newer_crl(verdict.error().reason)) {
-      evidence.root_crl = responder.root_crl;
+      evidence.root_crls = {responder.root_crl};
       verdict = judge_status(question, evidence);
     }
     return verdict;
   }
+  Bytes root_key_id() const { return *tree.root.extensions().subject_key_id; }
   void expect_refused(Reason reason) {
     const auto verdict = ask(gateway());
     ASSERT_FALSE(verdict);
@@ -67,7 +68,7 @@ TEST_F(StatusCheck, AcceptsAServerThatIsGoodAndRemembersWhatItSaw) {
   const auto verdict = ask(gateway());
   ASSERT_TRUE(verdict) << verdict.error().error.detail;
   EXPECT_EQ(verdict->produced_at, kNow);
-  EXPECT_EQ(verdict->seen.root_crl_number, 1U);
+  EXPECT_EQ(verdict->seen.root_crl_numbers.at(root_key_id()), 1U);
   EXPECT_EQ(verdict->seen.signer_not_before.size(), 2U);
   EXPECT_EQ(verdict->witness, tree.grants.certificate.serial());
 }
@@ -133,7 +134,7 @@ TEST_F(StatusCheck, FindsOutAReplayedRootCrlByWhatControlCaTells) {
 }
 
 TEST_F(StatusCheck, RefusesARootCrlBelowTheHighestSeen) {
-  ratchets.root_crl_number = 3;
+  ratchets.root_crl_numbers[root_key_id()] = 3;
   expect_refused(Reason::crl_unusable);
 }
 

@@ -90,7 +90,7 @@ void Device::look(Facts& facts) const {
   facts.phase = enrolment.phase();
   facts.error = enrolment.last_error();
   facts.check = reason_of(awake_->agent.server_check());
-  facts.root = codec::encode_hex(crypto::sha256(awake_->state.root().public_key().spki()));
+  facts.root = codec::encode_hex(crypto::sha256(awake_->state.anchors().front().public_key().spki()));
   if (enrolment.name()) facts.name = enrolment.name()->get();
   if (enrolment.facts()) facts.state = enrolment.facts()->state;
   if (const auto& held = enrolment.operational()) {

@@ -27,7 +27,7 @@ struct Facts {
   std::string error;   // the reason of the last failure that still stands
   std::string serial;  // of the operational certificate
   std::string issuer;  // key id of the CA that issued it
-  std::string root;    // fingerprint of the pinned root's key
+  std::string root;    // SHA-256 of the newest trusted root's key
   std::string check;   // stable reason of the last check of a server that was refused, "good" when none was
   std::string state;   // as the gateway says
   std::uint64_t queued = 0;

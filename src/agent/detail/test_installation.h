@@ -50,11 +50,33 @@ inline std::shared_ptr<crypto::PrivateKey> new_key() {
 // The tree of certificates, all issued at kNow unless told otherwise.
 class Tree {
  public:
-  Tree() : root_key(new_key()), root(make_root()) {}
+  // `next_root` is what the root pins as its successor's key.
+  explicit Tree(std::optional<crypto::Sha256Digest> next_root = std::nullopt)
+      : root_key(new_key()), root(make_root(next_root)) {}
+
+  // The key of `next`'s root under this one.
+  pki::Certificate make_link(const Tree& next) {
+    const auto& profile = pki::profile(pki::ProfileId::root_link);
+    const pki::CertificateFields fields{.common_name = "Sallyport root test",
+                                        .organization = "",
+                                        .dns_names = {},
+                                        .public_key = next.root_key->public_key(),
+                                        .validity = pki::choose_validity(profile, &root, kNow, profile.longest),
+                                        .serial = pki::SerialNumber::draw(random_),
+                                        .permitted_dns = {},
+                                        .ocsp_urls = {},
+                                        .crl_urls = {},
+                                        .ca_issuer_urls = {},
+                                        .next_root_key = next.root.extensions().next_root_key};
+    auto linted = pki::prepare(profile, fields, root, kNow);
+    EXPECT_TRUE(linted) << linted.error().detail;
+    return *pki::issue(*std::move(linted), *root_key);
+  }
 
   pki::Certificate sign(const pki::Profile& profile, const pki::Certificate* issuer, crypto::PrivateKey& key,
                         std::string name, const crypto::PublicKey& subject, std::vector<std::string> names,
-                        std::vector<std::string> permitted, UnixTime now = kNow) {
+                        std::vector<std::string> permitted, UnixTime now = kNow,
+                        std::optional<crypto::Sha256Digest> next_root = std::nullopt) {
     const pki::CertificateFields fields{.common_name = std::move(name),
                                         .organization = "",
                                         .dns_names = std::move(names),
@@ -65,7 +87,7 @@ class Tree {
                                         .ocsp_urls = {},
                                         .crl_urls = {},
                                         .ca_issuer_urls = {},
-                                        .next_root_key = std::nullopt};
+                                        .next_root_key = next_root};
     auto linted = issuer == nullptr ? pki::prepare_self_signed(profile, fields, now)
                                     : pki::prepare(profile, fields, *issuer, now);
     EXPECT_TRUE(linted) << linted.error().detail;
@@ -99,9 +121,9 @@ class Tree {
   }
 
  private:
-  pki::Certificate make_root() {
+  pki::Certificate make_root(std::optional<crypto::Sha256Digest> next_root) {
     const auto& profile = pki::profile(pki::ProfileId::root);
-    return sign(profile, nullptr, *root_key, "Sallyport root test", root_key->public_key(), {}, {});
+    return sign(profile, nullptr, *root_key, "Sallyport root test", root_key->public_key(), {}, {}, kNow, next_root);
   }
   crypto::SystemRandom random_;
 
@@ -169,6 +191,7 @@ class Responder {
                                .next_update = now + seconds(60),
                                .crl_number = std::nullopt};
     if (control && lie != Lie::no_crl_number) single.crl_number = told_crl;
+    if (control) single.root_crl_numbers = told_crls;
     if (revoked.contains(id.serial.hex())) single.status = pki::RevokedStatus{.at = now};
     if (lie == Lie::unknown) single.status = pki::UnknownStatus{};
     if (lie == Lie::other_certificate) single.id.serial = tree_.status.certificate.serial();
@@ -197,8 +220,9 @@ class Responder {
     router.add("GET", "/crl/witness", [this](http::Request, net::PeerInfo) {
       return reply(to_bytes(std::string_view(tree_.grants.certificate.serial().hex())), "text/plain");
     });
-    router.add("GET", "/crl/root.crl", [this](http::Request, net::PeerInfo) {
-      return reply(to_bytes(root_crl.der()), "application/pkix-crl");
+    router.add("GET", "/crl/{file}", [this](http::Request request, net::PeerInfo) {
+      const auto found = root_crls.find(request.param("file"));
+      return reply(to_bytes((found == root_crls.end() ? root_crl : found->second).der()), "application/pkix-crl");
     });
     return router;
   }
@@ -217,9 +241,11 @@ class Responder {
 
  public:
   Lie lie = Lie::none;
-  pki::Crl root_crl;              // what is served
-  std::uint64_t told_crl;         // what control-ca's delegate tells
-  std::set<std::string> revoked;  // serials
+  pki::Crl root_crl;                          // what is served
+  std::map<std::string, pki::Crl> root_crls;  // instead, by the name that is asked for
+  std::uint64_t told_crl;                     // what control-ca's delegate tells
+  std::vector<pki::RootCrlNumber> told_crls;  // and of every root
+  std::set<std::string> revoked;              // serials
   UnixTime now = kNow;
   std::size_t asked = 0;
 };
