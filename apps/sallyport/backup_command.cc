@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backup_layout.h"
+#include "ca_rollover.h"
 #include "codec/json.h"
 #include "commands.h"
 #include "folders.h"
@@ -88,6 +89,7 @@ Outcome backup(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
   const fs::path out = arguments.path("out");
   CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY_VOID(in_state(check_no_rollover_is_open(paths)));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
   TRY_VOID(write_backup(paths, settings, out, environment));
   std::error_code ignored;

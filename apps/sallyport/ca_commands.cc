@@ -4,6 +4,7 @@
 #include "administration.h"
 #include "commands.h"
 #include "table.h"
+#include "terminal.h"
 
 namespace sallyport::cli {
 namespace {
@@ -52,6 +53,14 @@ Outcome ca_list(const Arguments& arguments, Environment& environment) {
       Column{"CA", "tree"},       Column{"STATE", "state"}, Column{"UNTIL", "not_after"}, Column{"KEY", "key_place"},
       Column{"ISSUED", "issued"}, Column{"ALIVE", "alive"}, Column{"REVOKED", "revoked"}, Column{"SERIAL", "serial"}};
   print_table(rows, kColumns);
+  TRY(const auto replaced, tree.at("replaced"));
+  TRY(const auto older, replaced.array());
+  if (!older.empty()) {
+    constexpr std::array kReplaced = {Column{"REPLACED", "name"}, Column{"UNTIL", "not_after"},
+                                      Column{"REVOKED", "revoked"}, Column{"SERIAL", "serial"}};
+    fmt::print("\n");
+    print_table(older, kReplaced);
+  }
   TRY(const auto listed, tree.at("ocsp_signers"));
   TRY(const auto signers, listed.array());
   constexpr std::array kSigners = {Column{"OCSP SIGNER OF", "ca"}, Column{"UNTIL", "not_after"},
@@ -68,10 +77,57 @@ Outcome ca_list(const Arguments& arguments, Environment& environment) {
   return {};
 }
 
+// What would be done, or was.
+Result<void> print_honoured(const Json& answer) {
+  TRY(const auto honoured, answer.integer_at("honoured"));
+  TRY(const auto refused, answer.integer_at("refused"));
+  fmt::print("{} devices may ask for a new certificate under theirs, {} may not\n", honoured, refused);
+  return {};
+}
+
+Outcome ca_honour(const Arguments& arguments, Environment& environment) {
+  const auto before = arguments.find("issued-before");
+  if (before.has_value() == arguments.flag("no-more"))
+    return std::unexpected(
+        Failure(Error{Errc::malformed, "ca honour: want one of --issued-before and --no-more"}, ExitStatus::usage));
+  Json::Object order{{"ca", arguments.text("CA")}, {"issued_before", before ? Json(*before) : Json()}};
+  const bool is_preview = arguments.flag("preview");
+  const bool as_json = arguments.flag("json");
+  if (is_preview || !arguments.flag("yes")) {
+    Json::Object question = order;
+    question.emplace("dry_run", true);
+    CLI_TRY(const auto told, administer(arguments.path("state"), "ca.honour", std::move(question), environment));
+    if (as_json && is_preview) fmt::print("{}\n", told.write());
+    if (!as_json) TRY_VOID(print_honoured(told));
+    if (is_preview) return {};
+    TRY_VOID(confirm("Honour these?"));
+  }
+  CLI_TRY(const auto done, administer(arguments.path("state"), "ca.honour", std::move(order), environment));
+  if (as_json) {
+    fmt::print("{}\n", done.write());
+    return {};
+  }
+  TRY_VOID(print_honoured(done));
+  return {};
+}
+
 }  // namespace
 
 std::vector<Command> ca_commands() {
   return {
+      {.words = "ca honour",
+       .summary =
+           "let devices of a revoked online-ca come back, with what it issued before a time at which it was sound",
+       .example = "sallyport ca honour online-ca@1f3a… --issued-before 2026-05-01T00:00:00Z",
+       .options =
+           {{.name = "CA", .value = "CA", .help = "a replaced CA, as 'online-ca@' and its serial", .required = true},
+            state_option(),
+            {.name = "issued-before", .value = "TIME", .help = "as 2026-05-01T00:00:00Z"},
+            {.name = "no-more", .value = "", .help = "honour nothing of it any more"},
+            {.name = "preview", .value = "", .help = "show what would happen, and do nothing"},
+            {.name = "yes", .value = "", .help = "do not ask"},
+            json_option()},
+       .run = ca_honour},
       {.words = "ca list",
        .summary = "show the tree of CAs with state and expiry, their OCSP signers and the root CRL",
        .example = "sallyport ca list --state /var/lib/sallyport",

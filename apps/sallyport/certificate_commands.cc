@@ -20,16 +20,18 @@ Outcome certificate_revoke(const Arguments& arguments, Environment& environment)
 }
 
 Outcome root_install_crl(const Arguments& arguments, Environment& environment) {
-  TRY(const auto crl, read_crl(arguments.path("crl")));
-  const std::string pem = codec::encode_pem("X509 CRL", crl.der());
+  TRY(const auto crls, read_crls(arguments.path("crl")));
+  const std::string pem = encode_crls_pem(crls);
   auto installed = administer(arguments.path("state"), "root.install_crl", Json::Object{{"crl", pem}}, environment);
   if (!installed) {
     Failure failure = std::move(installed).error();
     failure.error = std::move(failure.error).at(arguments.text("crl"));
     return std::unexpected(std::move(failure));
   }
-  fmt::print("root CRL number {} is in force until {}; it lists {} CAs\n", crl.number(), to_iso8601(crl.next_update()),
-             crl.entries().size());
+  for (const pki::Crl& crl : crls) {
+    fmt::print("root CRL number {} is in force until {}; it lists {} CAs\n", crl.number(),
+               to_iso8601(crl.next_update()), crl.entries().size());
+  }
   return {};
 }
 

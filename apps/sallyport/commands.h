@@ -16,6 +16,7 @@ std::vector<Command> root_commands();            // root_commands.cc
 std::vector<Command> site_commands();            // site_commands.cc
 std::vector<Command> site_state_commands();      // site_state_commands.cc
 std::vector<Command> ca_commands();              // ca_commands.cc
+std::vector<Command> ca_rollover_commands();     // ca_rollover_commands.cc
 std::vector<Command> factory_export_commands();  // factory_export_command.cc
 std::vector<Command> factory_issue_commands();   // factory_issue_command.cc
 std::vector<Command> factory_commands();         // factory_commands.cc

@@ -88,7 +88,7 @@ Result<void> check_link(const Json& link, UnixTime now, Findings& findings) {
   const bool is_root_crl = kind == "root-crl";
   if (stage == "in-time" && !is_root_crl) return {};
   const std::string_view verdict = stage == "in-time" ? kGood : (stage == "ended" && stops ? kBad : kWarning);
-  const std::string what = is_root_crl ? "root CRL" : fmt::format("{} {}", kind, name);
+  const std::string what = is_root_crl && name == "root" ? "root CRL" : fmt::format("{} {}", kind, name);
   findings.add(what, verdict,
                fmt::format("{} {}, {} left; {}", stage == "ended" ? "ended" : "ends", to_iso8601(until),
                            left_text(until - now), remedy));
@@ -169,16 +169,16 @@ net::Task<Result<std::string>> fetch_root_crl(net::Address address, std::string 
   co_return fmt::format("serves root CRL number {}", crl.number());
 }
 
-Result<std::shared_ptr<crypto::TlsContext>> verifying(const pki::Certificate& root, const DnsName& name, UnixTime now) {
+Result<std::shared_ptr<crypto::TlsContext>> verifying(const std::vector<pki::Certificate>& roots, const DnsName& name,
+                                                      UnixTime now) {
   crypto::TlsClientSettings settings;
-  settings.verify_server = [root, name, now](std::span<const Bytes> chain) -> Result<void> {
+  settings.verify_server = [roots, name, now](std::span<const Bytes> chain) -> Result<void> {
     std::vector<pki::Certificate> certificates;
     for (const Bytes& der : chain) {
       TRY(auto certificate, pki::parse_certificate(der));
       certificates.push_back(std::move(certificate));
     }
-    const std::array anchors{root};
-    auto verified = pki::verify_chain(certificates, anchors, pki::ServerPurpose{name}, pki::TimeRule::clock(now));
+    auto verified = pki::verify_chain(certificates, roots, pki::ServerPurpose{name}, pki::TimeRule::clock(now));
     if (!verified) return std::unexpected(Error(std::move(verified).error()));
     return {};
   };
@@ -200,14 +200,15 @@ Result<std::string> probe(net::Task<Result<std::string>> task) {
   return *std::move(outcome);
 }
 
-void check_ports(const Settings& settings, const pki::Certificate& root, UnixTime now, Findings& findings) {
+void check_ports(const Settings& settings, const std::vector<pki::Certificate>& roots, UnixTime now,
+                 Findings& findings) {
   const std::string host = settings.address == "0.0.0.0" || settings.address == "::" ? "127.0.0.1" : settings.address;
   const std::string zone = settings.zone.get();
   findings.add(fmt::format("status, port {}", settings.http_port),
                probe(fetch_root_crl({host, settings.http_port}, "status." + zone)));
   const std::array names{DnsName("gateway." + zone), DnsName("status." + zone), settings.console_name};
   for (const DnsName& name : names) {
-    auto context = verifying(root, name, now);
+    auto context = verifying(roots, name, now);
     if (!context) {
       findings.add(name.get(), kBad, context.error().detail);
       continue;
@@ -223,7 +224,7 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   Findings findings;
   CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
-  CLI_TRY(const auto root, in_state(read_certificate(paths.root_certificate())));
+  CLI_TRY(const auto roots, in_state(read_installed_roots(paths)));
   findings.add("state folder", kGood, paths.state.string());
   for (const auto& folder : {paths.state, paths.database().parent_path(), paths.telemetry().parent_path()})
     check_space(folder, findings);
@@ -244,7 +245,7 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   } else {
     findings.add("authority", kBad, tree.error().error.detail);
   }
-  check_ports(settings, root, now, findings);
+  check_ports(settings, roots, now, findings);
   if (arguments.flag("json")) {
     fmt::print("{}\n", Json(Json::Object{{"checks", findings.rows()}, {"healthy", !findings.is_bad()}}).write());
   } else {

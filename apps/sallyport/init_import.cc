@@ -14,9 +14,7 @@
 #include "store/record_database.h"
 
 namespace sallyport::cli {
-namespace {
 
-// Checks that `certificate` is what was asked of the root for the CA `name`.
 Result<void> check_ca(const pki::Certificate& certificate, const std::string& name, const pki::Certificate& root,
                       const crypto::PublicKey& key, const root::RequestFacts& facts) {
   TRY(const auto plan, root::plan_ca(root::file_stem_of(name), facts));
@@ -33,12 +31,15 @@ Result<void> check_ca(const pki::Certificate& certificate, const std::string& na
   return {};
 }
 
+namespace {
+
+// The CRL of this root; a root that has replaced others sends theirs along.
 Result<pki::Crl> check_root_crl(const InstallationPaths& paths, const pki::Certificate& root, const Clock& clock) {
   const auto file = paths.from_root() / "root.crl";
-  TRY(auto crl, read_crl(file));
-  auto verified = pki::verify_crl(crl, root, pki::TimeRule::clock(clock.now()));
+  TRY(const auto crls, read_crls(file));
+  auto verified = pki::verify_crl(crls.front(), root, pki::TimeRule::clock(clock.now()));
   if (!verified) return std::unexpected(Error(std::move(verified).error()).at(file.string()));
-  return crl;
+  return crls.front();
 }
 
 Result<pki::Certificate> check_root(const InstallationPaths& paths) {

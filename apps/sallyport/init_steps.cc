@@ -12,11 +12,9 @@
 #include "records/user_record.h"
 
 namespace sallyport::cli {
-namespace {
 
-// Returns the key in `path`, made when there is none.
 Result<crypto::PrivateKey> settle_key(const keystore::MachineSecret& secret, const std::filesystem::path& path,
-                                      crypto::KeyType type = crypto::KeyType::p256) {
+                                      crypto::KeyType type) {
   auto key = secret.read_key(path);
   if (key || key.error().code != Errc::not_found) return key;
   auto made = crypto::PrivateKey::generate(type);
@@ -30,19 +28,22 @@ std::string encode_request_facts(const Settings& settings) {
       settings.name, settings.zone.get(), settings.console_name.get(), settings.zone.get());
 }
 
-Result<void> write_request(const std::filesystem::path& path, crypto::PrivateKey& key, const std::string& ca) {
+Result<void> write_ca_request(const std::filesystem::path& path, crypto::PrivateKey& key, const std::string& ca) {
   TRY(const auto subject, pki::DistinguishedName::of(ca, "Sallyport"));
   TRY(const auto csr, pki::build_csr(key, subject));
   return keystore::atomic_write_file(path, as_bytes(codec::encode_pem("CERTIFICATE REQUEST", csr)),
                                      keystore::kPublicMode);
 }
 
+namespace {
+
 bool is_same_installation(const Settings& a, const Settings& b) {
   return a.name == b.name && a.zone == b.zone && a.console_name == b.console_name && a.public_port == b.public_port;
 }
 
-// The certificate that an earlier run had issued for this key, if it came so far.
-Result<std::optional<pki::Certificate>> find_issued(records::RecordDatabase& database, const crypto::PublicKey& key) {
+// The certificate that an earlier run had this control-ca issue for this key, if it came so far.
+Result<std::optional<pki::Certificate>> find_issued(records::RecordDatabase& database, const crypto::PublicKey& key,
+                                                    const pki::Certificate& control_ca) {
   std::optional<records::CertificateRecord> record;
   TRY_VOID(database.read([&](records::Records& records) -> Result<void> {
     TRY(record, records.certificates().find_by_spki(records::CertificateKind::control, crypto::sha256(key.spki())));
@@ -50,6 +51,7 @@ Result<std::optional<pki::Certificate>> find_issued(records::RecordDatabase& dat
   }));
   if (!record || record->der.empty()) return std::nullopt;
   TRY(auto certificate, pki::parse_certificate(record->der));
+  if (certificate.extensions().authority_key_id != control_ca.extensions().subject_key_id) return std::nullopt;
   return certificate;
 }
 
@@ -70,7 +72,7 @@ Result<void> settle_keys(const InstallationPaths& paths, const Settings& setting
     TRY_VOID(make_folder(folder));
   for (const auto& ca : online_cas()) {
     TRY(auto key, settle_key(secret, paths.signer_keys() / (ca + ".key")));
-    TRY_VOID(write_request(paths.to_root() / (ca + ".csr"), key, ca));
+    TRY_VOID(write_ca_request(paths.to_root() / (ca + ".csr"), key, ca));
   }
   for (const auto kind : signer::kControlKinds) {
     TRY(const auto key,
@@ -90,11 +92,14 @@ bool has_root_answer(const InstallationPaths& paths) {
 
 Result<void> settle_control_certificates(const InstallationPaths& paths, OfflineAuthority& authority) {
   TRY(const auto secret, keystore::MachineSecret::open(paths.secret()));
+  TRY(const auto control_ca, read_certificate(paths.trust() / "control-ca.pem"));
   for (const auto kind : signer::kControlKinds) {
     const auto file = signer::control_file(paths.key_folders(), kind, ".pem");
-    if (std::filesystem::exists(file)) continue;
+    const auto present = read_certificate(file);
+    if (!present && present.error().code != Errc::not_found) return std::unexpected(present.error());
+    if (present && present->extensions().authority_key_id == control_ca.extensions().subject_key_id) continue;
     TRY(const auto key, secret.read_key(signer::control_file(paths.key_folders(), kind, ".key")));
-    TRY(auto certificate, find_issued(authority.database(), key.public_key()));
+    TRY(auto certificate, find_issued(authority.database(), key.public_key(), control_ca));
     if (!certificate) {
       TRY(certificate, authority.issue(authority::control_certificate_order(kind, key.public_key())));
     }

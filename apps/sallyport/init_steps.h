@@ -9,6 +9,7 @@
 #include "command.h"
 #include "installation_folder.h"
 #include "offline_authority.h"
+#include "root/request.h"
 #include "settings.h"
 
 namespace sallyport::cli {
@@ -18,6 +19,13 @@ Result<void> settle_settings(const InstallationPaths& paths, const Settings& set
 
 // Makes machine secret, CA keys and control keys, and the requests to the root.
 Result<void> settle_keys(const InstallationPaths& paths, const Settings& settings, Random& random);
+
+// Returns the key in `path`, made when there is none.
+Result<crypto::PrivateKey> settle_key(const keystore::MachineSecret& secret, const std::filesystem::path& path,
+                                      crypto::KeyType type = crypto::KeyType::p256);
+// What the root is asked for: request.toml, and one request.
+std::string encode_request_facts(const Settings& settings);
+Result<void> write_ca_request(const std::filesystem::path& path, crypto::PrivateKey& key, const std::string& ca);
 
 // Whether from-root/ holds everything that the root was asked for.
 bool has_root_answer(const InstallationPaths& paths);
@@ -30,10 +38,15 @@ Result<void> install_root_answer(const InstallationPaths& paths, const Settings&
 // Records names, CA certificates and root CRL in the database.
 Result<void> settle_records(const InstallationPaths& paths, const Settings& settings, const Clock& clock);
 
-// Has a certificate issued for each control key that has none.
+// Checks that `certificate` is what was asked of the root for the CA `name`: signature, profile, key, namespace.
+Result<void> check_ca(const pki::Certificate& certificate, const std::string& name, const pki::Certificate& root,
+                      const crypto::PublicKey& key, const root::RequestFacts& facts);
+
+// Has a certificate issued by the present control-ca for each control key that has none of it.
 Result<void> settle_control_certificates(const InstallationPaths& paths, OfflineAuthority& authority);
 
-// Writes the self-signed twins of server-ca and web-ca that foreign trust stores need (DESIGN §15).
+// Writes the self-signed twins of server-ca and web-ca that foreign trust stores need (DESIGN §15), unless they are
+// those CAs' already.
 Result<void> settle_twins(const InstallationPaths& paths, const Clock& clock, Random& random);
 
 // Adds the first owner unless there is a user already. Returns whether it did.

@@ -43,8 +43,10 @@ Result<void> settle_twins(const InstallationPaths& paths, const Clock& clock, Ra
   TRY(const auto secret, keystore::MachineSecret::open(paths.secret()));
   for (const Twin& twin : kTwins) {
     const auto file = paths.twin(twin.ca);
-    if (std::filesystem::exists(file)) continue;
     TRY(const auto ca, read_certificate(paths.trust() / fmt::format("{}.pem", twin.ca)));
+    const auto present = read_certificate(file);
+    if (!present && present.error().code != Errc::not_found) return std::unexpected(present.error());
+    if (present && present->public_key() == ca.public_key()) continue;
     TRY(auto key, secret.read_key(paths.signer_keys() / fmt::format("{}.key", twin.ca)));
     TRY(const auto made, make_twin(ca, key, pki::profile(twin.profile), clock.now(), random));
     TRY_VOID(write_certificate(file, made));

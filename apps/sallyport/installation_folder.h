@@ -23,6 +23,11 @@ struct InstallationPaths {
   std::filesystem::path secret() const { return state / "secret"; }
   std::filesystem::path trust() const { return state / "trust"; }
   std::filesystem::path root_certificate() const { return trust() / "root.pem"; }
+  // Roots that the present one has replaced and that are still trusted, newest first; and every link, oldest first.
+  std::filesystem::path older_roots() const { return trust() / "older-roots.pem"; }
+  std::filesystem::path root_links() const { return trust() / "root-links.pem"; }
+  // Of `sallyport ca rollover`, from its first step to its last.
+  std::filesystem::path rollover() const { return state / "rollover"; }
   // The self-signed twin of a CA, for foreign trust stores.
   std::filesystem::path twin(std::string_view ca) const { return trust() / (std::string(ca) + ".twin.pem"); }
   std::filesystem::path root_crl() const { return trust() / "root.crl"; }
@@ -38,6 +43,9 @@ struct InstallationPaths {
 
 // The CAs whose keys the signer holds, as file names.
 std::vector<std::string> online_cas();
+
+// The roots that are trusted, newest first.
+Result<std::vector<pki::Certificate>> read_installed_roots(const InstallationPaths& paths);
 
 // Reads all keys and makes the signer. `clock` must outlive it.
 Result<signer::Signer> load_signer(const InstallationPaths& paths, const Clock& clock);

@@ -103,10 +103,6 @@ std::size_t HashKey::operator()(const tlog::Hash& hash) const {
   return value;
 }
 
-LogContent::LogContent(const pki::Certificate& root) {
-  cas_.push_back(root);
-}
-
 void LogContent::add(std::optional<std::uint64_t> index, std::string_view fault, std::string detail) {
   if (findings_.size() < tlog::kMaxFindings) findings_.push_back({index, std::string(fault), std::move(detail)});
 }

@@ -44,7 +44,7 @@ Try<RecordPicture> take_picture(const std::filesystem::path& state, Environment&
 // Takes the entries of a log in as they are read, and judges them. Keeps 64 bytes of each.
 class LogContent {
  public:
-  explicit LogContent(const pki::Certificate& root);
+  explicit LogContent(std::vector<pki::Certificate> roots) : cas_(std::move(roots)) {}
 
   void take(const tlog::LogEntry& entry);
   // Judges what waited for its CA. Once, after the last entry.

@@ -18,7 +18,8 @@ using codec::Json;
 
 const Option kExportOption{
     .name = "export", .value = "DIR", .help = "an exported log instead of the installation's own"};
-const Option kRootOption{.name = "root", .value = "FILE", .help = "the root to trust, PEM; the log's own without it"};
+const Option kRootOption{
+    .name = "root", .value = "FILE", .help = "the root to trust, or several, PEM; the log's own without it"};
 
 Failure findings_failure(std::size_t count, const Finding& first) {
   return Failure(Error{Errc::unauthorized, fmt::format("{} found, the first: {}", count, to_line(first))},
@@ -66,7 +67,7 @@ Outcome log_verify(const Arguments& arguments, Environment& environment) {
     CLI_TRY(before, take_picture(arguments.path("state"), environment));
   }
   TRY(const auto key, prove_key(*log, trusted_root(arguments), environment.clock));
-  LogContent content(key.root);
+  LogContent content(key.roots);
   const auto report =
       tlog::check_log(*log, key.key, [&](const tlog::LogEntry& entry, const tlog::Hash&) { content.take(entry); });
   content.finish();
@@ -84,12 +85,12 @@ Outcome log_verify(const Arguments& arguments, Environment& environment) {
   std::ranges::move(content.take_findings(), std::back_inserter(findings));
   Json::Object facts = report.checkpoint ? head_json(*report.checkpoint) : Json::Object{};
   facts["entries"] = report.entries;
-  facts["trusted_root"] = codec::encode_hex(key.root.fingerprint());
+  facts["trusted_root"] = codec::encode_hex(key.roots.front().fingerprint());
   const std::string good =
       fmt::format("{} entries of {}: every hash, every signature{} holds\nroot {}\ntrusting root {}", report.entries,
                   key.key.name(), is_export ? "" : " and every record",
                   report.checkpoint ? codec::encode_hex(report.checkpoint->root) : "-",
-                  codec::encode_fingerprint(key.root.fingerprint()));
+                  codec::encode_fingerprint(key.roots.front().fingerprint()));
   return conclude(arguments, std::move(facts), findings, good);
 }
 
@@ -202,7 +203,7 @@ Outcome log_export(const Arguments& arguments, Environment& environment) {
   }
   TRY(const auto chain, log.key_chain());
   TRY_VOID(write_once(folder / "key.pem", as_bytes(pki::encode_certificates_pem(chain))));
-  TRY_VOID(write_certificate(folder / "root.pem", key.root));
+  TRY_VOID(write_certificates(folder / "root.pem", key.roots));
   TRY_VOID(write_once(folder / "key.vkey", as_bytes(key.key.to_text() + "\n")));
   TRY_VOID(write_once(folder / "checkpoint", as_bytes(note)));
   fmt::print("exported {} entries of {} ({} new files)\n", head.size, head.origin, files);

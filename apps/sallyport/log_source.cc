@@ -18,11 +18,6 @@ Result<std::string> claimed_origin(std::string_view note) {
   return checkpoint.origin;
 }
 
-Result<pki::Certificate> first_of(std::string_view pem) {
-  TRY(auto certificates, pki::parse_certificates_pem(pem));
-  return certificates.front();
-}
-
 }  // namespace
 
 Result<std::string> FolderLog::checkpoint() {
@@ -40,8 +35,9 @@ Result<std::vector<pki::Certificate>> FolderLog::key_chain() {
   return pki::parse_certificates_pem(as_text(pem));
 }
 
-Result<pki::Certificate> FolderLog::root() {
-  return read_certificate(folder_ / "root.pem");
+Result<std::vector<pki::Certificate>> FolderLog::roots() {
+  TRY(const auto pem, keystore::read_file(folder_ / "root.pem", kMaxSmallFile));
+  return pki::parse_certificates_pem(as_text(pem));
 }
 
 Result<std::string> ServiceLog::fact(std::string_view name) {
@@ -73,9 +69,9 @@ Result<std::vector<pki::Certificate>> ServiceLog::key_chain() {
   return pki::parse_certificates_pem(pem);
 }
 
-Result<pki::Certificate> ServiceLog::root() {
+Result<std::vector<pki::Certificate>> ServiceLog::roots() {
   TRY(const auto pem, fact("root"));
-  return first_of(pem);
+  return pki::parse_certificates_pem(pem);
 }
 
 std::unique_ptr<LogReader> open_log(const Arguments& arguments, Environment& environment) {
@@ -83,16 +79,24 @@ std::unique_ptr<LogReader> open_log(const Arguments& arguments, Environment& env
   return std::make_unique<ServiceLog>(arguments.path("state"), environment);
 }
 
-Result<LogKey> prove_key(LogReader& log, const std::optional<std::filesystem::path>& trusted_root, const Clock& clock) {
+Result<LogKey> prove_key(LogReader& log, const std::optional<std::filesystem::path>& trusted_roots,
+                         const Clock& clock) {
   TRY(const auto note, log.checkpoint());
   TRY(auto origin, claimed_origin(note));
   TRY(const auto chain, log.key_chain());
-  TRY(auto root, trusted_root ? read_certificate(*trusted_root) : log.root());
-  const std::vector<pki::Certificate> anchors = {root};
-  TRY(const auto verified, pki::verify_chain(chain, anchors, pki::ControlPurpose{pki::ControlKind::checkpoint},
+  std::vector<pki::Certificate> roots;
+  if (trusted_roots) {
+    TRY(const auto pem, keystore::read_file(*trusted_roots, kMaxSmallFile));
+    auto given = pki::parse_certificates_pem(as_text(pem));
+    if (!given) return std::unexpected(std::move(given).error().at(trusted_roots->string()));
+    roots = *std::move(given);
+  } else {
+    TRY(roots, log.roots());
+  }
+  TRY(const auto verified, pki::verify_chain(chain, roots, pki::ControlPurpose{pki::ControlKind::checkpoint},
                                              pki::TimeRule::clock(clock.now())));
   TRY(auto key, tlog::NoteKey::create(std::move(origin), verified.leaf().public_key()));
-  return LogKey{std::move(key), std::move(root)};
+  return LogKey{std::move(key), std::move(roots)};
 }
 
 }  // namespace sallyport::cli

@@ -1,8 +1,8 @@
 // Where the log commands read a log from: an export, a plain folder that anybody may have made, or the installation.
 //
 //   checkpoint  tile/…      as C2SP tlog-tiles serves them
-//   key.pem                 the certificate of the checkpoint key and control-ca's
-//   root.pem                the root that they lead to
+//   key.pem                 the certificate of the checkpoint key, control-ca's, and the links between roots
+//   root.pem                the roots of the installation, newest first
 //   key.vkey                the key once more, as Go's sumdb/note writes it
 #pragma once
 
@@ -21,7 +21,7 @@ namespace sallyport::cli {
 class LogReader : public tlog::LogSource {
  public:
   virtual Result<std::vector<pki::Certificate>> key_chain() = 0;
-  virtual Result<pki::Certificate> root() = 0;
+  virtual Result<std::vector<pki::Certificate>> roots() = 0;
   // What the installation says is wrong with its own log; empty for an export.
   virtual std::string fault() const { return {}; }
 };
@@ -32,7 +32,7 @@ class FolderLog final : public LogReader {
   Result<std::string> checkpoint() override;
   Result<Bytes> read(const tlog::Tile& tile) override;
   Result<std::vector<pki::Certificate>> key_chain() override;
-  Result<pki::Certificate> root() override;
+  Result<std::vector<pki::Certificate>> roots() override;
 
  private:
   std::filesystem::path folder_;
@@ -46,7 +46,7 @@ class ServiceLog final : public LogReader {
   Result<std::string> checkpoint() override;
   Result<Bytes> read(const tlog::Tile& tile) override;
   Result<std::vector<pki::Certificate>> key_chain() override;
-  Result<pki::Certificate> root() override;
+  Result<std::vector<pki::Certificate>> roots() override;
   std::string fault() const override { return fault_; }
 
  private:
@@ -61,12 +61,13 @@ class ServiceLog final : public LogReader {
 // The log that --export or --state names.
 std::unique_ptr<LogReader> open_log(const Arguments& arguments, Environment& environment);
 
-// The key of a log, proven: its certificate leads to the root in `trusted_root` (or, when that is empty, to the log's
-// own) and may sign checkpoints. The key's name is the origin of the checkpoint.
+// The key of a log, proven: its certificate leads to a root in `trusted_roots` (or, when that is empty, to one of the
+// log's own), over links where the installation has a newer one, and may sign checkpoints. The key's name is the origin
+// of the checkpoint.
 struct LogKey {
   tlog::NoteKey key;
-  pki::Certificate root;
+  std::vector<pki::Certificate> roots;  // that are trusted: what was given, or the log's own
 };
-Result<LogKey> prove_key(LogReader& log, const std::optional<std::filesystem::path>& trusted_root, const Clock& clock);
+Result<LogKey> prove_key(LogReader& log, const std::optional<std::filesystem::path>& trusted_roots, const Clock& clock);
 
 }  // namespace sallyport::cli

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
                       &cli::site_commands,
                       &cli::site_state_commands,
                       &cli::ca_commands,
+                      &cli::ca_rollover_commands,
                       &cli::white_list_commands,
                       &cli::factory_commands,
                       &cli::factory_issue_commands,

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "authority/audit.h"
+#include "authority/installation.h"
 #include "backup_layout.h"
 #include "folders.h"
 #include "keystore/file.h"
@@ -69,7 +70,7 @@ Result<std::string> read_created(const keystore::BackupReader& backup) {
 
 struct Read {
   StateFacts facts;
-  Bytes root_crl;
+  std::vector<Bytes> root_crls;
 };
 
 Result<Read> read_database(const fs::path& file, const records::RecordDatabase::Work& more = {}) {
@@ -77,8 +78,9 @@ Result<Read> read_database(const fs::path& file, const records::RecordDatabase::
   Read out;
   TRY_VOID(database->read([&](Records& records) -> Result<void> {
     TRY(out.facts, read_state_facts(records));
-    TRY(const auto crl, records::find_root_crl(records));
-    if (crl) out.root_crl = *crl;
+    auto crls = records::list_root_crls(records);
+    if (!crls && crls.error().code != Errc::not_found) return std::unexpected(std::move(crls).error());
+    if (crls) out.root_crls = *std::move(crls);
     return more ? more(records) : Result<void>{};
   }));
   return out;
@@ -104,14 +106,34 @@ Result<void> keep_mark(const InstallationPaths& restored, const InstallationPath
   return keystore::atomic_write_file(restored.signer_keys() / kCheckpointMark, bytes, keystore::kSecretMode);
 }
 
+// Of each root the CRL with the higher number: of what is in the records, and of these.
+Result<void> keep_newer_crls(Records& records, const std::vector<Bytes>& present) {
+  TRY(const auto installation, authority::Installation::load(records));
+  std::vector<Bytes> known = installation.root_crl_ders();
+  known.insert(known.end(), present.begin(), present.end());
+  std::vector<Bytes> newest;
+  for (const pki::Certificate& root : installation.anchors()) {
+    std::optional<pki::Crl> best;
+    for (const Bytes& der : known) {
+      TRY(auto crl, pki::parse_crl(der));
+      const bool is_its = pki::verify_crl(crl, root, pki::TimeRule::floor(UnixTime(0))).has_value();
+      if (is_its && (!best || crl.number() > best->number())) best = std::move(crl);
+    }
+    if (best) newest.push_back(to_bytes(best->der()));
+  }
+  if (newest.empty()) return {};
+  TRY_VOID(records::put_root_crl(records, newest.front()));
+  newest.erase(newest.begin());
+  return records::put_older_root_crls(records, newest);
+}
+
 Result<void> write_mark(Records& records, const RestoredState& restored, const std::optional<PresentState>& present,
                         UnixTime now) {
   const bool is_behind = present && restored.facts.is_behind(present->facts);
   const std::uint64_t known = present ? std::max(present->facts.change_number, restored.facts.change_number)
                                       : restored.facts.change_number + kUnknownChanges;
   TRY_VOID(records.raise_change_number_above(known));
-  if (present && present->facts.root_crl_number > restored.facts.root_crl_number)
-    TRY_VOID(records::put_root_crl(records, present->root_crl));
+  if (present) TRY_VOID(keep_newer_crls(records, present->root_crls));
   Json::Object mark{{"at", to_iso8601(now)},
                     {"created", restored.created},
                     {"backup", to_json(restored.facts)},
@@ -136,14 +158,13 @@ Result<RestoredState> unpack_backup(const keystore::BackupReader& backup, const 
   TRY_VOID(load_signer(out.paths, environment.clock));
   TRY(auto read, read_database(out.paths.database()));
   out.facts = read.facts;
-  out.root_crl = std::move(read.root_crl);
   return out;
 }
 
 Result<PresentState> read_present_state(const InstallationPaths& paths, const RestoredState& restored) {
-  TRY(const auto here, read_certificate(paths.root_certificate()));
-  TRY(const auto there, read_certificate(restored.paths.root_certificate()));
-  if (!(here == there)) {
+  TRY(const auto here, read_installed_roots(paths));
+  TRY(const auto there, read_installed_roots(restored.paths));
+  if (std::ranges::find_first_of(here, there) == here.end()) {
     return failf(Errc::unauthorized, "restore: found a backup of another installation, want one of the root in {}",
                  paths.root_certificate().string());
   }
@@ -155,7 +176,7 @@ Result<PresentState> read_present_state(const InstallationPaths& paths, const Re
         return {};
       }));
   present.facts = read.facts;
-  present.root_crl = std::move(read.root_crl);
+  present.root_crls = std::move(read.root_crls);
   TRY_VOID(read_database(restored.paths.database(), [&](Records& records) -> Result<void> {
     TRY(is_continued, continues(records, present.facts));
     return {};

@@ -38,8 +38,13 @@ std::vector<Option> role_options() {
            .help = "the users of the roles are the six numbers after this; one user without it"}};
 }
 
-RoleProcess::RoleProcess(InstallationPaths where, Settings what, RoleUsers who, pki::Certificate anchor)
-    : paths(std::move(where)), settings(std::move(what)), users(who), root(std::move(anchor)) {}
+RoleProcess::RoleProcess(InstallationPaths where, Settings what, RoleUsers who, pki::Certificate anchor,
+                         std::vector<pki::Certificate> older)
+    : paths(std::move(where)),
+      settings(std::move(what)),
+      users(who),
+      root(std::move(anchor)),
+      older_roots(std::move(older)) {}
 
 Try<std::unique_ptr<RoleProcess>> RoleProcess::prepare(const Arguments& arguments) {
   raise_descriptor_limit();
@@ -47,9 +52,11 @@ Try<std::unique_ptr<RoleProcess>> RoleProcess::prepare(const Arguments& argument
   CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
   CLI_TRY(auto settings, load_settings_in_state(paths.settings()));
   CLI_TRY(auto root, in_state(read_certificate(paths.root_certificate())));
+  CLI_TRY(auto older, in_state(read_certificates(paths.older_roots())));
   TRY(const auto first, arguments.find_number("first-uid", 1, kLargestUid));
   const RoleUsers users = first ? RoleUsers::apart(static_cast<uid_t>(*first)) : RoleUsers::single(::geteuid());
-  return std::unique_ptr<RoleProcess>(new RoleProcess(std::move(paths), std::move(settings), users, std::move(root)));
+  return std::unique_ptr<RoleProcess>(
+      new RoleProcess(std::move(paths), std::move(settings), users, std::move(root), std::move(older)));
 }
 
 Result<net::Listener*> RoleProcess::listener(std::string_view name) {

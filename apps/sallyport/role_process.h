@@ -34,10 +34,12 @@ struct RoleProcess {
   Settings settings;
   RoleUsers users = RoleUsers::single(0);
   pki::Certificate root;
+  std::vector<pki::Certificate> older_roots;  // newest first
   std::vector<std::unique_ptr<net::Listener>> listeners;
 
  private:
-  RoleProcess(InstallationPaths where, Settings what, RoleUsers who, pki::Certificate anchor);
+  RoleProcess(InstallationPaths where, Settings what, RoleUsers who, pki::Certificate anchor,
+              std::vector<pki::Certificate> older);
 };
 
 }  // namespace sallyport::cli

@@ -46,7 +46,8 @@ Outcome serve_relay(const Arguments& arguments, Environment& environment) {
                         .workers = static_cast<std::uint16_t>(workers),
                         .public_port = settings.public_port,
                         .run_folder = process->paths.socket("authority").parent_path().string(),
-                        .root = process->root},
+                        .root = process->root,
+                        .older_roots = process->older_roots},
                        std::move(listeners));
   TRY_VOID(process->leave_root(arguments));
   process->io.on_termination([&] { net::spawn(process->io.executor(), end_worker(worker, process->io), "relay.end"); });

@@ -17,7 +17,8 @@ rolelink::Settings link_settings(const RoleProcess& process, std::string_view ro
   return {.role = std::string(role),
           .instance = 0,
           .authority_socket = process.paths.socket("authority").string(),
-          .root = process.root};
+          .root = process.root,
+          .older_roots = process.older_roots};
 }
 
 // Ends the role when its store has failed; the supervisor starts it anew.

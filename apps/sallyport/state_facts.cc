@@ -7,8 +7,8 @@
 namespace sallyport::cli {
 
 bool StateFacts::is_behind(const StateFacts& other) const {
-  return change_number < other.change_number || audit_sequence < other.audit_sequence ||
-         root_crl_number < other.root_crl_number;
+  const bool has_older_crl = root_key_id == other.root_key_id && root_crl_number < other.root_crl_number;
+  return change_number < other.change_number || audit_sequence < other.audit_sequence || has_older_crl;
 }
 
 Result<StateFacts> read_state_facts(records::Records& records) {
@@ -18,6 +18,7 @@ Result<StateFacts> read_state_facts(records::Records& records) {
   if (der) {
     TRY(const auto crl, pki::parse_crl(*der));
     facts.root_crl_number = crl.number();
+    facts.root_key_id = crl.authority_key_id().value_or(Bytes());
   }
   TRY(const auto head, records.audit().head());
   if (head) {

@@ -10,7 +10,8 @@ namespace sallyport::cli {
 
 struct StateFacts {
   std::uint64_t change_number = 0;
-  std::uint64_t root_crl_number = 0;
+  std::uint64_t root_crl_number = 0;  // of the newest root's
+  Bytes root_key_id;                  // of that root: numbers of different roots say nothing of each other
   std::uint64_t audit_sequence = 0;
   records::Digest audit_hash{};
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "ca_rollover.h"
 #include "commands.h"
 #include "folders.h"
 #include "installation_folder.h"
@@ -157,6 +158,7 @@ Outcome up(const Arguments& arguments, Environment& environment) {
   CLI_TRY(auto folder, open_state(paths.state, kInstallationFormat));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
   // A role that finds such a file would end and be started again, for ever.
+  CLI_TRY_VOID(in_state(check_no_rollover_is_open(paths)));
   CLI_TRY_VOID(in_state(store::check_record_database(paths.database())));
   CLI_TRY_VOID(in_state(store::check_telemetry_sink(paths.telemetry())));
   TRY_VOID(prepare_folders(paths, users));

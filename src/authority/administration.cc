@@ -53,6 +53,7 @@ constexpr std::array kMethods = {
     Method{"metrics.show", UserRole::viewer, metrics_show},
     Method{"certificate.find", UserRole::viewer, certificate_find},
     Method{"root.install_crl", UserRole::owner, root_install_crl},
+    Method{"ca.honour", UserRole::owner, ca_honour},
     Method{"certificate.revoke", UserRole::owner, certificate_revoke},
     Method{"clock.show", UserRole::owner, clock_show},
     Method{"clock.accept", UserRole::owner, clock_accept},
@@ -77,12 +78,13 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 25> names = {
+  constexpr std::array<std::string_view, 26> names = {
       "site.disable", "site.enable",        "site.revoke",      "site.list",        "site.add",
       "site.permit",  "site.import_ledger", "site.white_list",  "root.install_crl", "certificate.revoke",
       "audit.list",   "audit.verify",       "pki.tree",         "clock.show",       "clock.accept",
       "log.entries",  "log.records",        "log.list",         "restored.show",    "restored.accept",
-      "pki.expiry",   "metrics.show",       "certificate.find", "renewal.ask",      "site.policy"};
+      "pki.expiry",   "metrics.show",       "certificate.find", "renewal.ask",      "site.policy",
+      "ca.honour"};
   return std::ranges::find(names, method) != names.end();
 }
 

@@ -286,15 +286,20 @@ net::Task<Result<Bytes>> Authority::role_certificate(std::shared_ptr<Connection>
                    .with_result = {}};
   order.dns_names = server ? server_names(facts, request.role)
                            : std::vector{request.role + "." + pki::roles_namespace(facts.zone).get()};
-  const records::CaName ca = order.ca;
   CO_TRY(auto certificate, co_await issue_certificate(core_, std::move(order)));
-  CO_TRY(auto issuer, core_.installation().ca(ca));
-  co_return records::encode(records::CertificateChain{{to_bytes(certificate.der()), to_bytes(issuer.der())}});
+  CO_TRY(auto issuer, core_.installation().issuer_of(certificate));
+  records::CertificateChain chain{{to_bytes(certificate.der()), to_bytes(issuer.der())}};
+  if (server) {
+    for (const pki::Certificate& each : core_.installation().trust_path())
+      chain.certificates.push_back(to_bytes(each.der()));
+  }
+  co_return records::encode(chain);
 }
 
 net::Task<Result<Bytes>> Authority::ocsp_signer(records::OcspSignerRequest request) {
   const std::vector<records::CaName>& online = records::online_ca_names();
-  if (std::ranges::find(online, request.ca) == online.end()) {
+  const bool is_older = core_.installation().older_cas().contains(request.ca);
+  if (!is_older && std::ranges::find(online, request.ca) == online.end()) {
     co_return failf(Errc::unauthorized, "OCSP signer: {} is not an online CA", request.ca.get());
   }
   CO_TRY(auto csr, pki::parse_csr(request.csr));

@@ -11,11 +11,11 @@ namespace sallyport::authority {
 namespace {
 
 std::string number_key(const records::CaName& ca) {
-  return "crl-number/" + ca.get();
+  return "crl-number/" + records::base_name(ca).get();
 }
 
 bool keeps_ended(const records::CaName& ca) {
-  return ca.get() == "server-ca";
+  return records::base_name(ca).get() == "server-ca";
 }
 
 }  // namespace
@@ -38,17 +38,29 @@ net::Task<Result<void>> CrlKeeper::read_changes() {
   co_return Result<void>{};
 }
 
+void CrlKeeper::begin_lists() {
+  for (const records::CaName& ca : records::online_ca_names()) lists_.emplace(ca, List{});
+  for (const auto& [ca, certificate] : core_.installation().older_cas()) lists_.emplace(ca, List{});
+}
+
 void CrlKeeper::take(const records::CertificateRecord& record) {
-  const auto found = lists_.find(record.ca);
-  if (found == lists_.end()) return;  // a local CA: the key that could sign its list is at the factory
+  // Those of a name stand side by side. None: a local CA, the key that could sign its list is at the factory.
+  auto found = lists_.lower_bound(record.ca);
+  if (found == lists_.end() || found->first != record.ca) return;
   const auto serial = pki::SerialNumber::from_content(record.serial.get());
   if (!serial || !record.revoked_at) return;
   const auto reason = static_cast<pki::RevocationReason>(std::to_underlying(record.reason));
   const Entry entry{.revoked = {*serial, reason, *record.revoked_at}, .not_after = record.not_after};
-  if (found->second.entries.emplace(record.serial, entry).second) found->second.changed = true;
+  for (; found != lists_.end() && records::base_name(found->first) == record.ca; ++found) {
+    if (found->second.entries.emplace(record.serial, entry).second) found->second.changed = true;
+  }
 }
 
-bool CrlKeeper::is_due(const List& list, UnixTime now) const {
+bool CrlKeeper::is_due(const records::CaName& ca, const List& list, UnixTime now) const {
+  if (records::is_older(ca)) {
+    const auto certificate = core_.installation().ca(ca);
+    if (!certificate || certificate->validity().not_after <= now) return false;
+  }
   return list.changed || now - list.made_at >= kCrlRefresh;
 }
 
@@ -96,13 +108,11 @@ net::Task<Result<void>> CrlKeeper::make(records::CaName ca) {
 }
 
 net::Task<Result<std::size_t>> CrlKeeper::make_due() {
-  if (lists_.empty()) {
-    for (const records::CaName& ca : records::online_ca_names()) lists_.emplace(ca, List{});
-  }
+  if (lists_.empty()) begin_lists();
   CO_TRY_VOID(co_await read_changes());
   std::vector<records::CaName> due;
   for (const auto& [ca, list] : lists_) {
-    if (is_due(list, core_.clock().now())) due.push_back(ca);
+    if (is_due(ca, list, core_.clock().now())) due.push_back(ca);
   }
   std::size_t made = 0;
   std::optional<Error> failed;

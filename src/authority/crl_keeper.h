@@ -19,6 +19,9 @@ inline constexpr seconds kCrlRefresh{6 * 3600};
 // §3.3). Those of servers stay for ever.
 inline constexpr seconds kEndedStays = kDay;
 
+// A CA that a younger one of its name has replaced has a list of its own until it ends, with the same entries: to
+// whoever reads them, the two are one issuer (RFC 5280 §5), whose lists have one sequence of numbers.
+//
 // Borrows the core for its lifetime. One thread. Of each list only entries and the newest DER are held; after a start
 // every list is made anew, under a number that the database has never given before.
 class CrlKeeper {
@@ -51,7 +54,8 @@ class CrlKeeper {
 
   net::Task<Result<void>> read_changes();
   void take(const records::CertificateRecord& record);
-  bool is_due(const List& list, UnixTime now) const;
+  void begin_lists();
+  bool is_due(const records::CaName& ca, const List& list, UnixTime now) const;
   net::Task<Result<std::uint64_t>> next_number(records::CaName ca);
   net::Task<Result<void>> make(records::CaName ca);
 

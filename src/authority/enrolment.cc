@@ -42,10 +42,10 @@ Result<FactoryClient> check_factory_client(const Core& core, const records::Enro
   std::vector<Bytes> sent = {request.client_certificate};
   sent.insert(sent.end(), request.client_chain.begin(), request.client_chain.end());
   TRY(auto chain, pki::parse_chain(sent));
-  TRY(auto root_crl, core.installation().root_crl(now));
+  TRY(const auto root_crls, core.installation().root_crls(now));
   TRY(auto verified, pki::verify_chain(chain, core.installation().anchors(),
                                        pki::FactoryDevicePurpose{core.installation().facts().zone},
-                                       pki::TimeRule::clock(now), &root_crl));
+                                       pki::TimeRule::clock(now), root_crls));
   const auto& identity = verified.identity_as<pki::FactoryIdentity>();
   TRY(auto site_ca, core.installation().ca(records::local_ca_name(identity.site.get())));
   if (!(site_ca == verified.issuer())) {
@@ -199,7 +199,7 @@ net::Task<Result<records::CertificateChain>> enrol_applicant(Core& core, Applica
   core.announce_device(applicant.identity.site, applicant.identity.serial_id);
 
   CO_TRY(auto earlier, find_earlier_answer(core, kind, applicant.new_spki, name.get()));
-  if (earlier) co_return to_chain(core, kOnlineCa, *earlier);
+  if (earlier) co_return to_chain(core, *earlier);
   IssueOrder order = order_device_certificate(core, name, applicant.new_key, false);
   order.with_intent = [applicant, name](records::Records& records) -> Result<void> {
     TRY(auto device, find_admissible_device(records, applicant));
@@ -209,7 +209,7 @@ net::Task<Result<records::CertificateChain>> enrol_applicant(Core& core, Applica
     return check_requested_key(records, applicant, name.get());
   };
   CO_TRY(auto certificate, co_await issue_certificate(core, std::move(order)));
-  co_return to_chain(core, kOnlineCa, certificate.der());
+  co_return to_chain(core, certificate.der());
 }
 
 }  // namespace

@@ -47,19 +47,36 @@ Result<void> add_newest(Records& records, CertificateKind of, std::string_view s
   return {};
 }
 
+// "root", or "root@<serial>" of one that a younger one has replaced.
+std::string name_of_root(const Installation& installation, const pki::Crl& crl) {
+  for (const pki::Certificate& root : installation.anchors().subspan(1)) {
+    if (pki::verify_crl(crl, root, pki::TimeRule::floor(UnixTime(0))))
+      return records::older_ca_name("root", root.serial().hex()).get();
+  }
+  return "root";
+}
+
 Result<void> add_tree(const Installation& installation, std::vector<Link>& out) {
-  TRY(const auto crl, pki::parse_crl(installation.root_crl_der()));
   out.push_back(link_of(LinkKind::root, "root", installation.root().validity()));
-  out.push_back({LinkKind::root_crl, "root", crl.this_update(), crl.next_update()});
+  std::vector<pki::Crl> crls;
+  for (const Bytes& der : installation.root_crl_ders()) {
+    TRY(auto crl, pki::parse_crl(der));
+    out.push_back({LinkKind::root_crl, name_of_root(installation, crl), crl.this_update(), crl.next_update()});
+    crls.push_back(std::move(crl));
+  }
   for (const auto& [name, certificate] : installation.cas()) {
-    if (records::site_of(name) || crl.find(certificate.serial()) != nullptr) continue;
+    const auto lists_it = [&](const pki::Crl& crl) { return crl.find(certificate.serial()) != nullptr; };
+    if (records::site_of(name) || std::ranges::any_of(crls, lists_it)) continue;
     out.push_back(link_of(LinkKind::ca, name.get(), certificate.validity()));
   }
   return {};
 }
 
-Result<void> add_renewed(Records& records, std::vector<Link>& out) {
+Result<void> add_renewed(Records& records, const Installation& installation, std::vector<Link>& out) {
   for (const CaName& ca : records::online_ca_names()) {
+    TRY_VOID(add_newest(records, CertificateKind::ocsp_signer, ca.get(), LinkKind::ocsp_signer, out));
+  }
+  for (const auto& [ca, certificate] : installation.older_cas()) {
     TRY_VOID(add_newest(records, CertificateKind::ocsp_signer, ca.get(), LinkKind::ocsp_signer, out));
   }
   for (const pki::ControlKind kind : kControlKinds) {
@@ -127,9 +144,9 @@ Stage Link::stage(UnixTime now) const {
 std::string Link::remedy() const {
   switch (kind) {
     case LinkKind::root:
-      return "make the next root while devices still trust this one";
+      return "while devices still trust this one: sallyport root rollover (docs/operate/rollover.md)";
     case LinkKind::ca:
-      return "have the root sign the next certificate of this CA";
+      return fmt::format("sallyport ca rollover --ca {}", name);
     case LinkKind::root_crl:
       return "on the root's machine: sallyport root crl; here: sallyport root install-crl";
     case LinkKind::ocsp_signer:
@@ -150,7 +167,7 @@ std::string Link::remedy() const {
 Result<std::vector<Link>> list_links(Records& records, const Installation& installation) {
   std::vector<Link> out;
   TRY_VOID(add_tree(installation, out));
-  TRY_VOID(add_renewed(records, out));
+  TRY_VOID(add_renewed(records, installation, out));
   TRY_VOID(add_sites(records, installation, out));
   std::ranges::sort(out, {}, [](const Link& link) { return std::tuple(link.until, link.kind, link.name); });
   return out;

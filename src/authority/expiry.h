@@ -24,7 +24,7 @@ std::string_view to_string(Stage stage);
 
 struct Link {
   LinkKind kind{};
-  std::string name;  // of the CA, site, role or kind of object; "root" for the root and its CRL
+  std::string name;  // of the CA, site, role or kind of object; "root" for the newest root and its CRL
   UnixTime from;
   UnixTime until;
 
@@ -39,8 +39,9 @@ struct Link {
   bool stops_the_service() const { return kind != LinkKind::permit && kind != LinkKind::site_ca; }
 };
 
-// Every link that is in use: of what is renewed the newest alone; CAs that the root has revoked and sites that are are
-// left out. The soonest end first.
+// Every link that is in use: of what is renewed the newest alone; CAs that a root has revoked and sites that are are
+// left out, and roots and CAs that younger ones have replaced: they shall end. What speaks of those is not left out: an
+// older root's CRL ("root@<serial>"), a replaced CA's OCSP signer. The soonest end first.
 Result<std::vector<Link>> list_links(records::Records& records, const Installation& installation);
 
 // The newest certificate of each device, by stage. They renew at two thirds of their life, ten percent more or less.

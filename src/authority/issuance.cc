@@ -41,7 +41,7 @@ pki::IssueCertificate signing_request(const Core& core, const IssueOrder& order,
 records::CertificateRecord intent_record(const Core& core, const IssueOrder& order,
                                          const pki::IssueCertificate& request) {
   records::CertificateRecord record;
-  record.ca = order.ca;
+  record.ca = records::base_name(order.ca);
   record.serial = to_record_serial(request.fields.serial);
   record.kind = order.kind;
   record.subject = order.subject;

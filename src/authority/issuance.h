@@ -17,7 +17,7 @@ namespace sallyport::authority {
 
 // What is to be issued.
 struct IssueOrder {
-  records::CaName ca;
+  records::CaName ca;  // an older one issues its OCSP signers alone
   pki::ProfileId profile{};
   records::CertificateKind kind{};
   std::string subject;      // as CertificateRecord::subject

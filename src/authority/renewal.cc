@@ -7,6 +7,7 @@
 
 #include "authority/audit.h"
 #include "authority/detail/device_certificates.h"
+#include "authority/honoured_cas.h"
 #include "authority/issuance.h"
 #include "authority/pauses.h"
 #include "authority/site_policy.h"
@@ -57,12 +58,15 @@ net::Task<Result<EnrolledDevice>> check_enrolled_device(Core& core, records::Ren
   const UnixTime now = core.clock().now();
   CO_TRY(auto leaf, pki::parse_certificate(request.client_certificate));
   CO_TRY(const UnixTime judged, time_of_judgement(core, leaf, web));
-  CO_TRY(auto issuer, core.installation().ca(kOnlineCa));
+  CO_TRY(auto issuer, core.installation().issuer_of(leaf));
   const std::vector<pki::Certificate> chain = {leaf, issuer};
-  CO_TRY(auto root_crl, core.installation().root_crl(now));
-  CO_TRY(auto verified, pki::verify_chain(chain, core.installation().anchors(),
-                                          pki::OperationalDevicePurpose{core.installation().facts().zone},
-                                          pki::TimeRule::clock(judged), &root_crl));
+  CO_TRY(const auto root_crls, core.installation().root_crls(now));
+  auto found = pki::verify_chain(chain, core.installation().anchors(),
+                                 pki::OperationalDevicePurpose{core.installation().facts().zone},
+                                 pki::TimeRule::clock(judged), root_crls);
+  const bool may_be_honoured = !found && found.error().reason == pki::Reason::ca_revoked && !web;
+  if (!found && !may_be_honoured) co_return std::unexpected(Error(std::move(found).error()));
+  CO_TRY(const auto verified, found ? Result<pki::VerifiedChain>(*found) : verify_honoured(core, chain, judged));
   const auto& name = verified.identity_as<DeviceName>();
   const records::CertificateSerial shown = to_record_serial(leaf.serial());
   CO_TRY_VOID(core.read([&](records::Records& records) { return check_standing(records, name, shown); }));
@@ -83,10 +87,9 @@ Result<std::optional<records::Digest>> find_kept_key(records::Records& records, 
 net::Task<Result<records::CertificateChain>> issue_to_enrolled(Core& core, records::RenewRequest request, bool web) {
   CO_TRY(auto device, co_await check_enrolled_device(core, request, web));
   const auto kind = web ? records::CertificateKind::web : records::CertificateKind::operational;
-  const records::CaName& ca = web ? kWebCa : kOnlineCa;
   CO_TRY(auto turn, co_await take_turn(core, kind, device.new_spki));
   CO_TRY(auto earlier, find_earlier_answer(core, kind, device.new_spki, device.name.get()));
-  if (earlier) co_return to_chain(core, ca, *earlier);
+  if (earlier) co_return to_chain(core, *earlier);
 
   IssueOrder order = order_device_certificate(core, device.name, device.request.public_key, web);
   const UnixTime now = core.clock().now();
@@ -103,7 +106,7 @@ net::Task<Result<records::CertificateChain>> issue_to_enrolled(Core& core, recor
                         {{"source", source}});
   };
   CO_TRY(auto certificate, co_await issue_certificate(core, std::move(order)));
-  co_return to_chain(core, ca, certificate.der());
+  co_return to_chain(core, certificate.der());
 }
 
 // What the device of the certificate `used` had before it and could still use. A newer one, which it may not have got,

@@ -42,11 +42,14 @@ Result<void> check_transition(const SiteRecord& site, const SiteChange& change) 
 }
 
 Result<bool> is_on_root_crl(Records& records, const SiteRecord& site) {
-  TRY(const auto der, records::find_root_crl(records));
-  if (!der || site.ca_certificate.empty()) return false;
-  TRY(const auto crl, pki::parse_crl(*der));
+  if (site.ca_certificate.empty()) return false;
   TRY(const auto ca, pki::parse_certificate(site.ca_certificate));
-  return crl.find(ca.serial()) != nullptr;
+  TRY(const auto ders, records::list_root_crls(records));
+  for (const Bytes& der : ders) {
+    TRY(const auto crl, pki::parse_crl(der));
+    if (crl.find(ca.serial()) != nullptr) return true;
+  }
+  return false;
 }
 
 // The site's factory certificates in the order of its ledger.

@@ -36,6 +36,11 @@ Result<std::vector<records::SnapshotCa>> read_snapshot_cas(records::Records& rec
     if (!der) return failf(Errc::not_found, "snapshot: no certificate of {} in the database", name.get());
     cas.push_back({name, *std::move(der)});
   }
+  TRY(auto older, records::list_older_cas(records));
+  for (records::OlderCa& ca : older) {
+    if (records::base_name(ca.name).get() == records::kRetiredRoot) continue;
+    cas.push_back({std::move(ca.name), std::move(ca.certificate)});
+  }
   TRY(auto sites, records.sites().list());
   for (records::SiteRecord& site : sites) {
     if (site.state == records::SiteState::revoked || site.ca_certificate.empty()) continue;
@@ -47,11 +52,11 @@ Result<std::vector<records::SnapshotCa>> read_snapshot_cas(records::Records& rec
 Result<BuiltSnapshot> build_snapshot(records::Records& records, std::uint64_t base, UnixTime now) {
   records::SnapshotUpdate head;
   TRY(head.cas, read_snapshot_cas(records));
-  TRY(auto root_crl, records::find_root_crl(records));
-  if (!root_crl) return fail(Errc::not_found, "snapshot: no root CRL in the database");
+  TRY(auto root_crls, records::list_root_crls(records));
   head.base = base;
   head.issued_at = now;
-  head.root_crl = *std::move(root_crl);
+  head.root_crl = std::move(root_crls.front());
+  head.older_root_crls.assign(std::move_iterator(root_crls.begin() + 1), std::move_iterator(root_crls.end()));
   TRY(head.number, records.change_number());
   if (head.cas.size() > records::kMaxSnapshotCas) {
     return failf(Errc::overloaded, "snapshot: {} CAs, want at most {}", head.cas.size(), records::kMaxSnapshotCas);

@@ -23,7 +23,7 @@ struct BuiltSnapshot {
 // memory as the result. Errc::overloaded when the CAs and the CRL are too large for one first portion.
 Result<BuiltSnapshot> build_snapshot(records::Records& records, std::uint64_t base, UnixTime now);
 
-// Every CA in use, the root first. A revoked site's is left out.
+// Every CA in use, the newest root first, with what is older. A revoked site's is left out.
 Result<std::vector<records::SnapshotCa>> read_snapshot_cas(records::Records& records);
 
 }  // namespace sallyport::authority

@@ -15,6 +15,7 @@
 #include "net/rpc.h"
 #include "net/tls_stream.h"
 #include "pki/est.h"
+#include "pki/root_chain.h"
 #include "records/installation_values.h"
 #include "rolelink/site_watch.h"
 
@@ -56,7 +57,6 @@ struct Gateway::State {
         clock(civil),
         sink(store),
         settings(std::move(what)),
-        anchors{settings.link.root},
         link(on, civil, random, settings.link, {}),
         server(routes()) {}
 
@@ -78,6 +78,9 @@ struct Gateway::State {
   net::Task<Result<records::RenewalWindows>> renewal_windows(Bytes leaf);
 
   pki::Verdict<pki::VerifiedChain> identify(std::span<const Bytes> chain) const;
+  // The same for a device whose CA the root has revoked, and which may ask for one thing: a new certificate, about
+  // which the authority decides (authority/honoured_cas.h).
+  pki::Verdict<pki::VerifiedChain> identify_outcast(std::span<const Bytes> chain) const;
   // The same for enrolment alone: an operational certificate may have ended; for how long, the authority decides.
   pki::Verdict<pki::VerifiedChain> identify_applicant(std::span<const Bytes> chain) const;
   pki::Verdict<pki::VerifiedChain> identify_at(std::span<const Bytes> chain, UnixTime judged) const;
@@ -99,7 +102,6 @@ struct Gateway::State {
   telemetry::TelemetrySink& sink;
   std::optional<Instant> said_at;  // that the store failed
   Settings settings;
-  std::vector<pki::Certificate> anchors;
   rolelink::RoleLink link;
   http::Server server;
   std::set<records::CertificateSerial> told_used;  // operational certificates of whose use the authority knows
@@ -144,7 +146,7 @@ net::Task<Result<Admitted>> Gateway::State::admit(Admission admission, net::Peer
       co_return admitted;
     case Admission::certified: {
       if (!link.has_lease()) co_return fail(Errc::unavailable, "gateway: no lease, nobody is admitted");
-      if (const auto chain = identify_applicant(admitted.peer.tls_chain); !chain)
+      if (const auto chain = identify_outcast(admitted.peer.tls_chain); !chain)
         co_return fail(Errc::unauthorized, chain.error().error.detail);
       co_return admitted;
     }
@@ -171,11 +173,22 @@ pki::Verdict<pki::VerifiedChain> Gateway::State::identify_applicant(std::span<co
 
 pki::Verdict<pki::VerifiedChain> Gateway::State::identify_at(std::span<const Bytes> chain, UnixTime judged) const {
   const UnixTime now = clock.now();
-  auto crl = pki::parse_crl(link.snapshot().root_crl());
-  if (!crl) return pki::refuse(pki::Reason::crl_unusable, "root CRL: none yet");
-  auto verified = pki::verify_crl(*crl, anchors.front(), pki::TimeRule::clock(now));
-  if (!verified) return std::unexpected(std::move(verified).error());
-  return verify_device_chain(complete_chain(chain, link.snapshot().cas()), anchors, settings.zone, judged, &*verified);
+  const auto root_crls = link.root_crls(pki::TimeRule::clock(now));
+  if (root_crls.empty()) return pki::refuse(pki::Reason::crl_unusable, "root CRL: none yet, or overdue");
+  return verify_device_chain(complete_chain(chain, link.snapshot().cas()), link.anchors(), settings.zone, judged,
+                             root_crls);
+}
+
+pki::Verdict<pki::VerifiedChain> Gateway::State::identify_outcast(std::span<const Bytes> chain) const {
+  auto refused = identify_applicant(chain);
+  if (refused || refused.error().reason != pki::Reason::ca_revoked) return refused;
+  auto verified =
+      verify_device_chain(complete_chain(chain, link.snapshot().cas()), link.anchors(), settings.zone, clock.now(), {});
+  const auto is_its_ca = [&](const records::SnapshotCa& ca) {
+    return records::is_older(ca.name) && equal(ca.certificate, verified->issuer().der());
+  };
+  if (!verified || !is_operational(*verified) || std::ranges::none_of(link.snapshot().cas(), is_its_ca)) return refused;
+  return verified;
 }
 
 net::Task<Result<DeviceName>> Gateway::State::authorise(net::PeerInfo peer) {
@@ -220,12 +233,15 @@ net::Task<http::Response> Gateway::State::csr_attributes(http::Request, Admitted
 }
 
 net::Task<http::Response> Gateway::State::ca_certificates(http::Request, Admitted) {
-  std::vector<pki::Certificate> certificates = anchors;
-  for (const records::CaName& name : records::online_ca_names()) {
-    const records::SnapshotCa* ca = link.snapshot().find_ca(name);
-    if (ca == nullptr) co_return http::Response::error(503, "not ready yet");
-    if (auto certificate = pki::parse_certificate(ca->certificate)) certificates.push_back(*std::move(certificate));
+  if (link.snapshot().number() == 0) co_return http::Response::error(503, "not ready yet");
+  // The roots that devices need, the links between them, and every CA that verifies something, but the factories'.
+  std::vector<pki::Certificate> cas;
+  for (const records::SnapshotCa& ca : link.snapshot().cas()) {
+    if (records::site_of(ca.name) || records::base_name(ca.name).get() == "root") continue;
+    if (auto certificate = pki::parse_certificate(ca.certificate)) cas.push_back(*std::move(certificate));
   }
+  std::vector<pki::Certificate> certificates = pki::select_shown_roots(link.anchors(), cas);
+  certificates.insert(certificates.end(), cas.begin(), cas.end());
   co_return certs_only(certificates);
 }
 
@@ -241,7 +257,7 @@ net::Task<Result<records::CertificateChain>> Gateway::State::request_certificate
 net::Task<http::Response> Gateway::State::enrol(http::Request request, Admitted caller) {
   net::PeerInfo peer = std::move(caller.peer);
   const bool proof_wanted = wants_log_proof(request);
-  const auto chain = identify_applicant(peer.tls_chain);
+  const auto chain = identify_outcast(peer.tls_chain);
   if (!chain) co_return refusal({Errc::unauthorized, {}});
   Result<records::CertificateChain> answer = fail(Errc::internal, "enrolment: nothing done");
   if (is_operational(*chain)) {
@@ -367,7 +383,7 @@ void Gateway::State::use_identity(crypto::TlsIdentity identity) {
   server_settings.alpn = {"http/1.1"};
   server_settings.client_auth = crypto::ClientAuth::optional;
   server_settings.verify_client = [this](std::span<const Bytes> chain) -> Result<void> {
-    auto identified = identify_applicant(chain);
+    auto identified = identify_outcast(chain);
     if (identified) return {};
     suspect(chain);
     return std::unexpected(Error(std::move(identified).error()));

@@ -19,13 +19,13 @@ std::vector<Bytes> complete_chain(std::span<const Bytes> sent, std::span<const r
 
 pki::Verdict<pki::VerifiedChain> verify_device_chain(std::span<const Bytes> chain,
                                                      std::span<const pki::Certificate> anchors, const DnsName& zone,
-                                                     UnixTime now, const pki::VerifiedCrl* root_crl) {
+                                                     UnixTime now, const pki::RootCrls& root_crls) {
   auto parsed = pki::parse_chain(chain);
   if (!parsed) return std::unexpected(std::move(parsed).error());
   const auto rule = pki::TimeRule::clock(now);
-  auto operational = pki::verify_chain(*parsed, anchors, pki::OperationalDevicePurpose{zone}, rule, root_crl);
+  auto operational = pki::verify_chain(*parsed, anchors, pki::OperationalDevicePurpose{zone}, rule, root_crls);
   if (operational || operational.error().reason != pki::Reason::policy) return operational;
-  return pki::verify_chain(*parsed, anchors, pki::FactoryDevicePurpose{zone}, rule, root_crl);
+  return pki::verify_chain(*parsed, anchors, pki::FactoryDevicePurpose{zone}, rule, root_crls);
 }
 
 }  // namespace sallyport::gateway

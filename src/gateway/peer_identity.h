@@ -15,10 +15,10 @@ namespace sallyport::gateway {
 std::vector<Bytes> complete_chain(std::span<const Bytes> sent, std::span<const records::SnapshotCa> cas);
 
 // Verifies a device's chain as an operational certificate, or else as a factory certificate, for the zone. Which of the
-// two it is follows from its CA's policy alone. `anchors` is the root, `root_crl` may be null.
+// two it is follows from its CA's policy alone. `anchors` are the roots.
 pki::Verdict<pki::VerifiedChain> verify_device_chain(std::span<const Bytes> chain,
                                                      std::span<const pki::Certificate> anchors, const DnsName& zone,
-                                                     UnixTime now, const pki::VerifiedCrl* root_crl);
+                                                     UnixTime now, const pki::RootCrls& root_crls);
 
 inline bool is_operational(const pki::VerifiedChain& chain) {
   return std::holds_alternative<DeviceName>(chain.identity());

@@ -94,6 +94,7 @@ TEST_F(BackupFileTest, RefusesNamesThatLeadElsewhere) {
   }
   auto writer = BackupWriter::create(file("b.backup"));
   EXPECT_FALSE(writer->add("a", 0777, as_bytes("x"))) << "a mode that gives it away";
+  EXPECT_TRUE(writer->add("signer/online-ca@1f.key", kSecretMode, as_bytes("x"))) << "of a CA that was replaced";
 }
 
 TEST_F(BackupFileTest, IsRefusedWhereverAnOctetDiffers) {

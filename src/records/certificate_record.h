@@ -18,6 +18,16 @@ namespace sallyport::records {
 // "control-ca", "local-ca/<site>".
 using CaName = Strong<std::string, struct CaNameTag>;
 CaName local_ca_name(std::string_view site);
+// A CA that a younger one of the same name has replaced, while what it issued lives: "online-ca@<serial>"; in the same
+// way older roots ("root@<serial>") and the links between roots ("root-link@<serial>"). Certificates are recorded under
+// the name alone, whichever of the two issued them.
+CaName older_ca_name(std::string_view ca, std::string_view serial_hex);
+bool is_older(const CaName& ca);
+// "online-ca" of either.
+CaName base_name(const CaName& ca);
+inline constexpr std::string_view kRootLink = "root-link";
+// A root that is trusted no more: what it signed is in the log for ever.
+inline constexpr std::string_view kRetiredRoot = "retired-root";
 // The site of a local CA's name, absent for any other CA.
 std::optional<std::string> site_of(const CaName& ca);
 

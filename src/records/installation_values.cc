@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::string_view kFacts = "installation";
 constexpr std::string_view kRootCrl = "root-crl";
+constexpr std::string_view kOlderRootCrls = "older-root-crls";
+constexpr std::string_view kOlderCas = "older-cas";
+constexpr std::uint16_t kEntry = 1;
 
 std::string ca_key(const CaName& ca) {
   return "ca/" + ca.get();
@@ -55,6 +58,56 @@ Result<void> put_root_crl(Records& records, ByteView der) {
 
 Result<std::optional<Bytes>> find_root_crl(Records& records) {
   return records.find_value(kRootCrl);
+}
+
+Result<void> put_older_root_crls(Records& records, const std::vector<Bytes>& ders) {
+  codec::TlvWriter writer;
+  for (const Bytes& der : ders) writer.bytes(kEntry, der);
+  return records.put_value(kOlderRootCrls, writer.take());
+}
+
+Result<std::vector<Bytes>> list_older_root_crls(Records& records) {
+  TRY(const auto stored, records.find_value(kOlderRootCrls));
+  std::vector<Bytes> out;
+  if (!stored) return out;
+  codec::TlvReader reader(*stored, "older root CRLs");
+  TRY(const auto entries, reader.repeated(kEntry, kMaxOlderCas));
+  for (const ByteView entry : entries) out.push_back(to_bytes(entry));
+  TRY_VOID(reader.finish());
+  return out;
+}
+
+Result<std::vector<Bytes>> list_root_crls(Records& records) {
+  TRY(auto newest, find_root_crl(records));
+  if (!newest)
+    return fail(Errc::not_found, "installation: no root CRL in the database, want one from `sallyport root crl`");
+  TRY(auto out, list_older_root_crls(records));
+  out.insert(out.begin(), *std::move(newest));
+  return out;
+}
+
+Result<void> put_older_cas(Records& records, const std::vector<OlderCa>& cas) {
+  if (cas.size() > kMaxOlderCas)
+    return failf(Errc::overloaded, "older CAs: {}, want at most {}: retire some", cas.size(), kMaxOlderCas);
+  codec::TlvWriter writer;
+  for (const OlderCa& ca : cas)
+    writer.bytes(kEntry, Writer().bytes_u8(as_bytes(ca.name.get())).bytes(ca.certificate).take());
+  return records.put_value(kOlderCas, writer.take());
+}
+
+Result<std::vector<OlderCa>> list_older_cas(Records& records) {
+  TRY(const auto stored, records.find_value(kOlderCas));
+  std::vector<OlderCa> out;
+  if (!stored) return out;
+  codec::TlvReader reader(*stored, "older CAs");
+  TRY(const auto entries, reader.repeated(kEntry, kMaxOlderCas));
+  for (const ByteView view : entries) {
+    Reader entry(view);
+    TRY(const auto name, entry.bytes_u8());
+    out.push_back({CaName(std::string(as_text(name))), to_bytes(entry.rest())});
+  }
+  TRY_VOID(reader.finish());
+  return out;
 }
 
 const std::vector<CaName>& online_ca_names() {

@@ -24,9 +24,25 @@ Result<InstallationFacts> load_installation_facts(Records& records);
 Result<void> put_ca_certificate(Records& records, const CaName& ca, ByteView der);
 Result<std::optional<Bytes>> find_ca_certificate(Records& records, const CaName& ca);
 
-// The newest root CRL, DER.
+// CAs, roots and links beside those (certificate_record.h: older_ca_name), newest first.
+struct OlderCa {
+  CaName name;
+  Bytes certificate;  // DER
+  friend bool operator==(const OlderCa&, const OlderCa&) = default;
+};
+inline constexpr std::size_t kMaxOlderCas = 64;
+Result<std::vector<OlderCa>> list_older_cas(Records& records);
+// Replaces the whole list. Errc::overloaded over kMaxOlderCas.
+Result<void> put_older_cas(Records& records, const std::vector<OlderCa>& cas);
+
+// The newest root's CRL, DER.
 Result<void> put_root_crl(Records& records, ByteView der);
 Result<std::optional<Bytes>> find_root_crl(Records& records);
+// The CRLs of the roots before it, newest root first.
+Result<void> put_older_root_crls(Records& records, const std::vector<Bytes>& ders);
+Result<std::vector<Bytes>> list_older_root_crls(Records& records);
+// All of them, the newest root's first. Errc::not_found before init.
+Result<std::vector<Bytes>> list_root_crls(Records& records);
 
 // The CAs whose keys the signer holds.
 const std::vector<CaName>& online_ca_names();

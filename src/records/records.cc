@@ -28,6 +28,18 @@ std::optional<std::string> site_of(const CaName& ca) {
   return ca.get().substr(kLocalCaPrefix.size());
 }
 
+CaName older_ca_name(std::string_view ca, std::string_view serial_hex) {
+  return CaName(fmt::format("{}@{}", ca, serial_hex));
+}
+
+bool is_older(const CaName& ca) {
+  return ca.get().contains('@');
+}
+
+CaName base_name(const CaName& ca) {
+  return CaName(ca.get().substr(0, ca.get().find('@')));
+}
+
 std::string_view to_string(DeviceState state) {
   switch (state) {
     case DeviceState::manufactured:

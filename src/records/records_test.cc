@@ -28,6 +28,39 @@ TEST(Snapshot, UpdateSurvivesItsEncoding) {
   EXPECT_EQ(parsed->certificates[1].revoked_at, UnixTime(1'800'000'001));
 }
 
+TEST(Snapshot, TheCrlsOfSeveralRootsTravelTheNewestFirst) {
+  SnapshotUpdate update = full_update();
+  update.older_root_crls = {Bytes{8}, Bytes{7}};
+  const auto parsed = parse_snapshot_update(encode_snapshot_update(update));
+  ASSERT_TRUE(parsed) << parsed.error().detail;
+  EXPECT_EQ(parsed->root_crl, update.root_crl);
+  EXPECT_EQ(parsed->older_root_crls, update.older_root_crls);
+  SnapshotState state;
+  ASSERT_TRUE(state.apply(*parsed));
+  EXPECT_EQ(state.root_crls(), (std::vector<Bytes>{Bytes{9, 9}, Bytes{8}, Bytes{7}}));
+  update.number = 8;
+  update.older_root_crls.pop_back();
+  const auto change = state.apply(update);
+  ASSERT_TRUE(change);
+  EXPECT_TRUE(change->authorities);
+}
+
+TEST(Snapshot, MoreRootCrlsThanRootsMayBeAreRefused) {
+  SnapshotUpdate update = full_update();
+  update.older_root_crls.assign(kMaxRootCrls, Bytes{1});
+  EXPECT_FALSE(parse_snapshot_update(encode_snapshot_update(update)));
+}
+
+TEST(CaNames, AnOlderCaIsToldFromItsSuccessorAndStillOneOfItsName) {
+  const CaName older = older_ca_name("online-ca", "1f");
+  EXPECT_EQ(older, CaName("online-ca@1f"));
+  EXPECT_TRUE(is_older(older));
+  EXPECT_FALSE(is_older(CaName("online-ca")));
+  EXPECT_EQ(base_name(older), CaName("online-ca"));
+  EXPECT_EQ(base_name(CaName("local-ca/site-07")), CaName("local-ca/site-07"));
+  EXPECT_FALSE(site_of(older));
+}
+
 TEST(Snapshot, EveryTruncationIsRefused) {
   const Bytes whole = encode_snapshot_update(full_update());
   for (std::size_t length = 0; length < whole.size(); ++length) {

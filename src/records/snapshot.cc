@@ -1,6 +1,7 @@
 #include "records/snapshot.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "codec/tlv.h"
@@ -8,7 +9,7 @@
 namespace sallyport::records {
 namespace {
 
-// update := number base issued_at root_crl ca* certificate* device*
+// update := number base issued_at root_crl+ ca* certificate* device*
 enum Field : std::uint16_t {
   kNumber = 1,
   kBase = 2,
@@ -142,6 +143,7 @@ bool is_same(const std::vector<SnapshotCa>& a, const std::vector<SnapshotCa>& b)
 SnapshotWriter::SnapshotWriter(const SnapshotUpdate& head) {
   codec::TlvWriter writer;
   writer.u64(kNumber, head.number).u64(kBase, head.base).time(kIssuedAt, head.issued_at).bytes(kRootCrl, head.root_crl);
+  for (const Bytes& crl : head.older_root_crls) writer.bytes(kRootCrl, crl);
   for (const SnapshotCa& ca : head.cas) {
     ca_index_.emplace_back(ca.name, static_cast<std::uint16_t>(ca_index_.size()));
     writer.bytes(kCa, encode_ca(ca));
@@ -189,8 +191,10 @@ Result<SnapshotUpdate> parse_snapshot_update(ByteView payload) {
   TRY(out.number, reader.u64(kNumber));
   TRY(out.base, reader.u64(kBase));
   TRY(out.issued_at, reader.time(kIssuedAt));
-  TRY(auto root_crl, reader.bytes(kRootCrl));
-  out.root_crl = to_bytes(root_crl);
+  TRY(const auto root_crls, reader.repeated(kRootCrl, kMaxRootCrls));
+  if (root_crls.empty()) return fail(Errc::malformed, "snapshot update: no root CRL");
+  out.root_crl = to_bytes(root_crls.front());
+  for (const ByteView crl : root_crls | std::views::drop(1)) out.older_root_crls.push_back(to_bytes(crl));
   TRY(auto cas, reader.repeated(kCa, kMaxSnapshotCas));
   for (const ByteView view : cas) {
     TRY(auto ca, parse_ca(view));
@@ -232,11 +236,13 @@ Result<SnapshotChange> SnapshotState::apply(SnapshotAssembly update) {
   TRY_VOID(check_order(update.head_.number, update.head_.base));
   SnapshotChange change;
   change.whole = update.head_.base == 0;
-  change.authorities = !is_same(cas_, update.head_.cas) || root_crl_ != update.head_.root_crl;
+  std::vector<Bytes> root_crls = std::move(update.head_.older_root_crls);
+  root_crls.insert(root_crls.begin(), std::move(update.head_.root_crl));
+  change.authorities = !is_same(cas_, update.head_.cas) || root_crls_ != root_crls;
   number_ = update.head_.number;
   issued_at_ = update.head_.issued_at;
   cas_ = std::move(update.head_.cas);
-  root_crl_ = std::move(update.head_.root_crl);
+  root_crls_ = std::move(root_crls);
   if (change.whole) {
     tables_ = std::move(update.tables_);
     return change;

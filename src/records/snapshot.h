@@ -2,7 +2,7 @@
 // carries it, in portions of bounded size. The signature envelope around them is pki's.
 //
 //   update        := first portion, portion*      in this order; a manifest names the SHA-256 of each
-//   first portion := number base issued_at root_crl ca* certificate* device*
+//   first portion := number base issued_at root_crl+ ca* certificate* device*
 //   portion       := certificate* device*         over the CAs of the first portion
 //
 // Certificates come before devices, also over the border of a portion.
@@ -31,12 +31,14 @@ struct SnapshotUpdate {
   std::uint64_t base = 0;
   UnixTime issued_at;
   std::vector<SnapshotCa> cas;  // all of them, in every update
-  Bytes root_crl;               // DER, in every update
+  Bytes root_crl;               // DER, the newest root's, in every update
   std::vector<SnapshotCertificate> certificates;
   std::vector<SnapshotDevice> devices;
+  std::vector<Bytes> older_root_crls = {};  // DER, of the roots before, in every update
 };
 
 inline constexpr std::size_t kMaxSnapshotCas = 4'096;
+inline constexpr std::size_t kMaxRootCrls = 8;
 // A portion is closed when it has reached this size; the first may be larger by its CAs and its CRL.
 inline constexpr std::size_t kPortionBytes = 1U << 20U;
 inline constexpr std::size_t kMaxFirstPortionBytes = 16U << 20U;
@@ -115,7 +117,9 @@ class SnapshotState {
   const SnapshotTables& tables() const { return tables_; }
   const std::vector<SnapshotCa>& cas() const { return cas_; }
   const SnapshotCa* find_ca(const CaName& name) const;
-  ByteView root_crl() const { return root_crl_; }
+  ByteView root_crl() const { return root_crls_.empty() ? ByteView() : ByteView(root_crls_.front()); }
+  // Of every root, the newest root's first.
+  const std::vector<Bytes>& root_crls() const { return root_crls_; }
   std::size_t certificate_count() const { return tables_.certificate_count(); }
   std::size_t device_count() const { return tables_.device_count(); }
 
@@ -123,7 +127,7 @@ class SnapshotState {
   std::uint64_t number_ = 0;
   UnixTime issued_at_;
   std::vector<SnapshotCa> cas_;
-  Bytes root_crl_;
+  std::vector<Bytes> root_crls_;
   SnapshotTables tables_;
 };
 

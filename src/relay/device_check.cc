@@ -1,5 +1,7 @@
 #include "relay/device_check.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "crypto/hash.h"
 
@@ -26,12 +28,13 @@ Result<void> check_record(const records::SnapshotCertificate& record, const Devi
 }  // namespace
 
 DeviceCheck::DeviceCheck(rolelink::RoleLink& link, const Clock& clock, DnsName zone)
-    : link_(link), clock_(clock), zone_(std::move(zone)), anchors_{link.root()} {}
+    : link_(link), clock_(clock), zone_(std::move(zone)) {}
 
 Result<void> DeviceCheck::verify(std::span<const Bytes> chain) {
   TRY(const auto certificates, pki::parse_chain(chain));
-  TRY(const auto verified, pki::verify_chain(certificates, anchors_, pki::OperationalDevicePurpose{zone_},
-                                             pki::TimeRule::clock(clock_.now()), root_crl_ ? &*root_crl_ : nullptr));
+  TRY(const auto verified, pki::verify_chain(certificates, link_.anchors(), pki::OperationalDevicePurpose{zone_},
+                                             pki::TimeRule::clock(clock_.now()),
+                                             root_crls_.empty() ? pki::RootCrls() : pki::RootCrls(root_crls_)));
   const pki::Certificate& leaf = verified.leaf();
   DeviceCertificate found{.name = verified.identity_as<DeviceName>(),
                           .serial = leaf.serial(),
@@ -58,7 +61,8 @@ net::Task<Result<void>> DeviceCheck::confirm(DeviceCertificate certificate) {
 
 Result<void> DeviceCheck::recheck(const DeviceCertificate& certificate) const {
   if (certificate.not_after < clock_.now()) return fail(Errc::expired, "device certificate: expired");
-  if (root_crl_ && root_crl_->crl().find(certificate.issuer_serial) != nullptr) {
+  const auto lists_it = [&](const auto& each) { return each.crl().find(certificate.issuer_serial) != nullptr; };
+  if (std::ranges::any_of(root_crls_, lists_it)) {
     return fail(Errc::unauthorized, "device certificate: its CA is revoked");
   }
   const auto record = link_.snapshot().find_certificate(online_ca(), record_serial(certificate.serial));
@@ -85,19 +89,17 @@ bool DeviceCheck::is_reachable(const DeviceName& device) const {
 }
 
 void DeviceCheck::on_snapshot() {
-  const ByteView der = link_.snapshot().root_crl();
-  if (der.empty() || equal(der, root_crl_der_)) return;
-  const auto crl = pki::parse_crl(der);
-  // How old it may be is the agents' question; here what it lists counts, whatever its date.
-  const auto verified = crl ? pki::verify_crl(*crl, anchors_.front(), pki::TimeRule::floor(crl->this_update()),
-                                              root_crl_ ? root_crl_->crl().number() : 0)
-                            : pki::Verdict<pki::VerifiedCrl>(pki::refuse(pki::Reason::malformed, "does not parse"));
-  if (!verified) {
-    log::error("relay.root-crl-refused", {{"error", verified.error().error}});
+  const auto& ders = link_.snapshot().root_crls();
+  if (ders.empty() || ders == root_crl_ders_) return;
+  // How old one may be is the agents' question; here what it lists counts, whatever its date. The link takes none whose
+  // number has fallen.
+  auto verified = link_.root_crls(pki::TimeRule::floor(UnixTime(0)));
+  if (verified.empty()) {
+    log::error("relay.root-crl-refused", {{"found", ders.size()}});
     return;
   }
-  root_crl_ = *verified;
-  root_crl_der_ = to_bytes(der);
+  root_crls_ = std::move(verified);
+  root_crl_ders_ = ders;
 }
 
 }  // namespace sallyport::relay

@@ -47,9 +47,8 @@ class DeviceCheck {
   rolelink::RoleLink& link_;
   const Clock& clock_;
   DnsName zone_;
-  std::vector<pki::Certificate> anchors_;
-  std::optional<pki::VerifiedCrl> root_crl_;
-  Bytes root_crl_der_;
+  std::vector<pki::VerifiedCrl> root_crls_;
+  std::vector<Bytes> root_crl_ders_;
   std::map<crypto::Sha256Digest, DeviceCertificate> verified_;
 };
 

@@ -23,6 +23,7 @@ struct Settings {
   std::uint16_t public_port = 443;  // of https, for redirects
   std::string run_folder;           // authority.sock, gateway.sock, console.sock, status.sock, worker-N.sock
   pki::Certificate root;
+  std::vector<pki::Certificate> older_roots = {};  // that are still trusted beside it, newest first
   tunnel::ConnectionCapLimits caps{};
   tunnel::AimdLimits handshakes{};
   milliseconds first_flight = tunnel::kFirstFlightDeadline;

@@ -31,7 +31,6 @@ struct Worker::State : std::enable_shared_from_this<State> {
       : executor(on),
         clock(time),
         settings(std::move(chosen)),
-        anchors{settings.root},
         link(on, time, source, link_settings(), link_events()),
         check(link, time, settings.zone),
         reports(on, link),
@@ -45,7 +44,6 @@ struct Worker::State : std::enable_shared_from_this<State> {
   net::Executor executor;
   const Clock& clock;
   Settings settings;
-  std::vector<pki::Certificate> anchors;
   rolelink::RoleLink link;
   DeviceCheck check;
   Reports reports;
@@ -66,7 +64,8 @@ struct Worker::State : std::enable_shared_from_this<State> {
     return {.role = "relay",
             .instance = settings.slot.get(),
             .authority_socket = role_socket(settings, "authority"),
-            .root = settings.root};
+            .root = settings.root,
+            .older_roots = settings.older_roots};
   }
   rolelink::Events link_events();
   DeviceEvents device_events();
@@ -101,7 +100,7 @@ DeviceEvents Worker::State::device_events() {
 }
 
 void Worker::State::on_grant(ByteView sealed) {
-  auto taken = grants.take(sealed, anchors, clock.now());
+  auto taken = grants.take(sealed, link.anchors(), clock.now());
   if (!taken) {
     log::warn("relay.grant-refused", {{"error", taken.error()}});
     return;

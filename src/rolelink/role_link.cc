@@ -1,6 +1,7 @@
 #include "rolelink/role_link.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/log.h"
 #include "crypto/hash.h"
@@ -11,6 +12,11 @@
 
 namespace sallyport::rolelink {
 
+namespace {
+// The highest number seen of a root's CRL, by the root's fingerprint.
+using CrlNumbers = std::map<crypto::Sha256Digest, std::uint64_t>;
+}  // namespace
+
 struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
   State(net::Executor on, const Clock& civil, Settings what, Events told)
       : executor(on),
@@ -18,7 +24,9 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
         settings(std::move(what)),
         events(std::move(told)),
         anchors{settings.root},
-        ready(on) {}
+        ready(on) {
+    anchors.insert(anchors.end(), settings.older_roots.begin(), settings.older_roots.end());
+  }
 
   net::Executor executor;
   const Clock& clock;
@@ -27,7 +35,7 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
   std::vector<pki::Certificate> anchors;
   records::SnapshotState snapshot;
   Instant lease_until{};
-  std::uint64_t root_crl_number = 0;
+  CrlNumbers root_crl_numbers;
   net::Event ready;
   std::unique_ptr<net::RpcLink> link;
   std::shared_ptr<net::RpcPeer> fetching_from;  // the connection over which an update is being fetched
@@ -36,7 +44,7 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
   struct Incoming {
     pki::SnapshotManifest manifest;
     records::SnapshotAssembly assembly;
-    std::uint64_t root_crl_number = 0;
+    CrlNumbers root_crl_numbers;
   };
 
   Result<void> on_event(ByteView event, const std::shared_ptr<net::RpcPeer>& peer);
@@ -68,17 +76,40 @@ Result<pki::SnapshotManifest> open_manifest(const pki::OpenedObject& opened, con
   return manifest;
 }
 
-// A list of CAs that the snapshot carries must itself come from the root. What `present` has was checked before.
+bool is_signed_by_one_of(const pki::Certificate& certificate, std::span<const pki::Certificate> roots) {
+  return std::ranges::any_of(roots, [&](const pki::Certificate& root) {
+    return root.public_key()
+        .verify(certificate.signature_scheme(), certificate.tbs(), certificate.signature())
+        .has_value();
+  });
+}
+
+// A list of CAs that the snapshot carries must itself come from a root. What `present` has was checked before.
 Result<void> check_cas(const records::SnapshotUpdate& update, const records::SnapshotState& present,
-                       const pki::Certificate& root) {
+                       std::span<const pki::Certificate> roots) {
   for (const records::SnapshotCa& ca : update.cas) {
     const records::SnapshotCa* known = present.find_ca(ca.name);
     if (known != nullptr && known->certificate == ca.certificate) continue;
     TRY(auto certificate, pki::parse_certificate(ca.certificate));
-    if (certificate == root) continue;
-    TRY_VOID(root.public_key().verify(certificate.signature_scheme(), certificate.tbs(), certificate.signature()));
+    if (std::ranges::find(roots, certificate) != roots.end()) continue;
+    if (!is_signed_by_one_of(certificate, roots))
+      return failf(Errc::unauthorized, "snapshot: CA {} is not signed by a root", ca.name.get());
   }
   return {};
+}
+
+// An overdue root CRL is for who verifies with it to refuse: the next one comes this way.
+Result<pki::VerifiedCrl> check_root_crl(ByteView der, std::span<const pki::Certificate> roots,
+                                        const CrlNumbers& numbers) {
+  TRY(const auto crl, pki::parse_crl(der));
+  for (const pki::Certificate& root : roots) {
+    const auto known = numbers.find(root.fingerprint());
+    auto verified =
+        pki::verify_crl(crl, root, pki::TimeRule::floor(UnixTime(0)), known == numbers.end() ? 0 : known->second);
+    if (verified) return *std::move(verified);
+    if (&root == &roots.back()) return std::unexpected(std::move(verified).error());
+  }
+  return fail(Errc::internal, "snapshot: no root to judge a CRL by");
 }
 
 }  // namespace
@@ -120,12 +151,18 @@ Result<RoleLink::State::Incoming> RoleLink::State::open_update(ByteView fields) 
     return fail(Errc::unauthorized, "snapshot: update has another number than its manifest");
   }
   TRY_VOID(snapshot.check_order(manifest.number, manifest.base));
-  TRY_VOID(check_cas(update, snapshot, settings.root));
-  // An overdue root CRL is for who verifies with it to refuse: the next one comes this way.
-  TRY(auto root_crl, pki::parse_crl(update.root_crl));
-  TRY(auto verified, pki::verify_crl(root_crl, settings.root, pki::TimeRule::floor(UnixTime(0)), root_crl_number));
-  TRY_VOID(pki::check_path_against_crl(opened.signer(), verified));
-  return Incoming{std::move(manifest), records::SnapshotAssembly(std::move(update)), root_crl.number()};
+  TRY_VOID(check_cas(update, snapshot, anchors));
+  CrlNumbers numbers = root_crl_numbers;
+  std::vector<pki::VerifiedCrl> root_crls;
+  TRY(auto newest, check_root_crl(update.root_crl, anchors, numbers));
+  root_crls.push_back(std::move(newest));
+  for (const Bytes& der : update.older_root_crls) {
+    TRY(auto older, check_root_crl(der, anchors, numbers));
+    root_crls.push_back(std::move(older));
+  }
+  for (const pki::VerifiedCrl& crl : root_crls) numbers[crl.issuer().fingerprint()] = crl.crl().number();
+  TRY_VOID(pki::check_path_against_crls(opened.signer(), root_crls));
+  return Incoming{std::move(manifest), records::SnapshotAssembly(std::move(update)), std::move(numbers)};
 }
 
 Result<void> RoleLink::State::on_update(ByteView fields, const std::shared_ptr<net::RpcPeer>& peer) {
@@ -165,7 +202,7 @@ net::Task<Result<void>> RoleLink::State::fetch_portions(std::shared_ptr<net::Rpc
 
 Result<void> RoleLink::State::take_update(Incoming incoming) {
   TRY(auto change, snapshot.apply(std::move(incoming.assembly)));
-  root_crl_number = incoming.root_crl_number;
+  root_crl_numbers = std::move(incoming.root_crl_numbers);
   if (events.on_snapshot) events.on_snapshot(snapshot, change);
   net::spawn(executor, acknowledge(shared_from_this()), "rolelink.acknowledge");
   return {};
@@ -242,6 +279,16 @@ const records::SnapshotState& RoleLink::snapshot() const {
 }
 const pki::Certificate& RoleLink::root() const {
   return state_->settings.root;
+}
+const std::vector<pki::Certificate>& RoleLink::anchors() const {
+  return state_->anchors;
+}
+std::vector<pki::VerifiedCrl> RoleLink::root_crls(const pki::TimeRule& time) const {
+  std::vector<pki::Crl> crls;
+  for (const Bytes& der : state_->snapshot.root_crls()) {
+    if (auto crl = pki::parse_crl(der)) crls.push_back(*std::move(crl));
+  }
+  return pki::verify_root_crls(crls, state_->anchors, time);
 }
 bool RoleLink::has_lease() const {
   return state_->clock.monotonic() < state_->lease_until;

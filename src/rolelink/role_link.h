@@ -22,7 +22,8 @@ struct Settings {
   std::string role;            // "relay", "gateway", "status", "console"
   std::uint32_t instance = 0;  // worker slot of a relay
   std::string authority_socket;
-  pki::Certificate root;  // the anchor of everything
+  pki::Certificate root;                           // the anchor of everything
+  std::vector<pki::Certificate> older_roots = {};  // that are still trusted beside it, newest first
 };
 
 // What the role is told, on the link's thread. Each may be empty and must not block.
@@ -54,6 +55,10 @@ class RoleLink {
   // The newest verified state; number 0 before the first.
   const records::SnapshotState& snapshot() const;
   const pki::Certificate& root() const;
+  // Every root that is trusted, newest first.
+  const std::vector<pki::Certificate>& anchors() const;
+  // The snapshot's CRLs that are good by `time`, each of one of the anchors.
+  std::vector<pki::VerifiedCrl> root_crls(const pki::TimeRule& time) const;
   // Whether new sessions may be admitted now.
   bool has_lease() const;
   // How long there has been none; zero while there is one.

@@ -1,5 +1,7 @@
 #include "signer/key_folder.h"
 
+#include <algorithm>
+
 #include "keystore/file.h"
 
 namespace sallyport::signer {
@@ -34,6 +36,30 @@ Result<ControlKey> load_control(const KeyFolders& folders, const keystore::Machi
   return control;
 }
 
+Result<std::vector<pki::Certificate>> load_links(const KeyFolders& folders) {
+  const auto path = folders.trust / "root-links.pem";
+  const auto pem = keystore::read_file(path, kMaxCertificateFile);
+  if (!pem && pem.error().code == Errc::not_found) return std::vector<pki::Certificate>{};
+  if (!pem) return std::unexpected(pem.error());
+  auto links = pki::parse_certificates_pem(as_text(*pem));
+  if (!links) return std::unexpected(std::move(links).error().at(path.string()));
+  return links;
+}
+
+// The replaced CAs of that name whose keys are here: "online-ca@<serial>".
+Result<std::vector<std::string>> list_older(const KeyFolders& folders, const std::string& name) {
+  std::vector<std::string> out;
+  std::error_code failure;
+  for (std::filesystem::directory_iterator at(folders.keys, failure), end; !failure && at != end;
+       at.increment(failure)) {
+    const auto& file = at->path();
+    if (file.extension() == ".key" && file.stem().string().starts_with(name + "@")) out.push_back(file.stem().string());
+  }
+  if (failure) return failf(Errc::unavailable, "{}: {}", folders.keys.string(), failure.message());
+  std::ranges::sort(out);
+  return out;
+}
+
 }  // namespace
 
 crypto::KeyType control_key_type(pki::ControlKind kind) {
@@ -50,7 +76,13 @@ Result<Keys> load_keys(const KeyFolders& folders, const keystore::MachineSecret&
   for (const auto& name : ca_names) {
     TRY(auto ca, load_ca(folders, secret, name));
     keys.cas.push_back(std::move(ca));
+    TRY(const auto older, list_older(folders, name));
+    for (const auto& each : older) {
+      TRY(auto replaced, load_ca(folders, secret, each));
+      keys.cas.push_back(std::move(replaced));
+    }
   }
+  TRY(keys.links, load_links(folders));
   for (const auto kind : kControlKinds) {
     TRY(auto control, load_control(folders, secret, kind));
     keys.control.push_back(std::move(control));

@@ -4,6 +4,8 @@
 //   signer/control-<kind>.key .pem  control keys, with the certificate in use; that of checkpoints is Ed25519
 //   signer/checkpoint-mark          checkpoint_mark.h
 //   trust/<ca-name>.pem             CA certificates
+//   trust/root-links.pem            the links from root to root, oldest first, once there are any
+//   signer/<ca-name>@<serial>.key trust/<ca-name>@<serial>.pem   of a CA that a younger one has replaced
 #pragma once
 
 #include <array>
@@ -27,8 +29,8 @@ inline constexpr std::array kControlKinds{pki::ControlKind::grant, pki::ControlK
 // The type that an installation makes the key of that kind with.
 crypto::KeyType control_key_type(pki::ControlKind kind);
 
-// Reads every CA of `ca_names` and every control key. A control certificate may be missing, a CA may not. Errors name
-// the file.
+// Reads every CA of `ca_names`, those they have replaced, and every control key. A control certificate may be missing,
+// a CA may not. Errors name the file.
 Result<Keys> load_keys(const KeyFolders& folders, const keystore::MachineSecret& secret,
                        std::span<const std::string> ca_names);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pki/issue.h"
+#include "pki/root_chain.h"
 #include "pki/signed_object.h"
 #include "signer/detail/rules.h"
 #include "tlog/checkpoint.h"
@@ -17,11 +18,13 @@ struct Signer::State {
   std::map<pki::ControlKind, ControlKey> control;
   const Clock& clock;
   DnsName zone;
+  std::vector<pki::Certificate> links;
   std::uint64_t snapshot_number = 0;
   std::map<std::pair<std::string, bool>, std::uint64_t> crl_numbers;  // by CA, and whether a delta
   std::unique_ptr<CheckpointMark> checkpoint_mark;
 
   Result<CaKey*> find_ca(std::string_view name);
+  Result<const CaKey*> find_control_ca(const pki::Certificate& signer) const;
   bool holds(const crypto::PublicKey& key) const;
   Result<void> check_key(KeyRule rule, const pki::IssueCertificate& request, const CaKey& ca);
   Result<pki::SigningAnswer> issue(const pki::IssueCertificate& request);
@@ -42,7 +45,7 @@ std::optional<pki::ControlKind> control_kind_of(pki::ProfileId profile) {
 }
 
 Result<void> check_ca(const CaKey& ca) {
-  TRY(const auto kind, pki::ca_kind_of(ca.name));
+  TRY(const auto kind, pki::ca_kind_of(base_name(ca.name)));
   if (kind == pki::CaKind::root || kind == pki::CaKind::local) {
     return failf(Errc::conflict, "signer: {}: found a key that has no place here", ca.name);
   }
@@ -88,10 +91,13 @@ Result<Signer> Signer::create(Keys keys, const Clock& clock) {
     }
   }
   TRY(auto zone, zone_of(cas));
+  auto links = std::move(keys.links);
+  if (links.size() > pki::kMaxRootLinks) links.erase(links.begin(), links.end() - pki::kMaxRootLinks);
   return Signer(std::unique_ptr<State>(new State{.cas = std::move(cas),
                                                  .control = std::move(control),
                                                  .clock = clock,
                                                  .zone = std::move(zone),
+                                                 .links = std::move(links),
                                                  .checkpoint_mark = std::move(keys.checkpoint_mark)}));
 }
 
@@ -104,6 +110,16 @@ Result<CaKey*> Signer::State::find_ca(std::string_view name) {
   const auto found = cas.find(name);
   if (found == cas.end()) return fail(Errc::unauthorized, "signer: found a CA whose key is not here");
   return &found->second;
+}
+
+// The control-ca that certified `signer`: the present one or one that it has replaced.
+Result<const CaKey*> Signer::State::find_control_ca(const pki::Certificate& signer) const {
+  for (const auto& [name, ca] : cas) {
+    const bool is_it = base_name(name) == "control-ca" &&
+                       ca.certificate.extensions().subject_key_id == signer.extensions().authority_key_id;
+    if (is_it) return &ca;
+  }
+  return fail(Errc::conflict, "signer: found no control-ca that certified its control key");
 }
 
 bool Signer::State::holds(const crypto::PublicKey& key) const {
@@ -190,8 +206,9 @@ Result<pki::SigningAnswer> Signer::State::seal(const pki::SignObject& request) {
     return failf(Errc::expired, "signer: the certificate for control objects of kind '{}' is missing or has ended",
                  pki::to_string(request.kind));
   }
-  TRY(CaKey * ca, find_ca("control-ca"));
-  const std::array chain{*certificate, ca->certificate};
+  TRY(const CaKey* ca, find_control_ca(*certificate));
+  std::vector<pki::Certificate> chain{*certificate, ca->certificate};
+  if (request.kind == pki::ControlKind::permit) chain.insert(chain.end(), links.begin(), links.end());
   TRY(auto sealed, pki::seal_object(request.kind, request.payload, *own->second.key, chain));
   if (snapshot) snapshot_number = *snapshot;
   return pki::SealedObject{std::move(sealed)};

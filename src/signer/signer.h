@@ -20,7 +20,7 @@ namespace sallyport::signer {
 
 // A CA whose key is here.
 struct CaKey {
-  std::string name;  // "server-ca"
+  std::string name;  // "server-ca"; "server-ca@<serial>" when a younger one has replaced it: detail/rules.h
   pki::Certificate certificate;
   std::unique_ptr<crypto::SigningKey> key;
 };
@@ -36,6 +36,8 @@ struct Keys {
   std::vector<CaKey> cas;
   std::vector<ControlKey> control;
   std::unique_ptr<CheckpointMark> checkpoint_mark;  // null: no checkpoint is signed
+  // From the first root to the newest, oldest first: permits carry them to stations that know an older root.
+  std::vector<pki::Certificate> links = {};
 };
 
 // Not thread-safe.

@@ -31,6 +31,9 @@ class SignerTest : public ::testing::Test {
     Keys keys;
     for (const char* name : {"online-ca", "server-ca", "web-ca", "people-ca", "roles-ca", "control-ca"})
       keys.cas.push_back(make_ca(name));
+    // One that the present online-ca has replaced.
+    auto replaced = make_ca("online-ca", "online-ca@1f");
+    keys.cas.push_back(std::move(replaced));
     for (const auto kind : kControlKinds) {
       auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate(control_key_type(kind)));
       control_keys_.emplace(kind, key->public_key());
@@ -53,7 +56,8 @@ class SignerTest : public ::testing::Test {
     return *pki::issue(*std::move(linted), root_key_);
   }
 
-  CaKey make_ca(const std::string& name) {
+  CaKey make_ca(const std::string& name) { return make_ca(name, name); }
+  CaKey make_ca(const std::string& name, const std::string& known_as) {
     auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate());
     const auto& profile = pki::profile(pki::ca_profile_of(*pki::ca_kind_of(name)));
     const DnsName zone("devices.example");
@@ -70,8 +74,8 @@ class SignerTest : public ::testing::Test {
     auto linted = pki::prepare(profile, fields, *root_, kNow);
     EXPECT_TRUE(linted) << name << ": " << linted.error().detail;
     auto certificate = *pki::issue(*std::move(linted), root_key_);
-    certificates_.emplace(name, certificate);
-    return {.name = name, .certificate = certificate, .key = std::move(key)};
+    certificates_.emplace(known_as, certificate);
+    return {.name = known_as, .certificate = certificate, .key = std::move(key)};
   }
 
   pki::IssueCertificate order(const std::string& ca, ProfileId profile, std::vector<std::string> names,
@@ -413,6 +417,31 @@ TEST_F(SignerTest, IsNotMadeOfKeysThatDoNotBelongTogether) {
   twice.push_back(make_ca("online-ca"));
   EXPECT_TRUE(refused(std::move(twice)));
   EXPECT_FALSE(refused(list(make_ca("online-ca"))));
+}
+
+TEST_F(SignerTest, ACaThatWasReplacedStillCertifiesWhoSpeaksOfItsStatus) {
+  const auto key = crypto::PrivateKey::generate();
+  const auto delegate = issued(order("online-ca@1f", ProfileId::ocsp_signer, {}, key.public_key()));
+  EXPECT_TRUE(pki::lint(pki::profile(ProfileId::ocsp_signer), delegate, &certificates_.at("online-ca@1f")));
+  EXPECT_FALSE(pki::lint(pki::profile(ProfileId::ocsp_signer), delegate, &certificates_.at("online-ca")));
+}
+
+TEST_F(SignerTest, ACaThatWasReplacedIssuesNothingElse) {
+  const auto key = crypto::PrivateKey::generate();
+  for (const auto profile : {ProfileId::operational_device, ProfileId::web_device, ProfileId::server, ProfileId::role,
+                             ProfileId::person, ProfileId::grant_signer, ProfileId::server_ca_twin}) {
+    const auto error = refusal(order("online-ca@1f", profile, {"abcdefghij.devices.example"}, key.public_key()));
+    EXPECT_EQ(error.code, Errc::unauthorized) << pki::profile(profile).name;
+  }
+}
+
+TEST_F(SignerTest, AReplacedCaThatIsNotHereSignsNothing) {
+  const auto key = crypto::PrivateKey::generate();
+  auto request = order("online-ca@1f", ProfileId::ocsp_signer, {}, key.public_key());
+  for (const char* name : {"online-ca@20", "online-ca@", "local-ca@1f", "root@1f", "@1f"}) {
+    request.ca = name;
+    EXPECT_EQ(refusal(request).code, Errc::unauthorized) << name;
+  }
 }
 
 }  // namespace

@@ -1,11 +1,34 @@
 #include "status/crl_shelf.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "codec/text.h"
 #include "crypto/hash.h"
+#include "records/installation_values.h"
 
 namespace sallyport::status {
+
+ListNames name_lists(const std::vector<records::SnapshotCa>& cas) {
+  const auto& online = records::online_ca_names();
+  ListNames out;
+  std::map<std::string, UnixTime, std::less<>> oldest;
+  for (const records::SnapshotCa& ca : cas) {
+    const records::CaName base = records::base_name(ca.name);
+    if (std::ranges::find(online, base) == online.end()) continue;
+    const auto certificate = pki::parse_certificate(ca.certificate);
+    if (!certificate) continue;
+    const Bytes key_id = certificate->extensions().subject_key_id.value_or(Bytes());
+    out.insert_or_assign(base.get() + "-" + codec::encode_hex(key_id), ca.name);
+    const UnixTime made = certificate->validity().not_before;
+    const auto [known, is_first] = oldest.try_emplace(base.get(), made);
+    // Two of the same second: the one that was replaced is the older.
+    if (!is_first && (made > known->second || (made == known->second && !records::is_older(ca.name)))) continue;
+    known->second = made;
+    out.insert_or_assign(base.get(), ca.name);
+  }
+  return out;
+}
 
 Result<void> CrlShelf::put(const records::CaName& ca, const pki::Certificate& issuer, Bytes der, UnixTime now) {
   TRY(const auto crl, pki::parse_crl(der));

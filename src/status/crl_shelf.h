@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "pki/crl.h"
 #include "records/certificate_record.h"
+#include "records/snapshot.h"
 
 namespace sallyport::status {
 
@@ -20,6 +21,11 @@ struct ServedCrl {
   std::string etag;  // quoted
   UnixTime next_update;
 };
+
+// Under what names lists are asked for: "<ca>-<key identifier>" that of any CA whose key the signer holds, "<ca>" that
+// of the oldest of the name, whose certificates know no other (authority::Installation::crl_url).
+using ListNames = std::map<std::string, records::CaName, std::less<>>;
+ListNames name_lists(const std::vector<records::SnapshotCa>& cas);
 
 // Not thread-safe.
 class CrlShelf {

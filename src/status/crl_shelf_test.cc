@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "codec/text.h"
 #include "crypto/system_random.h"
 #include "pki/issue.h"
 
@@ -13,13 +14,13 @@ const records::CaName kCa("online-ca");
 
 class CrlShelfTest : public testing::Test {
  protected:
-  pki::Certificate make_root(const crypto::PrivateKey& key, crypto::PrivateKey& signer) {
+  pki::Certificate make_root(const crypto::PrivateKey& key, crypto::PrivateKey& signer, UnixTime made = kNow) {
     const auto& profile = pki::profile(pki::ProfileId::root);
     const pki::CertificateFields fields{.common_name = "a CA",
                                         .public_key = key.public_key(),
-                                        .validity = pki::choose_validity(profile, nullptr, kNow, profile.longest),
+                                        .validity = pki::choose_validity(profile, nullptr, made, profile.longest),
                                         .serial = pki::SerialNumber::draw(random_)};
-    auto linted = pki::prepare_self_signed(profile, fields, kNow);
+    auto linted = pki::prepare_self_signed(profile, fields, made);
     return *pki::issue(*std::move(linted), signer);
   }
 
@@ -66,6 +67,38 @@ TEST_F(CrlShelfTest, KeepsWhatItHasWhenTheNextIsNoBetter) {
   EXPECT_FALSE(shelf_.put(kCa, ca_, make(6, kNow + kDay), kNow)) << "of tomorrow";
   EXPECT_FALSE(shelf_.put(kCa, ca_, Bytes(), kNow)) << "empty";
   EXPECT_EQ(*shelf_.find(kCa)->der, good);
+}
+
+// The names under which lists of these CAs, by name and the day on which each was made, are asked for.
+TEST_F(CrlShelfTest, NamesTheListOfEveryKeyAndByTheCaAloneThatOfTheOldest) {
+  std::map<records::CaName, std::string> key_ids;
+  std::vector<records::SnapshotCa> cas;
+  const auto add = [&](const char* name, UnixTime made) {
+    crypto::PrivateKey key = crypto::PrivateKey::generate();
+    const pki::Certificate ca = make_root(key, key, made);
+    key_ids.emplace(name, codec::encode_hex(*ca.extensions().subject_key_id));
+    cas.push_back({records::CaName(name), to_bytes(ca.der())});
+  };
+  add("root", kNow);
+  add("online-ca", kNow + kDay);
+  add("online-ca@1f", kNow);
+  add("online-ca@0a", kNow - kDay);
+  add("server-ca", kNow);
+  add("server-ca@2b", kNow);  // within the same second
+  add("local-ca/acme", kNow);
+  const ListNames names = name_lists(cas);
+  EXPECT_EQ(names.size(), 7U) << "neither the root's nor a factory's";
+  EXPECT_EQ(names.at("online-ca"), records::CaName("online-ca@0a"));
+  EXPECT_EQ(names.at("server-ca"), records::CaName("server-ca@2b"));
+  for (const char* name : {"online-ca", "online-ca@1f", "online-ca@0a", "server-ca", "server-ca@2b"}) {
+    const records::CaName ca(name);
+    EXPECT_EQ(names.at(records::base_name(ca).get() + "-" + key_ids.at(ca)), ca);
+  }
+}
+
+TEST_F(CrlShelfTest, NamesNothingByACertificateThatIsNone) {
+  EXPECT_TRUE(name_lists({{kCa, Bytes{0x30, 0x00}}}).empty());
+  EXPECT_TRUE(name_lists({}).empty());
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ namespace sallyport::status {
 namespace {
 
 const records::CaName kControlCa("control-ca");
+const records::CaName kRoot("root");
 
 bool is_infrastructure(records::CertificateKind kind) {
   return kind == records::CertificateKind::server || kind == records::CertificateKind::role ||
@@ -44,23 +45,44 @@ void Responder::use_snapshot(const records::SnapshotState& state, const records:
   for (const auto& [ca, serial] : change.certificates) forget(ca, serial);
 }
 
+void Responder::use_root_crls() {
+  root_crl_numbers_.clear();
+  for (const records::SnapshotCa& ca : state_->cas()) {
+    if (records::base_name(ca.name) != kRoot) continue;
+    const auto root = pki::parse_certificate(ca.certificate);
+    if (!root) continue;
+    for (const Bytes& der : state_->root_crls()) {
+      const auto crl = pki::parse_crl(der);
+      if (!crl || !pki::verify_crl(*crl, *root, pki::TimeRule::floor(UnixTime(0)))) continue;
+      root_crl_numbers_.push_back({root->extensions().subject_key_id.value_or(Bytes()), crl->number()});
+    }
+  }
+}
+
+std::optional<std::uint64_t> Responder::root_crl_number_of(const pki::Certificate& ca) const {
+  for (const pki::RootCrlNumber& each : root_crl_numbers_) {
+    if (ca.extensions().authority_key_id == each.key_id) return each.number;
+  }
+  return std::nullopt;
+}
+
 void Responder::use_authorities() {
+  use_root_crls();
   issuers_.clear();
   for (const records::SnapshotCa& ca : state_->cas()) {
     const auto certificate = pki::parse_certificate(ca.certificate);
-    if (!certificate) continue;
+    if (!certificate || records::base_name(ca.name).get() == records::kRootLink) continue;
     for (const pki::CertIdHash hash : {pki::CertIdHash::sha1, pki::CertIdHash::sha256}) {
       const pki::CertId id = pki::make_cert_id(hash, *certificate, certificate->serial());
-      issuers_.insert_or_assign(id.issuer_key_hash, Issuer{ca.name, id});
+      issuers_.insert_or_assign(id.issuer_key_hash,
+                                Issuer{ca.name, records::base_name(ca.name), id, root_crl_number_of(*certificate)});
     }
   }
-  root_crl_number_.reset();
-  if (const auto crl = pki::parse_crl(state_->root_crl())) root_crl_number_ = crl->number();
 }
 
 void Responder::forget(const records::CaName& ca, const records::CertificateSerial& serial) {
   for (const auto& [key_hash, issuer] : issuers_) {
-    if (issuer.name == ca) cache_.erase(cache_key(issuer.id.hash, key_hash, serial.get()));
+    if (issuer.record == ca) cache_.erase(cache_key(issuer.id.hash, key_hash, serial.get()));
   }
 }
 
@@ -83,9 +105,12 @@ const Responder::Issuer* Responder::find_issuer(const pki::CertId& id) const {
 
 pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const {
   const UnixTime now = clock_.now();
-  const auto certificate = state_->find_certificate(issuer.name, to_record_serial(id.serial));
+  const auto certificate = state_->find_certificate(issuer.record, to_record_serial(id.serial));
   pki::SingleResponse response{id, pki::UnknownStatus{}, now, now + kServerAnswerLife, std::nullopt};
-  if (issuer.name == kControlCa) response.crl_number = root_crl_number_;
+  if (issuer.record == kControlCa) {
+    response.crl_number = issuer.root_crl_number;
+    if (root_crl_numbers_.size() > 1) response.root_crl_numbers = root_crl_numbers_;
+  }
   if (nonce) response.next_update = now + kNonceAnswerLife;
   if (!certificate) return response;
   if (certificate->revoked_at) {
@@ -162,7 +187,7 @@ Answer Responder::answer(ByteView request, bool may_sign, std::string_view sourc
   ++counters_.live;
   Answer out = sign(*issuer, id, parsed->nonce);
   if (!parsed->nonce && out.next_update) {
-    const auto certificate = state_->find_certificate(issuer->name, to_record_serial(id.serial));
+    const auto certificate = state_->find_certificate(issuer->record, to_record_serial(id.serial));
     if (cache_.size() >= kMaxCachedAnswers) cache_.clear();
     cache_.insert_or_assign(key, Cached{out, clock_.now(), is_infrastructure(certificate->kind)});
   }

@@ -63,8 +63,10 @@ class Responder {
 
  private:
   struct Issuer {
-    records::CaName name;
-    pki::CertId id;  // what a request about its certificates names, but for the serial
+    records::CaName name;                          // of the CA, with its serial when it is an older one
+    records::CaName record;                        // under which its certificates are recorded
+    pki::CertId id;                                // what a request about its certificates names, but for the serial
+    std::optional<std::uint64_t> root_crl_number;  // of the root that issued it
   };
   struct Cached {
     Answer answer;
@@ -73,6 +75,8 @@ class Responder {
   };
 
   void use_authorities();
+  void use_root_crls();
+  std::optional<std::uint64_t> root_crl_number_of(const pki::Certificate& ca) const;
   void forget(const records::CaName& ca, const records::CertificateSerial& serial);
   const Issuer* find_issuer(const pki::CertId& id) const;
   pki::SingleResponse single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const;
@@ -86,7 +90,7 @@ class Responder {
   std::map<Bytes, Issuer> issuers_;  // by key hash, of either algorithm
   std::map<records::CaName, Signer> signers_;
   std::map<Bytes, Cached> cache_;  // by encoded CertID
-  std::optional<std::uint64_t> root_crl_number_;
+  std::vector<pki::RootCrlNumber> root_crl_numbers_;
   SourceBudget sources_;
   double tokens_ = kLiveAnswersPerSecond;
   Instant refilled_{};

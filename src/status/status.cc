@@ -1,5 +1,7 @@
 #include "status/status.h"
 
+#include <set>
+
 #include "base/log.h"
 #include "codec/text.h"
 #include "http/server.h"
@@ -20,6 +22,8 @@ constexpr seconds kSignerOverlap = 7 * kDay;
 constexpr seconds kMaxAge{300};
 constexpr seconds kCrlMaxAge{60};
 constexpr std::string_view kCrlType = "application/pkix-crl";
+constexpr std::string_view kRoot = "root";
+constexpr std::string_view kRootPrefix = "root-";
 // How often the authority is asked for newer CRLs.
 constexpr milliseconds kCrlRound{5'000};
 constexpr std::string_view kOcspResponse = "application/ocsp-response";
@@ -52,10 +56,14 @@ struct Status::State {
   net::Task<http::Response> answer_post(http::Request request, net::PeerInfo peer);
   net::Task<http::Response> answer_get(http::Request request, net::PeerInfo peer);
   net::Task<http::Response> answer_crl(http::Request request);
-  http::Response answer_list(const records::CaName& ca) const;
+  http::Response answer_list(const std::string& name) const;
+  http::Response answer_root_list(std::string_view name) const;
+  std::optional<Bytes> find_root_crl(std::string_view name) const;
   http::Response answer_ca(std::string_view name) const;
   http::Response answer_witness() const;
   void use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change);
+  void keep_signers(const records::SnapshotState& state);
+  std::set<records::CaName> listed_cas() const;
   net::Task<void> keep_signer(records::CaName ca);
   net::Task<void> keep_crls();
   net::Task<Result<void>> fetch_crl(records::CaName ca);
@@ -67,7 +75,9 @@ struct Status::State {
   Settings settings;
   Responder responder;
   CrlShelf crls;
+  ListNames list_names;
   std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca, for grants
+  std::set<records::CaName> keeping;                                             // CAs whose delegates are being kept
   rolelink::RoleLink link;
   http::Server server;
   std::shared_ptr<crypto::TlsContext> tls;
@@ -78,6 +88,8 @@ rolelink::Events Status::State::events() {
   events.on_snapshot = [this](const records::SnapshotState& state, const records::SnapshotChange& change) {
     responder.use_snapshot(state, change);
     use_witnesses(state, change);
+    list_names = name_lists(state.cas());
+    keep_signers(state);
   };
   return events;
 }
@@ -119,17 +131,14 @@ net::Task<http::Response> Status::State::answer_crl(http::Request request) {
   if (file == "witness") co_return answer_witness();
   if (file.ends_with(".cer")) co_return answer_ca(file.substr(0, file.size() - 4));
   if (!file.ends_with(".crl")) co_return http::Response::error(404);
-  const records::CaName ca(file.substr(0, file.size() - 4));
-  if (ca.get() != "root") co_return answer_list(ca);
-  if (link.snapshot().number() == 0) co_return http::Response::error(404);
-  http::Response response = http::Response::bytes(to_bytes(link.snapshot().root_crl()), kCrlType);
-  response.headers.set("Cache-Control", "max-age=60, public, must-revalidate");
-  co_return response;
+  const std::string name = file.substr(0, file.size() - 4);
+  co_return name == kRoot || name.starts_with(kRootPrefix) ? answer_root_list(name) : answer_list(name);
 }
 
 // One that has ended is still handed out: whoever checks refuses it, and knows why.
-http::Response Status::State::answer_list(const records::CaName& ca) const {
-  const ServedCrl* list = crls.find(ca);
+http::Response Status::State::answer_list(const std::string& name) const {
+  const auto ca = list_names.find(name);
+  const ServedCrl* list = ca == list_names.end() ? nullptr : crls.find(ca->second);
   if (list == nullptr) return http::Response::error(404);
   const seconds age = std::clamp(list->next_update - clock.now(), seconds(0), kCrlMaxAge);
   http::Response response = http::Response::bytes(*list->der, kCrlType);
@@ -138,20 +147,42 @@ http::Response Status::State::answer_list(const records::CaName& ca) const {
   return response;
 }
 
+http::Response Status::State::answer_root_list(std::string_view name) const {
+  const auto crl = find_root_crl(name);
+  if (!crl) return http::Response::error(404);
+  http::Response response = http::Response::bytes(*crl, kCrlType);
+  response.headers.set("Cache-Control", "max-age=60, public, must-revalidate");
+  return response;
+}
+
+// "root-<key identifier>" of any root; "root", as certificates of the first root name it, is the oldest's.
+std::optional<Bytes> Status::State::find_root_crl(std::string_view name) const {
+  const auto& all = link.snapshot().root_crls();
+  if (all.empty()) return std::nullopt;
+  if (name == kRoot) return all.back();
+  for (const pki::VerifiedCrl& crl : link.root_crls(pki::TimeRule::floor(UnixTime(0)))) {
+    const Bytes key_id = crl.issuer().extensions().subject_key_id.value_or(Bytes());
+    if (name.substr(kRootPrefix.size()) == codec::encode_hex(key_id)) return to_bytes(crl.crl().der());
+  }
+  return std::nullopt;
+}
+
 http::Response Status::State::answer_ca(std::string_view name) const {
   const records::SnapshotCa* ca = link.snapshot().find_ca(records::CaName(std::string(name)));
   if (ca == nullptr) return http::Response::error(404);
   return http::Response::bytes(ca->certificate, "application/pkix-cert");
 }
 
-// A serial of control-ca about which a device may ask, so that control-ca's delegate tells it the root CRL's number.
+// A serial of control-ca about which a device may ask, so that control-ca's delegate tells it the root CRL's number: of
+// the newest certificate, which is surely the present control-ca's.
 http::Response Status::State::answer_witness() const {
+  const records::SnapshotCertificate* newest = nullptr;
   for (const auto& [serial, certificate] : witnesses) {
-    if (!certificate.revoked_at && certificate.not_after > clock.now()) {
-      return http::Response::text(codec::encode_hex(serial.get()));
-    }
+    if (certificate.revoked_at || certificate.not_after <= clock.now()) continue;
+    if (newest == nullptr || newest->not_after < certificate.not_after) newest = &certificate;
   }
-  return http::Response::error(404);
+  if (newest == nullptr) return http::Response::error(404);
+  return http::Response::text(codec::encode_hex(newest->serial.get()));
 }
 
 void Status::State::use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change) {
@@ -171,9 +202,18 @@ void Status::State::use_witnesses(const records::SnapshotState& state, const rec
   }
 }
 
+// One delegate for every online CA that is listed, also for those that were replaced: what they issued lives on.
+void Status::State::keep_signers(const records::SnapshotState& state) {
+  const auto& online = records::online_ca_names();
+  for (const records::SnapshotCa& ca : state.cas()) {
+    if (std::ranges::find(online, records::base_name(ca.name)) == online.end()) continue;
+    if (keeping.insert(ca.name).second) net::spawn(executor, keep_signer(ca.name), "status.signer");
+  }
+}
+
 net::Task<void> Status::State::keep_signer(records::CaName ca) {
   co_await link.until_ready();
-  for (;;) {
+  while (link.snapshot().find_ca(ca) != nullptr) {
     auto signer = co_await link.obtain_ocsp_signer(ca);
     if (!signer) {
       log::warn("status.no-signer", {{"ca", ca.get()}, {"error", signer.error()}});
@@ -185,12 +225,20 @@ net::Task<void> Status::State::keep_signer(records::CaName ca) {
     log::info("status.signer", {{"ca", ca.get()}, {"not_after", to_iso8601(end)}});
     co_await net::sleep_for(std::max<seconds>(end - clock.now() - kSignerOverlap, seconds(60)));
   }
+  keeping.erase(ca);
+}
+
+// The CAs that have a list.
+std::set<records::CaName> Status::State::listed_cas() const {
+  std::set<records::CaName> out;
+  for (const auto& [name, ca] : list_names) out.insert(ca);
+  return out;
 }
 
 net::Task<void> Status::State::keep_crls() {
   co_await link.until_ready();
   for (;;) {
-    for (const records::CaName& ca : records::online_ca_names()) {
+    for (const records::CaName& ca : listed_cas()) {
       auto fetched = co_await fetch_crl(ca);
       // Right after the authority's start there is none yet.
       if (!fetched && fetched.error().code != Errc::not_found) {
@@ -251,9 +299,6 @@ Status::Status(net::Executor executor, const Clock& clock, Random& random, Setti
     : state_(std::make_unique<State>(executor, clock, random, std::move(settings))) {
   const auto use = [state = state_.get()](crypto::TlsIdentity identity) { state->use_identity(std::move(identity)); };
   net::spawn(executor, state_->link.keep_certificate(records::CertificateKind::server, use), "status.certificate");
-  for (const records::CaName& ca : records::online_ca_names()) {
-    net::spawn(executor, state_->keep_signer(ca), "status.signer");
-  }
   net::spawn(executor, state_->keep_crls(), "status.crls");
 }
 

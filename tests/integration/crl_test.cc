@@ -1,6 +1,7 @@
 // The CRLs of the online CAs over a real database and signer: what is on them, and that no number is given twice.
 #include "pki/crl.h"
 #include "authority/crl_keeper.h"
+#include "codec/text.h"
 #include "net/timer.h"
 #include "watcher.h"
 
@@ -159,6 +160,58 @@ net::Task<void> ended_leave(Installation& t) {
 TEST(Crls, ForgetADeviceSomeTimeAfterItsEndAndAServerNever) {
   Installation t;
   run(t, ended_leave(t));
+}
+
+std::uint64_t number_of(const Keeping& keeping, const records::CaName& ca) {
+  const auto portion = keeping.keeper.portion({.ca = ca});
+  return portion ? portion->number : 0;
+}
+
+net::Task<void> replaced_goes_on(Installation& t) {
+  CO_ASSERT(co_await until_the_authority_rests(t));
+  Keeping keeping(t);
+  const auto revoked = put_certificate(t, kOnlineCa, kNow + 30 * kDay);
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(0), records::online_ca_names().size() + 1);
+  revoke(t, revoked);
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(0), 2U) << "whichever of the two issued it";
+  const auto present = keeping.newest(kOnlineCa), replaced = keeping.newest(kReplacedCa);
+  CO_ASSERT(present && replaced);
+  EXPECT_NE(present->find(serial_of(revoked)), nullptr);
+  EXPECT_NE(replaced->find(serial_of(revoked)), nullptr);
+  EXPECT_NE(present->number(), replaced->number()) << "one sequence for the two";
+}
+TEST(Crls, OfACaThatWasReplacedGoOnBesideThoseOfTheOneThatReplacedIt) {
+  Installation t(true);
+  run(t, replaced_goes_on(t));
+}
+
+net::Task<void> replaced_ends(Installation& t) {
+  CO_ASSERT(co_await until_the_authority_rests(t));
+  Keeping keeping(t);
+  CO_ASSERT((co_await keeping.keeper.make_due()).has_value());
+  t.clock().advance(kReplacedLife - kDay);
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(0), records::online_ca_names().size() + 1);
+  const std::uint64_t last = number_of(keeping, kReplacedCa), present = number_of(keeping, kOnlineCa);
+  t.clock().advance(2 * kDay);
+  EXPECT_EQ((co_await keeping.keeper.make_due()).value_or(0), records::online_ca_names().size());
+  EXPECT_EQ(number_of(keeping, kReplacedCa), last);
+  EXPECT_GT(number_of(keeping, kOnlineCa), present);
+}
+TEST(Crls, OfACaThatWasReplacedEndWithIt) {
+  Installation t(true);
+  run(t, replaced_ends(t));
+}
+
+TEST(Crls, AreNamedByKeyInCertificatesOfACaThatHasReplacedAnother) {
+  Installation first, second(true);
+  const Keeping before(first), after(second);
+  const std::string folder = "http://status." + kZone.get() + "/crl/";
+  EXPECT_EQ(before.core.installation().crl_url(kOnlineCa), folder + "online-ca.crl");
+  const auto present = after.core.installation().ca(kOnlineCa);
+  ASSERT_TRUE(present);
+  EXPECT_EQ(after.core.installation().crl_url(kOnlineCa),
+            folder + "online-ca-" + codec::encode_hex(*present->extensions().subject_key_id) + ".crl");
+  EXPECT_EQ(after.core.installation().crl_url(kServerCa), folder + "server-ca.crl") << "it has replaced none";
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ using records::CertificateKind;
 using records::RoleMethod;
 
 struct Scene {
+  Scene() = default;
+  explicit Scene(bool has_replaced) : installation(has_replaced) {}
   Installation installation;
   std::shared_ptr<net::RpcPeer> gateway;
   std::shared_ptr<net::RpcPeer> admin;
@@ -108,6 +110,25 @@ net::Task<void> every_link_is_listed(Scene& s) {
 TEST(WhatEnds, EveryLinkIsListedAndDueInItsOwnTime) {
   Scene s;
   run(s.installation, every_link_is_listed(s));
+}
+
+net::Task<void> replaced_ca_is_left_out(Scene& s) {
+  co_await connect(s);
+  auto key = crypto::PrivateKey::generate();
+  const records::OcspSignerRequest signer{kReplacedCa, *pki::build_csr(key, *pki::DistinguishedName::of("status"))};
+  CO_ASSERT(
+      (co_await s.gateway->call(records::with_method(RoleMethod::ocsp_signer, records::encode(signer)), kCallLimit))
+          .has_value());
+  const auto found = co_await stages(s);
+  EXPECT_FALSE(found.contains("ca " + kReplacedCa.get())) << "it shall end";
+  EXPECT_TRUE(found.contains("ca online-ca"));
+  CO_ASSERT(found.contains("ocsp-signer " + kReplacedCa.get()));
+  s.installation.clock().advance(26 * kDay);
+  EXPECT_EQ((co_await stages(s)).at("ocsp-signer " + kReplacedCa.get()), "ended");
+}
+TEST(WhatEnds, OfACaThatWasReplacedIsWhoSpeaksOfItsStatusAlone) {
+  Scene s(true);
+  run(s.installation, replaced_ca_is_left_out(s));
 }
 
 net::Task<void> renewed_link_counts(Scene& s) {

@@ -50,11 +50,11 @@ Result<void> ObservedMark::raise(const signer::LogMark& mark) {
   return {};
 }
 
-Installation::Installation() {
+Installation::Installation(bool has_replaced) {
   std::string pattern = (std::filesystem::temp_directory_path() / "sallyport-XXXXXX").string();
   EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
   folder_ = pattern;
-  make_tree();
+  make_tree(has_replaced);
   auto database = store::open_record_database(":memory:");
   EXPECT_TRUE(database) << database.error().detail;
   database_ = *std::move(database);
@@ -74,7 +74,7 @@ Installation::~Installation() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-void Installation::make_tree() {
+void Installation::make_tree(bool has_replaced) {
   const auto& profile = pki::profile(pki::ProfileId::root);
   const pki::CertificateFields fields{.common_name = pki::ca_common_name("root", "test"),
                                       .public_key = root_key_.public_key(),
@@ -90,6 +90,7 @@ void Installation::make_tree() {
     cas_.emplace(name.get(), certificate);
     keys.cas.push_back({.name = name.get(), .certificate = certificate, .key = std::move(key)});
   }
+  if (has_replaced) keys.cas.push_back(make_replaced_ca());
   std::vector<std::pair<pki::ControlKind, crypto::PublicKey>> control;
   for (const auto kind : signer::kControlKinds) {
     auto key = std::make_unique<crypto::PrivateKey>(crypto::PrivateKey::generate(signer::control_key_type(kind)));
@@ -117,17 +118,25 @@ void Installation::make_tree() {
   }
 }
 
-pki::Certificate Installation::make_ca(const std::string& name, const crypto::PublicKey& key) {
+signer::CaKey Installation::make_replaced_ca() {
+  auto key = std::make_unique<ObservedKey>(crypto::PrivateKey::generate(), on_signature);
+  replaced_ca_ = make_ca(records::base_name(kReplacedCa).get(), key->public_key(), kReplacedLife);
+  return {.name = kReplacedCa.get(), .certificate = *replaced_ca_, .key = std::move(key)};
+}
+
+pki::Certificate Installation::make_ca(const std::string& name, const crypto::PublicKey& key,
+                                       std::optional<seconds> life) {
   const bool local = name.starts_with("local-ca/");
   const auto& profile = pki::profile(local ? pki::ProfileId::local_ca : pki::ca_profile_of(*pki::ca_kind_of(name)));
   const auto permitted =
       local ? std::vector{pki::factory_namespace(SiteName(name.substr(name.find('/') + 1)), kZone).get()}
             : permitted_names(name);
-  const pki::CertificateFields fields{.common_name = pki::ca_common_name(name, "test"),
-                                      .public_key = key,
-                                      .validity = pki::choose_validity(profile, &*root_, kNow, profile.longest),
-                                      .serial = pki::SerialNumber::draw(random_),
-                                      .permitted_dns = permitted};
+  const pki::CertificateFields fields{
+      .common_name = pki::ca_common_name(name, "test"),
+      .public_key = key,
+      .validity = pki::choose_validity(profile, &*root_, kNow, life.value_or(profile.longest)),
+      .serial = pki::SerialNumber::draw(random_),
+      .permitted_dns = permitted};
   auto linted = pki::prepare(profile, fields, *root_, kNow);
   EXPECT_TRUE(linted) << name << ": " << linted.error().detail;
   return *pki::issue(*std::move(linted), root_key_);
@@ -166,6 +175,7 @@ void Installation::fill_database() {
       TRY_VOID(records::put_ca_certificate(records, records::CaName(name), certificate.der()));
     }
     TRY_VOID(records::put_root_crl(records, make_root_crl(1)));
+    if (replaced_ca_) TRY_VOID(records::put_older_cas(records, {{kReplacedCa, to_bytes(replaced_ca_->der())}}));
     const pki::Certificate& checkpoint = *checkpoint_certificate_;
     records::CertificateRecord record;
     record.ca = records::CaName("control-ca");
@@ -255,6 +265,9 @@ void Installation::start_authority() {
       .roles_of_uid = {{::getuid(), {"relay", "gateway", "status", "console"}}},
       .administrators = {::getuid()},
   };
+  // Those of before take their names with them.
+  role_listener_.reset();
+  admin_listener_.reset();
   role_listener_ = *net::Listener::unix_socket(io_.executor(), socket("authority"));
   admin_listener_ = *net::Listener::unix_socket(io_.executor(), socket("admin"));
   authority_ = std::make_unique<authority::Authority>(io_.executor(), *database_, clock_, random_, std::move(settings));

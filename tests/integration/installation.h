@@ -64,9 +64,15 @@ class ObservedMark final : public signer::CheckpointMark {
   signer::LogMark mark_;
 };
 
+// The name of a CA that the present online-ca has replaced, and how long it lives: less than the present one.
+inline const records::CaName kReplacedCa("online-ca@1f");
+inline constexpr seconds kReplacedLife = 400 * kDay;
+
 class Installation {
  public:
-  Installation();
+  Installation() : Installation(false) {}
+  // With kReplacedCa, too.
+  explicit Installation(bool has_replaced);
   ~Installation();
 
   net::Io& io() { return io_; }
@@ -110,8 +116,10 @@ class Installation {
   std::vector<records::CertificateRecord> operational_certificates(const SerialId& serial_id) const;
 
  private:
-  void make_tree();
-  pki::Certificate make_ca(const std::string& name, const crypto::PublicKey& key);
+  void make_tree(bool has_replaced);
+  signer::CaKey make_replaced_ca();
+  pki::Certificate make_ca(const std::string& name, const crypto::PublicKey& key,
+                           std::optional<seconds> life = std::nullopt);
   void fill_database();
 
   std::filesystem::path folder_;
@@ -121,6 +129,7 @@ class Installation {
   crypto::PrivateKey root_key_ = crypto::PrivateKey::generate();
   std::optional<pki::Certificate> root_;
   std::map<std::string, pki::Certificate> cas_;
+  std::optional<pki::Certificate> replaced_ca_;
   std::optional<pki::Certificate> checkpoint_certificate_;
   std::map<SiteName, crypto::PrivateKey> site_keys_;
   std::map<SiteName, pki::Certificate> site_cas_;

@@ -1,6 +1,7 @@
 // The transparency log of a running authority: what is in it, and the proofs that devices and people get.
 #include <algorithm>
 
+#include "authority/snapshot_builder.h"
 #include "codec/text.h"
 #include "crypto/hash.h"
 #include "installation.h"
@@ -180,7 +181,8 @@ net::Task<void> set_back(Installation& t) {
   const auto refused = co_await t.administer(administrator, "log.checkpoint", Object{});
   CO_ASSERT(refused.has_value());
   EXPECT_TRUE(refused->boolean_at("was_set_back").value());
-  EXPECT_EQ(refused->text_at("checkpoint").value(), before->text_at("checkpoint").value()) << "the last that was signed";
+  EXPECT_EQ(refused->text_at("checkpoint").value(), before->text_at("checkpoint").value())
+      << "the last that was signed";
   EXPECT_EQ(count_alarms(t), 1U);
   t.checkpoint_mark().put(now);
   const auto after = co_await t.administer(administrator, "log.checkpoint", Object{});
@@ -191,6 +193,32 @@ net::Task<void> set_back(Installation& t) {
 TEST(Log, ThatWasSetBackIsNotSignedAndToldOnce) {
   Installation t;
   run(t, set_back(t));
+}
+
+const records::CaName kRetired = records::older_ca_name(records::kRetiredRoot, "0c");
+
+net::Task<void> retired_root_is_told(Installation& t) {
+  const auto administrator = co_await t.connect("admin");
+  const auto told = co_await t.administer(administrator, "log.checkpoint", codec::Json(codec::Json::Object{}));
+  CO_ASSERT(told.has_value());
+  const auto roots = pki::parse_certificates_pem(told->text_at("root").value());
+  CO_ASSERT(roots.has_value());
+  EXPECT_EQ(roots->size(), 2U);
+  t.read([&](records::Records& records) -> Result<void> {
+    TRY(const auto cas, authority::read_snapshot_cas(records));
+    EXPECT_EQ(std::ranges::count(cas, kRetired, &records::SnapshotCa::name), 0) << "no role trusts it any more";
+    return {};
+  });
+}
+TEST(Log, IsStillJudgedByARootThatNobodyTrustsAnyMore) {
+  Installation t;
+  t.stop_authority();
+  t.io().run_for(milliseconds(50));
+  t.write([&](records::Records& records) {
+    return records::put_older_cas(records, {{kRetired, to_bytes(t.root().der())}});
+  });
+  t.start_authority();
+  run(t, retired_root_is_told(t));
 }
 
 }  // namespace

@@ -150,6 +150,7 @@ export function makePki(now) {
       ca("local-ca/lindau", "root", -300, 1500, 1812), ca("server-ca", "root", -300, 90, 14, 1), ca("web-ca", "root", -300, 1500, 3411, 5),
       ca("people-ca", "root", -300, 1500, 4), ca("roles-ca", "root", -300, 1500, 60), ca("control-ca", "root", -300, 1500, 33),
     ],
+    replaced: [], older_root_crls: [],
     root_crl: { number: 7, this_update: iso(now - 70 * day), next_update: iso(now + 20 * day), revoked: 0 },
     ocsp_signers: ["online-ca", "server-ca", "web-ca", "control-ca"].map((name, at) => ({
       ca: name, serial: hash(`ocsp ${name}`).slice(0, 32), not_before: iso(now - (6 + at) * day), not_after: iso(now + (22 - at) * day),

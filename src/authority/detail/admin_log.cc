@@ -93,14 +93,20 @@ AdminAnswer log_checkpoint(AdminCall call) {
   CO_TRY(const auto parsed, tlog::parse_note(note));
   CO_TRY(const auto checkpoint, tlog::parse_checkpoint(parsed.text));
   CO_TRY(const auto key, call.core.log().key_certificate());
-  CO_TRY(const auto issuer, call.core.installation().ca(records::CaName("control-ca")));
-  const std::vector<pki::Certificate> chain = {key, issuer};
+  CO_TRY(const auto issuer, call.core.installation().issuer_of(key));
+  std::vector<pki::Certificate> chain = {key, issuer};
+  const auto links = call.core.installation().newest_links();
+  chain.insert(chain.end(), links.begin(), links.end());
+  const auto trusted = call.core.installation().anchors();
+  const auto retired = call.core.installation().retired_roots();
+  std::vector<pki::Certificate> roots(trusted.begin(), trusted.end());
+  roots.insert(roots.end(), retired.begin(), retired.end());
   Json::Object out{{"checkpoint", note},
                    {"origin", checkpoint.origin},
                    {"size", checkpoint.size},
                    {"root_hash", codec::encode_hex(checkpoint.root)},
                    {"key_chain", pki::encode_certificates_pem(chain)},
-                   {"root", pki::encode_certificates_pem(call.core.installation().anchors())},
+                   {"root", pki::encode_certificates_pem(roots)},
                    {"fault", nullptr},
                    {"was_set_back", false}};
   if (!signed_now) {

@@ -62,6 +62,7 @@ AdminAnswer pki_expiry(AdminCall call);
 AdminAnswer metrics_show(AdminCall call);
 AdminAnswer certificate_find(AdminCall call);
 AdminAnswer root_install_crl(AdminCall call);
+AdminAnswer ca_honour(AdminCall call);
 AdminAnswer certificate_revoke(AdminCall call);
 AdminAnswer clock_show(AdminCall call);
 AdminAnswer clock_accept(AdminCall call);

@@ -77,6 +77,44 @@ Result<Json> signers_json(Records& records, const Installation& installation, Un
   return Json(std::move(out));
 }
 
+Json replaced_json(const std::string& name, const pki::Certificate& certificate, bool revoked) {
+  return Json::Object{{"name", name},
+                      {"serial", certificate.serial().hex()},
+                      {"sha256", codec::encode_hex(certificate.fingerprint())},
+                      {"not_before", to_iso8601(certificate.validity().not_before)},
+                      {"not_after", to_iso8601(certificate.validity().not_after)},
+                      {"revoked", revoked}};
+}
+
+// CAs and roots that younger ones have replaced and that are still verified by.
+Json replaced_list(const Installation& installation, std::span<const pki::Crl> crls) {
+  Json::Array out;
+  for (const pki::Certificate& root : installation.anchors().subspan(1))
+    out.push_back(replaced_json("root", root, false));
+  for (const auto& [name, certificate] : installation.older_cas()) {
+    const bool revoked =
+        std::ranges::any_of(crls, [&](const pki::Crl& crl) { return crl.find(certificate.serial()) != nullptr; });
+    out.push_back(replaced_json(records::base_name(name).get(), certificate, revoked));
+  }
+  return out;
+}
+
+Json crl_json(const pki::Crl& crl) {
+  return Json::Object{{"number", crl.number()},
+                      {"this_update", to_iso8601(crl.this_update())},
+                      {"next_update", to_iso8601(crl.next_update())},
+                      {"revoked", std::uint64_t{crl.entries().size()}}};
+}
+
+Result<std::vector<pki::Crl>> parse_crls(const std::vector<Bytes>& ders) {
+  std::vector<pki::Crl> out;
+  for (const Bytes& der : ders) {
+    TRY(auto crl, pki::parse_crl(der));
+    out.push_back(std::move(crl));
+  }
+  return out;
+}
+
 }  // namespace
 
 AdminAnswer audit_list(AdminCall call) {
@@ -133,51 +171,107 @@ AdminAnswer pki_tree(AdminCall call) {
   const Installation& installation = call.core.installation();
   Json::Object out;
   CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
-    TRY(auto crl, pki::parse_crl(installation.root_crl_der()));
+    TRY(const auto crls, parse_crls(installation.root_crl_ders()));
     Json::Array authorities;
     TRY(auto root, authority_json(records, CaName("root"), installation.root(), false, call.now()));
     authorities.push_back(std::move(root));
     for (const auto& [name, certificate] : installation.cas()) {
-      const bool revoked = crl.find(certificate.serial()) != nullptr;
+      const bool revoked =
+          std::ranges::any_of(crls, [&](const pki::Crl& crl) { return crl.find(certificate.serial()) != nullptr; });
       TRY(auto shown, authority_json(records, name, certificate, revoked, call.now()));
       authorities.push_back(std::move(shown));
     }
     TRY(auto signers, signers_json(records, installation, call.now()));
+    Json::Array older_crls;
+    for (const pki::Crl& crl : std::span(crls).subspan(1)) older_crls.push_back(crl_json(crl));
     out = {{"authorities", std::move(authorities)},
-           {"root_crl", Json::Object{{"number", crl.number()},
-                                     {"this_update", to_iso8601(crl.this_update())},
-                                     {"next_update", to_iso8601(crl.next_update())},
-                                     {"revoked", std::uint64_t{crl.entries().size()}}}},
+           {"replaced", replaced_list(installation, crls)},
+           {"root_crl", crl_json(crls.front())},
+           {"older_root_crls", std::move(older_crls)},
            {"ocsp_signers", std::move(signers)}};
     return {};
   }));
   co_return Json(std::move(out));
 }
 
+namespace {
+
+// CRLs as they are to be kept: one for every root, in the order of the roots; absent where a root has none.
+using CrlsByRoot = std::vector<std::optional<pki::Crl>>;
+
+Result<CrlsByRoot> read_present_crls(const Installation& installation) {
+  CrlsByRoot out(installation.anchors().size());
+  for (const Bytes& der : installation.root_crl_ders()) {
+    TRY(auto crl, pki::parse_crl(der));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (pki::verify_crl(crl, installation.anchors()[i], pki::TimeRule::floor(UnixTime(0)))) out[i] = crl;
+    }
+  }
+  return out;
+}
+
+// Puts a CRL into the place of its root. The refusal that comes furthest is told.
+Result<void> place_crl(CrlsByRoot& crls, const pki::Crl& crl, const Installation& installation, UnixTime now) {
+  std::optional<Error> why;
+  for (std::size_t i = 0; i < crls.size(); ++i) {
+    const std::uint64_t least = crls[i] ? crls[i]->number() : 0;
+    auto verified = pki::verify_crl(crl, installation.anchors()[i], pki::TimeRule::clock(now), least);
+    if (verified) {
+      crls[i] = crl;
+      return {};
+    }
+    const bool is_of_this_root = verified.error().reason != pki::Reason::key_id_mismatch &&
+                                 verified.error().reason != pki::Reason::issuer_mismatch;
+    if (!why || is_of_this_root) why = Error(std::move(verified).error());
+  }
+  return std::unexpected(*std::move(why));
+}
+
+Result<void> record_crl(Records& records, const pki::Crl& crl, const AdminCall& call) {
+  for (const pki::RevokedEntry& entry : crl.entries()) {
+    const auto known = records.certificates().revoke(CaName("root"), to_record_serial(entry.serial), entry.revoked_at,
+                                                     records::RevocationReason::ca_compromise);
+    if (!known && known.error().code != Errc::not_found) return known;
+  }
+  TRY_VOID(disable_sites_of_crl(records, crl, call.now(), call.request.actor));
+  return append_audit(records, call.now(), call.request.actor, "root.crl-installed", "root",
+                      {{"number", crl.number()}, {"revoked", std::uint64_t{crl.entries().size()}}});
+}
+
+Result<void> keep_crls(Records& records, const CrlsByRoot& crls) {
+  if (crls.front()) TRY_VOID(records::put_root_crl(records, crls.front()->der()));
+  std::vector<Bytes> older;
+  for (std::size_t i = 1; i < crls.size(); ++i) {
+    if (crls[i]) older.push_back(to_bytes(crls[i]->der()));
+  }
+  TRY_VOID(records::put_older_root_crls(records, older));
+  return records.raise_change_number();
+}
+
+}  // namespace
+
 AdminAnswer root_install_crl(AdminCall call) {
   CO_TRY(auto pem, call.parameters.text_at("crl"));
-  CO_TRY(auto der, codec::parse_single_pem(pem, "X509 CRL"));
-  CO_TRY(auto crl, pki::parse_crl(der));
-  CO_TRY(auto present, pki::parse_crl(call.core.installation().root_crl_der()));
-  CO_TRY_VOID(
-      pki::verify_crl(crl, call.core.installation().root(), pki::TimeRule::clock(call.now()), present.number()));
-  const auto work = [call, der, crl](Records& records) -> Result<void> {
-    TRY_VOID(records::put_root_crl(records, der));
-    for (const pki::RevokedEntry& entry : crl.entries()) {
-      const auto known = records.certificates().revoke(CaName("root"), to_record_serial(entry.serial), entry.revoked_at,
-                                                       records::RevocationReason::ca_compromise);
-      if (!known && known.error().code != Errc::not_found) return known;
-    }
-    TRY_VOID(disable_sites_of_crl(records, crl, call.now(), call.request.actor));
-    TRY_VOID(records.raise_change_number());
-    return append_audit(records, call.now(), call.request.actor, "root.crl-installed", "root",
-                        {{"number", crl.number()}, {"revoked", std::uint64_t{crl.entries().size()}}});
+  CO_TRY(const auto blocks, codec::parse_pem(pem));
+  const Installation& installation = call.core.installation();
+  CO_TRY(auto crls, read_present_crls(installation));
+  std::vector<pki::Crl> given;
+  for (const codec::PemBlock& block : blocks) {
+    if (block.label != "X509 CRL") co_return fail(Errc::malformed, "root CRL: found something else than CRLs");
+    CO_TRY(auto crl, pki::parse_crl(block.content));
+    CO_TRY_VOID(place_crl(crls, crl, installation, call.now()));
+    given.push_back(std::move(crl));
+  }
+  if (given.empty()) co_return fail(Errc::malformed, "root CRL: found none");
+  const auto work = [call, crls, given](Records& records) -> Result<void> {
+    for (const pki::Crl& crl : given) TRY_VOID(record_crl(records, crl, call));
+    return keep_crls(records, crls);
   };
   CO_TRY_VOID(co_await call.core.commit(work));
   CO_TRY_VOID(call.core.reload_installation());
   call.core.feed().changed();
   CO_TRY_VOID(co_await call.core.until_in_force());
-  co_return Json(Json::Object{{"number", crl.number()}});
+  co_return Json(Json::Object{{"number", given.front().number()}});
 }
 
 AdminAnswer certificate_revoke(AdminCall call) {

@@ -77,8 +77,15 @@ Result<SiteOrder> parse_site_order(const AdminCall& call) {
   TRY(auto certificates, pki::parse_certificates_pem(pem));
   const pki::Certificate& ca = certificates.front();
   const Installation& installation = call.core.installation();
-  TRY_VOID(pki::lint(pki::profile(pki::ProfileId::local_ca), ca, &installation.root()));
-  TRY_VOID(installation.root().public_key().verify(ca.signature_scheme(), ca.tbs(), ca.signature()));
+  // Of whichever root: a factory may have been to the ceremony before the root gave way to another.
+  const auto issued_it = [&](const pki::Certificate& root) {
+    return root.public_key().verify(ca.signature_scheme(), ca.tbs(), ca.signature()).has_value();
+  };
+  const auto root = std::ranges::find_if(installation.anchors(), issued_it);
+  if (root == installation.anchors().end())
+    return failf(Errc::unauthorized, "site {}: CA certificate is not signed by a root of this installation",
+                 name.get());
+  TRY_VOID(pki::lint(pki::profile(pki::ProfileId::local_ca), ca, &*root));
   const DnsName wanted = pki::factory_namespace(name, installation.facts().zone);
   const auto& constraints = ca.extensions().name_constraints;
   if (!constraints || constraints->permitted.dns != std::vector<std::string>{wanted.get()}) {
@@ -267,7 +274,8 @@ AdminAnswer site_import_ledger(AdminCall call) {
   CO_TRY(auto exported, codec::decode_base64(text));
   const auto imported = std::make_shared<ImportedLedger>();
   const auto alarm = std::make_shared<std::optional<SiteAlarm>>();
-  const std::vector<pki::Certificate> anchors = {call.core.installation().root()};
+  const auto roots = call.core.installation().anchors();
+  const std::vector<pki::Certificate> anchors(roots.begin(), roots.end());
   const auto work = [=](Records& records) -> Result<void> {
     TRY(*imported, import_ledger(records, name, exported, anchors, call.now(), call.request.actor, *alarm));
     return {};

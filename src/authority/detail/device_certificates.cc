@@ -35,8 +35,9 @@ net::Task<Result<Turns::Turn>> take_turn(Core& core, records::CertificateKind ki
   co_return co_await core.turns().take(std::move(name), kTurnLimit);
 }
 
-Result<records::CertificateChain> to_chain(const Core& core, const records::CaName& ca, ByteView leaf) {
-  TRY(auto issuer, core.installation().ca(ca));
+Result<records::CertificateChain> to_chain(const Core& core, ByteView leaf) {
+  TRY(const auto certificate, pki::parse_certificate(leaf));
+  TRY(const auto issuer, core.installation().issuer_of(certificate));
   return records::CertificateChain{{to_bytes(leaf), to_bytes(issuer.der())}};
 }
 

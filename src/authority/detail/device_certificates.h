@@ -38,6 +38,6 @@ Result<std::optional<Bytes>> find_earlier_answer(const Core& core, records::Cert
 IssueOrder order_device_certificate(const Core& core, const DeviceName& name, const crypto::PublicKey& key, bool web);
 
 // The leaf and the CA that issued it.
-Result<records::CertificateChain> to_chain(const Core& core, const records::CaName& ca, ByteView leaf);
+Result<records::CertificateChain> to_chain(const Core& core, ByteView leaf);
 
 }  // namespace sallyport::authority

@@ -44,10 +44,19 @@ bool is_about(UnixTime time, UnixTime now, seconds skew) {
 
 }  // namespace
 
+std::string_view base_name(std::string_view ca) {
+  return ca.substr(0, ca.find('@'));
+}
+
+bool is_replaced(std::string_view ca) {
+  return ca.contains('@');
+}
+
 Result<KeyRule> find_issue_rule(ProfileId profile, std::string_view ca) {
   const auto* rule = std::ranges::find_if(
-      kIssueRules, [&](const IssueRule& each) { return each.profile == profile && each.ca == ca; });
-  if (rule == kIssueRules.end()) {
+      kIssueRules, [&](const IssueRule& each) { return each.profile == profile && each.ca == base_name(ca); });
+  const bool has_given_way = is_replaced(ca) && profile != ProfileId::ocsp_signer;
+  if (rule == kIssueRules.end() || has_given_way) {
     return failf(Errc::unauthorized, "signer: found profile '{}' for this CA, which it may not issue here",
                  pki::profile(profile).name);
   }

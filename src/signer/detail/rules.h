@@ -25,6 +25,11 @@ inline constexpr seconds kCrlSkew{300};
 inline constexpr seconds kLongestCrl = 8 * kDay;
 inline constexpr seconds kLongestPermit = 731 * kDay;
 
+// A CA that a younger one has replaced has its certificate's serial behind its name, "online-ca@<serial>". It issues
+// nothing but its OCSP signers and signs its CRLs.
+std::string_view base_name(std::string_view ca);
+bool is_replaced(std::string_view ca);
+
 // Returns the key rule of (profile, CA), or Errc::unauthorized when that CA does not issue that profile here.
 Result<KeyRule> find_issue_rule(pki::ProfileId profile, std::string_view ca);
 

@@ -21,6 +21,30 @@ export function Tree({ pki, expiry }: Known) {
   );
 }
 
+// What younger ones have replaced: they issue nothing, and what they issued is still good.
+export function Replaced({ pki }: { pki: Pki }) {
+  if (pki.replaced.length === 0) return null;
+  return (
+    <Section title="Replaced" id="replaced">
+      <div class="scroll-x" tabIndex={0} role="group" aria-label="Replaced CAs">
+        <table>
+          <thead><tr><th scope="col">CA</th><th scope="col">Serial number</th><th scope="col">Ends</th><th scope="col">State</th></tr></thead>
+          <tbody>
+            {pki.replaced.map((one) => (
+              <tr key={one.serial}>
+                <th scope="row">{one.name}</th>
+                <td><code>{one.serial}</code></td>
+                <td><Time iso={one.not_after} /></td>
+                <td>{one.revoked ? <Mark tone="bad" shape="cross">revoked</Mark> : "issues nothing any more"}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Section>
+  );
+}
+
 // Factories come last and together: there may be many of them.
 function Branch({ known, parent }: { known: Known; parent: string | null }) {
   const here = known.pki.authorities.filter((one) => one.parent === parent);

@@ -11,7 +11,7 @@ import { Command, Expiry, Fact, Facts, Loading, PageHead, ProblemNote, Section, 
 import { WhatEnds } from "./pki-expiry";
 import { LogPart } from "./pki-log";
 import { CertificateSearch } from "./pki-search";
-import { Tree } from "./pki-tree";
+import { Replaced, Tree } from "./pki-tree";
 
 const parts = [
   ["", "Authorities"],
@@ -57,6 +57,7 @@ function Authorities() {
       {value && (
         <>
           <Tree pki={value} expiry={expiry.value} />
+          <Replaced pki={value} />
           <RootCrl crl={value.root_crl} expiry={expiry.value} />
           <OcspSigners signers={value.ocsp_signers} expiry={expiry.value} />
         </>
@@ -74,7 +75,7 @@ function RootCrl({ crl, expiry }: { crl: Pki["root_crl"]; expiry: ExpiryReport |
       </Section>
     );
   }
-  const link = expiry?.links.find((one) => one.kind === "root-crl");
+  const link = expiry?.links.find((one) => one.kind === "root-crl" && one.name === "root");
   return (
     <Section title="Root CRL" id="crl">
       <div class="life"><Lifetime from={crl.this_update} to={crl.next_update} tone={link ? stageTone[link.stage] : "accent"} /></div>

@@ -20,6 +20,19 @@ export const pki = {
     await seen(page.getByText("2 site CAs, 2,008 certificates alive"));
   },
 
+  async what_younger_cas_have_replaced_is_shown_beside_the_tree({ visit, peer }) {
+    const page = await visit({ path: "/pki" });
+    await seen(page.getByText("2 site CAs, 2,008 certificates alive"));
+    const replaced = page.getByRole("region", { name: "Replaced", exact: true });
+    same(await replaced.count(), 0, "sections when nothing was replaced");
+    const online = peer.pki.authorities.find((one) => one.name === "online-ca");
+    const older = { name: "online-ca", serial: "0a1b", sha256: online.sha256, not_before: online.not_before, not_after: online.not_after, revoked: false };
+    peer.pki = { ...peer.pki, replaced: [older, { ...older, name: "server-ca", serial: "2c3d", revoked: true }] };
+    await page.reload();
+    await seen(replaced.getByRole("row").filter({ hasText: "0a1b" }).getByText("issues nothing any more"));
+    await seen(replaced.getByRole("row").filter({ hasText: "2c3d" }).getByText("revoked"));
+  },
+
   async what_ends_is_announced_on_every_page_and_leads_to_what_to_do({ visit, peer }) {
     const page = await visit();
     const banner = page.getByRole("complementary", { name: "What ends" });
