@@ -74,9 +74,9 @@ Result<double> measure(double wanted) {
   TRY(const auto server, tree.issue(pki::ProfileId::server, &ca, "gateway", {"gateway.devices.example"}, {}));
 
   records::SnapshotState state;
-  TRY_VOID(state.apply(describe(ca, server.certificate, clock.now())));
+  TRY(const auto change, state.apply(describe(ca, server.certificate, clock.now())));
   status::Responder responder(clock);
-  responder.use_snapshot(state);
+  responder.use_snapshot(state, change);
   responder.use_signer(records::CaName("server-ca"), {signer.key, signer.certificate});
 
   const auto id = pki::make_cert_id(pki::CertIdHash::sha256, ca.certificate, server.certificate.serial());

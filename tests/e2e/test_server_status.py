@@ -20,7 +20,7 @@ from cases import want  # noqa: E402
 from ocsp_forge import DAY, DER, HOUR  # noqa: E402
 from silence import GATEWAY, RELAY, SECONDS, Silence, encrypted_records  # noqa: E402
 from stage import ZONE, Stage, wait_for  # noqa: E402
-from status_host import Stranger, make_question  # noqa: E402
+from status_host import Stranger, make_question, root_crl_path  # noqa: E402
 
 BACK_SECONDS = 60  # a relay that was killed shows its next certificate once the lease of the last one has lapsed; the agent backs off
 TRY_LATER = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(DER)
@@ -248,10 +248,11 @@ def check_gateway_with_a_new_certificate_is_good_again(scene):
 def check_old_root_crl_is_a_refusal(scene):
     """control-ca's delegate names the newest root CRL; whoever shows an older one is found out."""
     scene.fresh_device("press-4")
-    old = scene.status.real("GET", "/crl/root.crl", None)[1]
-    install_root_crl(scene)
-    wait_for(lambda: scene.status.real("GET", "/crl/root.crl", None)[1] != old, SECONDS, "the status service with the new root CRL")
-    scene.status.replaced["/crl/root.crl"] = old
+    path = root_crl_path(scene.ca("root"))
+    old = scene.status.real("GET", path, None)[1]
+    scene.install_root_crl()
+    wait_for(lambda: scene.status.real("GET", path, None)[1] != old, SECONDS, "the status service with the new root CRL")
+    scene.status.replaced[path] = old
     try:
         _, began = scene.refused("crl_stale", "crl_unusable")
         scene.end(began)
@@ -262,17 +263,10 @@ def check_old_root_crl_is_a_refusal(scene):
 def check_revoked_server_ca_is_a_refusal(scene):
     """By a new CRL of the offline root; the gateway's own certificate is still good."""
     serial = format(scene.server_ca.serial_number, "032x")
-    install_root_crl(scene, "--revoke", serial, "--reason", "ca-compromise")
+    scene.install_root_crl("--revoke", serial, "--reason", "ca-compromise")
     verdict, began = scene.refused("ca_revoked")
     want(serial in verdict["detail"], f"found {verdict['detail']}, want it to name the CA {serial}")
     scene.end(began)
-
-
-def install_root_crl(scene, *more):
-    there = scene.there
-    file = there.folder / "root.crl"
-    there.run("root", "crl", "--root", there.root, "--passphrase-file", there.passphrase_file, "--out", file, *more)
-    there.run("root", "install-crl", "--crl", file, "--state", there.state)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from cases import want  # noqa: E402
 from ocsp_forge import DAY, ID_PKIX_OCSP_CRL, MINUTE, Delegate, extension, integer, tlv  # noqa: E402
 from silence import GATEWAY, SECONDS, Silence, encrypted_records  # noqa: E402
 from stage import Stage, wait_for  # noqa: E402
-from status_host import ca_key, make_question  # noqa: E402
+from status_host import ca_key, make_question, root_crl_path  # noqa: E402
 
 PEM = serialization.Encoding.PEM
 
@@ -117,14 +117,6 @@ class Scene(Silence):
         want(len(self.false.heard) == before, f"found {self.false.heard[before:]!r} heard, want silence")
 
 
-def install_root_crl(scene, *more):
-    there = scene.there
-    file = there.folder / "root.crl"
-    there.run("root", "crl", "--root", there.root, "--passphrase-file", there.passphrase_file, "--out", file, *more)
-    there.run("root", "install-crl", "--crl", file, "--state", there.state)
-    scene.number += 1
-
-
 @cases.carries_the_rest
 def check_installation_comes_up(scene):
     scene.set_up()
@@ -208,16 +200,18 @@ def check_thief_of_server_ca_who_answers_too_is_believed_until_the_root_speaks(s
 
 
 def check_root_crl_ends_the_thief_of_server_ca(scene):
-    scene.old_crl = scene.status.real("GET", "/crl/root.crl", None)[1]
-    install_root_crl(scene, "--revoke", format(scene.server_ca.serial_number, "032x"), "--reason", "ca-compromise")
-    wait_for(lambda: scene.status.real("GET", "/crl/root.crl", None)[1] != scene.old_crl, SECONDS, "the status service with the new root CRL")
+    scene.crl_path = root_crl_path(scene.ca("root"))
+    scene.old_crl = scene.status.real("GET", scene.crl_path, None)[1]
+    scene.install_root_crl("--revoke", format(scene.server_ca.serial_number, "032x"), "--reason", "ca-compromise")
+    scene.number += 1
+    wait_for(lambda: scene.status.real("GET", scene.crl_path, None)[1] != scene.old_crl, SECONDS, "the status service with the new root CRL")
     scene.is_refused("ca_revoked")
 
 
 def check_thief_of_server_ca_gains_nothing_by_the_old_root_crl(scene):
     """A device that has never heard of the new one is told its number by control-ca's delegate, whom he has not."""
     scene.fresh_device("press-4")
-    scene.status.replaced["/crl/root.crl"] = scene.old_crl
+    scene.status.replaced[scene.crl_path] = scene.old_crl
     scene.is_refused("crl_stale", "crl_unusable")
 
 

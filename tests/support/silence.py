@@ -70,6 +70,12 @@ class Silence:
     def ca(self, name):
         return x509.load_pem_x509_certificate((self.there.state / "trust" / f"{name}.pem").read_bytes())
 
+    def install_root_crl(self, *more):
+        """The root's next CRL, into force; `more` for `sallyport root crl`."""
+        file = self.there.folder / "root.crl"
+        self.there.run("root", "crl", "--root", self.there.root, "--passphrase-file", self.there.passphrase_file, "--out", file, *more)
+        self.there.run("root", "install-crl", "--crl", file, "--state", self.there.state)
+
     def record(self):
         return self.there.device(self.device.serial_id)
 

@@ -24,6 +24,11 @@ def ca_key(there, ca):
     return serialization.load_pem_private_key((there.state / "signer" / f"{ca}.key").read_bytes(), secret)
 
 
+def root_crl_path(root):
+    """Where devices ask for the CRL of a root."""
+    return f"/crl/root-{root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()}.crl"
+
+
 class Question:
     """One OCSP request as it came."""
 
