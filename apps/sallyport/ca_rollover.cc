@@ -19,13 +19,6 @@ fs::path next_key_file(const InstallationPaths& paths, const std::string& ca) {
   return paths.signer_keys() / (ca + ".next.key");
 }
 
-Result<void> discard(const fs::path& path) {
-  std::error_code failure;
-  fs::remove_all(path, failure);
-  if (failure) return failf(Errc::unavailable, "{}: {}", path.string(), failure.message());
-  return {};
-}
-
 Result<void> copy_key(const fs::path& from, const fs::path& to) {
   TRY(const auto bytes, keystore::read_secret_file(from, keystore::kMaxKeyFile));
   return keystore::atomic_write_file(to, bytes.expose(), keystore::kSecretMode);
@@ -54,18 +47,24 @@ Result<std::vector<pki::Certificate>> follow(const InstallationPaths& paths, con
   return installed;
 }
 
-Result<std::vector<pki::Crl>> check_crls(const fs::path& file, const std::vector<pki::Certificate>& roots,
-                                         UnixTime now) {
-  TRY(const auto crls, read_crls(file));
+// Of each root the CRL with the highest number, of what was brought and of what is in force: an answer may have been
+// signed before the newest revocation. The newest root's must be among what was brought, in date.
+Result<std::vector<pki::Crl>> choose_crls(const fs::path& file, const std::vector<pki::Certificate>& roots,
+                                          const std::vector<pki::Crl>& in_force, UnixTime now) {
+  TRY(const auto brought, read_crls(file));
   std::vector<pki::Crl> out;
   for (const pki::Certificate& root : roots) {
-    for (const pki::Crl& crl : crls) {
-      if (!pki::verify_crl(crl, root, pki::TimeRule::clock(now))) continue;
-      out.push_back(crl);
-      break;
-    }
-    if (out.empty())
+    std::optional<pki::Crl> best;
+    const auto consider = [&](const std::vector<pki::Crl>& crls, const pki::TimeRule& time) {
+      for (const pki::Crl& crl : crls) {
+        if ((!best || crl.number() > best->number()) && pki::verify_crl(crl, root, time)) best = crl;
+      }
+    };
+    consider(brought, pki::TimeRule::clock(now));
+    if (!best && out.empty())
       return failf(Errc::unauthorized, "{}: found no CRL of the newest root that is in date", file.string());
+    consider(in_force, pki::TimeRule::floor(UnixTime(0)));
+    if (best) out.push_back(*std::move(best));
   }
   return out;
 }
@@ -151,11 +150,12 @@ bool has_answer_for(const fs::path& from_root, const std::vector<std::string>& c
 }
 
 Result<RolloverAnswer> read_answer(const InstallationPaths& paths, const Settings& settings, const fs::path& from_root,
-                                   const std::vector<std::string>& cas, const Clock& clock) {
+                                   const std::vector<std::string>& cas, const std::vector<pki::Crl>& in_force,
+                                   const Clock& clock) {
   RolloverAnswer answer;
   TRY(answer.links, read_certificates(from_root / "root-links.pem"));
   TRY(answer.roots, follow(paths, from_root, answer.links, clock.now()));
-  TRY(answer.crls, check_crls(from_root / "root.crl", answer.roots, clock.now()));
+  TRY(answer.crls, choose_crls(from_root / "root.crl", answer.roots, in_force, clock.now()));
   for (const std::string& ca : cas) {
     TRY(auto checked, check_new_ca(paths, settings, from_root, ca, answer));
     answer.cas.push_back(std::move(checked));

@@ -44,11 +44,14 @@ struct RolloverAnswer {
   std::vector<pki::Crl> crls;           // one per root that has one
   std::vector<std::pair<std::string, pki::Certificate>> cas;
 };
-// Errc::unauthorized for a root to which no link leads from the installed one, a CRL that is none of these roots' or
-// out of date, a certificate that is not for the new key, this zone and the newest root, or is revoked.
+// Errc::unauthorized for a root to which no link leads from the installed one, no CRL of the newest root that is in
+// date, a certificate that is not for the new key, this zone and the newest root, or is revoked. Of `in_force`, the
+// root CRLs in the records, those with a higher number than what was brought stay.
 Result<RolloverAnswer> read_answer(const InstallationPaths& paths, const Settings& settings,
                                    const std::filesystem::path& from_root, const std::vector<std::string>& cas,
-                                   const Clock& clock);
+                                   const std::vector<pki::Crl>& in_force, const Clock& clock);
+// The root CRLs in the records, the newest root's first. Errc::not_found when there is none.
+Result<std::vector<pki::Crl>> read_root_crls(const InstallationPaths& paths);
 
 // Takes the answer into trust/ and signer/: the old keys and certificates under "<ca>@<serial>", the new ones in their
 // place. Begins with the marker.

@@ -145,7 +145,8 @@ Json describe_result(const Wanted& wanted, const RolloverAnswer& answer) {
 // Everything after the root's answer.
 Result<RolloverAnswer> take_in(const InstallationPaths& paths, const Settings& settings,
                                const std::filesystem::path& from_root, const Wanted& wanted, Environment& environment) {
-  TRY(auto answer, read_answer(paths, settings, from_root, wanted.cas, environment.clock));
+  TRY(const auto in_force, read_root_crls(paths));
+  TRY(auto answer, read_answer(paths, settings, from_root, wanted.cas, in_force, environment.clock));
   TRY_VOID(make_folder(paths.rollover()));
   TRY_VOID(install_answer(paths, answer));
   {

@@ -9,6 +9,7 @@
 #include "folders.h"
 #include "init_steps.h"
 #include "records/installation_values.h"
+#include "store/record_database.h"
 
 namespace sallyport::cli {
 namespace {
@@ -168,7 +169,9 @@ Result<void> drop_files(const InstallationPaths& paths, const std::vector<OlderC
     const auto name = records::older_ca_name(kRoot, root.serial().hex());
     if (std::ranges::find(gone, name, &OlderCaState::name) == gone.end()) kept.push_back(root);
   }
-  if (kept.size() != roots.size()) TRY_VOID(write_certificates(paths.older_roots(), kept));
+  // No file says that there is no older root; an empty one would be damage.
+  if (kept.empty()) TRY_VOID(discard(paths.older_roots()));
+  if (!kept.empty() && kept.size() != roots.size()) TRY_VOID(write_certificates(paths.older_roots(), kept));
   for (const OlderCaState& ca : gone) {
     for (const auto& file :
          {paths.signer_keys() / (ca.name.get() + ".key"), paths.trust() / (ca.name.get() + ".pem")}) {
@@ -190,6 +193,20 @@ Result<void> record_answer(records::RecordDatabase& database, const RolloverAnsw
     TRY_VOID(records::put_older_cas(records, older));
     return records.raise_change_number();
   });
+}
+
+Result<std::vector<pki::Crl>> read_root_crls(const InstallationPaths& paths) {
+  TRY(const auto database, store::open_record_database(paths.database()));
+  std::vector<pki::Crl> out;
+  TRY_VOID(database->read([&out](Records& records) -> Result<void> {
+    TRY(const auto ders, records::list_root_crls(records));
+    for (const Bytes& der : ders) {
+      TRY(auto crl, pki::parse_crl(der));
+      out.push_back(std::move(crl));
+    }
+    return {};
+  }));
+  return out;
 }
 
 Result<std::vector<OlderCaState>> list_older_states(records::RecordDatabase& database, const std::string& base,

@@ -86,6 +86,13 @@ Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::p
   return at_file(path, pki::parse_certificates_pem(as_text(*pem)));
 }
 
+Result<void> discard(const std::filesystem::path& path) {
+  std::error_code failure;
+  std::filesystem::remove_all(path, failure);
+  if (failure) return failf(Errc::unavailable, "{}: {}", path.string(), failure.message());
+  return {};
+}
+
 Result<void> write_certificates(const std::filesystem::path& path, std::span<const pki::Certificate> certificates) {
   return keystore::atomic_write_file(path, as_bytes(pki::encode_certificates_pem(certificates)), keystore::kPublicMode);
 }

@@ -29,6 +29,8 @@ Result<std::vector<pki::Crl>> read_crls(const std::filesystem::path& path);
 std::string encode_crls_pem(std::span<const pki::Crl> crls);
 // Certificates one after another; none when there is no such file.
 Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::path& path);
+// Removes a file, or a folder with all that is in it; nothing there is no error. Errc::unavailable.
+Result<void> discard(const std::filesystem::path& path);
 Result<void> write_certificates(const std::filesystem::path& path, std::span<const pki::Certificate> certificates);
 // PEM or DER.
 Result<pki::CertificateRequest> read_request(const std::filesystem::path& path);

@@ -33,7 +33,7 @@ async function run([name, scenario]) {
   const visit = async ({ login = "mara", path = "/devices", ...options } = {}) => {
     const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, reducedMotion: "reduce", ...options });
     contexts.push(context);
-    context.setDefaultTimeout(8_000);
+    context.setDefaultTimeout(30_000);
     context.on("request", (request) => {
       const { protocol, hostname, port } = new URL(request.url());
       const ours = protocol === "blob:" || (port === String(peer.port) && (hostname === consoleName || hostname.endsWith(`.${zone}`)));

@@ -210,21 +210,25 @@ Result<CrlsByRoot> read_present_crls(const Installation& installation) {
   return out;
 }
 
-// Puts a CRL into the place of its root. The refusal that comes furthest is told.
-Result<void> place_crl(CrlsByRoot& crls, const pki::Crl& crl, const Installation& installation, UnixTime now) {
+bool is_of_another_root(pki::Reason reason) {
+  return reason == pki::Reason::key_id_mismatch || reason == pki::Reason::issuer_mismatch;
+}
+
+// Puts a CRL into the place of its root; returns whether that root is one of ours. A root's folder may have signed for
+// roots that are not installed yet, or not any more.
+Result<bool> place_crl(CrlsByRoot& crls, const pki::Crl& crl, const Installation& installation, UnixTime now) {
   std::optional<Error> why;
   for (std::size_t i = 0; i < crls.size(); ++i) {
     const std::uint64_t least = crls[i] ? crls[i]->number() : 0;
     auto verified = pki::verify_crl(crl, installation.anchors()[i], pki::TimeRule::clock(now), least);
     if (verified) {
       crls[i] = crl;
-      return {};
+      return true;
     }
-    const bool is_of_this_root = verified.error().reason != pki::Reason::key_id_mismatch &&
-                                 verified.error().reason != pki::Reason::issuer_mismatch;
-    if (!why || is_of_this_root) why = Error(std::move(verified).error());
+    if (!is_of_another_root(verified.error().reason)) why = Error(std::move(verified).error());
   }
-  return std::unexpected(*std::move(why));
+  if (why) return std::unexpected(*std::move(why));
+  return false;
 }
 
 Result<void> record_crl(Records& records, const pki::Crl& crl, const AdminCall& call) {
@@ -259,10 +263,12 @@ AdminAnswer root_install_crl(AdminCall call) {
   for (const codec::PemBlock& block : blocks) {
     if (block.label != "X509 CRL") co_return fail(Errc::malformed, "root CRL: found something else than CRLs");
     CO_TRY(auto crl, pki::parse_crl(block.content));
-    CO_TRY_VOID(place_crl(crls, crl, installation, call.now()));
-    given.push_back(std::move(crl));
+    CO_TRY(const bool placed, place_crl(crls, crl, installation, call.now()));
+    if (placed) given.push_back(std::move(crl));
   }
-  if (given.empty()) co_return fail(Errc::malformed, "root CRL: found none");
+  if (blocks.empty()) co_return fail(Errc::malformed, "root CRL: found none");
+  if (given.empty())
+    co_return fail(Errc::unauthorized, "root CRL: found another issuer, want a root of this installation");
   const auto work = [call, crls, given](Records& records) -> Result<void> {
     for (const pki::Crl& crl : given) TRY_VOID(record_crl(records, crl, call));
     return keep_crls(records, crls);

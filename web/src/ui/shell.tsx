@@ -75,7 +75,10 @@ function Search() {
   const shown = onDevices ? (place.query.get("q") ?? "") : "";
   const [text, setText] = useState(shown);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => setText(shown), [shown, onDevices]);
+  // While one types, the field leads and the address follows; a letter that comes late must not take back the next ones.
+  useEffect(() => {
+    if (document.activeElement !== input.current) setText(shown);
+  }, [shown, onDevices]);
   const onInput = (value: string): void => {
     setText(value);
     if (onDevices) go(withQuery(place, { q: value }), "replace");

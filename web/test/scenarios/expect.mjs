@@ -6,7 +6,7 @@ export const holds = (truth, what) => assert.ok(truth, what);
 export const seen = (locator) => locator.first().waitFor({ state: "visible" });
 export const gone = (locator) => locator.first().waitFor({ state: "hidden" });
 
-const deadlineMs = 8_000;
+const deadlineMs = 30_000;
 // Waits until `read()` gives something true.
 export async function until(read, what) {
   const end = Date.now() + deadlineMs;
