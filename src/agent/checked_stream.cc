@@ -12,16 +12,19 @@ namespace sallyport::agent {
 // What the handshake proved.
 struct ServerDialer::Proof {
   std::optional<pki::VerifiedChain> server;
+  std::vector<pki::Certificate> known;    // what was trusted when the connection began
   std::vector<pki::Certificate> anchors;  // what the server's links leave to be trusted
 };
 
 crypto::TlsClientSettings ServerDialer::settings_for(const ServerTarget& target, std::shared_ptr<Proof> proof) const {
+  proof->known = state_.anchors();
   crypto::TlsClientSettings settings;
   settings.identity = target.identity;
   settings.alpn = {target.alpn};
-  settings.verify_server = [proof = std::move(proof), known = state_.anchors(), name = target.certificate_name,
+  settings.verify_server = [proof = std::move(proof), name = target.certificate_name,
                             rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {
     TRY(const auto chain, pki::parse_chain(der));
+    const auto& known = proof->known;
     proof->anchors = pki::follow_root_links(known, chain, rule);
     auto verified = pki::verify_chain(chain, proof->anchors, pki::ServerPurpose{.name = name}, rule);
     // A server that shows new roots and is none of theirs takes no old one away.
@@ -36,8 +39,10 @@ crypto::TlsClientSettings ServerDialer::settings_for(const ServerTarget& target,
   return settings;
 }
 
-// Nothing is lost when it fails: the next connection proves the same.
+// Nothing is lost when it fails: the next connection proves the same. One that began before another led on leads nobody
+// back.
 void ServerDialer::keep_roots(const Proof& proof) {
+  if (state_.anchors() != proof.known) return;
   if (auto kept = state_.take_anchors(proof.anchors); !kept)
     log::warn("agent.roots-not-stored", {{"error", kept.error()}});
 }
