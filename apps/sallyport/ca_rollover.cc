@@ -15,6 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// What the marker says once nothing but clearing away is left; before, it names the CAs.
+constexpr std::string_view kTakenIn = "taken-in";
+
 fs::path next_key_file(const InstallationPaths& paths, const std::string& ca) {
   return paths.signer_keys() / (ca + ".next.key");
 }
@@ -172,12 +175,20 @@ Result<void> install_answer(const InstallationPaths& paths, const RolloverAnswer
   return install_roots(paths, answer);
 }
 
-Result<void> finish_rollover(const InstallationPaths& paths, const std::vector<std::string>& cas) {
+Result<void> finish_rollover(const InstallationPaths& paths) {
   const auto own = rollover_paths(paths);
-  for (const std::string& ca : cas) TRY_VOID(discard(next_key_file(paths, ca)));
+  TRY_VOID(keystore::atomic_write_file(own.marker, as_bytes(kTakenIn), keystore::kPublicMode));
+  for (const records::CaName& ca : records::online_ca_names()) TRY_VOID(discard(next_key_file(paths, ca.get())));
   TRY_VOID(discard(own.to_root));
   TRY_VOID(discard(own.from_root));
   return discard(paths.rollover());
+}
+
+Result<bool> finish_interrupted_rollover(const InstallationPaths& paths) {
+  TRY(const auto open, find_interrupted_rollover(paths));
+  if (open.size() != 1 || open.front() != kTakenIn) return false;
+  TRY_VOID(finish_rollover(paths));
+  return true;
 }
 
 }  // namespace sallyport::cli

@@ -58,8 +58,10 @@ Result<std::vector<pki::Crl>> read_root_crls(const InstallationPaths& paths);
 Result<void> install_answer(const InstallationPaths& paths, const RolloverAnswer& answer);
 // The same in the records.
 Result<void> record_answer(records::RecordDatabase& database, const RolloverAnswer& answer, UnixTime now);
-// Removes next keys, requests, the answer and, last, the marker.
-Result<void> finish_rollover(const InstallationPaths& paths, const std::vector<std::string>& cas);
+// Marks that all is taken in, then removes next keys, requests, the answer and, last, the marker.
+Result<void> finish_rollover(const InstallationPaths& paths);
+// Goes on with finish_rollover() where an earlier run was killed in it; returns whether one was.
+Result<bool> finish_interrupted_rollover(const InstallationPaths& paths);
 
 // What lives below a CA that was replaced.
 struct OlderCaState {

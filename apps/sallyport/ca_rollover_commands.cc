@@ -158,7 +158,7 @@ Result<RolloverAnswer> take_in(const InstallationPaths& paths, const Settings& s
     TRY_VOID(settle_control_certificates(paths, *authority));
   }
   TRY_VOID(settle_twins(paths, environment.clock, environment.random));
-  TRY_VOID(finish_rollover(paths, wanted.cas));
+  TRY_VOID(finish_rollover(paths));
   return answer;
 }
 
@@ -167,6 +167,11 @@ Outcome ca_rollover(const Arguments& arguments, Environment& environment) {
   auto folder = open_state(paths.state, kInstallationFormat);
   if (!folder) return std::unexpected(std::move(folder).error());
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
+  TRY(const bool finished, finish_interrupted_rollover(paths));
+  if (finished && arguments.list("ca").empty()) {
+    fmt::print("{}\n", arguments.flag("json") ? R"({"state":"done"})" : "the interrupted rollover is finished");
+    return {};
+  }
   TRY(const auto wanted, choose(arguments, paths));
   TRY(const auto planned, plan(paths, wanted));
   const bool as_json = arguments.flag("json");

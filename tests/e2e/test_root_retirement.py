@@ -91,6 +91,17 @@ def check_a_ca_gives_way_again_under_the_new_root_alone(scene):
     scene.roll_over("online-ca")
 
 
+def check_a_rollover_that_was_killed_while_it_cleared_away_is_finished(scene):
+    own = scene.there.state / "rollover"
+    own.mkdir()
+    (own / "installing").write_text("taken-in")
+    refused = scene.there.run("up", "--state", scene.there.state, check=False)
+    want("ca rollover" in refused.stderr, f"found '{refused.stderr.strip()}', want up to say what to do")
+    before = scene.trusted("*.pem")
+    scene.there.run("ca", "rollover", "--state", scene.there.state, "--yes")
+    want(not own.exists() and scene.trusted("*.pem") == before, f"found {scene.trusted('*.pem')}, want {before} and no folder of a rollover")
+
+
 @carries_the_rest
 def check_every_role_starts(scene):
     scene.there.start()
