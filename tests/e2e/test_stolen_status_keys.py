@@ -151,7 +151,8 @@ def check_thief_of_the_status_machine_cannot_make_a_server(scene):
     said = wait_for(lambda: scene.there.agent_status(scene.device).get("error"), SECONDS, "the agent to say what is wrong")
     scene.device.agent.stop()
     want("gateway" in said and not scene.false.heard, f"found {said!r} and {scene.false.heard}, want the chain refused and silence")
-    want(len(scene.status.asked) == asked, "found a question asked about it, want the chain alone to be enough")
+    serial = x509.load_der_x509_certificate(made.shown).serial_number  # the relay's is asked about as ever
+    want(not [question for question in scene.status.asked[asked:] if question.serial == serial], "found a question asked about it, want the chain alone to be enough")
     scene.false.close()
     scene.false, scene.misled = honest, False
 

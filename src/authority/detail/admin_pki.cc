@@ -267,8 +267,7 @@ AdminAnswer root_install_crl(AdminCall call) {
     if (placed) given.push_back(std::move(crl));
   }
   if (blocks.empty()) co_return fail(Errc::malformed, "root CRL: found none");
-  if (given.empty())
-    co_return fail(Errc::unauthorized, "root CRL: found another issuer, want a root of this installation");
+  if (given.empty()) co_return fail(Errc::unauthorized, "root CRL: found another issuer, want the CA's own CRL");
   const auto work = [call, crls, given](Records& records) -> Result<void> {
     for (const pki::Crl& crl : given) TRY_VOID(record_crl(records, crl, call));
     return keep_crls(records, crls);
