@@ -35,14 +35,20 @@ class Counted {
   std::size_t& count_;
 };
 
-// On another thread, where nothing may be thrown.
-Result<void> read_caught(const records::RecordDatabase& database, const records::RecordDatabase::Work& work) {
-  try {
-    return database.read(work);
-  } catch (const std::exception& thrown) {
-    return failf(Errc::internal, "authority: {}", thrown.what());
+// A read on another thread, for which the core waits before it goes, until it goes itself.
+class Aside {
+ public:
+  explicit Aside(std::shared_ptr<std::atomic<int>> count) : count_(std::move(count)) {}
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+  ~Aside() {
+    --*count_;
+    count_->notify_all();
   }
-}
+
+ private:
+  std::shared_ptr<std::atomic<int>> count_;
+};
 
 // A text for people, cut between characters.
 std::string_view cut(std::string_view text, std::size_t most) {
@@ -72,10 +78,8 @@ Core::~Core() {
 net::Task<Result<void>> Core::read_aside(records::RecordDatabase::Work work) const {
   ++*asides_;
   const auto read = [&database = database_, work = std::move(work), asides = asides_]() -> Result<void> {
-    auto done = read_caught(database, work);
-    --*asides;
-    asides->notify_all();
-    return done;
+    const Aside aside(asides);
+    return database.read(work);
   };
   co_return co_await net::run_blocking(read);
 }
@@ -148,10 +152,10 @@ net::Task<void> Core::renew_ended(pki::ControlKind kind) {
 }
 
 net::Task<Result<void>> Core::store(records::RecordDatabase::Work work) {
-  const auto start = [this, work = std::move(work)](std::function<void(Result<void>)> done) {
-    database_.write(work, std::move(done));
+  auto start = [this, work = std::move(work)](std::function<void(Result<void>)> done) mutable {
+    database_.write(std::move(work), std::move(done));
   };
-  co_return co_await net::await_callback(start);
+  co_return co_await net::await_callback(std::move(start));
 }
 
 net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {

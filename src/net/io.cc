@@ -139,10 +139,10 @@ Task<Result<void>> await_callback(std::function<void(std::function<void(Result<v
 }
 
 Task<Result<void>> run_blocking(std::function<Result<void>()> work) {
-  const auto start = [work = std::move(work)](std::function<void(Result<void>)> done) {
-    asio::post(blocking_pool(), [work, done = std::move(done)] { done(run_caught(work)); });
+  auto start = [work = std::move(work)](std::function<void(Result<void>)> done) mutable {
+    asio::post(blocking_pool(), [work = std::move(work), done = std::move(done)] { done(run_caught(work)); });
   };
-  co_return co_await await_callback(start);
+  co_return co_await await_callback(std::move(start));
 }
 
 }  // namespace sallyport::net

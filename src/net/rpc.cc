@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "net/run.h"
@@ -11,6 +12,7 @@ namespace sallyport::net {
 namespace {
 
 constexpr std::size_t kMaxSentence = 1024;  // of an error that goes to the peer
+constexpr std::size_t kWrittenAtOnce = 64 * 1024;
 
 // One call of ours that waits for its answer.
 struct Pending {
@@ -29,6 +31,19 @@ struct RpcPeer::State {
         channel(std::move(stream), options.max_frame),
         to_write(executor),
         ended(executor) {}
+
+  // From the queue what is written at once: at least one frame, and no further ones than kWrittenAtOnce holds.
+  std::vector<Bytes> take_frames() {
+    std::vector<Bytes> taken;
+    std::size_t size = 0;
+    while (!queue.empty() && (taken.empty() || size + queue.front().size() <= kWrittenAtOnce)) {
+      size += queue.front().size();
+      taken.push_back(std::move(queue.front()));
+      queue.pop_front();
+    }
+    queued -= size;
+    return taken;
+  }
 
   Executor executor;
   PeerInfo info;
@@ -210,10 +225,8 @@ Task<void> RpcPeer::write_frames(std::shared_ptr<RpcPeer> self) {
       static_cast<void>(co_await state.to_write.wait(Deadline::never()));
       continue;
     }
-    auto frame = std::move(state.queue.front());
-    state.queue.pop_front();
-    state.queued -= frame.size();
-    auto written = co_await state.channel.write(std::move(frame), state.options.write_limit);
+    const std::vector<Bytes> frames = state.take_frames();
+    auto written = co_await state.channel.write(frames, state.options.write_limit);
     if (!written) break;
   }
   self->end();

@@ -145,19 +145,54 @@ TEST(Rpc, AMalformedFrameEndsTheConnection) {
 Task<void> read_frames(StreamPair ends) {
   FrameChannel reading(std::move(ends.first), 100'000);
   FrameChannel writing(std::move(ends.second), 100'000);
-  const Bytes big(60'000, 5);
-  EXPECT_TRUE(co_await writing.write(big, kSoon));
-  EXPECT_TRUE(co_await writing.write({}, kSoon));
-  auto first = co_await reading.read(kSoon);
-  EXPECT_TRUE(first && *first == big);
-  auto second = co_await reading.read(kSoon);
-  EXPECT_TRUE(second && second->empty());
-  auto too_long = co_await writing.write(Bytes(100'001), kSoon);
+  const std::array frames = {Bytes(3, 7), Bytes(60'000, 5), Bytes(), Bytes(2, 9)};
+  EXPECT_TRUE(co_await writing.write(frames, kSoon));
+  for (const Bytes& frame : frames) {
+    auto read = co_await reading.read(kSoon);
+    EXPECT_TRUE(read && *read == frame);
+  }
+  const std::array one_too_long = {Bytes(1), Bytes(100'001)};
+  auto too_long = co_await writing.write(one_too_long, kSoon);
   EXPECT_TRUE(!too_long && too_long.error().code == Errc::overloaded);
   auto half = Writer().u32(10).u8(1).take();
   EXPECT_TRUE(co_await writing.stream().write_all(half, kSoon));
   auto late = co_await reading.read_when_any(kAtOnce);
   EXPECT_TRUE(!late && late.error().code == Errc::expired);
+}
+
+// Headers and frames cut anywhere: each byte is a write of its own.
+Task<void> read_frames_cut_anywhere(StreamPair ends) {
+  FrameChannel reading(std::move(ends.first), 100);
+  const Bytes sent = Writer().u32(2).u16(5).u32(0).u32(1).u8(6).u32(101).take();
+  for (const std::uint8_t byte : sent) EXPECT_TRUE(co_await ends.second->write_all(std::span(&byte, 1), kSoon));
+  const std::array frames = {Writer().u16(5).take(), Bytes(), Bytes(1, 6)};
+  for (const Bytes& frame : frames) {
+    auto read = co_await reading.read_when_any(kSoon);
+    EXPECT_TRUE(read && *read == frame);
+  }
+  auto too_long = co_await reading.read_when_any(kSoon);
+  EXPECT_TRUE(!too_long && too_long.error().code == Errc::malformed);
+}
+
+Task<void> read_one_frame_per_write(StreamPair ends) {
+  FrameChannel reading(std::move(ends.first), 100);
+  FrameChannel writing(std::move(ends.second), 100);
+  const std::array frame = {Bytes(9, 1)};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(co_await writing.write(frame, kSoon));
+    auto read = co_await reading.read_when_any(kSoon);
+    EXPECT_TRUE(read && *read == frame[0]);
+  }
+  EXPECT_TRUE(co_await writing.stream().write_all(Bytes{0, 0}, kSoon));
+  writing.close();
+  auto ended = co_await reading.read_when_any(kSoon);
+  EXPECT_TRUE(!ended && ended.error().code == Errc::unavailable);
+}
+
+TEST(FrameChannel, FramesAreCutFromWhateverArrives) {
+  Io io;
+  run(io, read_frames_cut_anywhere(make_pipe(io.executor())));
+  run(io, read_one_frame_per_write(make_pipe(io.executor())));
 }
 
 TEST(FrameChannel, FramesAreWholeAndBounded) {

@@ -19,15 +19,14 @@ Result<std::uint64_t> LogTable::size() const {
 }
 
 Result<void> LogTable::append(std::uint64_t index, const records::LogRow& row) {
+  TRY(const auto inserted,
+      database_.run("INSERT INTO log_entry(log_index, entry, certificate_sha256, audit_sequence) SELECT ?1, ?2, ?3, ?4 "
+                    "WHERE ?1 = (SELECT coalesce(max(log_index), -1) + 1 FROM log_entry) ON CONFLICT DO NOTHING",
+                    index, row.entry, row.certificate, row.audit_sequence));
+  if (inserted > 0) return {};
   TRY(const auto next, size());
   if (index != next) return failf(Errc::conflict, "log: entry {}, want {}", index, next);
-  TRY(const auto inserted,
-      database_.run(
-          "INSERT INTO log_entry(log_index, entry, certificate_sha256, audit_sequence) VALUES(?1, ?2, ?3, ?4) "
-          "ON CONFLICT DO NOTHING",
-          index, row.entry, row.certificate, row.audit_sequence));
-  if (inserted == 0) return failf(Errc::conflict, "log: entry {} logs what is logged already", index);
-  return {};
+  return failf(Errc::conflict, "log: entry {} logs what is logged already", index);
 }
 
 Result<std::vector<Bytes>> LogTable::entries(std::uint64_t first, std::size_t limit) const {
