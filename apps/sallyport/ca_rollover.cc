@@ -55,19 +55,16 @@ Result<std::vector<pki::Certificate>> follow(const InstallationPaths& paths, con
 Result<std::vector<pki::Crl>> choose_crls(const fs::path& file, const std::vector<pki::Certificate>& roots,
                                           const std::vector<pki::Crl>& in_force, UnixTime now) {
   TRY(const auto brought, read_crls(file));
+  const auto in_date = pki::newest_crls(roots, brought, pki::TimeRule::clock(now));
+  if (!in_date.front())
+    return failf(Errc::unauthorized, "{}: found no CRL of the newest root that is in date", file.string());
+  std::vector<pki::Crl> all = in_force;
+  for (const auto& crl : in_date) {
+    if (crl) all.push_back(*crl);
+  }
   std::vector<pki::Crl> out;
-  for (const pki::Certificate& root : roots) {
-    std::optional<pki::Crl> best;
-    const auto consider = [&](const std::vector<pki::Crl>& crls, const pki::TimeRule& time) {
-      for (const pki::Crl& crl : crls) {
-        if ((!best || crl.number() > best->number()) && pki::verify_crl(crl, root, time)) best = crl;
-      }
-    };
-    consider(brought, pki::TimeRule::clock(now));
-    if (!best && out.empty())
-      return failf(Errc::unauthorized, "{}: found no CRL of the newest root that is in date", file.string());
-    consider(in_force, pki::TimeRule::floor(UnixTime(0)));
-    if (best) out.push_back(*std::move(best));
+  for (auto& crl : pki::newest_crls(roots, all, pki::TimeRule::floor(UnixTime(0)))) {
+    if (crl) out.push_back(*std::move(crl));
   }
   return out;
 }

@@ -109,22 +109,13 @@ Result<void> keep_mark(const InstallationPaths& restored, const InstallationPath
 // Of each root the CRL with the higher number: of what is in the records, and of these.
 Result<void> keep_newer_crls(Records& records, const std::vector<Bytes>& present) {
   TRY(const auto installation, authority::Installation::load(records));
-  std::vector<Bytes> known = installation.root_crl_ders();
-  known.insert(known.end(), present.begin(), present.end());
-  std::vector<Bytes> newest;
-  for (const pki::Certificate& root : installation.anchors()) {
-    std::optional<pki::Crl> best;
-    for (const Bytes& der : known) {
-      TRY(auto crl, pki::parse_crl(der));
-      const bool is_its = pki::verify_crl(crl, root, pki::TimeRule::floor(UnixTime(0))).has_value();
-      if (is_its && (!best || crl.number() > best->number())) best = std::move(crl);
-    }
-    if (best) newest.push_back(to_bytes(best->der()));
+  TRY(auto known, installation.parse_root_crls());
+  for (const Bytes& der : present) {
+    TRY(auto crl, pki::parse_crl(der));
+    known.push_back(std::move(crl));
   }
-  if (newest.empty()) return {};
-  TRY_VOID(records::put_root_crl(records, newest.front()));
-  newest.erase(newest.begin());
-  return records::put_older_root_crls(records, newest);
+  return authority::keep_root_crls(records,
+                                   pki::newest_crls(installation.anchors(), known, pki::TimeRule::floor(UnixTime(0))));
 }
 
 Result<void> write_mark(Records& records, const RestoredState& restored, const std::optional<PresentState>& present,

@@ -97,17 +97,22 @@ std::vector<pki::Certificate> Installation::trust_path() const {
   return out;
 }
 
-pki::Verdict<std::vector<pki::VerifiedCrl>> Installation::root_crls(UnixTime now) const {
+Result<std::vector<pki::Crl>> Installation::parse_root_crls() const {
   std::vector<pki::Crl> crls;
   for (const Bytes& der : root_crl_ders_) {
-    auto crl = pki::parse_crl(der);
-    if (!crl) return pki::refuse(pki::Reason::crl_unusable, crl.error().detail);
-    crls.push_back(*std::move(crl));
+    TRY(auto crl, pki::parse_crl(der));
+    crls.push_back(std::move(crl));
   }
+  return crls;
+}
+
+pki::Verdict<std::vector<pki::VerifiedCrl>> Installation::root_crls(UnixTime now) const {
+  const auto crls = parse_root_crls();
+  if (!crls) return pki::refuse(pki::Reason::crl_unusable, crls.error().detail);
   const auto rule = pki::TimeRule::clock(now);
-  auto verified = pki::verify_root_crls(crls, roots_, rule);
+  auto verified = pki::verify_root_crls(*crls, roots_, rule);
   if (!verified.empty()) return verified;
-  auto why = pki::verify_crl(crls.front(), root(), rule);
+  auto why = pki::verify_crl(crls->front(), root(), rule);
   return std::unexpected(std::move(why).error());
 }
 
@@ -123,6 +128,16 @@ std::string Installation::crl_url(const records::CaName& ca) const {
   if (const auto known = this->ca(ca); has_replaced && known)
     list += "-" + codec::encode_hex(known->extensions().subject_key_id.value_or(Bytes()));
   return "http://status." + facts_.zone.get() + "/crl/" + list + ".crl";
+}
+
+Result<void> keep_root_crls(records::Records& records, std::span<const std::optional<pki::Crl>> crls) {
+  SALLYPORT_CHECK(!crls.empty());
+  if (crls.front()) TRY_VOID(records::put_root_crl(records, crls.front()->der()));
+  std::vector<Bytes> older;
+  for (const auto& crl : crls.subspan(1)) {
+    if (crl) older.push_back(to_bytes(crl->der()));
+  }
+  return records::put_older_root_crls(records, older);
 }
 
 std::string file_name(const records::CaName& ca) {

@@ -48,6 +48,7 @@ class Installation {
   // The newest root's CRL.
   ByteView root_crl_der() const { return root_crl_ders_.front(); }
   const std::vector<Bytes>& root_crl_ders() const { return root_crl_ders_; }
+  Result<std::vector<pki::Crl>> parse_root_crls() const;
   // The root CRLs that are good at `now`. crl_stale or crl_unusable when none is.
   pki::Verdict<std::vector<pki::VerifiedCrl>> root_crls(UnixTime now) const;
 
@@ -68,6 +69,10 @@ class Installation {
   std::map<records::CaName, pki::Certificate> older_cas_;
   std::vector<Bytes> root_crl_ders_;
 };
+
+// Puts down the CRLs of the roots, one for each and the newest root's first; where there is none the newest root's
+// stays.
+Result<void> keep_root_crls(records::Records& records, std::span<const std::optional<pki::Crl>> crls);
 
 // The name of a CA as a file name: "local-ca/site-07" becomes "local-ca-site-07".
 std::string file_name(const records::CaName& ca);

@@ -221,4 +221,16 @@ Verdict<VerifiedCrl> verify_crl(const Crl& crl, const Certificate& issuer, const
   return VerifiedCrl(crl, issuer, !time.is_clock());
 }
 
+std::vector<std::optional<Crl>> newest_crls(std::span<const Certificate> issuers, std::span<const Crl> crls,
+                                            const TimeRule& time) {
+  std::vector<std::optional<Crl>> out;
+  for (const Certificate& issuer : issuers) {
+    auto& newest = out.emplace_back();
+    for (const Crl& crl : crls) {
+      if ((!newest || crl.number() > newest->number()) && verify_crl(crl, issuer, time)) newest = crl;
+    }
+  }
+  return out;
+}
+
 }  // namespace sallyport::pki

@@ -118,4 +118,9 @@ class VerifiedCrl {
 Verdict<VerifiedCrl> verify_crl(const Crl& crl, const Certificate& issuer, const TimeRule& time,
                                 std::uint64_t lowest_number = 0);
 
+// Of each of `issuers`, in their order, the list with the highest number among `crls` that stands before verify_crl()
+// at `time`; nothing where there is none.
+std::vector<std::optional<Crl>> newest_crls(std::span<const Certificate> issuers, std::span<const Crl> crls,
+                                            const TimeRule& time);
+
 }  // namespace sallyport::pki

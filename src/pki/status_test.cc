@@ -66,6 +66,30 @@ TEST(Crl, OursHoldsWhatItWasBuiltFrom) {
   }
 }
 
+TEST(Crl, OfEachIssuerTheNewestIsChosen) {
+  TestTree tree;
+  const TestCa server = tree.make_ca(ProfileId::server_ca);
+  const TestCa people = tree.make_ca(ProfileId::people_ca);
+  const TestCa stranger = tree.make_ca(ProfileId::online_ca);
+  const auto list = [](const TestCa& ca, std::uint64_t number, UnixTime from) {
+    CrlFields fields{
+        .number = number, .this_update = from, .next_update = from + kDay, .delta_base = std::nullopt, .entries = {}};
+    return *parse_crl(*build_crl(ca.certificate, std::move(fields), *ca.key));
+  };
+  const std::array crls = {list(server, 7, kTestNow), list(stranger, 99, kTestNow), list(server, 9, kTestNow),
+                           list(server, 8, kTestNow), list(server, 12, kTestNow - 2 * kDay)};
+  const std::array issuers = {people.certificate, server.certificate};
+  const auto in_date = newest_crls(issuers, crls, TimeRule::clock(kTestNow));
+  ASSERT_EQ(in_date.size(), 2U);
+  EXPECT_FALSE(in_date[0]);
+  ASSERT_TRUE(in_date[1]);
+  EXPECT_EQ(in_date[1]->number(), 9U);
+  const auto of_any_time = newest_crls(issuers, crls, TimeRule::floor(UnixTime(0)));
+  EXPECT_FALSE(of_any_time[0]);
+  ASSERT_TRUE(of_any_time[1]);
+  EXPECT_EQ(of_any_time[1]->number(), 12U);
+}
+
 TEST(Crl, WhatCannotBeASoundListIsNotBuilt) {
   TestTree tree;
   const TestCa ca = tree.make_ca(ProfileId::server_ca);

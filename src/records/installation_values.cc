@@ -15,6 +15,18 @@ std::string ca_key(const CaName& ca) {
   return "ca/" + ca.get();
 }
 
+// What a list of values holds, of which there is none before the first is put down.
+Result<std::vector<Bytes>> list_entries(Records& records, std::string_view key, const char* what) {
+  std::vector<Bytes> out;
+  TRY(const auto stored, records.find_value(key));
+  if (!stored) return out;
+  codec::TlvReader reader(*stored, what);
+  TRY(const auto entries, reader.repeated(kEntry, kMaxOlderCas));
+  for (const ByteView entry : entries) out.push_back(to_bytes(entry));
+  TRY_VOID(reader.finish());
+  return out;
+}
+
 }  // namespace
 
 Result<void> put_installation_facts(Records& records, const InstallationFacts& facts) {
@@ -67,14 +79,7 @@ Result<void> put_older_root_crls(Records& records, const std::vector<Bytes>& der
 }
 
 Result<std::vector<Bytes>> list_older_root_crls(Records& records) {
-  TRY(const auto stored, records.find_value(kOlderRootCrls));
-  std::vector<Bytes> out;
-  if (!stored) return out;
-  codec::TlvReader reader(*stored, "older root CRLs");
-  TRY(const auto entries, reader.repeated(kEntry, kMaxOlderCas));
-  for (const ByteView entry : entries) out.push_back(to_bytes(entry));
-  TRY_VOID(reader.finish());
-  return out;
+  return list_entries(records, kOlderRootCrls, "older root CRLs");
 }
 
 Result<std::vector<Bytes>> list_root_crls(Records& records) {
@@ -96,17 +101,13 @@ Result<void> put_older_cas(Records& records, const std::vector<OlderCa>& cas) {
 }
 
 Result<std::vector<OlderCa>> list_older_cas(Records& records) {
-  TRY(const auto stored, records.find_value(kOlderCas));
+  TRY(const auto entries, list_entries(records, kOlderCas, "older CAs"));
   std::vector<OlderCa> out;
-  if (!stored) return out;
-  codec::TlvReader reader(*stored, "older CAs");
-  TRY(const auto entries, reader.repeated(kEntry, kMaxOlderCas));
-  for (const ByteView view : entries) {
-    Reader entry(view);
+  for (const Bytes& bytes : entries) {
+    Reader entry(bytes);
     TRY(const auto name, entry.bytes_u8());
     out.push_back({CaName(std::string(as_text(name))), to_bytes(entry.rest())});
   }
-  TRY_VOID(reader.finish());
   return out;
 }
 

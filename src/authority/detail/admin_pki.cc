@@ -200,14 +200,8 @@ namespace {
 using CrlsByRoot = std::vector<std::optional<pki::Crl>>;
 
 Result<CrlsByRoot> read_present_crls(const Installation& installation) {
-  CrlsByRoot out(installation.anchors().size());
-  for (const Bytes& der : installation.root_crl_ders()) {
-    TRY(auto crl, pki::parse_crl(der));
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      if (pki::verify_crl(crl, installation.anchors()[i], pki::TimeRule::floor(UnixTime(0)))) out[i] = crl;
-    }
-  }
-  return out;
+  TRY(const auto crls, installation.parse_root_crls());
+  return pki::newest_crls(installation.anchors(), crls, pki::TimeRule::floor(UnixTime(0)));
 }
 
 bool is_of_another_root(pki::Reason reason) {
@@ -242,16 +236,6 @@ Result<void> record_crl(Records& records, const pki::Crl& crl, const AdminCall& 
                       {{"number", crl.number()}, {"revoked", std::uint64_t{crl.entries().size()}}});
 }
 
-Result<void> keep_crls(Records& records, const CrlsByRoot& crls) {
-  if (crls.front()) TRY_VOID(records::put_root_crl(records, crls.front()->der()));
-  std::vector<Bytes> older;
-  for (std::size_t i = 1; i < crls.size(); ++i) {
-    if (crls[i]) older.push_back(to_bytes(crls[i]->der()));
-  }
-  TRY_VOID(records::put_older_root_crls(records, older));
-  return records.raise_change_number();
-}
-
 }  // namespace
 
 AdminAnswer root_install_crl(AdminCall call) {
@@ -270,7 +254,8 @@ AdminAnswer root_install_crl(AdminCall call) {
   if (given.empty()) co_return fail(Errc::unauthorized, "root CRL: found another issuer, want the CA's own CRL");
   const auto work = [call, crls, given](Records& records) -> Result<void> {
     for (const pki::Crl& crl : given) TRY_VOID(record_crl(records, crl, call));
-    return keep_crls(records, crls);
+    TRY_VOID(keep_root_crls(records, crls));
+    return records.raise_change_number();
   };
   CO_TRY_VOID(co_await call.core.commit(work));
   CO_TRY_VOID(call.core.reload_installation());
