@@ -39,10 +39,7 @@ Result<pki::CertificateRequest> parse_request(ByteView bytes) {
 }  // namespace
 
 Result<void> make_folder(const std::filesystem::path& folder) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  if (failure) return failf(Errc::unavailable, "{}: {}", folder.string(), failure.message());
-  return {};
+  return keystore::make_folders(folder, keystore::kPublicFolderMode);
 }
 
 Result<void> write_certificate(const std::filesystem::path& path, const pki::Certificate& certificate) {

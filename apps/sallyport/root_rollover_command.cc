@@ -58,6 +58,8 @@ Outcome root_rollover(const Arguments& arguments, Environment& environment) {
   if (!out) return std::unexpected(Failure(Error{Errc::malformed, "--out: want a folder"}, ExitStatus::usage));
   if (!arguments.flag("yes")) TRY_VOID(confirm("Replace the root?"));
   TRY(const auto passphrase, root_passphrase(arguments));
+  TRY_VOID(
+      write_root_files(*root, *out));  // a folder that cannot be written shall be found before there is another root
   TRY(auto rolled, root::Root::roll_over(*std::move(root), passphrase.expose(), arguments.find("next-key")));
   TRY_VOID(rolled.sign_crls(passphrase.expose(), root::kUsualCrl, std::nullopt));
   TRY_VOID(write_root_files(rolled, *out));

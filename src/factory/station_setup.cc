@@ -62,9 +62,7 @@ Result<void> initialise_station(const keystore::StateFolder& folder, const NewSt
   TRY(const auto csr, pki::build_csr(*key, subject));
   const std::string pem = codec::encode_pem("CERTIFICATE REQUEST", csr);
   const auto to_root = folder.file("to-root");
-  std::error_code failure;
-  std::filesystem::create_directories(to_root, failure);
-  if (failure) return failf(Errc::unavailable, "{}: {}", to_root.string(), failure.message());
+  TRY_VOID(keystore::make_folders(to_root, keystore::kPublicFolderMode));
   TRY_VOID(keystore::atomic_write_file(to_root / "request.toml", as_bytes(names_toml(station)), keystore::kPublicMode));
   return keystore::atomic_write_file(to_root / fmt::format("local-ca-{}.csr", station.site.get()), as_bytes(pem),
                                      keystore::kPublicMode);

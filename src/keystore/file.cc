@@ -151,6 +151,18 @@ Result<void> create_file(const fs::path& path, ByteView bytes, mode_t mode) {
   return sync_folder(folder_of(path));
 }
 
+Result<void> make_folders(const fs::path& folder, mode_t mode) {
+  std::error_code error;
+  if (fs::is_directory(folder, error)) return {};
+  const fs::path parent = folder_of(folder);
+  if (parent != folder) TRY_VOID(make_folders(parent, mode));
+  if (::mkdir(folder.c_str(), mode) != 0) {
+    const int cause = errno;
+    if (cause != EEXIST || !fs::is_directory(folder, error)) return system_error(folder, "cannot be made", cause);
+  }
+  return sync_folder(parent);
+}
+
 Result<void> remove_files(std::span<const fs::path> paths) {
   for (const fs::path& path : paths) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(path, "cannot be removed", errno);

@@ -13,6 +13,8 @@ namespace sallyport::keystore {
 
 inline constexpr mode_t kSecretMode = 0600;
 inline constexpr mode_t kPublicMode = 0644;
+inline constexpr mode_t kPrivateFolderMode = 0700;
+inline constexpr mode_t kPublicFolderMode = 0755;
 
 // Reads a whole regular file of at most `max` bytes. Errc::not_found, Errc::overloaded when it is longer,
 // Errc::unavailable.
@@ -26,6 +28,10 @@ Result<SecretBytes> read_secret_file(const std::filesystem::path& path, std::siz
 Result<void> atomic_write_file(const std::filesystem::path& path, ByteView bytes, mode_t mode);
 // The same, but never replaces: Errc::conflict when `path` exists.
 Result<void> create_file(const std::filesystem::path& path, ByteView bytes, mode_t mode);
+
+// Makes the folder and the missing ones above it, each durable in the one above when it returns. One that is there
+// stays as it is. Errc::unavailable.
+Result<void> make_folders(const std::filesystem::path& folder, mode_t mode);
 
 // Removes `paths`, all of one folder, in their order; those that are not there are no error. Durable when it returns:
 // no power cut brings one back.

@@ -256,6 +256,17 @@ TEST_F(StateFolderTest, OfAnOlderProgramIsOpenedAndUpgraded) {
   EXPECT_EQ(StateFolder::open(folder_ / "s", kAgent).value().version(), 2U);
 }
 
+TEST_F(StateFolderTest, IsMadeWithWhateverIsMissingAboveIt) {
+  EXPECT_TRUE(make_folders(folder_ / "a" / "b" / "c", kPrivateFolderMode));
+  EXPECT_TRUE(fs::is_directory(folder_ / "a" / "b" / "c"));
+  EXPECT_EQ(fs::status(folder_ / "a").permissions(), fs::perms::owner_all);
+  EXPECT_TRUE(make_folders(folder_ / "a" / "b", kPublicFolderMode)) << "one that is there stays as it is";
+  EXPECT_EQ(fs::status(folder_ / "a" / "b").permissions(), fs::perms::owner_all);
+  write(folder_ / "file", "x");
+  EXPECT_FALSE(make_folders(folder_ / "file", kPublicFolderMode));
+  EXPECT_FALSE(make_folders(folder_ / "file" / "below", kPublicFolderMode));
+}
+
 TEST_F(StateFolderTest, OfAnotherRoleIsRefused) {
   {
     ASSERT_TRUE(StateFolder::create(folder_ / "s", {.kind = "root", .version = 1}));

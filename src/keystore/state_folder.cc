@@ -100,16 +100,6 @@ bool holds_anything(const fs::path& folder) {
   return false;
 }
 
-// Makes the folder and the missing ones above it, each durable in the one above.
-Result<void> make_folders(const fs::path& folder) {
-  std::error_code error;
-  if (fs::is_directory(folder, error)) return {};
-  const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
-  if (parent != folder && !parent.empty()) TRY_VOID(make_folders(parent));
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return system_error(folder, "cannot be made", errno);
-  return sync_folder(parent);
-}
-
 }  // namespace
 
 StateFolder::StateFolder(fs::path path, int lock, std::uint32_t version)
@@ -130,7 +120,7 @@ StateFolder::~StateFolder() {
 }
 
 Result<StateFolder> StateFolder::create(const fs::path& folder, const StateFormat& format) {
-  TRY_VOID(make_folders(folder));
+  TRY_VOID(make_folders(folder, kPrivateFolderMode));
   TRY(auto lock, take_lock(folder));
   if (holds_anything(folder))
     return failf(Errc::conflict, "{}: is not empty; name a new folder, or open this one", folder.native());

@@ -19,9 +19,8 @@ Result<void> write_certificate(const std::filesystem::path& path, const pki::Cer
 Result<void> make_empty_folder(const std::filesystem::path& path) {
   std::error_code failure;
   std::filesystem::remove_all(path, failure);
-  if (!failure) std::filesystem::create_directory(path, failure);
   if (failure) return failf(Errc::unavailable, "{}: {}", path.string(), failure.message());
-  return {};
+  return keystore::make_folders(path, keystore::kPublicFolderMode);
 }
 
 pki::CertificateFields fields_of(const ProposedRollover& proposed, const crypto::PublicKey& key,

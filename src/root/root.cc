@@ -160,7 +160,10 @@ std::filesystem::path Root::file_of(const RootGeneration& generation, std::strin
 }
 
 Result<pki::Crl> Root::load_crl() const {
-  TRY(auto crl, read_crl(file_of(generations_.back(), ".crl")));
+  auto newest = read_crl(file_of(generations_.back(), ".crl"));
+  if (!newest && newest.error().code == Errc::not_found)
+    return fail(Errc::not_found, "root.crl: found none, want one: make it with 'sallyport root crl'");
+  TRY(auto crl, std::move(newest));
   if (crl.number() == crl_number()) return crl;
   return failf(Errc::conflict, "root.crl: found number {}, want {}: make a new one with 'sallyport root crl'",
                crl.number(), crl_number());

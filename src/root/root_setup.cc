@@ -96,9 +96,7 @@ Result<void> initialise_root(const keystore::StateFolder& folder, NewRoot root, 
   const std::array one{made.certificate};
   TRY_VOID(keystore::atomic_write_file(folder.file("root.pem"), as_bytes(pki::encode_certificates_pem(one)),
                                        keystore::kPublicMode));
-  std::error_code failure;
-  std::filesystem::create_directories(folder.file("issued"), failure);
-  if (failure) return failf(Errc::unavailable, "{}: {}", folder.file("issued").string(), failure.message());
+  TRY_VOID(keystore::make_folders(folder.file("issued"), keystore::kPublicFolderMode));
   TRY(auto journal, Journal::open(folder.file("journal")));
   TRY_VOID(journal.append({.time = clock.now(),
                            .act = "init",
