@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
+import other_clock  # noqa: E402
 from cases import want  # noqa: E402
 from est import Est  # noqa: E402
 from refusal import FAILED, REFUSED, STATE, UNREACHABLE, digests, edited, refused, unchanged  # noqa: E402
@@ -185,13 +186,11 @@ def check_agent_ahead_of_time_says_why_and_sends_nothing(scene):
     there, device = scene.there, scene.fresh
     there.start()
     there.import_ledger()
-    library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))  # the command would stand between us and the agent
-    plain, there.agent_program = there.agent_program, str(there.folder / "agent-ahead")
-    pathlib.Path(there.agent_program).write_text(f'#!/bin/sh\nexec env LD_PRELOAD={library} FAKETIME={AHEAD} {pathlib.Path(plain).resolve()} "$@"\n')
-    pathlib.Path(there.agent_program).chmod(0o755)
+    plain = there.agent_program
+    there.agent_program = other_clock.command(there.folder / "agent-ahead", plain, other_clock.shifted(AHEAD))
     there.start_agent(device)
     there.agent_program = plain
-    wait_for(lambda: "expired" in scene.stage.agent_log(device), ENROLMENT_SECONDS, f"the agent to say why; it says {device.agent.tail(3)}")
+    wait_for(lambda: "expired" in scene.stage.agent_log(device), ENROLMENT_SECONDS, lambda: f"the agent to say why; it says {device.agent.tail(3)}")
     status = there.agent_status(device)
     want("gateway." in (status["error"] or "") and " ended " in status["error"], f"found error {status['error']!r}, want it to say whose certificate has ended")
     want(there.send(device, "s", [1]), "found the value refused, want it queued")

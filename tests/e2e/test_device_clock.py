@@ -3,37 +3,19 @@
 floor and by what status answers prove; no check is left out, and nothing is renewed because a clock is wrong.
 """
 # test: needs=dev deadline=300
-import contextlib
-import glob
-import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
+import other_clock  # noqa: E402
 from cases import want  # noqa: E402
 from stage import COME_BACK_SECONDS, ENROLMENT_SECONDS, Stage, wait_for  # noqa: E402
 
 CLOCKS = {"y1970": "@1970-01-02 00:00:00", "y2038": "@2038-01-19 03:15:00", "y2106": "@2106-02-07 06:29:00"}
 NEVER_TRUSTED, TRUSTED = "never-trusted", "trusted"
 REFUSALS = 2
-
-
-@contextlib.contextmanager
-def clock_from(file):
-    """Programs that are started within have the clock that the file says, whenever it says it."""
-    found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
-    if not found:
-        raise cases.Missing("libfaketimeMT.so.1, of the package faketime")
-    given = {"LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
-             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name in given:
-            os.environ.pop(name)
 
 
 def turn(device, clock):
@@ -45,7 +27,7 @@ def turn(device, clock):
 
 
 def start(stage, device, clock):
-    with clock_from(turn(device, clock)):
+    with other_clock.for_what_starts_here(other_clock.told_by(turn(device, clock))):
         stage.there.start_agent(device)
 
 

@@ -3,8 +3,6 @@
 go on today: certificates of 90 days have ended 5 days before.
 """
 # test: needs=dev deadline=300
-import glob
-import os
 import pathlib
 import socket
 import ssl
@@ -13,26 +11,13 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
+import other_clock  # noqa: E402
 from cases import want  # noqa: E402
 from est import Est  # noqa: E402
 from stage import ENROLMENT_SECONDS, ZONE, Stage, tool, wait_for  # noqa: E402
 
 DAYS = 95
-PAST = {"FAKETIME": f"-{DAYS}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
 STOCK = ("stock-1", "stock-2", "stock-3", "stock-4")
-
-
-def go_back():
-    """What is started from here on lives in the past."""
-    found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
-    if not found:
-        raise cases.Missing("libfaketimeMT.so.1, of the package faketime")
-    os.environ.update(PAST, LD_PRELOAD=found[0])
-
-
-def come_back():
-    for name in (*PAST, "LD_PRELOAD"):
-        os.environ.pop(name, None)
 
 
 def restart(stage):
@@ -43,18 +28,17 @@ def restart(stage):
 
 @cases.carries_the_rest
 def check_installation_of_the_past_goes_on_today(stage):
-    go_back()
-    there = stage.set_up()
-    agent_device, *devices = stage.make_devices("agent-1", *STOCK)
-    stage.bring_online(agent_device)
-    stage.identities = {}
-    for device in devices:
-        est = Est(stage, device)
-        name = f"old-{device.serial_id}"
-        stage.identities[device.serial_id] = (est, est.keep(name, est.send(est.make_request(name))[2]))
-    agent_device.agent.stop()
-    there.server.stop()
-    come_back()
+    with other_clock.for_what_starts_here(other_clock.shifted(f"-{DAYS}d")):
+        there = stage.set_up()
+        agent_device, *devices = stage.make_devices("agent-1", *STOCK)
+        stage.bring_online(agent_device)
+        stage.identities = {}
+        for device in devices:
+            est = Est(stage, device)
+            name = f"old-{device.serial_id}"
+            stage.identities[device.serial_id] = (est, est.keep(name, est.send(est.make_request(name))[2]))
+        agent_device.agent.stop()
+        there.server.stop()
     stage.agent_device = agent_device
     crl = stage.folder / "root.crl"
     there.run("root", "crl", "--root", there.root, "--passphrase-file", there.passphrase_file, "--out", crl)

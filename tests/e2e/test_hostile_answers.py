@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from cryptography.x509 import ocsp  # noqa: E402
 
 import cases  # noqa: E402
+import other_clock  # noqa: E402
 from cases import want  # noqa: E402
 from ocsp_forge import (BASIC_CONSTRAINTS, CERTIFICATE_POLICIES, DAY, ECDSA_WITH_SHA384, EXTENDED_KEY_USAGE, HOUR, ID_PKIX_OCSP_CRL,  # noqa: E402
                         ID_PKIX_OCSP_NOCHECK, ID_PKIX_OCSP_NONCE, INTERNAL_ERROR, MALFORMED_REQUEST, NOBODYS, SHA1, SIG_REQUIRED, SUCCESSFUL, TRY_LATER,
@@ -297,11 +298,8 @@ class Clock:
 
     def __enter__(self):
         there = self.scene.there
-        library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-        self.plain, there.agent_program = there.agent_program, str(there.folder / "agent-by-another-clock")
-        clock = f"LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={self.file} FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
-        pathlib.Path(there.agent_program).write_text(f'#!/bin/sh\nexec env {clock} {pathlib.Path(self.plain).resolve()} "$@"\n')
-        pathlib.Path(there.agent_program).chmod(0o755)
+        self.plain = there.agent_program
+        there.agent_program = other_clock.command(there.folder / "agent-by-another-clock", self.plain, other_clock.told_by(self.file))
         self.scene.stage.configure(self.scene.device, trusted_clock=self.trusted)
         return self
 

@@ -3,9 +3,6 @@
 new one alone. The installation was made 1,900 days ago (faketime), so that its CAs and what they issued have ended.
 """
 # test: needs=dev deadline=300
-import contextlib
-import glob
-import os
 import pathlib
 import sys
 
@@ -14,26 +11,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from cryptography import x509  # noqa: E402
 
 import cases  # noqa: E402
+import other_clock  # noqa: E402
 from cases import carries_the_rest, want  # noqa: E402
 from stage import ENROLMENT_SECONDS, ZONE, Installation, Stage, free_port, tool  # noqa: E402
 from status_host import root_crl_path  # noqa: E402
 
 CAS = ("online-ca", "server-ca", "web-ca", "people-ca", "roles-ca", "control-ca")
-PAST = {"FAKETIME": "-1900d", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
-
-
-@contextlib.contextmanager
-def in_the_past():
-    found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
-    if not found:
-        raise cases.Missing("libfaketimeMT.so.1, of the package faketime")
-    given = PAST | {"LD_PRELOAD": found[0]}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name in given:
-            os.environ.pop(name)
 
 
 class Scene:
@@ -64,7 +47,7 @@ class Scene:
 
 @carries_the_rest
 def check_everything_gives_way_to_a_new_root(scene):
-    with in_the_past():
+    with other_clock.for_what_starts_here(other_clock.shifted("-1900d")):
         scene.there.initialise()
     scene.root_command("rollover", "--out", scene.there.folder / "from-root", "--yes")
     scene.there.run("ca", "rollover", "--ca", "root", "--state", scene.there.state, "--from", scene.there.folder / "from-root", "--yes")
