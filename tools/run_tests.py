@@ -13,6 +13,7 @@ A script is run as `/usr/bin/python3 FILE --build BUILD_DIR` and prints one line
   # test: needs=tree       needs no build (otherwise `dev`, or `release`)
   # test: deadline=600     seconds until it is killed with all its children (otherwise 300)
   # test: long             only with --long (SALLYPORT_LONG=1 is then in the environment of every script)
+  # test: heavy            whole fleets: at most one other runs at the same time, a heavy one
   # test: alone            nothing else runs at the same time
 It gets a temporary folder of its own as TMPDIR, and must leave no process behind.
 """
@@ -26,6 +27,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from testing import build, process, report, sources  # noqa: E402
 from testing.schedule import run_all  # noqa: E402
+
+HEAVY_JOBS = 2
 
 
 def arguments():
@@ -44,7 +47,7 @@ def interrupt(number, _):
 
 
 def run_planned(root, planned, wanted, screen, options):
-    """Builds and runs: what the sanitizers watch is built beside the other tests, and what must be alone runs last."""
+    """Builds and runs: what the sanitizers watch is built beside the other tests, and what must not be disturbed runs last."""
     environment = os.environ | {"SALLYPORT_LONG": "1" if options.long else "0"}
     first, later = planned.presets()
     try:
@@ -52,9 +55,10 @@ def run_planned(root, planned, wanted, screen, options):
         rest = build.Background(root, planned, later, screen)
         scripts = sources.script_runs(root, planned, built, wanted)
         programs = [run for preset in built if preset != "release" for run in sources.program_runs(root, planned, preset, wanted, screen)]
-        run_all([*programs, *(run for run in scripts if not run.alone)], screen, options.jobs, environment)
+        run_all([*programs, *(run for run in scripts if not run.heavy and not run.alone)], screen, options.jobs, environment)
         programs = [run for preset in rest.wait() for run in sources.program_runs(root, planned, preset, wanted, screen)]
         run_all(programs, screen, options.jobs, environment)
+        run_all([run for run in scripts if run.heavy], screen, min(HEAVY_JOBS, options.jobs), environment)
         run_all([run for run in scripts if run.alone], screen, 1, environment)
     except BaseException:
         process.stop()

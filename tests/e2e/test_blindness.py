@@ -3,7 +3,7 @@
 neither side's byte stream. The same search finds them in the agent stopped in mid-transfer, and every one in a relay that
 was built to keep what it forwards, where they go through in the clear.
 """
-# test: needs=dev deadline=420 alone
+# test: needs=dev deadline=420 heavy
 import mmap
 import os
 import pathlib

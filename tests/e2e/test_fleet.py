@@ -3,7 +3,7 @@
 are back after the relay was killed; who sleeps is away and comes back as the same; and as long as the status service does
 not answer, none says a word. 200 devices, 2,000 with --long.
 """
-# test: needs=dev deadline=600 alone
+# test: needs=dev deadline=600 heavy
 import os
 import pathlib
 import sqlite3

@@ -2,7 +2,7 @@
 """kill -9 of every process in turn under load. Everything comes back by itself; no telemetry item that was acknowledged is
 missing or there twice; no certificate exists without a record. Ten kills, fifty with --long.
 """
-# test: needs=dev deadline=900 alone
+# test: needs=dev deadline=900 heavy
 import http.client
 import json
 import os

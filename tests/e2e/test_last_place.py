@@ -3,7 +3,7 @@
 device, also while authority and signer are killed; and one factory certificate shown by two keys at once is good for one.
 Afterwards the books agree: records, quota, white-list and audit log.
 """
-# test: needs=dev deadline=900 alone
+# test: needs=dev deadline=900 heavy
 import base64
 import http.client
 import os

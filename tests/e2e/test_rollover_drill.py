@@ -4,7 +4,7 @@ certificates alone. None is lost: each comes home under its name with a certific
 Then the emergency: an online-ca is revoked, and who was recorded before the time at which it was sound comes back by himself;
 nobody else does. 100 online, 10 asleep and 10 on the shelf; 1,000, 100 and 100 with --long.
 """
-# test: needs=dev deadline=1500 alone
+# test: needs=dev deadline=1500 heavy
 import hashlib
 import os
 import pathlib

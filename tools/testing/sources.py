@@ -33,6 +33,7 @@ class Script:
     needs: str = "dev"
     deadline: float = SCRIPT_DEADLINE
     long: bool = False
+    heavy: bool = False
     alone: bool = False
 
     def applies_to(self, wanted):
@@ -80,6 +81,7 @@ class Run:
     command: list
     deadline: float
     cases: list = dataclasses.field(default_factory=list)  # gtest: those to run; empty means all
+    heavy: bool = False
     alone: bool = False
     wanted: Selection = None
 
@@ -102,10 +104,10 @@ def read_script(root, path):
                 script.needs = value
             elif key == "deadline":
                 script.deadline = float(value)
-            elif key in ("long", "alone") and not value:
+            elif key in ("long", "heavy", "alone") and not value:
                 setattr(script, key, True)
             else:
-                raise SystemExit(f"{path}: '# test: {word}': want needs=tree|dev|release, deadline=SECONDS, long or alone")
+                raise SystemExit(f"{path}: '# test: {word}': want needs=tree|dev|release, deadline=SECONDS, long, heavy or alone")
     return script
 
 
@@ -193,5 +195,5 @@ def script_runs(root, planned, built, wanted):
             continue
         build = root / "build" / ("dev" if script.needs == "tree" else script.needs)
         found.append(Run("script", script.name + "/", ["/usr/bin/python3", str(script.path), "--build", str(build)],
-                         script.deadline, alone=script.alone, wanted=wanted))
+                         script.deadline, heavy=script.heavy, alone=script.alone, wanted=wanted))
     return found
