@@ -368,7 +368,7 @@ def check_B10_a_refusal_after_the_handshake_costs_nothing_queued(attack):
     (device.state / "factory.pem").write_text(d.pem("CERTIFICATE", spoilt.der) + d.pem("CERTIFICATE", attack.factory.ca))
     there.start_agent(device)
     want(wait_for(lambda: there.send(device, "level", [1, 2, 3]), 20, "the agent to take values"), "found no acknowledgement")
-    wait_for(lambda: stage.agent_log(device).count("agent.enrolment") >= 2, 40, "two refusals; the agent says " + device.agent.tail(2))
+    wait_for(lambda: stage.agent_log(device).count("agent.enrolment") >= 2, 40, lambda: "two refusals; the agent says " + device.agent.tail(2))
     status = there.agent_status(device)
     want(queued(status) == 3, f"found {status}, want all three values in the queue")
     device.agent.stop()

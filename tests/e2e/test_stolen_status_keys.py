@@ -107,7 +107,7 @@ class Scene(Silence):
         """A fresh device speaks to the false gateway."""
         before = len(self.false.heard)
         self.stage.restart_agent(self.device)
-        wait_for(lambda: len(self.false.heard) > before, SECONDS, f"the false gateway to hear something; {self.device.agent.tail(3)}")
+        wait_for(lambda: len(self.false.heard) > before, SECONDS, lambda: f"the false gateway to hear something; {self.device.agent.tail(3)}")
         self.device.agent.stop()
 
     def is_refused(self, *reasons):

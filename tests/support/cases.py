@@ -64,7 +64,7 @@ def run(namespace, *given):
                 print(rest, flush=True)
         except Exception as error:
             traceback.print_exc()
-            print(f"FAIL {case}: {type(error).__name__}: {' '.join(str(error).split())[:300]}", flush=True)
+            print(f"FAIL {case}: {type(error).__name__}: {' '.join(str(error).split())[:2000]}", flush=True)
         status = 1
         broken = ("FAIL", f"not run: {case} failed") if carries else None
     return status

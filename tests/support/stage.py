@@ -90,7 +90,7 @@ class Stage:
             record = self.there.device(device.serial_id)
             return record if record and record["online"] else None
 
-        return wait_for(come, seconds, f"{device.serial_id} online; its agent says: {device.agent.tail(2)}")
+        return wait_for(come, seconds, lambda: f"{device.serial_id} online; its agent says: {device.agent.tail(8)}")
 
     def restart_agent(self, device):
         if device.agent:

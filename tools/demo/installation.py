@@ -36,7 +36,8 @@ def free_port():
 
 
 def wait_for(condition, seconds, what):
-    """Returns the first true value of condition(), asked every 50 ms; fails after `seconds`."""
+    """Returns the first true value of condition(), asked every 50 ms; fails after `seconds`, saying `what`, a text or what
+    makes one then."""
     deadline = time.monotonic() + seconds
     last = None
     while True:
@@ -44,7 +45,7 @@ def wait_for(condition, seconds, what):
         if last:
             return last
         if time.monotonic() >= deadline:
-            raise Failed(f"nothing within {seconds:g} s", what)
+            raise Failed(f"nothing within {seconds:g} s", what() if callable(what) else what)
         time.sleep(0.05)
 
 
