@@ -286,21 +286,10 @@ void Disk::each_crash(const std::function<void(const Image&)>& visit) const {
 }
 
 std::uint64_t fingerprint(const Image& image) {
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  const auto mix = [&](std::uint64_t word) {
-    hash = (hash ^ word) * 0x100000001B3U;
-    hash ^= hash >> 29U;
-  };
+  const auto hash_of = [](ByteView bytes) { return std::uint64_t{std::hash<std::string_view>()(as_text(bytes))}; };
+  std::uint64_t hash = image.size();
   for (const auto& [name, content] : image) {
-    for (const char c : name) mix(static_cast<std::uint8_t>(c));
-    mix(content.size());
-    std::size_t at = 0;
-    for (; at + 8 <= content.size(); at += 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, content.data() + at, 8);
-      mix(word);
-    }
-    for (; at < content.size(); ++at) mix(content[at]);
+    for (const ByteView part : {as_bytes(name), ByteView(content)}) hash = hash * 0x9E3779B97F4A7C15U + hash_of(part);
   }
   return hash;
 }

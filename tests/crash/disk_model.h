@@ -81,7 +81,7 @@ class Disk {
 // The name that a file of `durable` has as Operation::file: its place in the map, from 1.
 std::map<std::string, std::uint64_t> number_files(const Image& durable);
 
-// 64 bits that tell images apart (FNV-1a over words).
+// 64 bits that tell images apart, within one run.
 std::uint64_t fingerprint(const Image& image);
 
 }  // namespace sallyport::crash
