@@ -1,6 +1,6 @@
 """OCSP answers per second of the role `status`: signed in advance, against nginx serving the same bytes and OpenSSL's own
-responder; with a nonce, in one process, against the signatures that a core can make at all. And a CRL of a million entries,
-against OpenSSL's X509_CRL.
+responder; with a nonce, in one process, against the signatures that a core can make at all. A CRL of a million entries,
+against OpenSSL's X509_CRL. And how long revocations take to be known.
 
 Connections reach the role as in production, handed over by the relay's HTTP port; keep-alive makes that a one-time cost.
 """
@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import urllib.parse
 
+import revocations
 import rivals
 from installation import ZONE, Installation, free_port, wait_for
 from measure import Failed, Goal, Metric, Rival
@@ -80,12 +81,16 @@ class Ours:
         self.there.stop()
 
 
-def figure_of(figure, program, *words):
+def figures_of(program, *words):
     """What one of our own programs measures."""
     done = subprocess.run([str(word) for word in (program, *words)], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     if done.returncode != 0:
         raise Failed(f"{program.name}: {done.stdout.strip()} {done.stderr.strip()}")
-    return json.loads(done.stdout)[figure]
+    return json.loads(done.stdout)
+
+
+def figure_of(figure, program, *words):
+    return figures_of(program, *words)[figure]
 
 
 def rate_of(program, *words):
@@ -96,6 +101,23 @@ def crl_metrics(program, entries):
     yield Metric("status", "crl_build_s", "s", lambda: figure_of("seconds", program, "ours", entries), (
         Rival("X509_CRL", lambda: figure_of("seconds", program, "openssl", entries), Goal("<=", 0.1)),))
     yield Metric("status", "crl_build_mb", "MB", lambda: figure_of("peak_bytes", program, "ours", entries) / 1e6, (), Goal("<=", 100))
+
+
+class Snapshot:
+    """A state of many certificates as it is sent to roles, in a file."""
+
+    def __init__(self, program, folder, certificates):
+        self.program, self.certificates = program, certificates
+        self.file = folder / "snapshot"
+
+    def take(self):
+        """Megabytes of a process that holds it and takes it anew."""
+        if not self.file.exists():
+            subprocess.run([self.program, "write", self.file, str(self.certificates)], check=True, timeout=LIMIT_SECONDS)
+        told = figures_of(self.program, "take", self.file)
+        if told["certificates"] != self.certificates:
+            raise Failed(f"bench_snapshot: {told['certificates']} certificates, want {self.certificates}")
+        return told["peak_bytes"] / 1e6
 
 
 def run(programs, folder, options):
@@ -116,8 +138,12 @@ def run(programs, folder, options):
             Rival("openssl-ocsp", lambda: rate_of(own / "bench_post", responder.port, request, seconds), Goal(">=", 20.0))))
         live = Metric("status", "nonce_per_s", "1/s", lambda: rate_of(own / "bench_nonce", seconds), (
             Rival("bound", lambda: rate_of(own / "bench_sign", seconds), Goal(">=", 0.7)),))
-        for metric in (presigned, live, *crl_metrics(own / "bench_crl", 100_000 if options.quick else 1_000_000)):
+        many = 100_000 if options.quick else 1_000_000
+        snapshot = Snapshot(own / "bench_snapshot", folder, many)
+        memory = Metric("status", "snapshot_mb", "MB", snapshot.take, (), Goal("<=", 400))
+        for metric in (presigned, live, *crl_metrics(own / "bench_crl", many), memory):
             yield from metric.lines(options.runs, options.progress)
     finally:
         for one in reversed(started):
             one.stop()
+    yield from revocations.run(programs, folder, options)

@@ -96,6 +96,30 @@ class Metric:
                 "holds": None if rival.goal is None or ratio is None else rival.goal.holds(ratio)}
 
 
+HISTOGRAM_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """What single events took, of which the longest is judged. Its line has one thing more: how many were how long, as pairs
+    of an upper bound and a number."""
+    bench: str
+    name: str
+    unit: str
+    values: tuple
+    goal: Goal
+
+    def histogram(self):
+        steps = [step for step in HISTOGRAM_STEPS if step < max(self.values)] + [max(self.values)]
+        return [[rounded(step), sum(low < value <= step for value in self.values)] for low, step in zip([-1, *steps], steps)]
+
+    def line(self):
+        longest = max(self.values)
+        return {"bench": self.bench, "metric": self.name, "unit": self.unit, "ours": rounded(longest), "rival": None, "theirs": None, "ratio": None,
+                "spread": rounded(round(spread(self.values), 3)), "runs": 1, "goal": str(self.goal), "holds": self.goal.holds(longest),
+                "histogram": self.histogram()}
+
+
 def as_json(line):
     return json.dumps(line, separators=(",", ":"))
 
@@ -107,4 +131,15 @@ def table(lines):
              "" if line["ratio"] is None else f"{line['ratio']:.2f}", f"{line['spread'] * 100:.0f} %", line["goal"] or "",
              {True: "holds", False: "MISSED", None: ""}[line["holds"]]] for line in lines]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])
+    texts = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows]]
+    return "\n".join(texts + [bars(line) for line in lines if "histogram" in line])
+
+
+def bars(line):
+    """The histogram of a line, for reading."""
+    total = sum(number for _, number in line["histogram"])
+    texts = [f"\n{line['bench']} {line['metric']}, of {total}"]
+    for upper, number in line["histogram"]:
+        if number:
+            texts.append(f"{upper:>8g} {line['unit']} or less  {number:>6}  {'#' * max(1, round(50 * number / total))}")
+    return "\n".join(texts)

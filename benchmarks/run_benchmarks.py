@@ -20,7 +20,7 @@ import measure  # noqa: E402
 
 ENTRIES = {"relay": bench_relay.run, "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run}
 PRESET = "release"
-TARGETS = ["sallyport", "sallyport-agent", "benchmarks"]
+TARGETS = ["sallyport", "sallyport-agent", "benchmarks", "fleet"]
 MEMORY_PER_COMPILER = 1_200_000_000
 TAIL_LINES = 40
 

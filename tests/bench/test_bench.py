@@ -14,7 +14,11 @@ KEYS = ["bench", "metric", "unit", "ours", "rival", "theirs", "ratio", "spread",
 RELAY = {("cpu_seconds_per_gb", "haproxy-forced-splice", "s/GB", "<=0.75"), ("cpu_seconds_per_gb", "nginx-stream", "s/GB", "<=0.35"),
          ("cpu_seconds_per_gb_64", "haproxy-forced-splice", "s/GB", "<=0.75"), ("cpu_seconds_per_gb_64", "nginx-stream", "s/GB", "<=0.35"),
          ("connections_per_s", "haproxy-sni-passthrough", "1/s", ">=0.8")}
-STATUS = {("presigned_per_s", "nginx-static", "1/s", ">=1"), ("presigned_per_s", "openssl-ocsp", "1/s", ">=20"), ("nonce_per_s", "bound", "1/s", ">=0.7")}
+STATUS = {("presigned_per_s", "nginx-static", "1/s", ">=1"), ("presigned_per_s", "openssl-ocsp", "1/s", ">=20"), ("nonce_per_s", "bound", "1/s", ">=0.7"),
+          ("crl_build_s", "X509_CRL", "s", "<=0.1"), ("crl_build_mb", None, "MB", "<=100"), ("snapshot_mb", None, "MB", "<=400"), ("revocation_nonce_ms", None, "ms", "<=2000"),
+          ("revocation_kept_ms", None, "ms", "<=5000"), ("revocation_cut_ms", None, "ms", "<=1000"), ("revocation_crl_s", None, "s", "<=600"),
+          ("revocation_load_per_s", None, "1/s", ">=5000")}
+REVOKED_QUICKLY = 20
 ISSUE = {("csr_to_certificate_per_s", "bound", "1/s", ">=0.6"), ("durable_per_s", None, "1/s", ">=5000"), ("factory_per_s", None, "1/s", ">=50")}
 VERIFY = {("chains_per_s", "X509_verify_cert", "1/s", ">=1"), ("parsed_chains_per_s", "X509_verify_cert", "1/s", ">=1")}
 
@@ -35,6 +39,10 @@ def measure_quickly(entry, wanted):
     need_rivals()
     lines = [json.loads(line) for line in bench(entry, "--quick", "--json").stdout.splitlines()]
     for line in lines:
+        histogram = line.pop("histogram", None)
+        if histogram is not None:
+            cases.want(sum(number for _, number in histogram) == REVOKED_QUICKLY, f"{line['metric']}: {histogram}, want {REVOKED_QUICKLY} in it")
+            cases.want(histogram[-1][0] == line["ours"], f"{line['metric']}: {histogram}, want it to end with the longest, {line['ours']}")
         cases.want(list(line) == KEYS, f"keys {list(line)}, want {KEYS}")
         cases.want(line["bench"] == entry and line["runs"] == 1, f"bench {line['bench']} of {line['runs']} runs, want {entry} of 1")
         cases.want(line["ours"] > 0, f"{line['metric']}: {line['ours']}, want a figure above 0")
