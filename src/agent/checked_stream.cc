@@ -39,12 +39,16 @@ crypto::TlsClientSettings ServerDialer::settings_for(const ServerTarget& target,
   return settings;
 }
 
-// Nothing is lost when it fails: the next connection proves the same. One that began before another led on leads nobody
-// back.
-void ServerDialer::keep_roots(const Proof& proof) {
-  if (state_.anchors() != proof.known) return;
-  if (auto kept = state_.take_anchors(proof.anchors); !kept)
-    log::warn("agent.roots-not-stored", {{"error", kept.error()}});
+// What the server does not show any more is forgotten, but for the root above our own credential: a server whose key was
+// stolen may hide it, and renewals would fail until the CA below it gives way.
+Result<void> ServerDialer::keep_roots(const Proof& proof) {
+  std::vector<pki::Certificate> kept = proof.anchors;
+  for (const pki::Certificate& root : proof.known) {
+    if (std::ranges::find(kept, root) != kept.end() || kept.size() >= pki::kMaxAnchorsInUse) continue;
+    TRY(const bool is_needed, state_.has_credential_below(root));
+    if (is_needed) kept.push_back(root);
+  }
+  return state_.take_anchors(std::move(kept));
 }
 
 net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
@@ -61,7 +65,10 @@ net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
   }
   pki::VerifiedChain server = *proof->server;
   CO_TRY_VOID(co_await check_.check(server, target.certificate_name.get(), proof->anchors));
-  keep_roots(*proof);
+  // One that began before another led on leads nobody back. Nothing is lost when it fails: the next proves the same.
+  if (state_.anchors() == proof->known) {
+    if (auto kept = keep_roots(*proof); !kept) log::warn("agent.roots-not-stored", {{"error", kept.error()}});
+  }
   co_return CheckedStream(std::move(stream), std::move(server));
 }
 

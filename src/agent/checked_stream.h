@@ -48,7 +48,7 @@ class ServerDialer {
  private:
   struct Proof;
   crypto::TlsClientSettings settings_for(const ServerTarget& target, std::shared_ptr<Proof> proof) const;
-  void keep_roots(const Proof& proof);
+  Result<void> keep_roots(const Proof& proof);
 
   AgentState& state_;
   DeviceTime& time_;

@@ -170,6 +170,27 @@ TEST_F(RootRolloverTest, WhatTheInstallationRetiresIsForgottenAndDoesNotComeBack
   EXPECT_FALSE(may_send());
 }
 
+TEST_F(RootRolloverTest, TheRootAboveItsOwnCredentialIsKeptWhateverIsHidden) {
+  const auto key = state.operational().pending_key();
+  ASSERT_TRUE(key);
+  const pki::Certificate leaf =
+      old.sign(pki::profile(pki::ProfileId::operational_device), &old.online_ca.certificate, *old.online_ca.key,
+               kDevice.get(), key->public_key(), {under(kDevice.get(), kZone).get()}, {});
+  ASSERT_TRUE(state.operational().store({leaf, old.online_ca.certificate}));
+  ASSERT_TRUE(may_send()) << why();
+  show({link, next.root});
+  ASSERT_TRUE(may_send()) << why();
+  EXPECT_EQ(stored(), (Roots{next.root, old.root}));
+  const auto renewed = state.operational().pending_key();
+  ASSERT_TRUE(renewed);
+  const pki::Certificate below =
+      next.sign(pki::profile(pki::ProfileId::operational_device), &next.online_ca.certificate, *next.online_ca.key,
+                kDevice.get(), renewed->public_key(), {under(kDevice.get(), kZone).get()}, {});
+  ASSERT_TRUE(state.operational().store({below, next.online_ca.certificate}));
+  ASSERT_TRUE(may_send()) << why();
+  EXPECT_EQ(stored(), Roots{next.root});
+}
+
 TEST_F(RootRolloverTest, AListThatCannotBeReadLeavesThePinnedRootFromWhichItIsFoundAgain) {
   ASSERT_TRUE(may_send()) << why();
   {

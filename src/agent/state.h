@@ -69,6 +69,8 @@ class AgentState {
   // Trusts these from now on: what pki::follow_root_links found. Durable when it returns; a power cut leaves the roots
   // of before or these. Errc::malformed for none or too many.
   Result<void> take_anchors(std::vector<pki::Certificate> anchors);
+  // Whether the operational credential was issued below this root: while it is, the next one may be as well.
+  Result<bool> has_credential_below(const pki::Certificate& root);
   std::filesystem::path file(std::string_view name) const { return folder_.file(name); }
   std::filesystem::path socket() const { return folder_.file("run") / "agent.sock"; }
 

@@ -71,6 +71,13 @@ Result<void> AgentState::take_anchors(std::vector<pki::Certificate> anchors) {
   return {};
 }
 
+Result<bool> AgentState::has_credential_below(const pki::Certificate& root) {
+  TRY(const auto credential, operational_.load());
+  if (!credential || credential->chain.size() < 2) return false;
+  const pki::Certificate& ca = credential->chain[1];
+  return ca.issuer() == root.subject() && ca.extensions().authority_key_id == root.extensions().subject_key_id;
+}
+
 std::string AgentState::crl_file_name(const pki::Certificate& root) {
   return fmt::format("root-{}.crl", codec::encode_hex(root.extensions().subject_key_id.value_or(Bytes())));
 }
