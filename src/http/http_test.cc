@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "http/client.h"
+#include "http/detail/test_client.h"
 #include "http/server.h"
 #include "net/run.h"
 #include "net/timer.h"
@@ -12,8 +13,6 @@ using net::Io;
 using net::StreamPtr;
 using net::Task;
 using StreamPair = std::pair<StreamPtr, StreamPtr>;
-
-constexpr milliseconds kSoon{5'000};
 
 struct HeadCase {
   const char* name;
@@ -200,13 +199,6 @@ ServerOptions quick() {
   return options;
 }
 
-Task<void> send_and_read(StreamPtr stream, std::string bytes, std::string& answer) {
-  EXPECT_TRUE(co_await stream->write_all(as_bytes(bytes), kSoon));
-  auto all = co_await net::read_to_end(*stream, 1 << 20, kSoon);
-  EXPECT_TRUE(all);
-  answer = as_text(all.value_or(Bytes()));
-}
-
 // What a server answers to raw bytes, until it closes.
 std::string served(const std::string& bytes) {
   Io io;
@@ -219,12 +211,6 @@ std::string served(const std::string& bytes) {
 
 std::string status_line(const std::string& answer) {
   return answer.substr(0, answer.find("\r\n"));
-}
-
-std::size_t count_of(const std::string& text, std::string_view part) {
-  std::size_t count = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
 }
 
 TEST(Server, AnswersOneRequestAfterTheOther) {

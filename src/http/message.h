@@ -90,6 +90,8 @@ struct Response {
   std::function<net::Task<void>(BodyWriter&)> stream;
   // Close the connection afterwards.
   bool close = false;
+  // It depends on the bytes of the request's head alone, so that the server may repeat it for kRepeatLife.
+  bool may_repeat = false;
 
   // 200, or another status, with a body of this type.
   static Response text(std::string_view body, std::string_view type = "text/plain; charset=utf-8",

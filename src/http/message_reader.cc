@@ -16,7 +16,6 @@ net::Task<Result<bool>> MessageReader::read_more(std::size_t most, net::Deadline
   co_return *got > 0;
 }
 
-// Returns an empty head when the stream ended before its first byte.
 net::Task<Result<Bytes>> MessageReader::read_head(net::Deadline idle, milliseconds limit) {
   decoder_.reset();
   if (unread_.empty()) {
@@ -40,12 +39,17 @@ net::Task<Result<Bytes>> MessageReader::read_head(net::Deadline idle, millisecon
   }
 }
 
+Result<RequestHead> MessageReader::take_request(ByteView head) {
+  TRY(auto incoming, begin_request(head));
+  decoder_ = std::move(incoming.body);
+  return std::move(incoming.head);
+}
+
 net::Task<Result<std::optional<RequestHead>>> MessageReader::read_request(net::Deadline idle, milliseconds limit) {
   CO_TRY(const auto head, co_await read_head(idle, limit));
   if (head.empty()) co_return std::optional<RequestHead>{};
-  CO_TRY(auto incoming, begin_request(head));
-  decoder_ = std::move(incoming.body);
-  co_return std::optional<RequestHead>(std::move(incoming.head));
+  CO_TRY(auto incoming, take_request(head));
+  co_return std::optional<RequestHead>(std::move(incoming));
 }
 
 net::Task<Result<ResponseHead>> MessageReader::read_response(bool to_head, net::Deadline deadline) {

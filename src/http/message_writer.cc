@@ -88,15 +88,21 @@ bool may_have_body(unsigned status) {
   return status >= 200 && status != 204 && status != 304;
 }
 
-net::Task<Result<void>> write_response(net::Stream& stream, Response response, ResponsePlan plan) {
+Bytes encode_response(Response response, const ResponsePlan& plan) {
   if (!plan.keep_alive) response.headers.set("Connection", "close");
-  if (response.stream && may_have_body(response.status)) {
-    co_return co_await write_streamed(stream, std::move(response), plan);
-  }
   const bool with_body = may_have_body(response.status);
   set_framing(response.headers, with_body ? Framing::length : Framing::none, response.body.size());
   auto whole = encode_response_head(response);
   if (with_body && !plan.to_head) append(whole, response.body);
+  return whole;
+}
+
+net::Task<Result<void>> write_response(net::Stream& stream, Response response, ResponsePlan plan) {
+  if (response.stream && may_have_body(response.status)) {
+    if (!plan.keep_alive) response.headers.set("Connection", "close");
+    co_return co_await write_streamed(stream, std::move(response), plan);
+  }
+  const Bytes whole = encode_response(std::move(response), plan);
   co_return co_await stream.write_all(whole, plan.limit);
 }
 

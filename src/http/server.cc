@@ -74,32 +74,67 @@ net::Task<Response> answer(Connection& connection, Request request) {
   co_return co_await ask_handler(*match.handler, std::move(request), connection.stream.peer());
 }
 
-// Answers one request; false when the connection is to end.
-net::Task<bool> serve_one(Connection& connection, bool last) {
+// Keeps what may be repeated, and writes it.
+net::Task<Result<void>> write_kept(Connection& connection, ByteView head, Response response, const ResponsePlan& plan) {
+  auto& repeated = connection.options.repeated;
+  const bool is_kept = repeated && response.may_repeat && plan.keep_alive && !plan.to_head && !response.stream;
+  if (!is_kept) co_return co_await write_response(connection.stream, std::move(response), plan);
+  const auto whole = std::make_shared<const Bytes>(encode_response(std::move(response), plan));
+  repeated->put(head, whole);
+  co_return co_await connection.stream.write_all(*whole, plan.limit);
+}
+
+// Answers a request whose head has come; false when the connection is to end.
+net::Task<bool> answer_head(Connection& connection, ByteView raw, bool last) {
   const auto& options = connection.options;
-  auto incoming = co_await connection.reader.read_request(options.idle_limit, options.header_limit);
   ResponsePlan plan{.limit = options.write_limit};
   Response response;
   Request head;
+  auto incoming = connection.reader.take_request(raw);
   if (!incoming) {
-    const auto code = incoming.error().code;
-    if (code == Errc::unavailable || (code == Errc::expired && !connection.reader.has_begun())) co_return false;
     response = refusal_of(incoming.error(), false);
     plan.keep_alive = false;
   } else {
-    if (!*incoming) co_return false;
-    head = (*incoming)->request;
-    plan.http_1_0 = (*incoming)->minor_version == 0;
+    head = std::move(incoming->request);
+    plan.http_1_0 = incoming->minor_version == 0;
     plan.to_head = head.method == "HEAD";
     const bool wants_close = head.headers.lists("Connection", "close");
+    const bool has_body = !connection.reader.body_is_done();
     response = co_await (options.on_answer ? answer(connection, head) : answer(connection, std::move(head)));
+    response.may_repeat = response.may_repeat && !has_body;
     plan.keep_alive = !last && !plan.http_1_0 && !response.close && !wants_close && connection.reader.body_is_done();
   }
   add_defaults(response, options.default_headers);
   const auto status = response.status;
-  auto written = co_await write_response(connection.stream, std::move(response), plan);
+  auto written = co_await write_kept(connection, raw, std::move(response), plan);
   if (options.on_answer) options.on_answer(head, status, connection.stream.peer());
   co_return written.has_value() && plan.keep_alive;
+}
+
+// The head did not come whole, or is none.
+net::Task<void> refuse_head(Connection& connection, const Error& error) {
+  if (error.code == Errc::unavailable) co_return;
+  if (error.code == Errc::expired && !connection.reader.has_begun()) co_return;
+  const auto& options = connection.options;
+  Response response = refusal_of(error, false);
+  add_defaults(response, options.default_headers);
+  const auto status = response.status;
+  const ResponsePlan plan{.keep_alive = false, .limit = options.write_limit};
+  static_cast<void>(co_await write_response(connection.stream, std::move(response), plan));
+  const Request nothing;
+  if (options.on_answer) options.on_answer(nothing, status, connection.stream.peer());
+}
+
+// Answers one request; false when the connection is to end.
+net::Task<bool> serve_one(Connection& connection, bool last) {
+  const auto& options = connection.options;
+  const auto head = co_await connection.reader.read_head(options.idle_limit, options.header_limit);
+  if (!head) co_await refuse_head(connection, head.error());
+  if (!head || head->empty()) co_return false;
+  const auto known = options.repeated && !last ? options.repeated->find(*head) : nullptr;
+  if (!known) co_return co_await answer_head(connection, *head, last);
+  const auto written = co_await connection.stream.write_all(*known, options.write_limit);
+  co_return written.has_value();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "http/repeated_answers.h"
 #include "http/router.h"
 #include "net/stream.h"
 
@@ -21,6 +22,8 @@ struct ServerOptions {
   std::size_t max_requests = 1000;  // per connection
   // Told of every answered request, for access logs and counters. May be empty.
   std::function<void(const Request& head, unsigned status, const net::PeerInfo& peer)> on_answer;
+  // Where answers that may be repeated are kept, which `on_answer` is not told of; none are without it.
+  std::shared_ptr<RepeatedAnswers> repeated;
 };
 
 // Serves any number of connections with one set of routes. Must outlive them; not thread-safe.

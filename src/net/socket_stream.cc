@@ -31,6 +31,7 @@ Task<Result<std::size_t>> SocketStream::read_some(std::span<std::uint8_t> into, 
   SALLYPORT_CHECK(!into.empty());
   while (readiness_.is_open()) {
     const ssize_t got = ::recv(readiness_.get(), into.data(), into.size(), 0);
+    is_drained_ = got >= 0 && static_cast<std::size_t>(got) < into.size();
     if (got >= 0) {
       if (readiness_.turn_is_over()) co_await yield();
       co_return static_cast<std::size_t>(got);
@@ -44,9 +45,11 @@ Task<Result<std::size_t>> SocketStream::read_some(std::span<std::uint8_t> into, 
 
 Task<Result<void>> SocketStream::wait_readable(Deadline deadline) {
   if (!readiness_.is_open()) co_return fail(Errc::unavailable, "stream: closed");
-  std::uint8_t byte = 0;
-  const ssize_t seen = ::recv(readiness_.get(), &byte, 1, MSG_PEEK);
-  if (seen >= 0 || !would_block(errno)) co_return Result<void>{};
+  if (!std::exchange(is_drained_, false) || deadline.passed()) {
+    std::uint8_t byte = 0;
+    const ssize_t seen = ::recv(readiness_.get(), &byte, 1, MSG_PEEK);
+    if (seen >= 0 || !would_block(errno)) co_return Result<void>{};
+  }
   co_return co_await readiness_.wait(Direction::read, deadline);
 }
 

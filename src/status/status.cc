@@ -49,7 +49,8 @@ struct Status::State {
         settings(std::move(what)),
         responder(civil),
         link(on, civil, random, settings.link, events()),
-        server(routes()) {}
+        repeated(std::make_shared<http::RepeatedAnswers>(civil)),
+        server(routes(), {.repeated = repeated}) {}
 
   rolelink::Events events();
   http::Router routes();
@@ -79,6 +80,7 @@ struct Status::State {
   std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca, for grants
   std::set<records::CaName> keeping;                                             // CAs whose delegates are being kept
   rolelink::RoleLink link;
+  std::shared_ptr<http::RepeatedAnswers> repeated;
   http::Server server;
   std::shared_ptr<crypto::TlsContext> tls;
 };
@@ -87,6 +89,7 @@ rolelink::Events Status::State::events() {
   rolelink::Events events;
   events.on_snapshot = [this](const records::SnapshotState& state, const records::SnapshotChange& change) {
     responder.use_snapshot(state, change);
+    repeated->clear();
     use_witnesses(state, change);
     list_names = name_lists(state.cas());
     keep_signers(state);
@@ -122,8 +125,10 @@ net::Task<http::Response> Status::State::answer_get(http::Request request, net::
   std::string text = request.param("request");
   std::ranges::replace(text, ' ', '+');
   const auto der = codec::decode_base64(text);
-  co_return to_http(responder.answer(der ? ByteView(*der) : ByteView(), link.has_lease(), peer.address.host),
-                    clock.now());
+  const Answer answer = responder.answer(der ? ByteView(*der) : ByteView(), link.has_lease(), peer.address.host);
+  http::Response response = to_http(answer, clock.now());
+  response.may_repeat = answer.next_update.has_value();
+  co_return response;
 }
 
 net::Task<http::Response> Status::State::answer_crl(http::Request request) {

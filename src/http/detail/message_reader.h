@@ -18,8 +18,12 @@ class MessageReader {
  public:
   explicit MessageReader(net::Stream& stream) : stream_(&stream) {}
 
-  // Absent when the peer closed before the first byte. Until then `idle` counts, from there on `limit`.
-  // Errc::overloaded for a head that is too long.
+  // The bytes of the next message up to its empty line, for take_request; empty when the peer closed before the first
+  // byte. Until then `idle` counts, from there on `limit`. Errc::overloaded for a head that is too long.
+  net::Task<Result<Bytes>> read_head(net::Deadline idle, milliseconds limit);
+  // Parses a head that was read; what follows it is the body.
+  Result<RequestHead> take_request(ByteView head);
+  // Both; absent when the peer closed before the first byte.
   net::Task<Result<std::optional<RequestHead>>> read_request(net::Deadline idle, milliseconds limit);
   net::Task<Result<ResponseHead>> read_response(bool to_head, net::Deadline deadline);
   // Whether a byte of the message that is being read has arrived.
@@ -38,7 +42,6 @@ class MessageReader {
 
  private:
   net::Task<Result<bool>> read_more(std::size_t most, net::Deadline deadline);
-  net::Task<Result<Bytes>> read_head(net::Deadline idle, milliseconds limit);
 
   net::Stream* stream_;
   Bytes unread_;

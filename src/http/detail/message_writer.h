@@ -25,6 +25,8 @@ struct ResponsePlan {
   bool keep_alive = true;
   milliseconds limit{};
 };
+// The whole of a response that is not streamed.
+Bytes encode_response(Response response, const ResponsePlan& plan);
 // Writes a response whole, or streams it. Errc::unavailable when the client has gone.
 net::Task<Result<void>> write_response(net::Stream& stream, Response response, ResponsePlan plan);
 

@@ -27,6 +27,8 @@ class SocketStream final : public Stream {
  private:
   Readiness readiness_;
   PeerInfo peer_;
+  // The last read took less than there was room for: to look whether there is more would be a call for nothing.
+  bool is_drained_ = false;
 };
 
 // Address and uid of the other end. Errc::malformed when `socket` is no connected TCP or Unix stream socket.
