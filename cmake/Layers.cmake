@@ -37,7 +37,7 @@ layer(root      DEPS base codec crypto pki records keystore config EXPOSES base 
 layer(factory   DEPS base codec crypto pki records keystore config EXPOSES base crypto pki records)
 layer(signer    DEPS base codec crypto pki tunnel tlog keystore net config EXPOSES base crypto pki net EXTERNAL PkgConfig::SECCOMP)
 layer(authority DEPS base codec crypto pki records tunnel tlog telemetry net http config EXPOSES base pki records tlog net)
-layer(status    DEPS base codec crypto pki records rolelink telemetry net http config EXPOSES base pki records net)
+layer(status    DEPS base codec crypto pki records rolelink telemetry keystore net http config EXPOSES base codec pki records rolelink net)
 layer(gateway   DEPS base codec crypto pki records rolelink telemetry net http config EXPOSES base pki records telemetry net)
 layer(relay     DEPS base codec crypto pki records rolelink tunnel net http config EXPOSES base pki records tunnel net)
 layer(console   DEPS base codec crypto pki records rolelink net http config EXPOSES base pki records net http EXTERNAL PkgConfig::ARGON2)

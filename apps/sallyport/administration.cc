@@ -6,11 +6,9 @@
 
 #include "folders.h"
 #include "installation_folder.h"
-#include "net/connect.h"
-#include "net/io.h"
-#include "net/rpc.h"
 #include "offline_authority.h"
 #include "records/role_messages.h"
+#include "socket_call.h"
 
 namespace sallyport::cli {
 namespace {
@@ -24,40 +22,11 @@ records::AdminRequest request_of(std::string_view method, const codec::Json& par
           .parameters = parameters.write()};
 }
 
-// Absent when nobody listens there. What fails later may have been done.
-net::Task<Result<std::optional<Bytes>>> call_socket(std::string path, Bytes request) {
-  auto connected = co_await net::connect_unix(std::move(path), kAdministrationLimit);
-  if (!connected && connected.error().code == Errc::unavailable) co_return std::nullopt;
-  CO_TRY(auto stream, std::move(connected));
-  net::RpcOptions options;
-  options.max_frame = records::kMaxRoleMessage;
-  const auto peer = net::RpcPeer::start(std::move(stream), std::move(options));
-  const net::Deadline deadline(kAdministrationLimit);
-  auto answer = co_await peer->call(std::move(request), deadline);
-  peer->close();
-  if (!answer && deadline.passed())
-    co_return failf(Errc::unavailable, "authority: no answer within {} s", kAdministrationLimit / seconds(1));
-  if (!answer) co_return std::unexpected(std::move(answer).error());
-  co_return std::optional(*std::move(answer));
-}
-
-net::Task<void> call_and_stop(net::Io& io, std::string path, Bytes request,
-                              std::optional<Result<std::optional<Bytes>>>& answer) {
-  answer.emplace(co_await call_socket(std::move(path), std::move(request)));
-  io.stop();
-}
-
 // Absent when nobody listens there.
 Result<std::optional<codec::Json>> administer_online(const std::filesystem::path& socket,
                                                      const records::AdminRequest& request) {
-  if (!std::filesystem::exists(socket)) return std::nullopt;
-  net::Io io;
-  std::optional<Result<std::optional<Bytes>>> answer;
   Bytes body = records::with_method(records::RoleMethod::admin, records::encode(request));
-  net::spawn(io.executor(), call_and_stop(io, socket.string(), std::move(body), answer), "administration");
-  io.run();
-  if (!answer) return fail(Errc::internal, "administration: ended without an answer");
-  TRY(const auto text, *std::move(answer));
+  TRY(const auto text, call_socket(socket, std::move(body), "authority"));
   if (!text) return std::nullopt;
   TRY(auto json, codec::parse_json(as_text(*text), {.size = records::kMaxRoleMessage}));
   return json;

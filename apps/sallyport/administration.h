@@ -10,8 +10,6 @@
 
 namespace sallyport::cli {
 
-inline constexpr milliseconds kAdministrationLimit{60'000};
-
 // `method` is a dotted name ("site.list"); `parameters` must be an object. The caller acts as owner of the
 // installation, as "cli:uid N" in the audit log.
 Try<codec::Json> administer(const std::filesystem::path& state, std::string_view method, codec::Json parameters,

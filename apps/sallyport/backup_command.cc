@@ -80,6 +80,7 @@ Result<void> write_backup(const InstallationPaths& paths, const Settings& settin
     TRY_VOID(add_database(writer, std::string(kTelemetryDatabase), paths.telemetry(), out));
   TRY_VOID(add_folder(writer, paths.signer_keys(), keystore::kSecretMode));
   TRY_VOID(add_folder(writer, paths.trust(), keystore::kPublicMode));
+  if (is_there(paths.orders())) TRY_VOID(add_folder(writer, paths.orders(), keystore::kPublicMode));
   TRY_VOID(writer.add_file("sallyport.toml", keystore::kPublicMode, paths.settings()));
   TRY_VOID(writer.add_file("version", keystore::kPublicMode, paths.state / "version"));
   return writer.finish();

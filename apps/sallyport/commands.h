@@ -13,6 +13,8 @@ std::vector<Command> role_commands();            // serve_roles.cc
 std::vector<Command> relay_commands();           // serve_relay.cc
 std::vector<Command> up_commands();              // up_command.cc
 std::vector<Command> root_commands();            // root_commands.cc
+std::vector<Command> root_order_commands();      // root_order_command.cc
+std::vector<Command> status_commands();          // status_commands.cc
 std::vector<Command> site_commands();            // site_commands.cc
 std::vector<Command> site_state_commands();      // site_state_commands.cc
 std::vector<Command> ca_commands();              // ca_commands.cc
@@ -48,6 +50,7 @@ inline std::vector<Group> all_groups() {
           {.word = "audit", .summary = "what was done, and that it is unaltered"},
           {.word = "log", .summary = "the transparency log: verify, audit, watch, export"},
           {.word = "trust", .summary = "browsers of this machine accept the console and the devices"},
+          {.word = "status", .summary = "hand orders of the root to the status service"},
           {.word = "serve", .summary = "run one role of the installation"}};
 }
 

@@ -34,6 +34,8 @@ struct InstallationPaths {
   std::filesystem::path signer_keys() const { return state / "signer"; }
   std::filesystem::path database() const { return state / "authority" / "authority.db"; }
   std::filesystem::path telemetry() const { return state / "gateway" / "telemetry.db"; }
+  // What the root has ordered and the status host has taken.
+  std::filesystem::path orders() const { return state / "orders"; }
   std::filesystem::path to_root() const { return state / "to-root"; }
   std::filesystem::path from_root() const { return state / "from-root"; }
   std::filesystem::path run() const { return state / "run"; }

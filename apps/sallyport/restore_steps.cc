@@ -25,9 +25,10 @@ using records::Records;
 constexpr std::size_t kMaxManifest = 64U << 10U;
 constexpr std::size_t kMaxSecret = 4'096;
 constexpr std::size_t kMaxMark = 4'096;
+constexpr std::size_t kMaxOrderFile = 1U << 20U;
 // What may have been told in the time that a backup knows nothing of.
 constexpr std::uint64_t kUnknownChanges = 1'000'000;
-constexpr std::array<std::string_view, 4> kFolders = {"authority", "gateway", "signer", "trust"};
+constexpr std::array<std::string_view, 5> kFolders = {"authority", "gateway", "orders", "signer", "trust"};
 constexpr std::array<std::string_view, 2> kFiles = {"version", "sallyport.toml"};
 
 Result<void> make_private_folder(const fs::path& folder) {
@@ -135,6 +136,27 @@ Result<void> write_mark(Records& records, const RestoredState& restored, const s
   return authority::append_audit(records, now, actor, "installation.restored", "authority", std::move(mark));
 }
 
+// What the root has ordered is not undone by any restoring: what was taken here stays. Of two CRLs of a root the one
+// with the higher number does.
+Result<void> keep_orders(const InstallationPaths& to, const InstallationPaths& from) {
+  std::error_code ignored;
+  if (!fs::exists(from.orders(), ignored)) return {};
+  for (const auto& entry : fs::directory_iterator(from.orders(), ignored)) {
+    const fs::path target = to.orders() / entry.path().filename();
+    if (target.extension() != ".order" && target.extension() != ".crl") continue;
+    TRY(const auto here, keystore::read_file(entry.path(), kMaxOrderFile));
+    if (fs::exists(target, ignored)) {
+      if (target.extension() != ".crl") continue;
+      TRY(const auto there, keystore::read_file(target, kMaxOrderFile));
+      TRY(const auto newer, pki::parse_crl(here));
+      TRY(const auto older, pki::parse_crl(there));
+      if (newer.number() <= older.number()) continue;
+    }
+    TRY_VOID(keystore::atomic_write_file(target, here, keystore::kPublicMode));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RestoredState> unpack_backup(const keystore::BackupReader& backup, const fs::path& folder,
@@ -197,6 +219,7 @@ std::optional<Error> what_would_be_undone(const PresentState& present, const Res
 Result<void> mark_restored(const RestoredState& restored, const std::optional<PresentState>& present,
                            const InstallationPaths& present_paths, const Environment& environment) {
   if (present) TRY_VOID(keep_mark(restored.paths, present_paths));
+  if (present) TRY_VOID(keep_orders(restored.paths, present_paths));
   TRY(const auto database, store::open_record_database(restored.paths.database()));
   const UnixTime now = environment.clock.now();
   return database->write_and_wait(

@@ -211,6 +211,8 @@ std::vector<Command> root_commands() {
        .run = root_show},
   };
   all.insert(all.begin(), own.begin(), own.end());
+  const std::vector<Command> orders = root_order_commands();
+  all.insert(all.end(), orders.begin(), orders.end());
   return all;
 }
 

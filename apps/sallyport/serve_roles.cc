@@ -82,10 +82,20 @@ Outcome serve_gateway(const Arguments& arguments, Environment& environment) {
 Outcome serve_status(const Arguments& arguments, Environment& environment) {
   CLI_TRY(auto process, RoleProcess::prepare(arguments));
   TRY(net::Listener * connections, process->listener("status"));
+  TRY(net::Listener * operators, process->listener("orders"));
   TRY_VOID(process->leave_root(arguments));
-  status::Settings settings{.link = link_settings(*process, "status"), .givers = {process->users.of("relay")}};
-  status::Status status(process->io.executor(), environment.clock, environment.random, std::move(settings));
+  auto link = link_settings(*process, "status");
+  std::vector<pki::Certificate> roots = link.older_roots;
+  roots.insert(roots.begin(), link.root);
+  CLI_TRY(auto orders,
+          in_state(status::OrderBook::open(
+              {.folder = process->paths.orders(), .installation = process->settings.name, .roots = std::move(roots)})));
+  status::Settings settings{
+      .link = std::move(link), .givers = {process->users.of("relay")}, .operators = {0, process->users.of("status")}};
+  status::Status status(process->io.executor(), environment.clock, environment.random, std::move(settings),
+                        std::move(orders));
   net::spawn(process->io.executor(), status.serve(*connections), "status.connections");
+  net::spawn(process->io.executor(), status.serve_operators(*operators), "status.operators");
   process->run("status");
   return {};
 }
@@ -115,7 +125,7 @@ Outcome serve_console(const Arguments& arguments, Environment& environment) {
 }  // namespace
 
 std::vector<Command> role_commands() {
-  return {
+  std::vector<Command> all = {
       {.words = "serve authority",
        .summary = "decide who may enter; keep the records",
        .example = "sallyport serve authority --state /var/lib/sallyport --run-as 61002 --first-uid 61000",
@@ -137,6 +147,9 @@ std::vector<Command> role_commands() {
        .options = role_options(),
        .run = serve_console},
   };
+  const std::vector<Command> more = status_commands();
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 }  // namespace sallyport::cli

@@ -62,6 +62,7 @@ Result<void> prepare_folders(const InstallationPaths& paths, const RoleUsers& us
   TRY_VOID(make_folder(paths.run()));
   TRY_VOID(set_mode(paths.run(), users.is_single() ? kPrivate : kReadable));
   TRY_VOID(give_folder(paths.database().parent_path(), users.of("authority")));
+  TRY_VOID(give_folder(paths.orders(), users.of("status")));
   return give_folder(paths.telemetry().parent_path(), users.of("gateway"));
 }
 
@@ -86,7 +87,7 @@ std::uint32_t worker_count(const Settings& settings) {
 Result<Sockets> open_sockets(net::Io& io, const InstallationPaths& paths, const Settings& settings,
                              std::uint32_t workers) {
   Sockets sockets;
-  for (const char* name : {"signer", "authority", "admin", "gateway", "telemetry", "console", "status"}) {
+  for (const char* name : {"signer", "authority", "admin", "gateway", "telemetry", "console", "status", "orders"}) {
     TRY_VOID(open_unix(sockets, io, paths, name));
   }
   for (std::uint32_t slot = 0; slot < workers; ++slot) {
@@ -126,7 +127,7 @@ std::vector<ChildProcess> all_roles(const InstallationPaths& paths, const RoleUs
   std::vector<ChildProcess> children = {
       role("signer", paths, users, sockets, {"signer"}),
       role("authority", paths, users, sockets, {"authority", "admin"}),
-      role("status", paths, users, sockets, {"status"}),
+      role("status", paths, users, sockets, {"status", "orders"}),
       role("gateway", paths, users, sockets, {"gateway", "telemetry"}),
       role("console", paths, users, sockets, console_sockets(sockets)),
   };

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seed corpora of records_role_messages, records_crl_messages, records_snapshot and of agent_files' ratchets, from the format comments of
+"""Makes the seed corpora of records_role_messages, records_crl_messages, records_snapshot, pki_root_order and of agent_files' ratchets, from the format comments of
 src/codec/tlv.h and src/records/*.h and from src/agent/state_trust.cc. Run in this folder."""
 import pathlib
 import struct
@@ -116,7 +116,23 @@ RATCHETS = {
     "ratchets-cut": fields(ord("r"), SEEN, ROOT)[:-1],
 }
 
+ORDER = ((1, u64(7)), (2, "Acme"), (3, u64(1_780_315_200)), (4, "server-ca"), (5, bytes(range(32))))
+SERIAL = (6, b"\x1f" + bytes(range(15)))
+ROOT_ORDERS = {
+    "certificate": b"".join(field(*each) for each in (*ORDER, SERIAL, (7, u8(1)))),
+    "whole-ca": b"".join(field(*each) for each in (*ORDER, (7, u8(2)))),
+    "hold": b"".join(field(*each) for each in (*ORDER, SERIAL, (7, u8(6)))),
+    "reason-7": b"".join(field(*each) for each in (*ORDER, SERIAL, (7, u8(7)))),
+    "number-0": b"".join(field(*each) for each in ((1, u64(0)), *ORDER[1:], (7, u8(1)))),
+    "key-of-31-bytes": b"".join(field(*each) for each in (*ORDER[:4], (5, bytes(31)), (7, u8(1)))),
+    "serial-negative": b"".join(field(*each) for each in (*ORDER, (6, b"\xff\x01"), (7, u8(1)))),
+    "cut": b"".join(field(*each) for each in (*ORDER, SERIAL, (7, u8(1))))[:-1],
+    "envelope": field(1, b"\x30\x03\x02\x01\x00") + field(2, field(1, u64(7))) + field(3, b"\x30\x00"),
+    "envelope-of-two": field(1, b"\x30\x00") * 2 + field(2, b"") + field(3, b""),
+}
+
 if __name__ == "__main__":
+    write("pki_root_order", ROOT_ORDERS)
     write("agent_files", RATCHETS)
     write("records_crl_messages", CRL_MESSAGES)
     write("records_role_messages", MESSAGES)

@@ -1,35 +1,13 @@
 #include "pki/signed_object.h"
 
 #include "codec/tlv.h"
+#include "pki/detail/object_envelope.h"
 
 namespace sallyport::pki {
 namespace {
 
-constexpr std::uint16_t kTagCertificate = 1;
-constexpr std::uint16_t kTagPayload = 2;
-constexpr std::uint16_t kTagSignature = 3;
-constexpr std::size_t kMaxSignature = 1'024;
-
-struct Envelope {
-  std::vector<Bytes> certificates;
-  ByteView payload;  // borrows
-  ByteView signature;
-};
-
-Result<Envelope> read_envelope(ByteView sealed) {
-  if (sealed.size() > kMaxObjectBytes) {
-    return failf(Errc::malformed, "signed object: {} bytes, want at most {}", sealed.size(), kMaxObjectBytes);
-  }
-  codec::TlvReader reader(sealed, "signed object");
-  Envelope out;
-  TRY(const auto certificates, reader.repeated(kTagCertificate, kMaxObjectCertificates));
-  for (const ByteView certificate : certificates) out.certificates.push_back(to_bytes(certificate));
-  TRY(out.payload, reader.bytes(kTagPayload));
-  TRY(out.signature, reader.bytes(kTagSignature));
-  if (out.signature.size() > kMaxSignature) return fail(Errc::malformed, "signed object: signature too long");
-  TRY_VOID(reader.finish());
-  return out;
-}
+constexpr detail::EnvelopeLimits kLimits{
+    .where = "signed object", .bytes = kMaxObjectBytes, .certificates = kMaxObjectCertificates};
 
 }  // namespace
 
@@ -48,15 +26,12 @@ Result<Bytes> seal_object(ControlKind kind, ByteView payload, crypto::SigningKey
     return failf(Errc::unauthorized, "signed object: the signer's certificate is not for kind {}", to_string(kind));
   }
   TRY(const Bytes signature, key.sign(codec::signing_input(to_string(kind), payload)));
-  codec::TlvWriter writer;
-  for (const Certificate& certificate : chain) writer.bytes(kTagCertificate, certificate.der());
-  writer.bytes(kTagPayload, payload).bytes(kTagSignature, signature);
-  return std::move(writer).take();
+  return detail::write_envelope(chain, payload, signature);
 }
 
 Verdict<OpenedObject> open_object(ControlKind kind, ByteView sealed, std::span<const Certificate> anchors,
                                   const TimeRule& time, const RootCrls& root_crls) {
-  auto envelope = read_envelope(sealed);
+  auto envelope = detail::read_envelope(sealed, kLimits);
   if (!envelope) return refuse(Reason::malformed, std::move(envelope).error().detail);
   auto chain = parse_chain(envelope->certificates);
   if (!chain) return std::unexpected(std::move(chain).error());

@@ -34,6 +34,8 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
   Events events;
   std::vector<pki::Certificate> anchors;
   records::SnapshotState snapshot;
+  std::optional<pki::VerifiedChain> signer;  // of the snapshot
+  bool signer_is_refused = false;
   Instant lease_until{};
   CrlNumbers root_crl_numbers;
   net::Event ready;
@@ -45,6 +47,7 @@ struct RoleLink::State : std::enable_shared_from_this<RoleLink::State> {
     pki::SnapshotManifest manifest;
     records::SnapshotAssembly assembly;
     CrlNumbers root_crl_numbers;
+    pki::VerifiedChain signer;
   };
 
   Result<void> on_event(ByteView event, const std::shared_ptr<net::RpcPeer>& peer);
@@ -165,7 +168,9 @@ Result<RoleLink::State::Incoming> RoleLink::State::open_update(ByteView fields) 
   }
   for (const pki::VerifiedCrl& crl : root_crls) numbers[crl.issuer().fingerprint()] = crl.crl().number();
   TRY_VOID(pki::check_path_against_crls(opened.signer(), root_crls));
-  return Incoming{std::move(manifest), records::SnapshotAssembly(std::move(update)), std::move(numbers)};
+  if (settings.judge_signer) TRY_VOID(settings.judge_signer(opened.signer()));
+  return Incoming{std::move(manifest), records::SnapshotAssembly(std::move(update)), std::move(numbers),
+                  opened.signer()};
 }
 
 Result<void> RoleLink::State::on_update(ByteView fields, const std::shared_ptr<net::RpcPeer>& peer) {
@@ -204,8 +209,12 @@ net::Task<Result<void>> RoleLink::State::fetch_portions(std::shared_ptr<net::Rpc
 }
 
 Result<void> RoleLink::State::take_update(Incoming incoming) {
+  // Again: more may be known against the signer since its update began to come in.
+  if (settings.judge_signer) TRY_VOID(settings.judge_signer(incoming.signer));
   TRY(auto change, snapshot.apply(std::move(incoming.assembly)));
   root_crl_numbers = std::move(incoming.root_crl_numbers);
+  signer = std::move(incoming.signer);
+  signer_is_refused = false;
   if (events.on_snapshot) events.on_snapshot(snapshot, change);
   net::spawn(executor, acknowledge(shared_from_this()), "rolelink.acknowledge");
   return {};
@@ -221,7 +230,7 @@ net::Task<void> RoleLink::State::acknowledge(std::shared_ptr<State> self) {
     co_return;
   }
   const auto lease = records::parse_lease_event(*answer);
-  if (!lease || lease->number > self->snapshot.number()) co_return;
+  if (!lease || lease->number > self->snapshot.number() || self->signer_is_refused) co_return;
   self->lease_until = std::max(self->lease_until, asked + milliseconds(lease->valid_for_ms));
   self->ready.set();
 }
@@ -295,6 +304,16 @@ std::vector<pki::VerifiedCrl> RoleLink::root_crls(const pki::TimeRule& time) con
 }
 bool RoleLink::has_lease() const {
   return state_->clock.monotonic() < state_->lease_until;
+}
+
+void RoleLink::recheck_signer() {
+  State& state = *state_;
+  if (!state.settings.judge_signer || !state.signer) return;
+  const auto judged = state.settings.judge_signer(*state.signer);
+  state.signer_is_refused = !judged;
+  if (judged) return;
+  log::error("rolelink.signer-refused", {{"role", state.settings.role}, {"error", judged.error().error}});
+  state.lease_until = std::min(state.lease_until, state.clock.monotonic());
 }
 
 seconds RoleLink::without_lease() const {

@@ -24,6 +24,8 @@ struct Settings {
   std::string authority_socket;
   pki::Certificate root;                           // the anchor of everything
   std::vector<pki::Certificate> older_roots = {};  // that are still trusted beside it, newest first
+  // What else is known against whoever signs snapshots; may be empty. Must not block.
+  std::function<pki::Verdict<void>(const pki::VerifiedChain& signer)> judge_signer = {};
 };
 
 // What the role is told, on the link's thread. Each may be empty and must not block.
@@ -61,6 +63,9 @@ class RoleLink {
   std::vector<pki::VerifiedCrl> root_crls(const pki::TimeRule& time) const;
   // Whether new sessions may be admitted now.
   bool has_lease() const;
+  // Asks judge_signer about the signer of the present snapshot again. Refused, the lease ends, and there is none until
+  // a snapshot of another signer was taken.
+  void recheck_signer();
   // How long there has been none; zero while there is one.
   seconds without_lease() const;
   // Returns when there is a lease for the first time.

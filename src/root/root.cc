@@ -118,9 +118,18 @@ Result<void> Root::replay_rollover(const JournalEntry& entry) {
   return {};
 }
 
+Result<void> Root::replay_order(const JournalEntry& entry) {
+  TRY(const auto number, parse_number(entry, "number"));
+  if (number != order_number_ + 1)
+    return failf(Errc::malformed, "journal: found order {} after order {}", number, order_number_);
+  order_number_ = number;
+  return {};
+}
+
 Result<void> Root::replay(const JournalEntry& entry) {
   if (entry.act == "crl") return replay_crl(entry);
   if (entry.act == "rollover") return replay_rollover(entry);
+  if (entry.act == "order") return replay_order(entry);
   if (entry.act != "intent" && entry.act != "issued" && entry.act != "revoke") return {};
   TRY(const auto serial_text, entry.field("serial"));
   TRY(const auto serial, pki::SerialNumber::parse_hex(serial_text));
@@ -242,6 +251,10 @@ Result<pki::Certificate> Root::sign(const ProposedCa& proposed, crypto::PrivateK
                                        as_bytes(pki::encode_certificates_pem(one)), keystore::kPublicMode));
   TRY_VOID(record("issued", {{"serial", serial}, {"sha256", codec::encode_hex(certificate.fingerprint())}}));
   return certificate;
+}
+
+Result<pki::Certificate> Root::read_issued(const SignedCa& ca) const {
+  return read_certificate(folder_.file("issued") / (ca.serial.hex() + ".pem"));
 }
 
 Result<void> Root::revoke(const Revocation& revocation) {

@@ -117,6 +117,36 @@ struct Revocation {
   pki::RevocationReason reason = pki::RevocationReason::unspecified;
 };
 
+// What an order of the root would revoke, for the operator to see. Made by Root::propose_order alone.
+class ProposedOrder {
+ public:
+  const std::string& ca_name() const { return ca_.ca_name; }
+  const pki::SerialNumber& ca_serial() const { return ca_.serial; }
+  // Absent: the CA itself, with everything below it.
+  const std::optional<pki::Certificate>& certificate() const { return certificate_; }
+  pki::RevocationReason reason() const { return reason_; }
+
+ private:
+  friend class Root;
+  ProposedOrder(SignedCa ca, std::optional<pki::Certificate> certificate, std::string installation,
+                pki::RevocationReason reason)
+      : ca_(std::move(ca)),
+        certificate_(std::move(certificate)),
+        installation_(std::move(installation)),
+        reason_(reason) {}
+  SignedCa ca_;
+  std::optional<pki::Certificate> certificate_;
+  std::string installation_;
+  pki::RevocationReason reason_;
+};
+
+// An order and the CRLs that go with it.
+struct SignedOrder {
+  std::uint64_t number = 0;
+  Bytes sealed;                // pki/root_order.h
+  std::vector<pki::Crl> crls;  // newest root first; none when a CA's certificate was revoked, not a CA
+};
+
 // An existing root. Not thread-safe.
 class Root {
  public:
@@ -164,17 +194,33 @@ class Root {
   Result<std::vector<pki::Crl>> sign_crls(ByteView passphrase, seconds lifetime,
                                           const std::optional<Revocation>& revocation);
 
+  // Says what an order would revoke. Of a CA, by its name (there must be one of it that is not revoked) or by its
+  // serial, hexadecimal: Errc::not_found, Errc::conflict. Of a certificate: Errc::unauthorized unless a CA that was
+  // signed here issued it, and where no status service could tell of it (a factory's, a CA). An installation's name is
+  // that of this root unless told otherwise.
+  Result<ProposedOrder> propose_order_on_ca(std::string_view ca, pki::RevocationReason reason,
+                                            const std::optional<std::string>& installation) const;
+  Result<ProposedOrder> propose_order_on_certificate(const pki::Certificate& certificate, pki::RevocationReason reason,
+                                                     const std::optional<std::string>& installation) const;
+  // Signs it with the newest root's key, under a number never used before. A CA is put on its root's CRL first, and
+  // CRLs are made as sign_crls() does.
+  Result<SignedOrder> sign_order(const ProposedOrder& proposed, ByteView passphrase, seconds crl_lifetime);
+  // The number of the last order; 0 before the first.
+  std::uint64_t order_number() const { return order_number_; }
+
  private:
   Root(keystore::StateFolder folder, Journal journal, std::vector<RootGeneration> generations, std::string name,
        const Clock& clock, Random& random);
   Result<void> replay(const JournalEntry& entry);
   Result<void> replay_crl(const JournalEntry& entry);
   Result<void> replay_rollover(const JournalEntry& entry);
+  Result<void> replay_order(const JournalEntry& entry);
   std::optional<std::string> crl_url_of(const RequestFacts& facts) const;
   std::filesystem::path file_of(const RootGeneration& generation, std::string_view extension) const;
   Result<void> stage_rollover(ByteView passphrase, const std::optional<std::filesystem::path>& next_key);
   Result<void> record(std::string_view act, std::vector<std::pair<std::string, std::string>> fields);
   Result<void> revoke(const Revocation& revocation);
+  Result<pki::Certificate> read_issued(const SignedCa& ca) const;
 
   keystore::StateFolder folder_;
   Journal journal_;
@@ -183,6 +229,7 @@ class Root {
   const Clock& clock_;
   Random& random_;
   std::vector<SignedCa> signed_cas_;
+  std::uint64_t order_number_ = 0;
   std::uint32_t replayed_ = 1;  // the generation that signs where the journal has been read to
 };
 

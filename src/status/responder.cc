@@ -45,17 +45,28 @@ void Responder::use_snapshot(const records::SnapshotState& state, const records:
   for (const auto& [ca, serial] : change.certificates) forget(ca, serial);
 }
 
+void Responder::use_orders() {
+  cache_.clear();
+  if (state_ != nullptr) use_authorities();
+}
+
 void Responder::use_root_crls() {
   root_crl_numbers_.clear();
+  std::vector<Bytes> crls = state_->root_crls();
+  if (orders_ != nullptr) {
+    for (const pki::VerifiedCrl& crl : orders_->root_crls()) crls.push_back(to_bytes(crl.crl().der()));
+  }
   for (const records::SnapshotCa& ca : state_->cas()) {
     if (records::base_name(ca.name) != kRoot) continue;
     const auto root = pki::parse_certificate(ca.certificate);
     if (!root) continue;
-    for (const Bytes& der : state_->root_crls()) {
+    std::optional<std::uint64_t> newest;
+    for (const Bytes& der : crls) {
       const auto crl = pki::parse_crl(der);
       if (!crl || !pki::verify_crl(*crl, *root, pki::TimeRule::floor(UnixTime(0)))) continue;
-      root_crl_numbers_.push_back({root->extensions().subject_key_id.value_or(Bytes()), crl->number()});
+      newest = std::max(newest.value_or(0), crl->number());
     }
+    if (newest) root_crl_numbers_.push_back({root->extensions().subject_key_id.value_or(Bytes()), *newest});
   }
 }
 
@@ -75,7 +86,8 @@ void Responder::use_authorities() {
     for (const pki::CertIdHash hash : {pki::CertIdHash::sha1, pki::CertIdHash::sha256}) {
       const pki::CertId id = pki::make_cert_id(hash, *certificate, certificate->serial());
       issuers_.insert_or_assign(id.issuer_key_hash,
-                                Issuer{ca.name, records::base_name(ca.name), id, root_crl_number_of(*certificate)});
+                                Issuer{ca.name, records::base_name(ca.name), certificate->spki_sha256(), id,
+                                       root_crl_number_of(*certificate)});
     }
   }
 }
@@ -103,6 +115,10 @@ const Responder::Issuer* Responder::find_issuer(const pki::CertId& id) const {
   return expected.hash == id.hash && expected.issuer_name_hash == id.issuer_name_hash ? &found->second : nullptr;
 }
 
+const pki::RootOrder* Responder::find_order(const Issuer& issuer, const pki::SerialNumber& serial) const {
+  return orders_ == nullptr ? nullptr : orders_->find(issuer.key, serial);
+}
+
 pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const {
   const UnixTime now = clock_.now();
   const auto certificate = state_->find_certificate(issuer.record, to_record_serial(id.serial));
@@ -112,6 +128,11 @@ pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::
     if (root_crl_numbers_.size() > 1) response.root_crl_numbers = root_crl_numbers_;
   }
   if (nonce) response.next_update = now + kNonceAnswerLife;
+  // Whatever the authority says of it, and though it may never have heard of it.
+  if (const pki::RootOrder* order = find_order(issuer, id.serial); order != nullptr) {
+    response.status = pki::RevokedStatus{std::min(order->issued_at, now), order->reason};
+    return response;
+  }
   if (!certificate) return response;
   if (certificate->revoked_at) {
     response.status = pki::RevokedStatus{*certificate->revoked_at, to_pki(certificate->reason)};
@@ -182,16 +203,22 @@ Answer Responder::answer(ByteView request, bool may_sign, std::string_view sourc
       return cached->second.answer;
     }
   }
-  if (!may_sign || !sources_.take(source, clock_.monotonic()) || !take_token())
+  // What the root has ordered needs no authority.
+  const bool may_say = may_sign || find_order(*issuer, id.serial) != nullptr;
+  if (!may_say || !sources_.take(source, clock_.monotonic()) || !take_token())
     return refuse(pki::OcspResponseStatus::try_later);
   ++counters_.live;
   Answer out = sign(*issuer, id, parsed->nonce);
-  if (!parsed->nonce && out.next_update) {
-    const auto certificate = state_->find_certificate(issuer->record, to_record_serial(id.serial));
-    if (cache_.size() >= kMaxCachedAnswers) cache_.clear();
-    cache_.insert_or_assign(key, Cached{out, clock_.now(), is_infrastructure(certificate->kind)});
-  }
+  if (!parsed->nonce && out.next_update) keep(*issuer, id.serial, key, out);
   return out;
+}
+
+// Of a CA that is revoked as a whole anybody can ask for serials without end: what nobody has recorded is not kept.
+void Responder::keep(const Issuer& issuer, const pki::SerialNumber& serial, Bytes key, const Answer& answer) {
+  const auto certificate = state_->find_certificate(issuer.record, to_record_serial(serial));
+  if (!certificate) return;
+  if (cache_.size() >= kMaxCachedAnswers) cache_.clear();
+  cache_.insert_or_assign(std::move(key), Cached{answer, clock_.now(), is_infrastructure(certificate->kind)});
 }
 
 }  // namespace sallyport::status

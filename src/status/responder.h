@@ -10,6 +10,7 @@
 #include "crypto/key.h"
 #include "pki/ocsp.h"
 #include "records/snapshot.h"
+#include "status/order_book.h"
 #include "status/source_budget.h"
 
 namespace sallyport::status {
@@ -38,15 +39,19 @@ struct Answer {
   std::string etag;  // quoted; empty when it must not be cached
 };
 
-// Answers from a snapshot alone. Not thread-safe. Never "good" for a certificate that was not issued or has expired;
-// without a lease tryLater to everything but cached answers about servers and CAs.
+// Answers from a snapshot and from the root's orders alone. Not thread-safe. Never "good" for a certificate that was
+// not issued, has expired, or is revoked by either; without a lease tryLater to everything but cached answers about
+// servers and CAs, and "revoked" for what the root has ordered.
 class Responder {
  public:
-  explicit Responder(const Clock& clock) : clock_(clock) {}
+  // `orders` must outlive it; null: none.
+  explicit Responder(const Clock& clock, const OrderBook* orders = nullptr) : clock_(clock), orders_(orders) {}
 
   // Takes a new state: cached answers about what it changed are forgotten, and only those. `state` must outlive the
   // responder.
   void use_snapshot(const records::SnapshotState& state, const records::SnapshotChange& change);
+  // Forgets what was said before an order or a root CRL was taken.
+  void use_orders();
   // Takes the delegate of a CA into use.
   void use_signer(const records::CaName& ca, Signer signer);
   bool has_signer(const records::CaName& ca) const { return signers_.contains(ca); }
@@ -65,6 +70,7 @@ class Responder {
   struct Issuer {
     records::CaName name;                          // of the CA, with its serial when it is an older one
     records::CaName record;                        // under which its certificates are recorded
+    crypto::Sha256Digest key{};                    // of its SubjectPublicKeyInfo
     pki::CertId id;                                // what a request about its certificates names, but for the serial
     std::optional<std::uint64_t> root_crl_number;  // of the root that issued it
   };
@@ -79,6 +85,8 @@ class Responder {
   std::optional<std::uint64_t> root_crl_number_of(const pki::Certificate& ca) const;
   void forget(const records::CaName& ca, const records::CertificateSerial& serial);
   const Issuer* find_issuer(const pki::CertId& id) const;
+  const pki::RootOrder* find_order(const Issuer& issuer, const pki::SerialNumber& serial) const;
+  void keep(const Issuer& issuer, const pki::SerialNumber& serial, Bytes key, const Answer& answer);
   pki::SingleResponse single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const;
   Answer sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce);
   bool may_be_given(const Cached& cached, bool may_sign) const;
@@ -86,6 +94,7 @@ class Responder {
   bool take_token();
 
   const Clock& clock_;
+  const OrderBook* orders_;
   const records::SnapshotState* state_ = nullptr;
   std::map<Bytes, Issuer> issuers_;  // by key hash, of either algorithm
   std::map<records::CaName, Signer> signers_;

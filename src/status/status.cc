@@ -10,6 +10,8 @@
 #include "records/crl_messages.h"
 #include "records/installation_values.h"
 #include "status/crl_shelf.h"
+#include "status/order_desk.h"
+#include "status/responder.h"
 
 namespace sallyport::status {
 namespace {
@@ -43,16 +45,23 @@ http::Response to_http(const Answer& answer, UnixTime now) {
 }  // namespace
 
 struct Status::State {
-  State(net::Executor on, const Clock& civil, Random& random, Settings what)
+  State(net::Executor on, const Clock& civil, Random& random, Settings what, OrderBook book)
       : executor(on),
         clock(civil),
         settings(std::move(what)),
-        responder(civil),
-        link(on, civil, random, settings.link, events()),
+        orders(std::move(book)),
+        responder(civil, &orders),
+        link(on, civil, random, link_settings(), events()),
+        desk({.clock = civil,
+              .orders = orders,
+              .root_crls_at_hand = [this] { return link.snapshot().root_crls(); },
+              .on_taken = [this] { use_orders(); }}),
         repeated(std::make_shared<http::RepeatedAnswers>(civil)),
         server(routes(), {.repeated = repeated}) {}
 
+  rolelink::Settings link_settings();
   rolelink::Events events();
+  void use_orders();
   http::Router routes();
   net::Task<http::Response> answer_post(http::Request request, net::PeerInfo peer);
   net::Task<http::Response> answer_get(http::Request request, net::PeerInfo peer);
@@ -74,16 +83,31 @@ struct Status::State {
   net::Executor executor;
   const Clock& clock;
   Settings settings;
+  OrderBook orders;
   Responder responder;
   CrlShelf crls;
   ListNames list_names;
   std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca, for grants
   std::set<records::CaName> keeping;                                             // CAs whose delegates are being kept
   rolelink::RoleLink link;
+  OrderDesk desk;
   std::shared_ptr<http::RepeatedAnswers> repeated;
   http::Server server;
   std::shared_ptr<crypto::TlsContext> tls;
 };
+
+// Whom the root has revoked by an order is believed no snapshot.
+rolelink::Settings Status::State::link_settings() {
+  rolelink::Settings out = settings.link;
+  out.judge_signer = [this](const pki::VerifiedChain& signer) { return orders.check(signer); };
+  return out;
+}
+
+void Status::State::use_orders() {
+  responder.use_orders();
+  repeated->clear();
+  link.recheck_signer();
+}
 
 rolelink::Events Status::State::events() {
   rolelink::Events events;
@@ -162,10 +186,10 @@ http::Response Status::State::answer_root_list(std::string_view name) const {
 
 // "root-<key identifier>" of any root; "root", as certificates of the first root name it, is the oldest's.
 std::optional<Bytes> Status::State::find_root_crl(std::string_view name) const {
-  const auto& all = link.snapshot().root_crls();
+  const auto all = orders.newest_root_crls(link.snapshot().root_crls());
   if (all.empty()) return std::nullopt;
-  if (name == kRoot) return all.back();
-  for (const pki::VerifiedCrl& crl : link.root_crls(pki::TimeRule::floor(UnixTime(0)))) {
+  if (name == kRoot) return to_bytes(all.back().crl().der());
+  for (const pki::VerifiedCrl& crl : all) {
     const Bytes key_id = crl.issuer().extensions().subject_key_id.value_or(Bytes());
     if (name.substr(kRootPrefix.size()) == codec::encode_hex(key_id)) return to_bytes(crl.crl().der());
   }
@@ -300,8 +324,8 @@ net::Task<void> Status::State::serve_connection(net::HandedOver connection) {
   if (stream) co_await server.serve(*std::move(stream));
 }
 
-Status::Status(net::Executor executor, const Clock& clock, Random& random, Settings settings)
-    : state_(std::make_unique<State>(executor, clock, random, std::move(settings))) {
+Status::Status(net::Executor executor, const Clock& clock, Random& random, Settings settings, OrderBook orders)
+    : state_(std::make_unique<State>(executor, clock, random, std::move(settings), std::move(orders))) {
   const auto use = [state = state_.get()](crypto::TlsIdentity identity) { state->use_identity(std::move(identity)); };
   net::spawn(executor, state_->link.keep_certificate(records::CertificateKind::server, use), "status.certificate");
   net::spawn(executor, state_->keep_crls(), "status.crls");
@@ -314,6 +338,20 @@ net::Task<void> Status::serve(net::Listener& listener) {
     net::spawn(state->executor, state->serve_connection(std::move(connection)), "status.connection");
   };
   co_await net::serve_hand_over(listener, state_->settings.givers, take);
+}
+
+net::Task<void> Status::serve_operators(net::Listener& listener) {
+  for (;;) {
+    auto stream = co_await listener.accept(net::Deadline::never());
+    if (!stream) co_return;
+    const uid_t uid = (*stream)->peer().uid.value_or(static_cast<uid_t>(-1));
+    if (!state_->settings.operators.contains(uid)) {
+      log::warn("status.operator-refused", {{"uid", uid}});
+      (*stream)->close();
+      continue;
+    }
+    net::spawn(state_->executor, state_->desk.serve(*std::move(stream)), "status.operator");
+  }
 }
 
 }  // namespace sallyport::status

@@ -143,11 +143,25 @@ pki::Certificate Installation::make_ca(const std::string& name, const crypto::Pu
 }
 
 Bytes Installation::make_root_crl(std::uint64_t number, const std::optional<SiteName>& site) {
+  return sign_root_crl(number, site ? std::optional(site_cas_.at(*site).serial()) : std::nullopt);
+}
+
+Bytes Installation::make_root_crl(std::uint64_t number, const pki::SerialNumber& revoked) {
+  return sign_root_crl(number, revoked);
+}
+
+Bytes Installation::seal_order(const pki::RootOrder& order) {
+  auto sealed = pki::seal_root_order(order, root_key_, *root_);
+  EXPECT_TRUE(sealed) << sealed.error().detail;
+  return *std::move(sealed);
+}
+
+Bytes Installation::sign_root_crl(std::uint64_t number, const std::optional<pki::SerialNumber>& revoked) {
   pki::CrlFields fields;
   fields.number = number;
   fields.this_update = clock_.now();
   fields.next_update = clock_.now() + 90 * kDay;
-  if (site) fields.entries.push_back({.serial = site_cas_.at(*site).serial(), .revoked_at = clock_.now()});
+  if (revoked) fields.entries.push_back({.serial = *revoked, .revoked_at = clock_.now()});
   auto crl = pki::build_crl(*root_, std::move(fields), root_key_);
   EXPECT_TRUE(crl) << crl.error().detail;
   return *std::move(crl);

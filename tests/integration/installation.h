@@ -20,6 +20,7 @@
 #include "net/listener.h"
 #include "net/run.h"
 #include "pki/issue.h"
+#include "pki/root_order.h"
 #include "records/installation_values.h"
 #include "records/role_messages.h"
 #include "signer/checkpoint_mark.h"
@@ -93,6 +94,10 @@ class Installation {
   records::RecordDatabase& database() { return *database_; }
   // A root CRL of `number`, in date, that lists the CA of `site` where one is given.
   Bytes make_root_crl(std::uint64_t number, const std::optional<SiteName>& site = std::nullopt);
+  // One that lists the CA of this serial.
+  Bytes make_root_crl(std::uint64_t number, const pki::SerialNumber& revoked);
+  // An order of the root, for this installation ("test") unless it says otherwise.
+  Bytes seal_order(const pki::RootOrder& order);
   // A sealed permit for kSite.
   Bytes make_permit(std::uint64_t count);
   const pki::Certificate& site_ca(const SiteName& name) const { return site_cas_.at(name); }
@@ -118,6 +123,7 @@ class Installation {
  private:
   void make_tree(bool has_replaced);
   signer::CaKey make_replaced_ca();
+  Bytes sign_root_crl(std::uint64_t number, const std::optional<pki::SerialNumber>& revoked);
   pki::Certificate make_ca(const std::string& name, const crypto::PublicKey& key,
                            std::optional<seconds> life = std::nullopt);
   void fill_database();

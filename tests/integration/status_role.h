@@ -10,9 +10,10 @@ namespace sallyport::integration {
 
 class StatusRole {
  public:
-  // `authority` is the path of the authority's socket, or of something that leads to it.
-  StatusRole(Installation& t, const std::string& authority)
-      : responder(t.clock()), link(t.io().executor(), t.clock(), t.random(), settings(t, authority), events()) {}
+  // `authority` is the path of the authority's socket, or of something that leads to it; `orders` outlives the role.
+  StatusRole(Installation& t, const std::string& authority, const status::OrderBook* orders = nullptr)
+      : responder(t.clock(), orders),
+        link(t.io().executor(), t.clock(), t.random(), settings(t, authority, orders), events()) {}
   explicit StatusRole(Installation& t) : StatusRole(t, t.socket("authority")) {}
 
   // Waits for the feed and has itself given a key to answer about certificates of `ca`.
@@ -42,17 +43,22 @@ class StatusRole {
 
   status::Responder responder;
   rolelink::RoleLink link;
+  std::size_t disconnects = 0;  // also after an update that was refused
 
  private:
   using Answer = status::Answer;
-  static rolelink::Settings settings(Installation& t, const std::string& authority) {
-    return {.role = "status", .instance = 0, .authority_socket = authority, .root = t.root()};
+  static rolelink::Settings settings(Installation& t, const std::string& authority, const status::OrderBook* orders) {
+    rolelink::Settings out{.role = "status", .instance = 0, .authority_socket = authority, .root = t.root()};
+    if (orders != nullptr)
+      out.judge_signer = [orders](const pki::VerifiedChain& signer) { return orders->check(signer); };
+    return out;
   }
   rolelink::Events events() {
     rolelink::Events out;
     out.on_snapshot = [this](const records::SnapshotState& state, const records::SnapshotChange& change) {
       responder.use_snapshot(state, change);
     };
+    out.on_disconnect = [this] { ++disconnects; };
     return out;
   }
 };
