@@ -147,8 +147,7 @@ std::vector<Command> role_commands() {
        .options = role_options(),
        .run = serve_console},
   };
-  const std::vector<Command> more = status_commands();
-  all.insert(all.end(), more.begin(), more.end());
+  for (const auto& group : {status_commands(), edge_commands()}) all.insert(all.end(), group.begin(), group.end());
   return all;
 }
 

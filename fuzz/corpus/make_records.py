@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seed corpora of records_role_messages, records_crl_messages, records_snapshot, pki_root_order and of agent_files' ratchets, from the format comments of
+"""Makes the seed corpora of records_role_messages, records_crl_messages, records_snapshot, pki_root_order, status_presigned and of agent_files' ratchets, from the format comments of
 src/codec/tlv.h and src/records/*.h and from src/agent/state_trust.cc. Run in this folder."""
 import pathlib
 import struct
@@ -131,7 +131,20 @@ ROOT_ORDERS = {
     "envelope-of-two": field(1, b"\x30\x00") * 2 + field(2, b"") + field(3, b""),
 }
 
+NAMED = b"\x09server-ca"
+PRESIGNED = {
+    "everything": field(1, NAMED + b"\x30\x00") + field(2, b"\x30\x01\x00") + field(3, b"\x30\x00") * 2 + field(4, NAMED + u64(7)),
+    "nothing": b"",
+    "nameless": field(1, b"\x00\x30\x00"),
+    "list-without-number": field(4, NAMED),
+    "list-with-more": field(4, NAMED + u64(7) + b"x"),
+    "nine-root-crls": field(2, b"\x30\x00") * 9,
+    "out-of-order": field(3, b"\x30\x00") + field(1, NAMED + b"\x30\x00"),
+    "cut": field(3, b"\x30\x00")[:-1],
+}
+
 if __name__ == "__main__":
+    write("status_presigned", PRESIGNED)
     write("pki_root_order", ROOT_ORDERS)
     write("agent_files", RATCHETS)
     write("records_crl_messages", CRL_MESSAGES)

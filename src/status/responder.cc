@@ -36,6 +36,7 @@ pki::RevocationReason to_pki(records::RevocationReason reason) {
 
 void Responder::use_snapshot(const records::SnapshotState& state, const records::SnapshotChange& change) {
   const bool first = std::exchange(state_, &state) == nullptr;
+  use_infrastructure(change, first || change.whole);
   // Another list of CAs or another root CRL is rare, and in every answer of control-ca.
   if (first || change.whole || change.authorities) {
     cache_.clear();
@@ -43,6 +44,51 @@ void Responder::use_snapshot(const records::SnapshotState& state, const records:
     return;
   }
   for (const auto& [ca, serial] : change.certificates) forget(ca, serial);
+}
+
+void Responder::use_infrastructure(const records::SnapshotChange& change, bool whole) {
+  const auto take = [this](const records::SnapshotCertificate& certificate) {
+    if (is_infrastructure(certificate.kind) && certificate.not_after >= clock_.now())
+      infrastructure_.emplace(certificate.ca, certificate.serial);
+    return true;
+  };
+  if (whole) {
+    infrastructure_.clear();
+    state_->tables().for_each_certificate(take);
+    return;
+  }
+  for (const auto& [ca, serial] : change.certificates) {
+    if (const auto certificate = state_->find_certificate(ca, serial)) take(*certificate);
+  }
+}
+
+std::vector<Answer> Responder::presigned(bool may_sign) {
+  std::vector<Answer> out;
+  std::erase_if(infrastructure_, [this](const auto& each) {
+    const auto certificate = state_->find_certificate(each.first, each.second);
+    return !certificate || certificate->not_after < clock_.now();
+  });
+  for (const auto& [ca, record] : infrastructure_) {
+    const auto serial = pki::SerialNumber::from_content(record.get());
+    if (!serial) continue;
+    for (const auto& [key_hash, issuer] : issuers_) {
+      if (issuer.record != ca || !signers_.contains(issuer.name)) continue;
+      if (out.size() >= kMaxPresigned) return out;
+      Bytes key = cache_key(issuer.id.hash, key_hash, record.get());
+      if (const auto cached = cache_.find(key); cached != cache_.end() && may_be_given(cached->second, may_sign)) {
+        out.push_back(cached->second.answer);
+        continue;
+      }
+      if (!may_sign) continue;
+      pki::CertId id = issuer.id;
+      id.serial = *serial;
+      Answer answer = sign(issuer, id, std::nullopt);
+      if (!answer.next_update) continue;
+      keep(issuer, *serial, std::move(key), answer);
+      out.push_back(std::move(answer));
+    }
+  }
+  return out;
 }
 
 void Responder::use_orders() {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/time.h"
@@ -23,6 +24,7 @@ inline constexpr seconds kNonceAnswerLife{60};
 // Answers without a nonce are signed anew when older than this.
 inline constexpr seconds kCacheRefresh{300};
 inline constexpr std::size_t kMaxCachedAnswers = 100'000;
+inline constexpr std::size_t kMaxPresigned = 4'096;
 // Live signatures per second for everybody; beyond that the answer is tryLater.
 inline constexpr double kLiveAnswersPerSecond = 5'000;
 
@@ -61,6 +63,10 @@ class Responder {
   // Never fails: what cannot be answered is an OCSP error status.
   Answer answer(ByteView request, bool may_sign, std::string_view source);
 
+  // Answers without a nonce about everything but devices, of every CA that has a delegate and for both hashes: those at
+  // hand, and where `may_sign` what is missing or older than kCacheRefresh, signed now. At most kMaxPresigned.
+  std::vector<Answer> presigned(bool may_sign);
+
   struct Counters {
     std::uint64_t cached = 0, live = 0, try_later = 0, unauthorized = 0, malformed = 0;
   };
@@ -80,6 +86,7 @@ class Responder {
     bool infrastructure = false;
   };
 
+  void use_infrastructure(const records::SnapshotChange& change, bool whole);
   void use_authorities();
   void use_root_crls();
   std::optional<std::uint64_t> root_crl_number_of(const pki::Certificate& ca) const;
@@ -100,6 +107,7 @@ class Responder {
   std::map<records::CaName, Signer> signers_;
   std::map<Bytes, Cached> cache_;  // by encoded CertID
   std::vector<pki::RootCrlNumber> root_crl_numbers_;
+  std::set<std::pair<records::CaName, records::CertificateSerial>> infrastructure_;  // that has not ended
   SourceBudget sources_;
   double tokens_ = kLiveAnswersPerSecond;
   Instant refilled_{};

@@ -10,7 +10,9 @@
 #include "records/crl_messages.h"
 #include "records/installation_values.h"
 #include "status/crl_shelf.h"
+#include "status/ocsp_http.h"
 #include "status/order_desk.h"
+#include "status/presigned.h"
 #include "status/responder.h"
 
 namespace sallyport::status {
@@ -20,27 +22,13 @@ constexpr milliseconds kHandshakeLimit{10'000};
 constexpr milliseconds kSignerRetry{2'000};
 // A delegate is replaced when this much of its life is left (DESIGN §10: seven days' overlap).
 constexpr seconds kSignerOverlap = 7 * kDay;
-// What intermediaries may keep at most, whatever the answer's own window (reference: RFC 5019 §6.2).
-constexpr seconds kMaxAge{300};
-constexpr seconds kCrlMaxAge{60};
-constexpr std::string_view kCrlType = "application/pkix-crl";
 constexpr std::string_view kRoot = "root";
 constexpr std::string_view kRootPrefix = "root-";
 // How often the authority is asked for newer CRLs.
 constexpr milliseconds kCrlRound{5'000};
-constexpr std::string_view kOcspResponse = "application/ocsp-response";
-
-http::Response to_http(const Answer& answer, UnixTime now) {
-  http::Response response = http::Response::bytes(*answer.der, kOcspResponse);
-  if (!answer.next_update) {
-    response.headers.set("Cache-Control", "no-store");
-    return response;
-  }
-  const seconds age = std::clamp(*answer.next_update - now, seconds(0), kMaxAge);
-  response.headers.add("Cache-Control", fmt::format("max-age={}, public, no-transform, must-revalidate", age.count()));
-  response.headers.add("ETag", answer.etag);
-  return response;
-}
+// What edges fetch is put together at most once in the first time, and anew at least once in the second.
+constexpr milliseconds kLeastBundleAge{1'000};
+constexpr milliseconds kBundleAge{60'000};
 
 }  // namespace
 
@@ -71,6 +59,8 @@ struct Status::State {
   std::optional<Bytes> find_root_crl(std::string_view name) const;
   http::Response answer_ca(std::string_view name) const;
   http::Response answer_witness() const;
+  http::Response answer_edge();
+  Bytes make_bundle();
   void use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change);
   void keep_signers(const records::SnapshotState& state);
   std::set<records::CaName> listed_cas() const;
@@ -89,6 +79,9 @@ struct Status::State {
   ListNames list_names;
   std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca, for grants
   std::set<records::CaName> keeping;                                             // CAs whose delegates are being kept
+  Bytes bundle;                                                                  // for edges
+  bool bundle_is_stale = true;
+  Instant bundle_made{};
   rolelink::RoleLink link;
   OrderDesk desk;
   std::shared_ptr<http::RepeatedAnswers> repeated;
@@ -106,6 +99,7 @@ rolelink::Settings Status::State::link_settings() {
 void Status::State::use_orders() {
   responder.use_orders();
   repeated->clear();
+  bundle_is_stale = true;
   link.recheck_signer();
 }
 
@@ -114,6 +108,7 @@ rolelink::Events Status::State::events() {
   events.on_snapshot = [this](const records::SnapshotState& state, const records::SnapshotChange& change) {
     responder.use_snapshot(state, change);
     repeated->clear();
+    bundle_is_stale = true;
     use_witnesses(state, change);
     list_names = name_lists(state.cas());
     keep_signers(state);
@@ -138,18 +133,14 @@ http::Router Status::State::routes() {
 }
 
 net::Task<http::Response> Status::State::answer_post(http::Request request, net::PeerInfo peer) {
-  if (request.headers.get("Content-Type") != "application/ocsp-request") {
-    co_return http::Response::error(415, "want Content-Type application/ocsp-request");
-  }
-  co_return to_http(responder.answer(request.body, link.has_lease(), peer.address.host), clock.now());
+  const auto question = posted_question(request);
+  if (!question) co_return wrong_type();
+  co_return to_http(responder.answer(*question, link.has_lease(), peer.address.host), clock.now());
 }
 
 net::Task<http::Response> Status::State::answer_get(http::Request request, net::PeerInfo peer) {
-  // RFC 6960 appendix A.1: base64, percent-encoded; '+' comes as a space from some clients.
-  std::string text = request.param("request");
-  std::ranges::replace(text, ' ', '+');
-  const auto der = codec::decode_base64(text);
-  const Answer answer = responder.answer(der ? ByteView(*der) : ByteView(), link.has_lease(), peer.address.host);
+  const Bytes question = question_in_path(request);
+  const Answer answer = responder.answer(question, link.has_lease(), peer.address.host);
   http::Response response = to_http(answer, clock.now());
   response.may_repeat = answer.next_update.has_value();
   co_return response;
@@ -158,30 +149,22 @@ net::Task<http::Response> Status::State::answer_get(http::Request request, net::
 net::Task<http::Response> Status::State::answer_crl(http::Request request) {
   const std::string& file = request.param("file");
   if (file == "witness") co_return answer_witness();
+  if (file == "presigned") co_return answer_edge();
   if (file.ends_with(".cer")) co_return answer_ca(file.substr(0, file.size() - 4));
   if (!file.ends_with(".crl")) co_return http::Response::error(404);
   const std::string name = file.substr(0, file.size() - 4);
   co_return name == kRoot || name.starts_with(kRootPrefix) ? answer_root_list(name) : answer_list(name);
 }
 
-// One that has ended is still handed out: whoever checks refuses it, and knows why.
 http::Response Status::State::answer_list(const std::string& name) const {
   const auto ca = list_names.find(name);
   const ServedCrl* list = ca == list_names.end() ? nullptr : crls.find(ca->second);
-  if (list == nullptr) return http::Response::error(404);
-  const seconds age = std::clamp(list->next_update - clock.now(), seconds(0), kCrlMaxAge);
-  http::Response response = http::Response::bytes(*list->der, kCrlType);
-  response.headers.set("Cache-Control", fmt::format("max-age={}, public, must-revalidate", age.count()));
-  response.headers.set("ETag", list->etag);
-  return response;
+  return list == nullptr ? http::Response::error(404) : to_http(*list, clock.now());
 }
 
 http::Response Status::State::answer_root_list(std::string_view name) const {
-  const auto crl = find_root_crl(name);
-  if (!crl) return http::Response::error(404);
-  http::Response response = http::Response::bytes(*crl, kCrlType);
-  response.headers.set("Cache-Control", "max-age=60, public, must-revalidate");
-  return response;
+  auto crl = find_root_crl(name);
+  return crl ? root_crl_to_http(*std::move(crl)) : http::Response::error(404);
 }
 
 // "root-<key identifier>" of any root; "root", as certificates of the first root name it, is the oldest's.
@@ -199,7 +182,7 @@ std::optional<Bytes> Status::State::find_root_crl(std::string_view name) const {
 http::Response Status::State::answer_ca(std::string_view name) const {
   const records::SnapshotCa* ca = link.snapshot().find_ca(records::CaName(std::string(name)));
   if (ca == nullptr) return http::Response::error(404);
-  return http::Response::bytes(ca->certificate, "application/pkix-cert");
+  return certificate_to_http(ca->certificate);
 }
 
 // A serial of control-ca about which a device may ask, so that control-ca's delegate tells it the root CRL's number: of
@@ -212,6 +195,36 @@ http::Response Status::State::answer_witness() const {
   }
   if (newest == nullptr) return http::Response::error(404);
   return http::Response::text(codec::encode_hex(newest->serial.get()));
+}
+
+// What edges take: answers that are signed already, CAs, root CRLs, and which CRLs there are. Anybody may have it; so
+// it is put together seldom.
+Bytes Status::State::make_bundle() {
+  Presigned out;
+  const auto& online = records::online_ca_names();
+  for (const records::SnapshotCa& ca : link.snapshot().cas()) {
+    if (out.cas.size() < kMaxPresignedCas && std::ranges::find(online, records::base_name(ca.name)) != online.end())
+      out.cas.push_back(ca);
+  }
+  for (const pki::VerifiedCrl& crl : orders.newest_root_crls(link.snapshot().root_crls()))
+    out.root_crls.push_back(to_bytes(crl.crl().der()));
+  for (const Answer& answer : responder.presigned(link.has_lease())) out.answers.push_back(*answer.der);
+  for (const records::CaName& ca : listed_cas()) {
+    if (out.lists.size() < kMaxPresignedCas && crls.number_of(ca) > 0) out.lists.push_back({ca, crls.number_of(ca)});
+  }
+  return encode_presigned(out);
+}
+
+http::Response Status::State::answer_edge() {
+  if (link.snapshot().number() == 0) return http::Response::error(503);
+  const Instant now = clock.monotonic();
+  const milliseconds age = std::chrono::duration_cast<milliseconds>(now - bundle_made);
+  if (bundle.empty() || age >= kBundleAge || (bundle_is_stale && age >= kLeastBundleAge)) {
+    bundle = make_bundle();
+    bundle_is_stale = false;
+    bundle_made = now;
+  }
+  return http::Response::bytes(bundle, "application/octet-stream");
 }
 
 void Status::State::use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change) {
