@@ -101,6 +101,10 @@ Outcome doctor(const std::filesystem::path& folder, Environment& environment) {
   findings.take("relay", wait_for(io, reach(state.settings().relay_address)));
   io.restart();
   findings.take("status over HTTP", wait_for(io, reach(state.settings().http_address)));
+  if (const auto& second = state.settings().second_status) {
+    io.restart();
+    findings.take("second status host", wait_for(io, reach(*second)));
+  }
   auto queue = open_queue(state, environment.random);
   if (!queue) return std::unexpected(std::move(queue).error());
   agent::Agent agent(io.executor(), environment.clock, environment.random, state, **queue);

@@ -42,6 +42,9 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   if (options.http_address) {
     TRY(out.http_address, net::parse_address(*options.http_address));
   }
+  if (options.second_status) {
+    TRY(out.second_status, net::parse_address(*options.second_status));
+  }
   if (options.proxy) {
     TRY(out.proxy, net::parse_address(*options.proxy));
   }

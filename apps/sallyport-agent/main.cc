@@ -22,7 +22,8 @@ using Chosen = std::function<agent_cli::Outcome()>;
 // The parsed values of all commands.
 struct Values {
   std::string state{agent_cli::kDefaultState};
-  std::string certificate, root_certificate, csr_out, relay_address, http_address, proxy, telemetry_listen;
+  std::string certificate, root_certificate, csr_out, relay_address, http_address, second_status, proxy,
+      telemetry_listen;
   std::string remote_access = "off", clock = "trusted", topic, value, position;
   bool json = false, yes = false;
   agent_cli::InitOptions init;
@@ -52,6 +53,8 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
   first("--csr-out", values.csr_out, "where to write the certification request");
   first("--relay-address", values.relay_address, "HOST:PORT for TLS; relay.ZONE:443 without it");
   first("--http-address", values.http_address, "HOST:PORT of the status host; status.ZONE:80 without it");
+  first("--second-status", values.second_status,
+        "HOST:PORT of another status host, which must agree while the clock is not trusted");
   first("--proxy", values.proxy, "HOST:PORT of an HTTP proxy on the way out");
   first("--telemetry-listen", values.telemetry_listen, "127.0.0.1:PORT for local programs");
   command->add_option("--service", values.init.services, "NAME=KIND:HOST:PORT, once for each local service");
@@ -77,6 +80,7 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
     init.csr_out = values.csr_out;
     init.relay_address = given(values.relay_address);
     init.http_address = given(values.http_address);
+    init.second_status = given(values.second_status);
     init.proxy = given(values.proxy);
     init.telemetry_listen = given(values.telemetry_listen);
     init.remote_access = values.remote_access == "on";

@@ -1,5 +1,7 @@
 #include "agent/server_check.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "codec/text.h"
 #include "http/client.h"
@@ -13,6 +15,8 @@ using pki::Verdict;
 
 constexpr std::size_t kMaxGoodAnswers = 64;
 constexpr std::size_t kMaxSmallBody = 16U << 10U;
+constexpr std::size_t kKeyIdSize = 20;  // RFC 7093 §2, as pki::key_identifier makes it
+constexpr std::string_view kUnreachable = "unreachable";
 
 // A body of a GET that must be there.
 net::Task<Result<Bytes>> get(http::Client& client, std::string target, net::Deadline deadline, std::size_t limit) {
@@ -28,6 +32,33 @@ net::Task<Result<Bytes>> get(http::Client& client, std::string target, net::Dead
 Verdict<StatusFinding> unreachable(const Error& error) {
   return std::unexpected(
       pki::Refusal{.reason = Reason::responder_error, .error = {.code = Errc::unavailable, .detail = error.detail}});
+}
+
+// The second status host has delegates of its own, of other ages: what is remembered of them is under the CA's key id
+// and this octet.
+constexpr std::uint8_t kSecondHost = 2;
+using Signers = std::map<Bytes, UnixTime>;
+
+Bytes as_second(Bytes key_id) {
+  key_id.push_back(kSecondHost);
+  return key_id;
+}
+
+Signers as_second(const Signers& signers) {
+  Signers out;
+  for (const auto& [key_id, not_before] : signers) out.emplace(as_second(key_id), not_before);
+  return out;
+}
+
+// What is remembered of the second host's signers, as a question to it wants it; the rest as it is.
+Ratchets second_ratchets(Ratchets ratchets) {
+  Signers out;
+  for (const auto& [key, not_before] : ratchets.signer_not_before) {
+    const bool is_its = key.size() > kKeyIdSize && key.back() == kSecondHost;
+    if (is_its) out.emplace(Bytes(key.begin(), key.end() - 1), not_before);
+  }
+  ratchets.signer_not_before = std::move(out);
+  return ratchets;
 }
 
 // Everything that is asked of one responder over one connection.
@@ -74,9 +105,10 @@ std::string ServerCheck::cache_key(ByteView issuer_key, const pki::SerialNumber&
   return codec::encode_hex(issuer_key) + "/" + serial.hex();
 }
 
-net::Task<Result<net::StreamPtr>> ServerCheck::open(bool tls, std::vector<pki::Certificate> anchors,
+net::Task<Result<net::StreamPtr>> ServerCheck::open(Way way, std::vector<pki::Certificate> anchors,
                                                     net::Deadline deadline) {
-  if (!tls) co_return co_await way_out_.dial_http(deadline);
+  if (way == Way::http) co_return co_await way_out_.dial_http(deadline);
+  if (way == Way::second) co_return co_await way_out_.dial_second_status(deadline);
   const DnsName name = state_.settings().server_name("status");
   crypto::TlsClientSettings settings;
   settings.alpn = {"http/1.1"};
@@ -91,10 +123,10 @@ net::Task<Result<net::StreamPtr>> ServerCheck::open(bool tls, std::vector<pki::C
   co_return co_await net::tls_connect(std::move(lower), std::move(context), name.get(), deadline);
 }
 
-net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedChain subject,
+net::Task<ServerCheck::Outcome> ServerCheck::ask_over(Way way, pki::VerifiedChain subject,
                                                       std::vector<pki::Certificate> anchors) {
   const net::Deadline deadline(kStatusLimit);
-  auto stream = co_await open(tls, anchors, deadline);
+  auto stream = co_await open(way, anchors, deadline);
   if (!stream) co_return Outcome{.verdict = unreachable(stream.error())};
   http::Client client(*std::move(stream), state_.settings().server_name("status").get());
   Interview interview(client, deadline);
@@ -102,11 +134,13 @@ net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedCha
   const StatusQuestion question{.subject = std::move(subject),
                                 .time = time_.rule(),
                                 .nonce = random_.bytes(pki::kOcspNonceSize),
-                                .ratchets = state_.ratchets(),
+                                .ratchets = way == Way::second ? second_ratchets(state_.ratchets()) : state_.ratchets(),
                                 .anchors = anchors};
   StatusEvidence evidence;
-  evidence.control_ca = control_ca_;
-  evidence.witness = witness_;
+  if (way != Way::second) {
+    evidence.control_ca = control_ca_;
+    evidence.witness = witness_;
+  }
   evidence.root_crls = state_.root_crls();
   if (auto asked = co_await interview.collect(question, evidence); !asked)
     co_return Outcome{.verdict = unreachable(asked.error())};
@@ -115,9 +149,42 @@ net::Task<ServerCheck::Outcome> ServerCheck::ask_over(bool tls, pki::VerifiedCha
     co_await interview.fetch_crls(std::move(anchors), evidence);
     out.verdict = judge_status(question, evidence);
   }
-  control_ca_ = out.verdict ? evidence.control_ca : Bytes();
-  witness_ = out.verdict ? evidence.witness : std::string();
+  if (way == Way::second) {
+    if (out.verdict) out.verdict->seen.signer_not_before = as_second(out.verdict->seen.signer_not_before);
+  } else {
+    control_ca_ = out.verdict ? evidence.control_ca : Bytes();
+    witness_ = out.verdict ? evidence.witness : std::string();
+  }
   co_return std::move(out);
+}
+
+net::Task<std::expected<StatusFinding, ServerCheck::Failing>> ServerCheck::confirm(
+    pki::VerifiedChain subject, std::vector<pki::Certificate> anchors, StatusFinding first) {
+  constexpr std::string_view kWho = "second status host: ";
+  Outcome second = co_await ask_over(Way::second, std::move(subject), std::move(anchors));
+  if (!second.verdict) {
+    auto refusal = std::move(second.verdict).error();
+    refusal.error.detail.insert(0, kWho);
+    const std::string reason(second.reached ? to_string(refusal.reason) : "second_unreachable");
+    co_return std::unexpected(
+        Failing{.reason = reason, .error = std::move(refusal.error), .is_final = is_final(refusal.reason)});
+  }
+  const auto against = [&](std::string_view reason, std::string why) {
+    why.insert(0, kWho);
+    return std::unexpected(
+        Failing{.reason = std::string(reason), .error = {.code = Errc::unauthorized, .detail = std::move(why)}});
+  };
+  switch (compare_witnesses(first, *second.verdict)) {
+    case Agreement::same_signer:
+      co_return against("second_same_signer", "found a signer that spoke at the first too, want another's key");
+    case Agreement::apart:
+      co_return against("second_disagrees", fmt::format("found the time {}, and {} at the first, want them within {} s",
+                                                        to_iso8601(second.verdict->produced_at),
+                                                        to_iso8601(first.produced_at), kWitnessAgreement.count()));
+    case Agreement::agree:
+      break;
+  }
+  co_return *std::move(second.verdict);
 }
 
 void ServerCheck::accept(const pki::VerifiedChain& subject, const StatusFinding& finding) {
@@ -152,26 +219,46 @@ void ServerCheck::record(const pki::VerifiedChain& subject, const std::string& n
   records_.insert_or_assign(name, made);
 }
 
+// Absent when the subject was found good, by two where two are wanted.
+net::Task<std::optional<ServerCheck::Failing>> ServerCheck::try_way(Way way, pki::VerifiedChain subject,
+                                                                    std::string name,
+                                                                    std::vector<pki::Certificate> anchors) {
+  Outcome outcome = co_await ask_over(way, subject, anchors);
+  if (!outcome.verdict) {
+    auto refusal = std::move(outcome.verdict).error();
+    const std::string reason(outcome.reached ? to_string(refusal.reason) : kUnreachable);
+    co_return Failing{.reason = reason, .error = std::move(refusal.error), .is_final = is_final(refusal.reason)};
+  }
+  std::vector<StatusFinding> findings{*std::move(outcome.verdict)};
+  if (way_out_.has_second_status() && !time_.has_clock()) {
+    auto second = co_await confirm(subject, std::move(anchors), findings.front());
+    // Nothing is learned from one of two.
+    if (!second) co_return std::move(second).error();
+    findings.push_back(*std::move(second));
+  }
+  // The later time is the one to go on with.
+  std::ranges::sort(findings, {}, &StatusFinding::produced_at);
+  for (const StatusFinding& finding : findings) accept(subject, finding);
+  const std::string_view more = findings.size() > 1 ? ", and a second host" : "";
+  record(subject, name, "good", fmt::format("asked over {}{}", way == Way::tls ? "TLS" : "HTTP", more));
+  co_return std::nullopt;
+}
+
 net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::string name,
                                            std::vector<pki::Certificate> anchors) {
-  std::string reason = "unreachable";
+  std::string reason(kUnreachable);
   Error failure{.code = Errc::unavailable, .detail = {}};
-  for (const bool tls : {false, true}) {
-    const std::string_view way = tls ? "over TLS" : "over HTTP";
-    Outcome outcome = co_await ask_over(tls, subject, anchors);
-    if (outcome.verdict) {
-      accept(subject, *outcome.verdict);
-      record(subject, name, "good", fmt::format("asked {}", way));
-      co_return Result<void>{};
-    }
-    const pki::Refusal& refusal = outcome.verdict.error();
+  for (const Way way : {Way::http, Way::tls}) {
+    const std::string_view how = way == Way::tls ? "over TLS" : "over HTTP";
+    auto failing = co_await try_way(way, subject, name, anchors);
+    if (!failing) co_return Result<void>{};
     if (!failure.detail.empty()) failure.detail += "; ";
-    failure.detail += fmt::format("{}: {}", way, refusal.error.detail);
+    failure.detail += fmt::format("{}: {}", how, failing->error.detail);
     // What a responder said weighs more than a connection that broke.
-    if (!outcome.reached) continue;
-    reason = to_string(refusal.reason);
-    failure.code = refusal.error.code;
-    if (is_final(refusal.reason)) break;
+    if (failing->reason == kUnreachable) continue;
+    reason = failing->reason;
+    failure.code = failing->error.code;
+    if (failing->is_final) break;
   }
   // An answer that did not come takes nothing back of what was proven within the hour.
   if (failure.code != Errc::unavailable) good_until_.clear();

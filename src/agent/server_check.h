@@ -1,8 +1,10 @@
 // Asks the status service about servers and signers before anything is sent to them or believed of them (DESIGN §10).
 // Ways to it, in order: plain HTTP to the configured address, then TLS to the relay's with the name status.<zone>, of
-// which only chain and name are checked: OCSP proves itself.
+// which only chain and name are checked: OCSP proves itself. Without a trusted clock a second status host must agree,
+// where one is configured.
 #pragma once
 
+#include <expected>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,7 +17,8 @@
 
 namespace sallyport::agent {
 
-// How a check ended. `reason` is stable: "good", "unreachable", or a pki::Reason.
+// How a check ended. `reason` is stable: "good", "unreachable", "second_unreachable", "second_same_signer",
+// "second_disagrees", or a pki::Reason.
 struct CheckRecord {
   std::string subject;  // "gateway.zone", "grant signer"
   std::string reason;
@@ -49,13 +52,25 @@ class ServerCheck {
   const std::map<std::string, CheckRecord>& records() const { return records_; }
 
  private:
+  enum class Way : std::uint8_t { http, tls, second };
   struct Outcome {
     pki::Verdict<StatusFinding> verdict;
     bool reached = false;
   };
+  // Why a check did not end well.
+  struct Failing {
+    std::string reason;
+    Error error;
+    bool is_final = false;
+  };
 
-  net::Task<Outcome> ask_over(bool tls, pki::VerifiedChain subject, std::vector<pki::Certificate> anchors);
-  net::Task<Result<net::StreamPtr>> open(bool tls, std::vector<pki::Certificate> anchors, net::Deadline deadline);
+  net::Task<Outcome> ask_over(Way way, pki::VerifiedChain subject, std::vector<pki::Certificate> anchors);
+  net::Task<Result<net::StreamPtr>> open(Way way, std::vector<pki::Certificate> anchors, net::Deadline deadline);
+  net::Task<std::optional<Failing>> try_way(Way way, pki::VerifiedChain subject, std::string name,
+                                            std::vector<pki::Certificate> anchors);
+  // What the second status host found, which agrees with `first`, or what it has against it.
+  net::Task<std::expected<StatusFinding, Failing>> confirm(pki::VerifiedChain subject,
+                                                           std::vector<pki::Certificate> anchors, StatusFinding first);
   void accept(const pki::VerifiedChain& subject, const StatusFinding& finding);
   void record(const pki::VerifiedChain& subject, const std::string& name, std::string_view reason,
               std::string_view detail);

@@ -78,6 +78,9 @@ Result<Settings> read(const config::Table& root) {
   TRY(out.zone, read_with(root, "zone", parse_dns_name));
   TRY(out.relay_address, read_with(root, "relay_address", net::parse_address));
   TRY(out.http_address, read_with(root, "http_address", net::parse_address));
+  TRY(out.second_status, find_address(root, "second_status"));
+  if (out.second_status == out.http_address)
+    return root.refuse("second_status", "is the first one's address; want another host's");
   if (root.has("public_port")) {
     TRY(const auto port, root.integer("public_port", {.least = 1, .most = 65'535}));
     out.public_port = static_cast<std::uint16_t>(port);
@@ -147,6 +150,7 @@ std::string encode_settings(const Settings& settings) {
       "relay_address = \"{}\"\nhttp_address = \"{}\"\n",
       settings.serial_id.get(), settings.site.get(), settings.zone.get(), net::to_string(settings.relay_address),
       net::to_string(settings.http_address));
+  if (settings.second_status) out += fmt::format("second_status = \"{}\"\n", net::to_string(*settings.second_status));
   if (settings.public_port) out += fmt::format("public_port = {}\n", *settings.public_port);
   out += fmt::format("\n# The device's own switch; the local page changes it too.\nremote_access = {}\n",
                      settings.remote_access);

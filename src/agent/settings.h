@@ -28,6 +28,7 @@ struct Settings {
   DnsName zone;
   net::Address relay_address;  // where TLS to gateway, relay and status goes: port 443 of the installation
   net::Address http_address;   // where plain HTTP to the status host goes: port 80
+  std::optional<net::Address> second_status;  // plain HTTP to a second status host; asked too while there is no clock
   std::optional<std::uint16_t> public_port;  // that browsers see; absent: as the gateway says (AgentState::public_port)
   std::vector<LocalTarget> services;
   bool remote_access = false;       // the device's own switch, as first set

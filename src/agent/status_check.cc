@@ -153,6 +153,7 @@ class Judgement {
     return {.produced_at = seen.time_floor,
             .root_crls = std::move(crls),
             .seen = std::move(seen),
+            .signers = {subject.signer().spki_sha256(), witness.signer().spki_sha256()},
             .witness_issuer_key = key_id_of(control_ca),
             .witness = question_.is_control() ? question_.subject.leaf().serial() : witness_};
   }
@@ -178,6 +179,12 @@ Result<Bytes> encode_witness_request(const StatusQuestion& question, ByteView co
 
 Verdict<StatusFinding> judge_status(const StatusQuestion& question, const StatusEvidence& evidence) {
   return Judgement(question, evidence).run();
+}
+
+Agreement compare_witnesses(const StatusFinding& first, const StatusFinding& second) {
+  if (std::ranges::find_first_of(first.signers, second.signers) != first.signers.end()) return Agreement::same_signer;
+  const seconds apart = first.produced_at - second.produced_at;
+  return std::chrono::abs(apart) > kWitnessAgreement ? Agreement::apart : Agreement::agree;
 }
 
 bool wants_newer_crl(Reason reason) {

@@ -35,8 +35,9 @@ struct StatusEvidence {
 // What the evidence proved.
 struct StatusFinding {
   UnixTime produced_at;
-  std::vector<pki::VerifiedCrl> root_crls;  // of the subject's root, and of control-ca's where it is another
-  Ratchets seen;                            // to be remembered: AgentState::raise_ratchets
+  std::vector<pki::VerifiedCrl> root_crls;    // of the subject's root, and of control-ca's where it is another
+  Ratchets seen;                              // to be remembered: AgentState::raise_ratchets
+  std::vector<crypto::Sha256Digest> signers;  // SHA-256 of the SubjectPublicKeyInfo of every delegate that spoke
   // The CA and serial that were found good besides the subject: the witness.
   Bytes witness_issuer_key;
   pki::SerialNumber witness;
@@ -53,6 +54,17 @@ Result<Bytes> encode_witness_request(const StatusQuestion& question, ByteView co
 // of a number neither below the highest seen nor below the one named; neither the subject's path nor control-ca is
 // listed; and everything was valid at that time.
 pki::Verdict<StatusFinding> judge_status(const StatusQuestion& question, const StatusEvidence& evidence);
+
+// What two findings about one subject, of two status hosts, are together (reference/pki.md §6.4). Without a clock a
+// nonce proves no more than that who has a delegate's key answered now: an old key that leaked answers as well, and
+// tells the time of its own days.
+enum class Agreement : std::uint8_t {
+  agree,
+  same_signer,  // a delegate spoke at both: one key is one witness
+  apart,        // they tell times more than kWitnessAgreement apart
+};
+inline constexpr seconds kWitnessAgreement{600};
+Agreement compare_witnesses(const StatusFinding& first, const StatusFinding& second);
 
 // Whether a newer root CRL could change the verdict.
 bool wants_newer_crl(pki::Reason reason);

@@ -12,12 +12,19 @@ class WayOut {
   explicit WayOut(const Settings& settings)
       : relay_(settings.relay_address),
         http_(settings.http_address),
+        second_status_(settings.second_status),
         proxy_(settings.proxy),
         from_(settings.connect_from) {}
 
   // TCP to the installation's TLS port, and to its plain one. Errors name address and cause.
   net::Task<Result<net::StreamPtr>> dial_relay(net::Deadline deadline) const { return dial(relay_, deadline); }
   net::Task<Result<net::StreamPtr>> dial_http(net::Deadline deadline) const { return dial(http_, deadline); }
+  // TCP to the second status host; there must be one.
+  net::Task<Result<net::StreamPtr>> dial_second_status(net::Deadline deadline) const {
+    SALLYPORT_CHECK(has_second_status());
+    return dial(*second_status_, deadline);
+  }
+  bool has_second_status() const { return second_status_.has_value(); }
   const net::Address& relay() const { return relay_; }
 
  private:
@@ -25,6 +32,7 @@ class WayOut {
 
   net::Address relay_;
   net::Address http_;
+  std::optional<net::Address> second_status_;
   std::optional<net::Address> proxy_;
   std::string from_;
 };

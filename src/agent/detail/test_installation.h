@@ -234,18 +234,20 @@ class Responder {
   const Issued& signer_for(bool control) const {
     if (lie == Lie::foreign_signer) return control ? tree_.server_delegate : tree_.control_delegate;
     if (lie == Lie::no_delegate) return tree_.gateway;
-    return control ? tree_.control_delegate : tree_.server_delegate;
+    if (control) return own_control_delegate ? *own_control_delegate : tree_.control_delegate;
+    return own_server_delegate ? *own_server_delegate : tree_.server_delegate;
   }
 
   Tree& tree_;
 
  public:
   Lie lie = Lie::none;
-  pki::Crl root_crl;                          // what is served
-  std::map<std::string, pki::Crl> root_crls;  // instead, by the name that is asked for
-  std::uint64_t told_crl;                     // what control-ca's delegate tells
-  std::vector<pki::RootCrlNumber> told_crls;  // and of every root
-  std::set<std::string> revoked;              // serials
+  pki::Crl root_crl;                                                // what is served
+  std::map<std::string, pki::Crl> root_crls;                        // instead, by the name that is asked for
+  std::uint64_t told_crl;                                           // what control-ca's delegate tells
+  std::vector<pki::RootCrlNumber> told_crls;                        // and of every root
+  std::set<std::string> revoked;                                    // serials
+  std::optional<Issued> own_server_delegate, own_control_delegate;  // in the place of the tree's
   UnixTime now = kNow;
   std::size_t asked = 0;
 };
