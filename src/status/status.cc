@@ -24,6 +24,8 @@ constexpr milliseconds kSignerRetry{2'000};
 constexpr seconds kSignerOverlap = 7 * kDay;
 constexpr std::string_view kRoot = "root";
 constexpr std::string_view kRootPrefix = "root-";
+// Subjects of control-ca's certificates (pki::to_string(ControlKind)).
+constexpr std::string_view kGrant = "grant", kSnapshot = "snapshot";
 // How often the authority is asked for newer CRLs.
 constexpr milliseconds kCrlRound{5'000};
 // What edges fetch is put together at most once in the first time, and anew at least once in the second.
@@ -59,6 +61,7 @@ struct Status::State {
   std::optional<Bytes> find_root_crl(std::string_view name) const;
   http::Response answer_ca(std::string_view name) const;
   http::Response answer_witness() const;
+  bool is_ordered(const records::SnapshotCertificate& certificate) const;
   http::Response answer_edge();
   Bytes make_bundle();
   void use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change);
@@ -77,7 +80,7 @@ struct Status::State {
   Responder responder;
   CrlShelf crls;
   ListNames list_names;
-  std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca, for grants
+  std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca
   std::set<records::CaName> keeping;                                             // CAs whose delegates are being kept
   Bytes bundle;                                                                  // for edges
   bool bundle_is_stale = true;
@@ -185,13 +188,30 @@ http::Response Status::State::answer_ca(std::string_view name) const {
   return certificate_to_http(ca->certificate);
 }
 
+// Whether the root has revoked this very certificate. Where it has revoked the CA, every one is as good to be asked
+// about.
+bool Status::State::is_ordered(const records::SnapshotCertificate& certificate) const {
+  const auto serial = pki::SerialNumber::from_content(certificate.serial.get());
+  if (!serial || orders.orders().empty()) return false;
+  return std::ranges::any_of(link.snapshot().cas(), [&](const records::SnapshotCa& ca) {
+    if (records::base_name(ca.name) != certificate.ca) return false;
+    const auto issuer = pki::parse_certificate(ca.certificate);
+    const pki::RootOrder* order = issuer ? orders.find(issuer->spki_sha256(), *serial) : nullptr;
+    return order != nullptr && order->serial.has_value();
+  });
+}
+
 // A serial of control-ca about which a device may ask, so that control-ca's delegate tells it the root CRL's number: of
-// the newest certificate, which is surely the present control-ca's.
+// the newest certificate, which is surely the present control-ca's. That of a signer of grants, about which agents ask
+// in any case; that of a signer of snapshots where there is none that is good.
 http::Response Status::State::answer_witness() const {
   const records::SnapshotCertificate* newest = nullptr;
+  const auto rank = [](const records::SnapshotCertificate& certificate) {
+    return std::pair(certificate.subject == kGrant, certificate.not_after);
+  };
   for (const auto& [serial, certificate] : witnesses) {
-    if (certificate.revoked_at || certificate.not_after <= clock.now()) continue;
-    if (newest == nullptr || newest->not_after < certificate.not_after) newest = &certificate;
+    if (certificate.revoked_at || certificate.not_after <= clock.now() || is_ordered(certificate)) continue;
+    if (newest == nullptr || rank(*newest) < rank(certificate)) newest = &certificate;
   }
   if (newest == nullptr) return http::Response::error(404);
   return http::Response::text(codec::encode_hex(newest->serial.get()));
@@ -229,7 +249,8 @@ http::Response Status::State::answer_edge() {
 
 void Status::State::use_witnesses(const records::SnapshotState& state, const records::SnapshotChange& change) {
   const auto take = [this](const records::SnapshotCertificate& certificate) {
-    if (certificate.kind == records::CertificateKind::control && certificate.subject == "grant") {
+    if (certificate.kind == records::CertificateKind::control &&
+        (certificate.subject == kGrant || certificate.subject == kSnapshot)) {
       witnesses.insert_or_assign(certificate.serial, certificate);
     }
     return true;

@@ -4,10 +4,12 @@
 authority's snapshot is. Everything that is not such an order is refused with its reason and changes nothing.
 """
 # test: needs=dev deadline=240
+import contextlib
 import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -224,11 +226,26 @@ def check_gateway_with_another_certificate_is_good(scene):
     scene.device.agent.stop()
 
 
+def check_order_on_the_signer_of_grants_leaves_devices_a_witness(scene):
+    """By which control-ca's delegate tells the number of the root CRL: another certificate of control-ca's."""
+    old = scene.status.real("GET", "/crl/witness", None)[1]
+    with contextlib.closing(sqlite3.connect(f"file:{scene.there.state}/authority/authority.db?mode=ro", uri=True)) as database:
+        row = database.execute("SELECT der FROM certificate WHERE ca = 'control-ca' AND serial = ?", (bytes.fromhex(old.decode().strip()),)).fetchone()
+    file = scene.folder / "grants.pem"
+    file.write_bytes(x509.load_der_x509_certificate(row[0]).public_bytes(PEM))
+    want("order 3: taken: control-ca" in scene.hand_in(scene.sign("grants-order.pem", "--certificate", file)).stdout, "found the order not taken, want it taken")
+    status, new, _ = scene.status.real("GET", "/crl/witness", None)
+    want(status == 200 and new != old, f"found {status} {new!r}, want another witness than {old!r}")
+    scene.stage.restart_agent(scene.device)
+    scene.stage.wait_online(scene.device, SECONDS)
+    scene.device.agent.stop()
+
+
 def check_order_on_a_ca_revokes_whatever_it_has_issued(scene):
     file = scene.sign("whole.pem", "--ca", "server-ca", "--reason", "ca-compromise")
     want(set(blocks(file)) == {ORDER, "X509 CRL"}, f"found {set(blocks(file))}, want the order and the CRL")
     said = scene.hand_in(file).stdout
-    want("everything below it: " not in said and "order 3: taken: server-ca and everything below it" in said, f"found {said!r}, want order 3 taken")
+    want("order 4: taken: server-ca and everything below it" in said, f"found {said!r}, want order 4 taken")
     for one in (scene.certificate(), scene.other, scene.cut_off):
         scene.says("revoked", one)
     served = x509.load_der_x509_crl(scene.status.real("GET", root_crl_path(scene.ca("root")), None)[1])
@@ -246,7 +263,8 @@ def check_restored_backup_of_before_takes_no_order_back(scene):
     scene.stage.stop_server()
     scene.there.run("restore", "--from", scene.backup, "--state", scene.there.state, "--accept-older")
     kept = sorted(file.name for file in (scene.there.state / "orders").iterdir())
-    want(len(before["orders"]) == 2 and kept[:2] == ["order-1.order", "order-3.order"] and len(kept) == 3, f"found {kept}, want both orders and the CRL")
+    want(len(before["orders"]) == 3 and kept[:3] == ["order-1.order", "order-3.order", "order-4.order"] and len(kept) == 4,
+         f"found {kept}, want the three orders and the CRL")
 
 
 def check_folder_that_was_tampered_with_keeps_the_service_down(scene):
