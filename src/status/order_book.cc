@@ -9,18 +9,12 @@
 namespace sallyport::status {
 namespace {
 
+constexpr mode_t kFolderMode = 0700;
 constexpr std::string_view kOrderSuffix = ".order";
 constexpr std::string_view kCrlSuffix = ".crl";
 // What any CRL that was kept is still judged by: dates are for who verifies with it.
 pki::TimeRule any_time() {
   return pki::TimeRule::floor(UnixTime(0));
-}
-
-Result<void> make_folder(const std::filesystem::path& folder) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  if (failure) return failf(Errc::unavailable, "{}: {}", folder.string(), failure.message());
-  return keystore::remove_unfinished_files(folder);
 }
 
 std::string order_name(std::uint64_t number) {
@@ -44,7 +38,8 @@ const pki::VerifiedCrl* find_of(const std::vector<pki::VerifiedCrl>& crls, const
 
 Result<OrderBook> OrderBook::open(Settings settings) {
   OrderBook book(std::move(settings));
-  TRY_VOID(make_folder(book.settings_.folder));
+  TRY_VOID(keystore::make_folders(book.settings_.folder, kFolderMode));
+  TRY_VOID(keystore::remove_unfinished_files(book.settings_.folder));
   TRY_VOID(book.load());
   return book;
 }
