@@ -28,6 +28,15 @@ records::CertificateSerial to_record_serial(const pki::SerialNumber& serial) {
   return records::CertificateSerial(to_bytes(serial.content()));
 }
 
+// Whose certificate it is; absent for those of nobody's device. A factory certificate has no delegate to speak of it.
+std::optional<DeviceName> device_of(const records::SnapshotCertificate& certificate) {
+  const bool is_devices =
+      certificate.kind == records::CertificateKind::operational || certificate.kind == records::CertificateKind::web;
+  if (!is_devices) return std::nullopt;
+  auto name = parse_device_name(certificate.subject);
+  return name ? std::optional(*std::move(name)) : std::nullopt;
+}
+
 pki::RevocationReason to_pki(records::RevocationReason reason) {
   return static_cast<pki::RevocationReason>(std::to_underlying(reason));
 }
@@ -183,11 +192,20 @@ pki::SingleResponse Responder::single_response(const Issuer& issuer, const pki::
   if (certificate->revoked_at) {
     response.status = pki::RevokedStatus{*certificate->revoked_at, to_pki(certificate->reason)};
   } else if (certificate->not_after >= now) {
+    const auto device = device_of(*certificate);
+    const bool on_hold = device && is_on_hold(*device);
     response.status = pki::GoodStatus{};
-    if (!nonce && !is_infrastructure(certificate->kind)) response.next_update = now + kDeviceAnswerLife;
+    if (on_hold) response.status = pki::RevokedStatus{now, pki::RevocationReason::certificate_hold};
+    if (!nonce && !on_hold && !is_infrastructure(certificate->kind)) response.next_update = now + kDeviceAnswerLife;
     response.next_update = std::min(*response.next_update, certificate->not_after);
   }
   return response;
+}
+
+// By the rule of relay and gateway.
+bool Responder::is_on_hold(const DeviceName& device) const {
+  const auto found = state_->find_device(device);
+  return !found || (found->state != records::DeviceState::connected && found->state != records::DeviceState::claimed);
 }
 
 Answer Responder::refuse(pki::OcspResponseStatus status) {
@@ -229,6 +247,7 @@ Answer Responder::sign(const Issuer& issuer, const pki::CertId& id, const std::o
 bool Responder::may_be_given(const Cached& cached, bool may_sign) const {
   const UnixTime now = clock_.now();
   if (now >= *cached.answer.next_update) return false;
+  if (cached.device && is_on_hold(*cached.device) != cached.on_hold) return false;
   return may_sign ? now - cached.signed_at < kCacheRefresh : cached.infrastructure;
 }
 
@@ -264,7 +283,10 @@ void Responder::keep(const Issuer& issuer, const pki::SerialNumber& serial, Byte
   const auto certificate = state_->find_certificate(issuer.record, to_record_serial(serial));
   if (!certificate) return;
   if (cache_.size() >= kMaxCachedAnswers) cache_.clear();
-  cache_.insert_or_assign(std::move(key), Cached{answer, clock_.now(), is_infrastructure(certificate->kind)});
+  const auto device = device_of(*certificate);
+  const bool on_hold = device && is_on_hold(*device);
+  cache_.insert_or_assign(std::move(key),
+                          Cached{answer, clock_.now(), is_infrastructure(certificate->kind), device, on_hold});
 }
 
 }  // namespace sallyport::status

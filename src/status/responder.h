@@ -42,8 +42,9 @@ struct Answer {
 };
 
 // Answers from a snapshot and from the root's orders alone. Not thread-safe. Never "good" for a certificate that was
-// not issued, has expired, or is revoked by either; without a lease tryLater to everything but cached answers about
-// servers and CAs, and "revoked" for what the root has ordered.
+// not issued, has expired, or is revoked by either, nor for one of a device that may not connect now: that is revoked
+// with certificateHold, and good again when the device may (docs/adr/0017-openvpn-asks-the-status-service.md). Without a
+// lease tryLater to everything but cached answers about servers and CAs, and "revoked" for what the root has ordered.
 class Responder {
  public:
   // `orders` must outlive it; null: none.
@@ -84,6 +85,8 @@ class Responder {
     Answer answer;
     UnixTime signed_at;
     bool infrastructure = false;
+    std::optional<DeviceName> device;  // whose certificate it is about, and how that stood
+    bool on_hold = false;
   };
 
   void use_infrastructure(const records::SnapshotChange& change, bool whole);
@@ -95,6 +98,7 @@ class Responder {
   const pki::RootOrder* find_order(const Issuer& issuer, const pki::SerialNumber& serial) const;
   void keep(const Issuer& issuer, const pki::SerialNumber& serial, Bytes key, const Answer& answer);
   pki::SingleResponse single_response(const Issuer& issuer, const pki::CertId& id, bool nonce) const;
+  bool is_on_hold(const DeviceName& device) const;
   Answer sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce);
   bool may_be_given(const Cached& cached, bool may_sign) const;
   Answer refuse(pki::OcspResponseStatus status);

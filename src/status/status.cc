@@ -182,8 +182,11 @@ std::optional<Bytes> Status::State::find_root_crl(std::string_view name) const {
   return std::nullopt;
 }
 
+// By its name, or as a certificate names its issuer: "<ca>-<key identifier>".
 http::Response Status::State::answer_ca(std::string_view name) const {
   const records::SnapshotCa* ca = link.snapshot().find_ca(records::CaName(std::string(name)));
+  const auto by_key = list_names.find(name);
+  if (ca == nullptr && by_key != list_names.end()) ca = link.snapshot().find_ca(by_key->second);
   if (ca == nullptr) return http::Response::error(404);
   return certificate_to_http(ca->certificate);
 }
