@@ -65,6 +65,7 @@ constexpr std::array kMethods = {
     Method{"log.records", UserRole::viewer, log_records},
     Method{"restored.show", UserRole::owner, restored_show},
     Method{"restored.accept", UserRole::owner, restored_accept},
+    Method{"server.issue", UserRole::owner, server_issue},
     Method{"user.list", UserRole::owner, user_list},
     Method{"user.add", UserRole::owner, user_add},
     Method{"user.find", UserRole::viewer, user_find},
@@ -78,13 +79,13 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 26> names = {
+  constexpr std::array<std::string_view, 27> names = {
       "site.disable", "site.enable",        "site.revoke",      "site.list",        "site.add",
       "site.permit",  "site.import_ledger", "site.white_list",  "root.install_crl", "certificate.revoke",
       "audit.list",   "audit.verify",       "pki.tree",         "clock.show",       "clock.accept",
       "log.entries",  "log.records",        "log.list",         "restored.show",    "restored.accept",
       "pki.expiry",   "metrics.show",       "certificate.find", "renewal.ask",      "site.policy",
-      "ca.honour"};
+      "ca.honour",    "server.issue"};
   return std::ranges::find(names, method) != names.end();
 }
 

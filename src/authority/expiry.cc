@@ -31,6 +31,11 @@ Link link_of(LinkKind kind, std::string name, const pki::Validity& validity) {
   return {kind, std::move(name), validity.not_before, validity.not_after};
 }
 
+// Roles are called by a word, other servers by their DNS name: those a person renews.
+bool is_foreign(const Link& link) {
+  return link.kind == LinkKind::server && link.name.contains('.');
+}
+
 UnixTime renewal_is_late(UnixTime from, UnixTime until) {
   return until - (until - from) / 6;
 }
@@ -72,6 +77,22 @@ Result<void> add_tree(const Installation& installation, std::vector<Link>& out) 
   return {};
 }
 
+// Of each the certificate that lasts longest, unless it is revoked.
+Result<void> add_foreign_servers(Records& records, std::vector<Link>& out) {
+  std::map<std::string, Link> lasting;
+  const auto keep = [&](const records::CertificateRecord& record) -> Result<void> {
+    Link link{LinkKind::server, record.subject, record.not_before, record.not_after};
+    const bool counts = record.kind == CertificateKind::server && record.state == CertificateState::issued;
+    if (!counts || !is_foreign(link)) return {};
+    const auto [known, is_first] = lasting.try_emplace(record.subject, link);
+    if (!is_first && known->second.until < link.until) known->second = std::move(link);
+    return {};
+  };
+  TRY_VOID(records.certificates().visit_of_ca(CaName("server-ca"), keep));
+  for (auto& [name, link] : lasting) out.push_back(std::move(link));
+  return {};
+}
+
 Result<void> add_renewed(Records& records, const Installation& installation, std::vector<Link>& out) {
   for (const CaName& ca : records::online_ca_names()) {
     TRY_VOID(add_newest(records, CertificateKind::ocsp_signer, ca.get(), LinkKind::ocsp_signer, out));
@@ -86,7 +107,7 @@ Result<void> add_renewed(Records& records, const Installation& installation, std
     TRY_VOID(add_newest(records, CertificateKind::server, role, LinkKind::server, out));
     TRY_VOID(add_newest(records, CertificateKind::role, role, LinkKind::role, out));
   }
-  return {};
+  return add_foreign_servers(records, out);
 }
 
 Result<void> add_sites(Records& records, const Installation& installation, std::vector<Link>& out) {
@@ -127,9 +148,10 @@ UnixTime Link::due_at() const {
       return from + life * 2 / 3;
     case LinkKind::permit:
       return until - std::min(life / 3, kPermitNotice);
+    case LinkKind::server:
+      return is_foreign(*this) ? from + life * 2 / 3 : renewal_is_late(from, until);
     case LinkKind::ocsp_signer:
     case LinkKind::control:
-    case LinkKind::server:
     case LinkKind::role:
       return renewal_is_late(from, until);
   }
@@ -154,6 +176,10 @@ std::string Link::remedy() const {
     case LinkKind::control:
       return "the authority renews it; see why it does not";
     case LinkKind::server:
+      if (is_foreign(*this))
+        return fmt::format("sallyport export openvpn-server --name {}; or, if it is gone, revoke its certificate",
+                           name);
+      [[fallthrough]];
     case LinkKind::role:
       return fmt::format("the role {} renews it; see why it does not", name);
     case LinkKind::site_ca:
@@ -162,6 +188,10 @@ std::string Link::remedy() const {
       return fmt::format("sallyport site permit {}", name);
   }
   return {};
+}
+
+bool Link::stops_the_service() const {
+  return kind != LinkKind::permit && kind != LinkKind::site_ca && !is_foreign(*this);
 }
 
 Result<std::vector<Link>> list_links(Records& records, const Installation& installation) {

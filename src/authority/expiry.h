@@ -28,15 +28,17 @@ struct Link {
   UnixTime from;
   UnixTime until;
 
-  // From when on it is due: two thirds of the life for the root CRL; five sixths for what roles renew by themselves at
-  // two thirds; for CAs the last fifth, at least 60 days and at most a year (the root: two years), since devices must
-  // come by in time to learn of the next; for permits the last 60 days, or the last third of short ones.
+  // From when on it is due: two thirds of the life for the root CRL and for a VPN server; five sixths for what roles
+  // renew by themselves at two thirds; for CAs the last fifth, at least 60 days and at most a year (the root: two
+  // years), since devices must come by in time to learn of the next; for permits the last 60 days, or the last third of
+  // short ones.
   UnixTime due_at() const;
   Stage stage(UnixTime now) const;
   // What is to be done about it, a sentence.
   std::string remedy() const;
-  // Whether devices are refused, or refuse us, once it has ended. Permits and site CAs only stop a factory.
-  bool stops_the_service() const { return kind != LinkKind::permit && kind != LinkKind::site_ca; }
+  // Whether devices are refused, or refuse us, once it has ended. Permits and site CAs only stop a factory, the
+  // certificate of a VPN server (a server whose name is a DNS name) that VPN.
+  bool stops_the_service() const;
 };
 
 // Every link that is in use: of what is renewed the newest alone; CAs that a root has revoked and sites that are are

@@ -48,6 +48,15 @@ TEST(Links, StopTheServiceUnlessTheyAreAFactorys) {
   EXPECT_FALSE(link(LinkKind::site_ca, kDay).stops_the_service());
 }
 
+TEST(Links, OfAVpnServerAreAPersonsToRenew) {
+  const Link vpn{LinkKind::server, "vpn.gateway.devices.example", kMade, kMade + 90 * kDay};
+  EXPECT_EQ(vpn.stage(kMade + 60 * kDay - seconds(1)), Stage::in_time);
+  EXPECT_EQ(vpn.stage(kMade + 60 * kDay), Stage::due) << "at two thirds, since nobody renews it by itself";
+  EXPECT_NE(vpn.remedy().find("export openvpn-server --name vpn.gateway.devices.example"), std::string::npos);
+  EXPECT_FALSE(vpn.stops_the_service()) << "a VPN that ends is that VPN's end alone";
+  EXPECT_TRUE(link(LinkKind::server, kDay).stops_the_service());
+}
+
 TEST(ExpiryWatch, SaysNothingOfWhatIsInTime) {
   ExpiryWatch watch;
   const std::array links = {link(LinkKind::root_crl, 90 * kDay)};

@@ -35,6 +35,7 @@ struct IssueOrder {
 inline constexpr seconds kOperationalLifetime = 90 * kDay;
 inline constexpr seconds kWebLifetime = 90 * kDay;
 inline constexpr seconds kServerLifetime = 30 * kDay;
+inline constexpr seconds kForeignServerLifetime = 90 * kDay;  // of a server that no role is, renewed by a person
 inline constexpr seconds kOcspSignerLifetime = 25 * kDay;
 
 // Issues one certificate. When this returns it is recorded and every role that may admit sessions works from a snapshot

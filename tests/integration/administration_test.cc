@@ -2,7 +2,9 @@
 #include <set>
 
 #include "authority/issuance_clock.h"
+#include "pki/csr.h"
 #include "pki/permit.h"
+#include "pki/verify.h"
 #include "watcher.h"
 
 namespace sallyport::integration {
@@ -302,6 +304,80 @@ net::Task<void> altered_log(Installation& t) {
 TEST(AuditLog, IsVerifiedAtEveryListAndAsAWholeWhenAsked) {
   Installation t;
   run(t, altered_log(t));
+}
+
+// --- servers that no role is
+
+Json server_order(std::string_view name, const Bytes& csr) {
+  return Json::Object{{"name", name}, {"csr", codec::encode_pem("CERTIFICATE REQUEST", csr)}};
+}
+
+Bytes server_request(crypto::PrivateKey& key) {
+  return *pki::build_csr(key, *pki::DistinguishedName::of("whatever is asked for"));
+}
+
+net::Task<void> certified_server(Installation& t) {
+  const auto admin = co_await t.connect("admin");
+  auto key = crypto::PrivateKey::generate();
+  const DnsName name = under("vpn", under("gateway", kZone));
+  auto made = co_await t.administer(admin, "server.issue", server_order(name.get(), server_request(key)));
+  CO_ASSERT(made.has_value());
+  const auto chain = pki::parse_certificates_pem(made->text_at("chain").value_or(""));
+  CO_ASSERT(chain && chain->size() == 2);
+  EXPECT_TRUE(chain->front().public_key() == key.public_key());
+  EXPECT_EQ(chain->front().subject().common_name(), name.get()) << "which OpenVPN compares";
+  const std::vector<pki::Certificate> anchors = {t.root()};
+  const auto rule = pki::TimeRule::clock(t.clock().now());
+  EXPECT_TRUE(pki::verify_chain(*chain, anchors, pki::ServerPurpose{.name = name}, rule));
+  EXPECT_FALSE(pki::verify_chain(*chain, anchors, pki::ServerPurpose{.name = under("gateway", kZone)}, rule));
+  auto again = co_await t.administer(admin, "server.issue", server_order(name.get(), server_request(key)));
+  CO_ASSERT(again.has_value());
+  EXPECT_NE(again->text_at("serial").value_or(""), made->text_at("serial").value_or(""));
+  t.clock().advance(61 * kDay);
+  auto expiry = co_await t.administer(admin, "pki.expiry", kNothing);
+  CO_ASSERT(expiry.has_value());
+  std::size_t told = 0;
+  for (const Json& link : expiry->at("links")->array().value_or(Json::Array())) {
+    if (link.text_at("name").value_or("") != name.get()) continue;
+    ++told;
+    EXPECT_EQ(link.text_at("stage").value_or(""), "due");
+  }
+  EXPECT_EQ(told, 1U) << "the one that lasts longest";
+}
+TEST(Servers, OfNoRoleAreCertifiedBelowTheGatewaysNameAndWatched) {
+  Installation t;
+  run(t, certified_server(t));
+}
+
+net::Task<void> refused_servers(Installation& t) {
+  const auto admin = co_await t.connect("admin");
+  auto key = crypto::PrivateKey::generate();
+  const Bytes csr = server_request(key);
+  const std::string zone = kZone.get();
+  for (const std::string& name :
+       {"gateway." + zone, "relay." + zone, "status." + zone, "x.relay." + zone, "vpn." + zone, zone,
+        "vpn." + kConsole.get(), kConsole.get(), std::string("vpn.example.org"), "*.gateway." + zone,
+        "VPN.gateway." + zone, std::string(), std::string(63, 'a') + ".gateway." + zone}) {
+    EXPECT_FALSE((co_await t.administer(admin, "server.issue", server_order(name, csr))).has_value()) << name;
+  }
+  const std::string good = "vpn.gateway." + zone;
+  Bytes altered = csr;
+  altered.back() ^= 1U;
+  EXPECT_FALSE((co_await t.administer(admin, "server.issue", server_order(good, altered))).has_value())
+      << "nobody has shown that he holds the key";
+  EXPECT_FALSE((co_await t.administer(admin, "server.issue", named("name", good))).has_value());
+  const Json more(Json::Object{{"name", good}, {"csr", "x"}, {"days", 3'650}});
+  EXPECT_FALSE((co_await t.administer(admin, "server.issue", more)).has_value());
+  t.read([](records::Records& records) -> Result<void> {
+    TRY(const auto issued,
+        records.certificates().count(records::CaName("server-ca"), records::CertificateState::issued));
+    EXPECT_EQ(issued, 0U);
+    return {};
+  });
+}
+TEST(Servers, OfAnyOtherNameAreNotCertified) {
+  Installation t;
+  run(t, refused_servers(t));
 }
 
 }  // namespace

@@ -76,6 +76,8 @@ AdminAnswer log_records(AdminCall call);
 AdminAnswer restored_show(AdminCall call);
 AdminAnswer restored_accept(AdminCall call);
 
+AdminAnswer server_issue(AdminCall call);
+
 AdminAnswer user_list(AdminCall call);
 AdminAnswer user_add(AdminCall call);
 AdminAnswer user_find(AdminCall call);
