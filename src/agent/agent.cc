@@ -10,6 +10,7 @@
 #include "agent/report.h"
 #include "agent/telemetry.h"
 #include "base/log.h"
+#include "codec/text.h"
 #include "http/server.h"
 #include "net/listener.h"
 
@@ -17,9 +18,31 @@ namespace sallyport::agent {
 namespace {
 
 constexpr std::size_t kSwitchBody = 256;
+constexpr std::size_t kShownBody = 2 * pki::kMaxCertificateBytes;
 
 http::Response json(std::string_view text) {
   return http::Response::text(text, "application/json");
+}
+
+// A server that another program of the device has met: {"name": …, "certificate": base64 of DER}.
+struct ShownServer {
+  DnsName name;
+  pki::Certificate leaf;
+};
+Result<ShownServer> shown_server(std::string_view body) {
+  TRY(const auto json, codec::parse_json(body, {.size = kShownBody}));
+  TRY_VOID(json.only_keys({"name", "certificate"}));
+  TRY(const auto name, json.text_at("name"));
+  TRY(auto server_name, parse_dns_name(name));
+  TRY(const auto encoded, json.text_at("certificate"));
+  TRY(const auto der, codec::decode_base64(encoded));
+  TRY(auto leaf, pki::parse_certificate(der));
+  return ShownServer{std::move(server_name), std::move(leaf)};
+}
+
+// Other programs go on with what the names led to before.
+void refresh_links(const AgentState& state) {
+  if (const auto done = state.refresh_links(); !done) log::warn("agent.links", {{"error", done.error()}});
 }
 
 net::Task<void> accept_for_ever(net::TaskGroup& tasks, net::Listener& listener, const http::Server& server) {
@@ -79,6 +102,7 @@ struct Agent::State {
   http::Router port_routes();
   net::Task<http::Response> show_claim_code();
   net::Task<http::Response> set_switch(http::Request request);
+  net::Task<http::Response> check_shown(http::Request request);
   net::Task<http::Response> show_report();
   codec::Json report() const;
   Result<void> load();
@@ -116,6 +140,9 @@ http::Router Agent::State::local_routes() {
   router.add("POST", "/remote-access",
              [this](http::Request request, net::PeerInfo) { return set_switch(std::move(request)); },
              {.body_limit = kSwitchBody});
+  router.add("POST", "/server-check",
+             [this](http::Request request, net::PeerInfo) { return check_shown(std::move(request)); },
+             {.body_limit = kShownBody});
   telemetry.add_route(router);
   return router;
 }
@@ -146,6 +173,14 @@ net::Task<http::Response> Agent::State::set_switch(http::Request request) {
   co_return json("{}");
 }
 
+net::Task<http::Response> Agent::State::check_shown(http::Request request) {
+  auto shown = shown_server(as_text(request.body));
+  if (!shown) co_return http::Response::error(400, shown.error().detail);
+  const auto checked = co_await check.check_leaf(std::move(shown->leaf), std::move(shown->name));
+  if (!checked) co_return http::Response::error(409, checked.error().detail);
+  co_return json("{}");
+}
+
 codec::Json Agent::State::report() const {
   ReportSources sources;
   sources.state = &agent_state;
@@ -166,7 +201,9 @@ Agent::Agent(net::Executor executor, const Clock& clock, Random& random, AgentSt
              telemetry::TelemetryQueue& queue)
     : state_(std::make_unique<State>(executor, clock, random, state, queue)) {}
 
-Agent::~Agent() = default;
+Agent::~Agent() {
+  state_->agent_state.operational().on_switch({});
+}
 
 Result<void> Agent::listen() {
   const auto socket = state_->agent_state.socket();
@@ -202,14 +239,18 @@ net::Task<void> Agent::run() {
   const auto rows = [this] { return make_rows(state_->report()); };
   state.presence = std::make_unique<Presence>(state.tasks, state.agent_state, state.time, state.dialer, state.check,
                                               state.way_out, state.random, state.enrolment, rows);
+  refresh_links(state.agent_state);
+  state.agent_state.operational().on_switch([&folder = state.agent_state] { refresh_links(folder); });
   state.enrolment.on_change([&state, before = state.enrolment.operational()->leaf()]() mutable {
     if (state.enrolment.operational()->leaf() == before) return;
     before = state.enrolment.operational()->leaf();
     state.telemetry_link.close();
     state.presence->control.reconnect();
   });
-  state.enrolment.on_facts(
-      [&state] { state.presence->access.gate().use_public_port(state.agent_state.public_port()); });
+  state.enrolment.on_facts([&state] {
+    state.presence->access.gate().use_public_port(state.agent_state.public_port());
+    refresh_links(state.agent_state);
+  });
   log::info("agent.enrolled", {{"name", state.enrolment.name()->get()}});
   state.tasks.spawn(state.presence->access.run(), "agent.grants");
   state.tasks.spawn(state.telemetry.run(), "agent.telemetry");
@@ -238,6 +279,10 @@ net::Task<Result<void>> Agent::check_gateway() {
       .server_name = gateway, .certificate_name = gateway, .alpn = "http/1.1", .identity = *std::move(identity)};
   CO_TRY_VOID(co_await state.dialer.connect(std::move(target)));
   co_return Result<void>{};
+}
+
+net::Task<Result<void>> Agent::check_server(pki::Certificate leaf, DnsName name) {
+  co_return co_await state_->check.check_leaf(std::move(leaf), std::move(name));
 }
 
 std::string Agent::report() const {

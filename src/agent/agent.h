@@ -33,6 +33,8 @@ class Agent {
   net::Task<Result<void>> upload_once(milliseconds limit);
   // One check of the gateway from connecting to the status answers; nothing is sent to it.
   net::Task<Result<void>> check_gateway();
+  // The same of a server that another program has met and of which it shows the certificate (ServerCheck::check_leaf).
+  net::Task<Result<void>> check_server(pki::Certificate leaf, DnsName name);
 
   // The report as JSON, one line (report.h).
   std::string report() const;

@@ -59,10 +59,17 @@ Result<std::optional<int>> CredentialSlots::current() const {
   return failf(Errc::malformed, "{}: found neither 0 nor 1", path.native());
 }
 
+Result<std::optional<std::string>> CredentialSlots::current_stem() const {
+  TRY(const auto slot, current());
+  if (!slot) return std::nullopt;
+  return stem(*slot).filename().native();
+}
+
 Result<void> CredentialSlots::switch_to(int slot) {
   const std::string text = fmt::format("{}\n", slot);
   TRY_VOID(keystore::atomic_write_file(folder_ / (prefix_ + ".current"), as_bytes(text), keystore::kPublicMode));
   step("switched");
+  if (on_switch_) on_switch_();
   return {};
 }
 

@@ -39,6 +39,10 @@ class CredentialSlots {
 
   // The credential in use; absent before the first. Finishes or undoes what a crash interrupted.
   Result<std::optional<Credential>> load();
+  // Told whenever another credential has come into use, before the old one is removed. May be empty.
+  void on_switch(std::function<void()> told) { on_switch_ = std::move(told); }
+  // The file names of the credential in use, without ".key" and ".pem"; absent before the first.
+  Result<std::optional<std::string>> current_stem() const;
   // The key for the next request: durable when this returns, and the same until its certificate is stored.
   Result<crypto::PrivateKey> pending_key();
   // Stores the certificate for pending_key() and takes both into use. Errc::conflict when it is for another key.
@@ -58,6 +62,7 @@ class CredentialSlots {
   std::filesystem::path folder_;
   std::string prefix_;
   StepObserver on_step_;
+  std::function<void()> on_switch_;
 };
 
 }  // namespace sallyport::agent

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/status_interview.h"
 #include "base/log.h"
 #include "codec/text.h"
 #include "http/client.h"
@@ -10,29 +11,9 @@
 namespace sallyport::agent {
 namespace {
 
-using pki::Reason;
-using pki::Verdict;
-
 constexpr std::size_t kMaxGoodAnswers = 64;
-constexpr std::size_t kMaxSmallBody = 16U << 10U;
 constexpr std::size_t kKeyIdSize = 20;  // RFC 7093 §2, as pki::key_identifier makes it
 constexpr std::string_view kUnreachable = "unreachable";
-
-// A body of a GET that must be there.
-net::Task<Result<Bytes>> get(http::Client& client, std::string target, net::Deadline deadline, std::size_t limit) {
-  http::Request request;
-  request.target = target;
-  CO_TRY(auto response, co_await client.send(std::move(request), deadline, limit));
-  if (response.status != 200)
-    co_return failf(Errc::unavailable, "status: {} answered {}, want 200", target, response.status);
-  co_return std::move(response.body);
-}
-
-// The verdict that a failed exchange is: nobody answered as a responder does.
-Verdict<StatusFinding> unreachable(const Error& error) {
-  return std::unexpected(
-      pki::Refusal{.reason = Reason::responder_error, .error = {.code = Errc::unavailable, .detail = error.detail}});
-}
 
 // The second status host has delegates of its own, of other ages: what is remembered of them is under the CA's key id
 // and this octet.
@@ -61,41 +42,6 @@ Ratchets second_ratchets(Ratchets ratchets) {
   return ratchets;
 }
 
-// Everything that is asked of one responder over one connection.
-class Interview {
- public:
-  Interview(http::Client& client, net::Deadline deadline) : client_(client), deadline_(deadline) {}
-
-  net::Task<Result<void>> collect(const StatusQuestion& question, StatusEvidence& evidence) {
-    Bytes request = encode_subject_request(question);
-    CO_TRY(evidence.subject_answer, co_await http::post_ocsp(client_, "/ocsp", std::move(request), deadline_));
-    if (question.is_control()) co_return Result<void>{};
-    if (evidence.control_ca.empty()) {
-      CO_TRY(evidence.control_ca, co_await get(client_, "/crl/control-ca.cer", deadline_, kMaxSmallBody));
-      CO_TRY(const Bytes witness, co_await get(client_, "/crl/witness", deadline_, kMaxSmallBody));
-      evidence.witness = std::string(as_text(witness));
-      while (evidence.witness.ends_with('\n')) evidence.witness.pop_back();
-    }
-    CO_TRY(request, encode_witness_request(question, evidence.control_ca, evidence.witness));
-    CO_TRY(evidence.witness_answer, co_await http::post_ocsp(client_, "/ocsp", std::move(request), deadline_));
-    co_return Result<void>{};
-  }
-
-  // The newest CRL of each root. What cannot be had is missing, which the judgement tells.
-  net::Task<void> fetch_crls(std::vector<pki::Certificate> roots, StatusEvidence& evidence) {
-    for (const pki::Certificate& root : roots) {
-      const std::string key_id = codec::encode_hex(root.extensions().subject_key_id.value_or(Bytes()));
-      const auto der = co_await get(client_, fmt::format("/crl/root-{}.crl", key_id), deadline_, kMaxRootCrl);
-      if (!der) continue;
-      if (auto crl = pki::parse_crl(*der)) evidence.root_crls.insert(evidence.root_crls.begin(), *std::move(crl));
-    }
-  }
-
- private:
-  http::Client& client_;
-  net::Deadline deadline_;
-};
-
 }  // namespace
 
 ServerCheck::ServerCheck(AgentState& state, DeviceTime& time, Random& random, const WayOut& way_out)
@@ -123,45 +69,41 @@ net::Task<Result<net::StreamPtr>> ServerCheck::open(Way way, std::vector<pki::Ce
   co_return co_await net::tls_connect(std::move(lower), std::move(context), name.get(), deadline);
 }
 
-net::Task<ServerCheck::Outcome> ServerCheck::ask_over(Way way, pki::VerifiedChain subject,
-                                                      std::vector<pki::Certificate> anchors) {
+net::Task<InterviewOutcome> ServerCheck::ask_over(Way way, pki::VerifiedChain subject,
+                                                  std::vector<pki::Certificate> anchors) {
   const net::Deadline deadline(kStatusLimit);
   auto stream = co_await open(way, anchors, deadline);
-  if (!stream) co_return Outcome{.verdict = unreachable(stream.error())};
+  if (!stream) co_return unreachable(stream.error());
   http::Client client(*std::move(stream), state_.settings().server_name("status").get());
   Interview interview(client, deadline);
 
+  const bool is_second = way == Way::second;
   const StatusQuestion question{.subject = std::move(subject),
                                 .time = time_.rule(),
                                 .nonce = random_.bytes(pki::kOcspNonceSize),
-                                .ratchets = way == Way::second ? second_ratchets(state_.ratchets()) : state_.ratchets(),
-                                .anchors = anchors};
+                                .ratchets = is_second ? second_ratchets(state_.ratchets()) : state_.ratchets(),
+                                .anchors = std::move(anchors)};
   StatusEvidence evidence;
-  if (way != Way::second) {
+  if (!is_second) {
     evidence.control_ca = control_ca_;
     evidence.witness = witness_;
   }
   evidence.root_crls = state_.root_crls();
-  if (auto asked = co_await interview.collect(question, evidence); !asked)
-    co_return Outcome{.verdict = unreachable(asked.error())};
-  Outcome out{.verdict = judge_status(question, evidence), .reached = true};
-  if (!out.verdict && wants_newer_crl(out.verdict.error().reason)) {
-    co_await interview.fetch_crls(std::move(anchors), evidence);
-    out.verdict = judge_status(question, evidence);
-  }
-  if (way == Way::second) {
+  InterviewOutcome out = co_await interview.judge(question, evidence);
+  if (!out.reached) co_return out;
+  if (is_second) {
     if (out.verdict) out.verdict->seen.signer_not_before = as_second(out.verdict->seen.signer_not_before);
-  } else {
-    control_ca_ = out.verdict ? evidence.control_ca : Bytes();
-    witness_ = out.verdict ? evidence.witness : std::string();
+    co_return out;
   }
-  co_return std::move(out);
+  control_ca_ = out.verdict ? evidence.control_ca : Bytes();
+  witness_ = out.verdict ? evidence.witness : std::string();
+  co_return out;
 }
 
 net::Task<std::expected<StatusFinding, ServerCheck::Failing>> ServerCheck::confirm(
     pki::VerifiedChain subject, std::vector<pki::Certificate> anchors, StatusFinding first) {
   constexpr std::string_view kWho = "second status host: ";
-  Outcome second = co_await ask_over(Way::second, std::move(subject), std::move(anchors));
+  InterviewOutcome second = co_await ask_over(Way::second, std::move(subject), std::move(anchors));
   if (!second.verdict) {
     auto refusal = std::move(second.verdict).error();
     refusal.error.detail.insert(0, kWho);
@@ -204,13 +146,13 @@ void ServerCheck::accept(const pki::VerifiedChain& subject, const StatusFinding&
   good_until_[cache_key(finding.witness_issuer_key, finding.witness)] = until;
 }
 
-void ServerCheck::record(const pki::VerifiedChain& subject, const std::string& name, std::string_view reason,
+void ServerCheck::record(const pki::Certificate& subject, const std::string& name, std::string_view reason,
                          std::string_view detail) {
   const CheckRecord made{.subject = name,
                          .reason = std::string(reason),
                          .detail = std::string(detail),
                          .at = time_.now(),
-                         .certificate = codec::encode_hex(subject.leaf().fingerprint())};
+                         .certificate = codec::encode_hex(subject.fingerprint())};
   if (made.is_good()) {
     log::info("agent.server-good", {{"server", name}});
   } else {
@@ -223,7 +165,7 @@ void ServerCheck::record(const pki::VerifiedChain& subject, const std::string& n
 net::Task<std::optional<ServerCheck::Failing>> ServerCheck::try_way(Way way, pki::VerifiedChain subject,
                                                                     std::string name,
                                                                     std::vector<pki::Certificate> anchors) {
-  Outcome outcome = co_await ask_over(way, subject, anchors);
+  InterviewOutcome outcome = co_await ask_over(way, subject, anchors);
   if (!outcome.verdict) {
     auto refusal = std::move(outcome.verdict).error();
     const std::string reason(outcome.reached ? to_string(refusal.reason) : kUnreachable);
@@ -240,7 +182,7 @@ net::Task<std::optional<ServerCheck::Failing>> ServerCheck::try_way(Way way, pki
   std::ranges::sort(findings, {}, &StatusFinding::produced_at);
   for (const StatusFinding& finding : findings) accept(subject, finding);
   const std::string_view more = findings.size() > 1 ? ", and a second host" : "";
-  record(subject, name, "good", fmt::format("asked over {}{}", way == Way::tls ? "TLS" : "HTTP", more));
+  record(subject.leaf(), name, "good", fmt::format("asked over {}{}", way == Way::tls ? "TLS" : "HTTP", more));
   co_return std::nullopt;
 }
 
@@ -262,8 +204,37 @@ net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::stri
   }
   // An answer that did not come takes nothing back of what was proven within the hour.
   if (failure.code != Errc::unavailable) good_until_.clear();
-  record(subject, name, reason, failure.detail);
+  record(subject.leaf(), name, reason, failure.detail);
   co_return std::unexpected(std::move(failure).at(name));
+}
+
+net::Task<pki::Verdict<pki::VerifiedChain>> ServerCheck::find_chain(Way way, pki::Certificate leaf, DnsName name) {
+  const net::Deadline deadline(kStatusLimit);
+  auto stream = co_await open(way, state_.anchors(), deadline);
+  if (!stream) co_return std::unexpected(unreachable(stream.error()).verdict.error());
+  http::Client client(*std::move(stream), state_.settings().server_name("status").get());
+  Interview interview(client, deadline);
+  auto issuer = co_await interview.fetch_issuer("server-ca", leaf);
+  if (!issuer) co_return std::unexpected(std::move(issuer).error());
+  const std::vector chain{std::move(leaf), *std::move(issuer)};
+  co_return pki::verify_chain(chain, state_.anchors(), pki::ServerPurpose{.name = std::move(name)}, time_.rule());
+}
+
+net::Task<Result<void>> ServerCheck::check_leaf(pki::Certificate leaf, DnsName name) {
+  Error failure{.code = Errc::unavailable, .detail = {}};
+  for (const Way way : {Way::http, Way::tls}) {
+    auto chain = co_await find_chain(way, leaf, name);
+    if (chain) co_return co_await check(*std::move(chain), name.get());
+    const pki::Refusal& refusal = chain.error();
+    if (refusal.error.code != Errc::unavailable) {
+      record(leaf, name.get(), to_string(refusal.reason), refusal.error.detail);
+      co_return std::unexpected(Error(refusal.error).at(name.get()));
+    }
+    if (!failure.detail.empty()) failure.detail += "; ";
+    failure.detail += fmt::format("over {}: {}", way == Way::tls ? "TLS" : "HTTP", refusal.error.detail);
+  }
+  record(leaf, name.get(), "unreachable", failure.detail);
+  co_return std::unexpected(std::move(failure).at(name.get()));
 }
 
 net::Task<Result<void>> ServerCheck::check_recent(pki::VerifiedChain subject, std::string name) {

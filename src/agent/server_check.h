@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "agent/device_time.h"
-#include "agent/status_check.h"
+#include "agent/status_interview.h"
 #include "agent/way_out.h"
 #include "net/task.h"
 
@@ -30,7 +30,6 @@ struct CheckRecord {
 
 inline constexpr seconds kRecheckAfter{3'600};       // also the life of a good answer about a signer
 inline constexpr milliseconds kStatusLimit{15'000};  // for one way to the responder, all questions together
-inline constexpr std::size_t kMaxRootCrl = 4U << 20U;
 
 // One per agent, one thread. Borrows everything for its lifetime.
 class ServerCheck {
@@ -48,15 +47,15 @@ class ServerCheck {
   // subject has been refused since. That nobody answers is no such refusal.
   net::Task<Result<void>> check_recent(pki::VerifiedChain subject, std::string name);
 
+  // The same for a server of which another program shows nothing but the certificate: the status host shows which CA
+  // issued it, and chain and name are verified before the status is asked.
+  net::Task<Result<void>> check_leaf(pki::Certificate leaf, DnsName name);
+
   // The last check of every subject, by name.
   const std::map<std::string, CheckRecord>& records() const { return records_; }
 
  private:
   enum class Way : std::uint8_t { http, tls, second };
-  struct Outcome {
-    pki::Verdict<StatusFinding> verdict;
-    bool reached = false;
-  };
   // Why a check did not end well.
   struct Failing {
     std::string reason;
@@ -64,15 +63,16 @@ class ServerCheck {
     bool is_final = false;
   };
 
-  net::Task<Outcome> ask_over(Way way, pki::VerifiedChain subject, std::vector<pki::Certificate> anchors);
+  net::Task<InterviewOutcome> ask_over(Way way, pki::VerifiedChain subject, std::vector<pki::Certificate> anchors);
   net::Task<Result<net::StreamPtr>> open(Way way, std::vector<pki::Certificate> anchors, net::Deadline deadline);
+  net::Task<pki::Verdict<pki::VerifiedChain>> find_chain(Way way, pki::Certificate leaf, DnsName name);
   net::Task<std::optional<Failing>> try_way(Way way, pki::VerifiedChain subject, std::string name,
                                             std::vector<pki::Certificate> anchors);
   // What the second status host found, which agrees with `first`, or what it has against it.
   net::Task<std::expected<StatusFinding, Failing>> confirm(pki::VerifiedChain subject,
                                                            std::vector<pki::Certificate> anchors, StatusFinding first);
   void accept(const pki::VerifiedChain& subject, const StatusFinding& finding);
-  void record(const pki::VerifiedChain& subject, const std::string& name, std::string_view reason,
+  void record(const pki::Certificate& subject, const std::string& name, std::string_view reason,
               std::string_view detail);
   static std::string cache_key(ByteView issuer_key, const pki::SerialNumber& serial);
 

@@ -271,5 +271,59 @@ TEST_F(ServerCheckTest, AClockBeforeTheFloorIsNotBelieved) {
   EXPECT_EQ(doubtful.now(), kNow + kDay + seconds(60));
 }
 
+net::Task<void> check_shown(ServerCheck& check, pki::Certificate leaf, DnsName name, Result<void>& into) {
+  into = co_await check.check_leaf(std::move(leaf), std::move(name));
+}
+
+// A certificate that another program was shown, as OpenVPN's hook hands it over.
+class ShownServerTest : public ServerCheckTest {
+ protected:
+  Result<void> check_leaf(const pki::Certificate& leaf, const DnsName& name = under("gateway", kZone)) {
+    Result<void> good;
+    io.restart();
+    net::run(io, check_shown(check, leaf, name, good));
+    return good;
+  }
+};
+
+TEST_F(ShownServerTest, IsGoodWhenChainNameAndStatusAre) {
+  const auto good = check_leaf(tree.gateway.certificate);
+  EXPECT_TRUE(good) << good.error().detail;
+  EXPECT_EQ(record().reason, "good");
+}
+
+TEST_F(ShownServerTest, IsAskedAboutOverTlsWherePlainHttpIsBlocked) {
+  responder.lie = Lie::unreachable;
+  EXPECT_TRUE(check_leaf(tree.gateway.certificate));
+  EXPECT_GE(asked_over_tls, 1U);
+}
+
+TEST_F(ShownServerTest, IsRefusedWhenRevoked) {
+  responder.revoked.insert(tree.gateway.certificate.serial().hex());
+  EXPECT_FALSE(check_leaf(tree.gateway.certificate));
+  EXPECT_EQ(record().reason, "status_revoked");
+}
+
+TEST_F(ShownServerTest, IsRefusedWhenNobodyAnswers) {
+  responder.lie = Lie::unreachable;
+  tls_status_answers = false;
+  const auto refused = check_leaf(tree.gateway.certificate);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::unavailable);
+  EXPECT_EQ(record().reason, "unreachable");
+}
+
+TEST_F(ShownServerTest, IsRefusedUnderAnotherNameCaOrPurposeBeforeAnythingIsAsked) {
+  const Tree somebody_elses;
+  EXPECT_FALSE(check_leaf(tree.relay.certificate));
+  EXPECT_EQ(record().reason, "identity");
+  for (const pki::Certificate& leaf : {tree.web.certificate, tree.grants.certificate, tree.server_ca.certificate,
+                                       somebody_elses.gateway.certificate}) {
+    EXPECT_FALSE(check_leaf(leaf));
+    EXPECT_EQ(record().reason, "no_anchor");
+  }
+  EXPECT_EQ(responder.asked, 0U);
+}
+
 }  // namespace
 }  // namespace sallyport::agent

@@ -264,7 +264,9 @@ Result<void> AgentState::reset() {
   TRY_VOID(operational_.clear());
   TRY_VOID(web_.clear());
   TRY_VOID(forget_claim_code());
-  const fs::path files[] = {file("password"),
+  const fs::path files[] = {file("device.key"),
+                            file("device.pem"),
+                            file("password"),
                             file("remote-access"),
                             file("public-port"),
                             file("operational.tlog-proof"),

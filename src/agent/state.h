@@ -16,6 +16,7 @@
 //   remote-access          "on" or "off", once somebody changed the switch on the device
 //   telemetry.db           store::open_telemetry_queue
 //   run/agent.sock         the running agent (local_api.h)
+//   device.key device.pem device-roots.pem   links, for other programs: refresh_links()
 #pragma once
 
 #include <map>
@@ -81,6 +82,12 @@ class AgentState {
   Result<std::optional<Credential>> factory() const { return find_credential(file("factory")); }
   CredentialSlots& operational() { return operational_; }
   CredentialSlots& web() { return web_; }
+
+  // Has device.key and device.pem lead to the operational credential in use and device-roots.pem to the roots that are
+  // trusted: names that stay while keys and roots change, for programs of the device beside the agent (OpenVPN). What
+  // is not there yet gets no name. The two of the credential change one right after the other, before the old one is
+  // removed (CredentialSlots::on_switch).
+  Result<void> refresh_links() const;
 
   // The newest root's CRL as last stored, and those of all anchors; nothing about them is proven again.
   std::optional<pki::Crl> root_crl() const { return find_root_crl(anchors_.front()); }

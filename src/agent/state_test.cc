@@ -265,5 +265,40 @@ TEST(LocalTarget, IsNameKindHostAndPort) {
     EXPECT_FALSE(parse_local_target(wrong)) << wrong;
 }
 
+// Where a link of the folder leads; empty where there is none.
+std::string target_of(const AgentState& state, std::string_view name) {
+  std::error_code none;
+  return std::filesystem::read_symlink(state.file(name), none).native();
+}
+
+TEST_F(AgentStateTest, OtherProgramsFindTheKeyInUseUnderANameThatStays) {
+  auto state = initialise();
+  ASSERT_TRUE(state->refresh_links());
+  EXPECT_EQ(target_of(*state, "device-roots.pem"), "root.pem");
+  EXPECT_EQ(target_of(*state, "device.key"), "") << "there is no operational key yet";
+  for (const char* slot : {"operational.0", "operational.1", "operational.0"}) {
+    const auto key = state->operational().pending_key();
+    ASSERT_TRUE(key);
+    const std::vector<std::string> names = {testing::kDevice.get() + "." + kZone.get()};
+    const auto leaf = tree.certify(pki::ProfileId::operational_device, tree.online_ca, names, key->public_key());
+    ASSERT_TRUE(state->operational().store({leaf, tree.online_ca.certificate}));
+    ASSERT_TRUE(state->refresh_links());
+    EXPECT_EQ(target_of(*state, "device.key"), std::string(slot) + ".key");
+    EXPECT_EQ(target_of(*state, "device.pem"), std::string(slot) + ".pem");
+  }
+  ASSERT_TRUE(state->reset());
+  EXPECT_EQ(target_of(*state, "device.key"), "");
+  EXPECT_EQ(target_of(*state, "device.pem"), "");
+}
+
+TEST_F(AgentStateTest, OtherProgramsFollowToANewRoot) {
+  auto state = initialise();
+  ASSERT_TRUE(state->refresh_links());
+  const Tree next;
+  ASSERT_TRUE(state->take_anchors({next.root, tree.root}));
+  ASSERT_TRUE(state->refresh_links());
+  EXPECT_EQ(target_of(*state, "device-roots.pem"), "anchors.pem");
+}
+
 }  // namespace
 }  // namespace sallyport::agent

@@ -78,6 +78,18 @@ Result<bool> AgentState::has_credential_below(const pki::Certificate& root) {
   return ca.issuer() == root.subject() && ca.extensions().authority_key_id == root.extensions().subject_key_id;
 }
 
+Result<void> AgentState::refresh_links() const {
+  std::error_code ignored;
+  const bool were_replaced = std::filesystem::exists(file("anchors.pem"), ignored);
+  std::vector<keystore::SymbolicLink> links = {{file("device-roots.pem"), were_replaced ? "anchors.pem" : "root.pem"}};
+  TRY(const auto stem, operational_.current_stem());
+  if (stem) {
+    links.push_back({file("device.key"), *stem + ".key"});
+    links.push_back({file("device.pem"), *stem + ".pem"});
+  }
+  return keystore::atomic_links(links);
+}
+
 std::string AgentState::crl_file_name(const pki::Certificate& root) {
   return fmt::format("root-{}.crl", codec::encode_hex(root.extensions().subject_key_id.value_or(Bytes())));
 }

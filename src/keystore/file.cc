@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <system_error>
 #include <vector>
 
@@ -78,6 +79,11 @@ Result<void> write_temporary(TemporaryFile& temporary, const fs::path& path, Byt
   if (!temporary.file.is_open()) return system_error(path, "cannot be written", errno);
   if (::fchmod(temporary.file.get(), mode) != 0) return system_error(path, "cannot get its permissions", errno);
   return write_whole(temporary.file, path, bytes);
+}
+
+// A name of the form that remove_unfinished_files() knows.
+fs::path temporary_link(const fs::path& path) {
+  return folder_of(path) / ("." + path.filename().native() + ".linked");
 }
 
 }  // namespace
@@ -161,6 +167,26 @@ Result<void> make_folders(const fs::path& folder, mode_t mode) {
     if (cause != EEXIST || !fs::is_directory(folder, error)) return system_error(folder, "cannot be made", cause);
   }
   return sync_folder(parent);
+}
+
+Result<void> atomic_links(std::span<const SymbolicLink> links) {
+  const auto leads_there = [](const SymbolicLink& link) {
+    std::error_code no_link;
+    return fs::read_symlink(link.path, no_link) == link.target;
+  };
+  if (std::ranges::all_of(links, leads_there)) return {};
+  for (const SymbolicLink& link : links) {
+    const fs::path temporary = temporary_link(link.path);
+    if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) return system_error(link.path, "cannot be made", errno);
+    if (::symlink(link.target.c_str(), temporary.c_str()) != 0) return system_error(link.path, "cannot be made", errno);
+  }
+  for (const SymbolicLink& link : links) {
+    if (::rename(temporary_link(link.path).c_str(), link.path.c_str()) == 0) continue;
+    const int number = errno;
+    for (const SymbolicLink& each : links) ::unlink(temporary_link(each.path).c_str());
+    return system_error(link.path, "cannot be replaced", number);
+  }
+  return sync_folder(folder_of(links.front().path));
 }
 
 Result<void> remove_files(std::span<const fs::path> paths) {

@@ -33,6 +33,15 @@ Result<void> create_file(const std::filesystem::path& path, ByteView bytes, mode
 // stays as it is. Errc::unavailable.
 Result<void> make_folders(const std::filesystem::path& folder, mode_t mode);
 
+struct SymbolicLink {
+  std::filesystem::path path;
+  std::filesystem::path target;
+};
+// Makes symbolic links, all of one folder, each in the place of whatever file or link is there: after any crash each
+// leads to its old target or its new one. They change one right after the other. Touches nothing when all lead there
+// already.
+Result<void> atomic_links(std::span<const SymbolicLink> links);
+
 // Removes `paths`, all of one folder, in their order; those that are not there are no error. Durable when it returns:
 // no power cut brings one back.
 Result<void> remove_files(std::span<const std::filesystem::path> paths);

@@ -95,6 +95,37 @@ TEST_F(FileTest, IsRefusedWhenItIsNotThereNotAFileOrTooLong) {
   EXPECT_EQ(atomic_write_file(folder_ / "no" / "such", as_bytes("x"), kSecretMode).error().code, Errc::not_found);
 }
 
+TEST_F(FileTest, LinksLeadToTheNewTargetsInThePlaceOfWhateverWasThere) {
+  for (const char* name : {"a.key", "a.pem", "b.key", "b.pem"}) write(folder_ / name, name);
+  write(folder_ / "in-use.pem", "somebody's");
+  const auto lead_to = [&](const std::string& stem) {
+    const SymbolicLink links[] = {{folder_ / "in-use.key", stem + ".key"}, {folder_ / "in-use.pem", stem + ".pem"}};
+    return atomic_links(links);
+  };
+  for (const char* stem : {"a", "b", "b", "a"}) {
+    ASSERT_TRUE(lead_to(stem));
+    EXPECT_EQ(as_text(*read_file(folder_ / "in-use.key", 10)), std::string(stem) + ".key");
+    EXPECT_EQ(as_text(*read_file(folder_ / "in-use.pem", 10)), std::string(stem) + ".pem");
+  }
+  EXPECT_EQ(file_count(), 6U) << "nothing was left behind";
+}
+
+TEST_F(FileTest, LinksAreNotMadeWhereNothingCanBe) {
+  write(folder_ / "a", "first");
+  fs::create_directory(folder_ / "folder");
+  write(folder_ / "folder" / "in", "it");
+  const SymbolicLink nowhere[] = {{folder_ / "no-folder" / "link", "a"}};
+  EXPECT_FALSE(atomic_links(nowhere));
+  const SymbolicLink over_a_folder[] = {{folder_ / "folder", "a"}, {folder_ / "link", "a"}};
+  EXPECT_FALSE(atomic_links(over_a_folder));
+  EXPECT_EQ(file_count(), 2U) << "nothing was left behind";
+  // What a crash left in the way.
+  fs::create_symlink("gone", folder_ / ".link.linked");
+  const SymbolicLink link[] = {{folder_ / "link", "a"}};
+  EXPECT_TRUE(atomic_links(link));
+  EXPECT_EQ(file_count(), 3U);
+}
+
 TEST_F(FileTest, WithASecretMustBeOfNobodyElse) {
   const auto path = folder_ / "secret";
   write(path, "x");

@@ -221,7 +221,9 @@ class Responder {
       return reply(to_bytes(std::string_view(tree_.grants.certificate.serial().hex())), "text/plain");
     });
     router.add("GET", "/crl/{file}", [this](http::Request request, net::PeerInfo) {
-      const auto found = root_crls.find(request.param("file"));
+      const std::string file = request.param("file");
+      if (file.ends_with(".cer")) return server_ca(file);
+      const auto found = root_crls.find(file);
       return reply(to_bytes((found == root_crls.end() ? root_crl : found->second).der()), "application/pkix-crl");
     });
     return router;
@@ -231,6 +233,14 @@ class Responder {
   static net::Task<http::Response> reply(Bytes body, std::string type) {
     co_return http::Response::bytes(std::move(body), type);
   }
+  // "server-ca-<key id>.cer", as a certificate names its issuer.
+  net::Task<http::Response> server_ca(const std::string& file) const {
+    const pki::Certificate& ca = tree_.server_ca.certificate;
+    if (file == fmt::format("server-ca-{}.cer", codec::encode_hex(*ca.extensions().subject_key_id)))
+      return reply(to_bytes(ca.der()), "application/pkix-cert");
+    return missing();
+  }
+  static net::Task<http::Response> missing() { co_return http::Response::error(404); }
   const Issued& signer_for(bool control) const {
     if (lie == Lie::foreign_signer) return control ? tree_.server_delegate : tree_.control_delegate;
     if (lie == Lie::no_delegate) return tree_.gateway;
