@@ -7,8 +7,6 @@
 namespace sallyport::agent_cli {
 namespace {
 
-constexpr milliseconds kAskLimit{10'000};
-
 // A socket without a listener is what a killed agent leaves behind. Only what fails before a word was sent may be done
 // again in another way: an agent that dies over its answer may have done what it was asked.
 Error nobody_runs(Error cause, const std::string& path) {
@@ -16,8 +14,8 @@ Error nobody_runs(Error cause, const std::string& path) {
   return {Errc::not_found, path + ": no agent runs here"};
 }
 
-net::Task<Result<http::Response>> exchange(std::string path, http::Request request) {
-  const net::Deadline deadline(kAskLimit);
+net::Task<Result<http::Response>> exchange(std::string path, http::Request request, milliseconds limit) {
+  const net::Deadline deadline(limit);
   auto stream = co_await net::connect_unix(path, deadline);
   if (!stream) co_return std::unexpected(nobody_runs(std::move(stream).error(), path));
   http::Client client(*std::move(stream), "agent");
@@ -27,14 +25,14 @@ net::Task<Result<http::Response>> exchange(std::string path, http::Request reque
 }  // namespace
 
 Result<std::string> ask_agent(const std::filesystem::path& state, const std::string& method, const std::string& target,
-                              std::string body) {
+                              std::string body, milliseconds limit) {
   http::Request request;
   request.method = method;
   request.target = target;
   request.body = to_bytes(std::string_view(body));
   if (!body.empty()) request.headers.set("Content-Type", "application/json");
   net::Io io;
-  auto answered = net::run(io, exchange((state / "run" / "agent.sock").native(), std::move(request)));
+  auto answered = net::run(io, exchange((state / "run" / "agent.sock").native(), std::move(request), limit));
   if (!answered) return fail(Errc::internal, "agent: the exchange was interrupted");
   if (!*answered) return std::unexpected(std::move(*answered).error());
   const http::Response& response = **answered;

@@ -69,6 +69,17 @@ Outcome reset(const std::filesystem::path& state, bool confirmed);
 Outcome doctor(const std::filesystem::path& state, Environment& environment);
 Outcome switch_remote_access(const std::filesystem::path& state, bool on);
 
+// What a stock OpenVPN client asks about its server (openvpn(8): --tls-verify); `peer_cert` and `digest` are from its
+// environment.
+struct OpenvpnOptions {
+  std::filesystem::path state;
+  std::string name;   // that the server's certificate must have
+  std::string depth;  // as OpenVPN gives it
+  std::string peer_cert;
+  std::string digest;
+};
+Outcome openvpn_verify(const OpenvpnOptions& options, Environment& environment);
+
 struct SendOptions {
   std::filesystem::path state;
   std::string stream;
@@ -79,9 +90,10 @@ struct SendOptions {
 };
 Outcome send(const SendOptions& options, Environment& environment);
 
+inline constexpr milliseconds kAskLimit{10'000};
 // Asks the running agent over run/agent.sock and returns the body of its answer. Errc::not_found when none runs; the
 // agent's own refusal is Errc::conflict with its sentence.
 Result<std::string> ask_agent(const std::filesystem::path& state, const std::string& method, const std::string& target,
-                              std::string body = {});
+                              std::string body = {}, milliseconds limit = kAskLimit);
 
 }  // namespace sallyport::agent_cli

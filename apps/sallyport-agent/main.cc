@@ -1,5 +1,6 @@
 // The device's program: its command line, tied to the operating system's clock and randomness.
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 
 #include <CLI/App.hpp>
@@ -24,6 +25,7 @@ struct Values {
   std::string state{agent_cli::kDefaultState};
   std::string certificate, root_certificate, csr_out, relay_address, http_address, second_status, proxy,
       telemetry_listen;
+  std::string name, depth, subject;
   std::string remote_access = "off", clock = "trusted", topic, value, position;
   bool json = false, yes = false;
   agent_cli::InitOptions init;
@@ -105,6 +107,31 @@ void add_send(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
   });
 }
 
+std::string environment_text(const char* name) {
+  const char* found = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread
+  return found == nullptr ? std::string() : std::string(found);
+}
+
+void add_openvpn(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environment& environment) {
+  CLI::App* command = add_command(top, values, "openvpn-verify", "tell OpenVPN whether its server is to be trusted");
+  command->add_option("--name", values.name, "that the server's certificate must have")->required();
+  command->add_option("DEPTH", values.depth, "as OpenVPN gives it")->required();
+  command->add_option("SUBJECT", values.subject, "as OpenVPN gives it; not looked at");
+  command->footer(
+      "Example:\n  sallyport-agent openvpn-verify --name vpn.gateway.devices.example -- 0 "
+      "CN=vpn.gateway.devices.example");
+  command->callback([&values, &chosen, &environment] {
+    chosen = [&values, &environment] {
+      return agent_cli::openvpn_verify({.state = values.state,
+                                        .name = values.name,
+                                        .depth = values.depth,
+                                        .peer_cert = environment_text("peer_cert"),
+                                        .digest = environment_text("tls_digest_sha256_0")},
+                                       environment);
+    };
+  });
+}
+
 void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environment& environment) {
   const auto add = [&](const char* name, const char* summary, std::function<agent_cli::Outcome()> work) {
     CLI::App* command = add_command(top, values, name, summary);
@@ -146,6 +173,7 @@ int main(int argc, char** argv) {
   Chosen chosen;
   add_init(top, values, chosen, environment);
   add_send(top, values, chosen, environment);
+  add_openvpn(top, values, chosen, environment);
   add_simple(top, values, chosen, environment);
   try {
     top.parse(argc, argv);

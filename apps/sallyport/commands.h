@@ -34,6 +34,8 @@ std::vector<Command> doctor_commands();          // doctor_command.cc
 std::vector<Command> cert_commands();            // cert_commands.cc
 std::vector<Command> certificate_commands();     // certificate_commands.cc
 std::vector<Command> expiry_commands();          // expiry_commands.cc
+std::vector<Command> export_commands();          // export_commands.cc
+std::vector<Command> openvpn_commands();         // openvpn_commands.cc
 std::vector<Command> backup_commands();          // backup_command.cc
 std::vector<Command> restore_commands();         // restore_command.cc
 
@@ -52,6 +54,8 @@ inline std::vector<Group> all_groups() {
           {.word = "log", .summary = "the transparency log: verify, audit, watch, export"},
           {.word = "trust", .summary = "browsers of this machine accept the console and the devices"},
           {.word = "status", .summary = "hand orders of the root to the status service"},
+          {.word = "export", .summary = "what other programs need to work with this PKI"},
+          {.word = "openvpn", .summary = "what OpenVPN asks"},
           {.word = "serve", .summary = "run one role of the installation"}};
 }
 

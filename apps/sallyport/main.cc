@@ -38,6 +38,8 @@ int main(int argc, char** argv) {
                       &cli::trust_commands,
                       &cli::doctor_commands,
                       &cli::expiry_commands,
+                      &cli::export_commands,
+                      &cli::openvpn_commands,
                       &cli::backup_commands,
                       &cli::restore_commands}) {
     auto more = group();

@@ -200,6 +200,14 @@ def check_restoring_a_backup(desks):
     want("BEFORE" in desk.fill_in and pathlib.Path(desk.fill_in["BEFORE"]).is_dir(), "the state that was there is not where restore said")
 
 
+def check_openvpn(desks):
+    """What is typed at the installation; test_openvpn runs what comes of it."""
+    desk = desks.ceremony
+    for line in commands_of("openvpn.md"):
+        desk.type(line)
+    want((desk.folder / "vpn" / "server.conf").exists() and (desk.folder / "sallyport.ovpn").exists(), "found no profiles")
+
+
 def check_monitoring(desks):
     for line in commands_of("monitoring.md"):
         want("# TYPE sallyport_link_stage gauge" in desks.ceremony.type(line), f"`{line}` printed no metrics")
