@@ -128,7 +128,9 @@ class OcspCheck {
 
   Verdict<void> check_status(const Certificate&) const {
     if (const auto* revoked = std::get_if<RevokedStatus>(&single().status)) {
-      return refuse(Reason::status_revoked, fmt::format("OCSP: revoked {}", to_iso8601(revoked->at)));
+      const bool on_hold = revoked->reason == RevocationReason::certificate_hold;
+      return refuse(Reason::status_revoked,
+                    fmt::format("OCSP: {} {}", on_hold ? "on hold at" : "revoked", to_iso8601(revoked->at)));
     }
     if (std::holds_alternative<UnknownStatus>(single().status)) {
       return refuse(Reason::status_unknown, "OCSP: the responder does not know the certificate");

@@ -225,6 +225,11 @@ TEST(OcspResponse, OursSaysToAClientWhatTheResponderSaid) {
   const OcspResponse told = answer_with(revoked);
   EXPECT_EQ(std::get<RevokedStatus>(told.answer.responses[0].status), revoked);
   EXPECT_EQ(check_ocsp_response(told, expected, time).error().reason, Reason::status_revoked);
+  const auto held =
+      check_ocsp_response(answer_with(RevokedStatus{kTestNow, RevocationReason::certificate_hold}), expected, time);
+  ASSERT_FALSE(held);
+  EXPECT_EQ(held.error().reason, Reason::status_revoked);
+  EXPECT_NE(held.error().error.detail.find("on hold"), std::string::npos) << "it may come back";
   EXPECT_EQ(check_ocsp_response(answer_with(UnknownStatus{}), expected, time).error().reason, Reason::status_unknown);
   EXPECT_EQ(parse_ocsp_response(encode_ocsp_error(OcspResponseStatus::try_later))->status,
             OcspResponseStatus::try_later);

@@ -221,7 +221,7 @@ def check_certificate_for_another_purpose_is_refused(scene):
 def check_suspended_device_is_refused_until_it_is_resumed(scene):
     there, name = scene.there, scene.name(scene.spare)
     there.run("device", "suspend", name, "--state", there.state)
-    scene.is_kept_out(scene.spare, name, "status_revoked")
+    scene.is_kept_out(scene.spare, name, "status_revoked", "on hold")
     there.run("device", "resume", name, "--state", there.state)
     wait_for(lambda: scene.hook(leaf_of(scene.spare.state / "device.pem"))[0] == 0, 10, "the status service to know that the device may")
     scene.comes_in(scene.spare)
