@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the seed corpora of records_role_messages, records_crl_messages, records_snapshot, pki_root_order, status_presigned and of agent_files' ratchets, from the format comments of
+"""Makes the seed corpora of records_role_messages, records_crl_messages, records_status_report, records_snapshot, pki_root_order,
+status_presigned and of agent_files' ratchets, from the format comments of
 src/codec/tlv.h and src/records/*.h and from src/agent/state_trust.cc. Run in this folder."""
 import pathlib
 import struct
@@ -101,6 +102,30 @@ CRL_MESSAGES = {
     "portion_with_more": fields(1, (1, u64(8)), (2, u32(1)), (3, b""), (4, b"x")),
 }
 
+def text(value):
+    return u8(len(value)) + value.encode()
+
+
+def report(*entries, host="status-1"):
+    head = [(1, host), (2, u64(7)), (3, u64(1_800_000_000)), (4, u64(1_800_000_001))]
+    return b"".join(field(tag, value) for tag, value in [*head, *entries])
+
+
+REPORTED_SIGNER = text("online-ca") + u8(2) + b"\x01\x02" + u64(1_800_000_000) + u64(1_802_000_000) + u64(1_801_400_000)
+REPORTED_CRL = text("online-ca@1f") + u64(9) + u64(1_800_086_400)
+STATUS_REPORTS = {
+    "nothing_yet": report(),
+    "whole": report((5, text("cached") + u64(12)), (5, text("live") + u64(3)), (6, text("no-lease") + u64(1)), (7, REPORTED_SIGNER), (8, REPORTED_CRL)),
+    "host_of_a_space": report(host="status 1"),
+    "kind_twice": report((5, text("live") + u64(3)), (5, text("live") + u64(3))),
+    "kind_of_capitals": report((5, text("LIVE") + u64(3))),
+    "ca_twice": report((7, REPORTED_SIGNER), (7, REPORTED_SIGNER)),
+    "serial_of_nothing": report((7, text("online-ca") + u8(0) + u64(1) + u64(2) + u64(3))),
+    "time_of_another_age": report((8, text("online-ca") + u64(9) + u64(2**63))),
+    "crl_cut": report((8, REPORTED_CRL))[:-1],
+    "unknown_field": report((9, b"x")),
+}
+
 SEEN = (1, u64(1_780_315_200))
 SIGNER = (3, u64(1_780_315_200) + b"\x01" * 20)
 ROOT = (4, u64(7) + b"\x02" * 20)
@@ -150,3 +175,4 @@ if __name__ == "__main__":
     write("records_crl_messages", CRL_MESSAGES)
     write("records_role_messages", MESSAGES)
     write("records_snapshot", SNAPSHOTS)
+    write("records_status_report", STATUS_REPORTS)

@@ -37,6 +37,7 @@ enum class RoleMethod : std::uint16_t {
   certificate_used = 16,   // gateway: FindCertificate; an operational certificate was shown and its key proven
   renewal_windows = 20,    // gateway: when the device of this operational certificate (FindCertificate) shall renew
   crl = 21,                // status: a portion of an online CA's newest CRL (crl_messages.h)
+  status_report = 22,      // status: what people see of it (status_report.h)
 };
 // Events pushed by the authority.
 enum class RoleEvent : std::uint16_t {
