@@ -1,4 +1,9 @@
 // sallyport serve authority|gateway|status|console: one role in this process.
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+
 #include "authority/authority.h"
 #include "base/log.h"
 #include "commands.h"
@@ -27,6 +32,12 @@ std::function<void()> end_on_failure(RoleProcess& process, std::string_view role
     log::error("store.failed", {{"role", name}, {"next", "the role ends and starts anew"}});
     io.stop();
   };
+}
+
+// Empty when it has none.
+std::string machine_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
 }
 
 net::Task<void> start_authority(authority::Authority& authority, net::Io& io, net::Listener& roles,
@@ -91,7 +102,7 @@ Outcome serve_status(const Arguments& arguments, Environment& environment) {
           in_state(status::OrderBook::open(
               {.folder = process->paths.orders(), .installation = process->settings.name, .roots = std::move(roots)})));
   status::Settings settings{
-      .link = std::move(link), .givers = {process->users.of("relay")}, .operators = {0, process->users.of("status")}};
+      .host = machine_name(), .link = std::move(link), .givers = {process->users.of("relay")}, .operators = {0, process->users.of("status")}};
   status::Status status(process->io.executor(), environment.clock, environment.random, std::move(settings),
                         std::move(orders));
   net::spawn(process->io.executor(), status.serve(*connections), "status.connections");

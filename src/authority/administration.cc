@@ -51,6 +51,8 @@ constexpr std::array kMethods = {
     Method{"pki.tree", UserRole::viewer, pki_tree},
     Method{"pki.expiry", UserRole::viewer, pki_expiry},
     Method{"metrics.show", UserRole::viewer, metrics_show},
+    Method{"status.show", UserRole::viewer, status_show},
+    Method{"crl.get", UserRole::viewer, crl_get},
     Method{"certificate.find", UserRole::viewer, certificate_find},
     Method{"root.install_crl", UserRole::owner, root_install_crl},
     Method{"ca.honour", UserRole::owner, ca_honour},
@@ -79,13 +81,13 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 27> names = {
+  constexpr std::array<std::string_view, 29> names = {
       "site.disable", "site.enable",        "site.revoke",      "site.list",        "site.add",
       "site.permit",  "site.import_ledger", "site.white_list",  "root.install_crl", "certificate.revoke",
       "audit.list",   "audit.verify",       "pki.tree",         "clock.show",       "clock.accept",
       "log.entries",  "log.records",        "log.list",         "restored.show",    "restored.accept",
       "pki.expiry",   "metrics.show",       "certificate.find", "renewal.ask",      "site.policy",
-      "ca.honour",    "server.issue"};
+      "ca.honour",    "server.issue",       "status.show",      "crl.get"};
   return std::ranges::find(names, method) != names.end();
 }
 

@@ -16,6 +16,7 @@
 #include "authority/snapshot_builder.h"
 #include "base/log.h"
 #include "pki/csr.h"
+#include "records/status_report.h"
 
 namespace sallyport::authority {
 namespace {
@@ -36,6 +37,7 @@ constexpr std::array kPermissions = {
     Permission{RoleMethod::role_certificate, {"relay", "gateway", "status", "console"}},
     Permission{RoleMethod::ocsp_signer, {"status"}},
     Permission{RoleMethod::crl, {"status"}},
+    Permission{RoleMethod::status_report, {"status"}},
     Permission{RoleMethod::enrol, {"gateway"}},
     Permission{RoleMethod::renew, {"gateway"}},
     Permission{RoleMethod::web_certificate, {"gateway"}},
@@ -74,13 +76,13 @@ struct Authority::Connection {
   uid_t uid = 0;
   bool subscribing = false;  // once, whatever comes of it
   std::optional<Feed::SubscriberId> subscriber;
+  std::string subscribed_as;
   std::uint32_t instance = 0;
 };
 
 Authority::Authority(net::Executor executor, records::RecordDatabase& database, const Clock& clock, Random& random,
                      Settings settings)
     : core_(executor, database, clock, random, settings.signer_socket, settings.policy),
-      crls_(core_),
       executor_(executor),
       settings_(std::move(settings)) {}
 
@@ -92,7 +94,7 @@ net::Task<Result<void>> Authority::start() {
   net::spawn(executor_, keep_sessions_for_ever(), "authority.sessions");
   net::spawn(executor_, keep_control_certificates(), "authority.control-certificates");
   net::spawn(executor_, keep_saying_what_ends(core_), "authority.expiry");
-  net::spawn(executor_, crls_.keep(), "authority.crls");
+  net::spawn(executor_, core_.crls().keep(), "authority.crls");
   co_return Result<void>{};
 }
 
@@ -153,10 +155,15 @@ net::Task<void> Authority::serve_connection(net::StreamPtr stream, bool administ
   };
   const auto peer = net::RpcPeer::start(std::move(stream), std::move(options));
   co_await peer->ended();
-  if (!connection->subscriber) co_return;
-  const records::Subscribe what = core_.feed().unsubscribe(*connection->subscriber);
-  if (what.role != "relay") co_return;
-  for (const DeviceName& device : core_.presence().worker_gone(*connection->subscriber, core_.clock().now())) {
+  connection_ended(*connection);
+}
+
+void Authority::connection_ended(const Connection& connection) {
+  if (!connection.subscriber) return;
+  const records::Subscribe what = core_.feed().unsubscribe(*connection.subscriber);
+  if (core_.status_hosts().gone(*connection.subscriber, core_.clock().now())) announce_status();
+  if (what.role != "relay") return;
+  for (const DeviceName& device : core_.presence().worker_gone(*connection.subscriber, core_.clock().now())) {
     core_.announce_device(device);
   }
 }
@@ -176,7 +183,7 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     }
     case RoleMethod::acknowledge: {
       CO_TRY(auto number, Reader(fields).u64());
-      co_return connection->subscriber ? core_.feed().acknowledged(*connection->subscriber, number) : Bytes{};
+      co_return acknowledged(*connection, number);
     }
     case RoleMethod::snapshot_portion: {
       CO_TRY(auto wanted, records::parse_snapshot_portion_request(fields));
@@ -197,8 +204,13 @@ net::Task<Result<Bytes>> Authority::dispatch(std::shared_ptr<Connection> connect
     }
     case RoleMethod::crl: {
       CO_TRY(auto wanted, records::parse_crl_request(fields));
-      CO_TRY(auto portion, crls_.portion(wanted));
+      CO_TRY(auto portion, core_.crls().portion(wanted));
       co_return records::encode(portion);
+    }
+    case RoleMethod::status_report: {
+      CO_TRY(auto report, records::parse_status_report(fields));
+      CO_TRY_VOID(take_status_report(*connection, std::move(report)));
+      co_return Bytes{};
     }
     case RoleMethod::enrol: {
       CO_TRY(auto order, records::parse_enrol_request(fields));
@@ -262,6 +274,7 @@ net::Task<Result<Bytes>> Authority::subscribe(std::shared_ptr<Connection> connec
     co_return fail(Errc::unauthorized, "authority: another role than this peer's, or subscribed already");
   }
   connection->instance = request.instance;
+  connection->subscribed_as = request.role;
   CO_TRY(connection->subscriber, co_await core_.feed().subscribe(std::move(peer), std::move(request)));
   co_return Bytes{};
 }
@@ -367,6 +380,27 @@ Result<Bytes> Authority::renewal_windows(const records::FindCertificate& shown) 
     return {};
   }));
   return records::encode(windows);
+}
+
+Bytes Authority::acknowledged(const Connection& connection, std::uint64_t number) {
+  if (!connection.subscriber) return {};
+  Bytes lease = core_.feed().acknowledged(*connection.subscriber, number);
+  if (connection.subscribed_as == "status")
+    core_.status_hosts().confirmed(*connection.subscriber, number, !lease.empty(), core_.clock().now());
+  return lease;
+}
+
+Result<void> Authority::take_status_report(const Connection& connection, records::StatusReport report) {
+  if (!connection.subscriber || connection.subscribed_as != "status")
+    return fail(Errc::unauthorized, "status report: before the subscription as status");
+  TRY_VOID(core_.status_hosts().report(*connection.subscriber, std::move(report), core_.clock().now()));
+  announce_status();
+  return {};
+}
+
+// Tells the consoles to look at the status hosts anew.
+void Authority::announce_status() {
+  core_.announce("status", codec::Json::Object{});
 }
 
 // A relay is not believed when it tells of a device that nobody knows.

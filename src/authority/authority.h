@@ -7,7 +7,6 @@
 #include <string>
 
 #include "authority/core.h"
-#include "authority/crl_keeper.h"
 #include "net/listener.h"
 
 namespace sallyport::authority {
@@ -53,9 +52,12 @@ class Authority {
   Result<Bytes> find_certificate(const records::FindCertificate& request) const;
   net::Task<void> take_alarm(std::set<std::string> roles, records::Alarm alarm);
   Result<void> take_presence(const Connection& connection, const records::Presence& presence);
+  Bytes acknowledged(const Connection& connection, std::uint64_t number);
+  Result<void> take_status_report(const Connection& connection, records::StatusReport report);
+  void announce_status();
+  void connection_ended(const Connection& connection);
 
   Core core_;
-  CrlKeeper crls_;
   net::Executor executor_;
   Settings settings_;
 };

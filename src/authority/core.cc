@@ -69,7 +69,8 @@ Core::Core(net::Executor executor, records::RecordDatabase& database, const Cloc
       policy_(policy),
       turns_(executor),
       feed_(*this, executor),
-      log_(*this, executor) {}
+      log_(*this, executor),
+      crls_(*this) {}
 
 Core::~Core() {
   for (int left = asides_->load(); left != 0; left = asides_->load()) asides_->wait(left);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "authority/audit.h"
+#include "authority/crl_keeper.h"
 #include "authority/failure_pause.h"
 #include "authority/feed.h"
 #include "authority/grant_book.h"
@@ -15,6 +16,7 @@
 #include "authority/log_keeper.h"
 #include "authority/presence.h"
 #include "authority/site_alarm_limiter.h"
+#include "authority/status_hosts.h"
 #include "authority/try_limiter.h"
 #include "authority/turns.h"
 #include "base/random.h"
@@ -57,6 +59,8 @@ class Core {
   GrantBook& grants() { return grants_; }
   Feed& feed() { return feed_; }
   LogKeeper& log() { return log_; }
+  CrlKeeper& crls() { return crls_; }
+  StatusHosts& status_hosts() { return status_hosts_; }
   TryLimiter& claim_limiter() { return claim_limiter_; }
   TryLimiter& alarm_limiter() { return alarm_limiter_; }
   SiteAlarmLimiter& site_alarm_limiter() { return site_alarm_limiter_; }
@@ -133,6 +137,7 @@ class Core {
   bool audit_walked_ = false;
   std::shared_ptr<std::atomic<int>> asides_ = std::make_shared<std::atomic<int>>(0);  // reads on other threads
   PresenceTable presence_;
+  StatusHosts status_hosts_;
   std::optional<Heads> heads_;
   std::size_t issuing_ = 0;              // certificates that are at the signer
   std::set<pki::ControlKind> renewing_;  // control certificates that are being ordered
@@ -145,6 +150,7 @@ class Core {
   Turns turns_;
   Feed feed_;
   LogKeeper log_;
+  CrlKeeper crls_;
 };
 
 }  // namespace sallyport::authority

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "authority/core.h"
 #include "base/log.h"
 #include "net/timer.h"
 #include "records/installation_values.h"
@@ -92,6 +93,7 @@ net::Task<Result<void>> CrlKeeper::make(records::CaName ca) {
   order.fields.entries.reserve(list.entries.size());
   for (const auto& [serial, entry] : list.entries) order.fields.entries.push_back(entry.revoked);
   list.changed = false;
+  const std::uint64_t entries = order.fields.entries.size();
   pki::SigningRequest request(std::move(order));
   auto answer = co_await core_.sign(std::move(request));
   const auto* made = answer ? std::get_if<pki::SignedCrl>(&*answer) : nullptr;
@@ -103,7 +105,8 @@ net::Task<Result<void>> CrlKeeper::make(records::CaName ca) {
   list.der = std::make_shared<const Bytes>(made->der);
   list.number = number;
   list.made_at = now;
-  log::info("crl.made", {{"ca", ca.get()}, {"number", number}, {"entries", std::uint64_t{list.entries.size()}}});
+  list.made_entries = entries;
+  log::info("crl.made", {{"ca", ca.get()}, {"number", number}, {"entries", entries}});
   co_return Result<void>{};
 }
 
@@ -145,6 +148,20 @@ Result<records::CrlPortion> CrlKeeper::portion(const records::CrlRequest& wanted
   if (wanted.index >= out.count) return failf(Errc::conflict, "CRL: portion {} of {}", wanted.index, out.count);
   const std::size_t from = wanted.index * records::kCrlPortionSize;
   out.bytes = to_bytes(ByteView(der).subspan(from, std::min(records::kCrlPortionSize, der.size() - from)));
+  return out;
+}
+
+std::vector<CrlKeeper::Made> CrlKeeper::made() const {
+  std::vector<Made> out;
+  for (const auto& [ca, list] : lists_) {
+    if (!list.der) continue;
+    out.push_back({.ca = ca,
+                   .number = list.number,
+                   .this_update = list.made_at,
+                   .next_update = list.made_at + kCrlLife,
+                   .entries = list.made_entries,
+                   .bytes = list.der->size()});
+  }
   return out;
 }
 

@@ -4,11 +4,16 @@
 
 #include <map>
 #include <memory>
+#include <vector>
 
-#include "authority/core.h"
+#include "net/task.h"
+#include "pki/crl.h"
 #include "records/crl_messages.h"
+#include "records/database.h"
 
 namespace sallyport::authority {
+
+class Core;
 
 // How often it looks for changes; a revocation is on a list this much later at most, and the promise is ten minutes.
 inline constexpr milliseconds kCrlRound{5'000};
@@ -38,6 +43,18 @@ class CrlKeeper {
   // has not.
   Result<records::CrlPortion> portion(const records::CrlRequest& wanted) const;
 
+  // The newest list of a CA in figures.
+  struct Made {
+    records::CaName ca;
+    std::uint64_t number = 0;
+    UnixTime this_update;
+    UnixTime next_update;
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+  };
+  // Of every CA that has one.
+  std::vector<Made> made() const;
+
  private:
   struct Entry {
     pki::RevokedEntry revoked;
@@ -48,6 +65,7 @@ class CrlKeeper {
     bool changed = true;
     std::uint64_t number = 0;
     UnixTime made_at;
+    std::uint64_t made_entries = 0;  // of them on the newest list
     std::shared_ptr<const Bytes> der;
   };
   using Changes = std::vector<records::CertificateRecord>;

@@ -63,14 +63,10 @@ std::string name_of_root(const Installation& installation, const pki::Crl& crl) 
 
 Result<void> add_tree(const Installation& installation, std::vector<Link>& out) {
   out.push_back(link_of(LinkKind::root, "root", installation.root().validity()));
-  std::vector<pki::Crl> crls;
-  for (const Bytes& der : installation.root_crl_ders()) {
-    TRY(auto crl, pki::parse_crl(der));
-    out.push_back({LinkKind::root_crl, name_of_root(installation, crl), crl.this_update(), crl.next_update()});
-    crls.push_back(std::move(crl));
-  }
+  TRY(const auto crls, list_root_crl_links(installation));
+  for (const RootCrlLink& each : crls) out.push_back(each.link);
   for (const auto& [name, certificate] : installation.cas()) {
-    const auto lists_it = [&](const pki::Crl& crl) { return crl.find(certificate.serial()) != nullptr; };
+    const auto lists_it = [&](const RootCrlLink& each) { return each.crl.find(certificate.serial()) != nullptr; };
     if (records::site_of(name) || std::ranges::any_of(crls, lists_it)) continue;
     out.push_back(link_of(LinkKind::ca, name.get(), certificate.validity()));
   }
@@ -192,6 +188,16 @@ std::string Link::remedy() const {
 
 bool Link::stops_the_service() const {
   return kind != LinkKind::permit && kind != LinkKind::site_ca && !is_foreign(*this);
+}
+
+Result<std::vector<RootCrlLink>> list_root_crl_links(const Installation& installation) {
+  std::vector<RootCrlLink> out;
+  for (const Bytes& der : installation.root_crl_ders()) {
+    TRY(auto crl, pki::parse_crl(der));
+    Link link{LinkKind::root_crl, name_of_root(installation, crl), crl.this_update(), crl.next_update()};
+    out.push_back({std::move(link), std::move(crl)});
+  }
+  return out;
 }
 
 Result<std::vector<Link>> list_links(Records& records, const Installation& installation) {

@@ -46,6 +46,13 @@ struct Link {
 // older root's CRL ("root@<serial>"), a replaced CA's OCSP signer. The soonest end first.
 Result<std::vector<Link>> list_links(records::Records& records, const Installation& installation);
 
+// The root CRLs among them, with what they are: the newest root's first.
+struct RootCrlLink {
+  Link link;
+  pki::Crl crl;
+};
+Result<std::vector<RootCrlLink>> list_root_crl_links(const Installation& installation);
+
 // The newest certificate of each device, by stage. They renew at two thirds of their life, ten percent more or less.
 struct DeviceCertificates {
   std::uint64_t in_time = 0;

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "authority/core.h"
+#include "authority/crl_keeper.h"
 #include "authority/expiry.h"
+#include "authority/status_hosts.h"
 
 namespace sallyport::authority {
 
@@ -23,6 +25,9 @@ struct Figures {
     std::uint64_t revoked = 0;
   };
   std::vector<Ca> cas;
+  std::vector<StatusHost> status_hosts;
+  // The newest CRL of each CA, and of each root under the name of its link.
+  std::vector<CrlKeeper::Made> crls;
   std::uint64_t root_crl_number = 0;
   std::uint64_t change_number = 0;
   std::uint64_t devices_online = 0;

@@ -10,6 +10,23 @@ namespace {
 
 constexpr UnixTime kMade{1'800'000'000};
 
+using records::CaName;
+
+StatusHost answering_host(UnixTime now) {
+  StatusHost host;
+  host.report.host = "status-1";
+  host.report.snapshot_number = 40;
+  host.report.answers = {{"cached", 70}, {"live", 9}};
+  host.report.refusals = {{"saturated", 2}};
+  host.report.signers = {
+      {CaName("server-ca"), records::CertificateSerial(Bytes{1}), now, now + 20 * kDay, now + 13 * kDay}};
+  host.report.crls = {{CaName("online-ca"), 11, now + kDay}};
+  host.number = 41;
+  host.reported_at = now - seconds(3);
+  host.leased_at = now - seconds(1);
+  return host;
+}
+
 Figures figures() {
   Figures out;
   out.now = kMade + 61 * kDay;
@@ -23,6 +40,8 @@ Figures figures() {
   out.sites[0].activation_quota = 400;
   out.sites[0].enrolled = 30;
   out.cas = {{"online-ca", 10, 3}};
+  out.status_hosts = {answering_host(out.now)};
+  out.crls = {{CaName("online-ca"), 12, out.now - seconds(600), out.now + seconds(85'800), 3, 812}};
   out.root_crl_number = 5;
   out.devices_online = 6;
   return out;
@@ -53,6 +72,20 @@ TEST(Metrics, SayWhatEndsWhenAndHowItStands) {
            "sallyport_site_activated{site=\"acme\"} 30",
            "sallyport_root_crl_number 5",
            "sallyport_devices_online 6",
+           "sallyport_status_connected{host=\"status-1\"} 1",
+           "sallyport_status_lease{host=\"status-1\"} 1",
+           "sallyport_status_snapshot_number{host=\"status-1\"} 41",
+           "sallyport_status_snapshot_age_seconds{host=\"status-1\"} 0",
+           "sallyport_status_report_age_seconds{host=\"status-1\"} 3",
+           "sallyport_status_signer_left_seconds{host=\"status-1\",ca=\"server-ca\"} 1728000",
+           "sallyport_status_crl_number{host=\"status-1\",ca=\"online-ca\"} 11",
+           "sallyport_status_answers_total{host=\"status-1\",kind=\"cached\"} 70",
+           "sallyport_status_answers_total{host=\"status-1\",kind=\"live\"} 9",
+           "sallyport_status_refusals_total{host=\"status-1\",reason=\"saturated\"} 2",
+           "sallyport_crl_number{ca=\"online-ca\"} 12",
+           "sallyport_crl_age_seconds{ca=\"online-ca\"} 600",
+           "sallyport_crl_left_seconds{ca=\"online-ca\"} 85800",
+           "sallyport_crl_entries{ca=\"online-ca\"} 3",
        }) {
     EXPECT_TRUE(lines.contains(wanted)) << wanted;
   }
@@ -68,7 +101,7 @@ TEST(Metrics, AreALineASampleUnderTheirFamily) {
     if (line.starts_with("# TYPE ")) {
       family = line.substr(7, line.find(' ', 7) - 7);
       EXPECT_TRUE(families.insert(family).second) << family << " is announced twice";
-      EXPECT_TRUE(line.ends_with(" gauge")) << line;
+      EXPECT_TRUE(line.ends_with(family.ends_with("_total") ? " counter" : " gauge")) << line;
       continue;
     }
     const std::string name = line.substr(0, line.find_first_of("{ "));
@@ -78,6 +111,19 @@ TEST(Metrics, AreALineASampleUnderTheirFamily) {
     EXPECT_EQ(line.find_first_not_of("-0123456789", space + 1), std::string::npos) << line;
   }
   EXPECT_GE(families.size(), 10U);
+}
+
+TEST(Metrics, AHostThatIsCutOffGrowsOld) {
+  Figures now = figures();
+  now.status_hosts.front().leased_at = now.now - seconds(90);
+  auto lines = lines_of(to_prometheus(now));
+  EXPECT_TRUE(lines.contains("sallyport_status_connected{host=\"status-1\"} 1"));
+  EXPECT_TRUE(lines.contains("sallyport_status_lease{host=\"status-1\"} 0"));
+  EXPECT_TRUE(lines.contains("sallyport_status_snapshot_age_seconds{host=\"status-1\"} 90"));
+  now.status_hosts.front().gone_at = now.now - seconds(60);
+  lines = lines_of(to_prometheus(now));
+  EXPECT_TRUE(lines.contains("sallyport_status_connected{host=\"status-1\"} 0"));
+  EXPECT_TRUE(lines.contains("sallyport_status_lease{host=\"status-1\"} 0"));
 }
 
 TEST(Metrics, EscapeWhatWouldEndALabel) {

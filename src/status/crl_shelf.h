@@ -36,6 +36,7 @@ class CrlShelf {
   // Null where there is none. It may have ended meanwhile: who takes it sees its nextUpdate.
   const ServedCrl* find(const records::CaName& ca) const;
   std::uint64_t number_of(const records::CaName& ca) const;
+  const std::map<records::CaName, ServedCrl>& lists() const { return lists_; }
 
  private:
   std::map<records::CaName, ServedCrl> lists_;

@@ -162,7 +162,7 @@ Result<void> EdgeShelf::put_list(const records::CaName& ca, Bytes der) {
 }
 
 Answer EdgeShelf::refuse(pki::OcspResponseStatus status) {
-  ++(status == pki::OcspResponseStatus::try_later ? counters_.try_later : counters_.malformed);
+  ++(status == pki::OcspResponseStatus::try_later ? counters_.without_signer : counters_.malformed);
   return {std::make_shared<const Bytes>(pki::encode_ocsp_error(status)), std::nullopt, std::nullopt, {}};
 }
 

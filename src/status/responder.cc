@@ -72,6 +72,13 @@ void Responder::use_infrastructure(const records::SnapshotChange& change, bool w
 }
 
 std::vector<Answer> Responder::presigned(bool may_sign) {
+  const Counters asked = counters_;
+  auto out = collect_presigned(may_sign);
+  counters_ = asked;  // nobody has asked for them
+  return out;
+}
+
+std::vector<Answer> Responder::collect_presigned(bool may_sign) {
   std::vector<Answer> out;
   std::erase_if(infrastructure_, [this](const auto& each) {
     const auto certificate = state_->find_certificate(each.first, each.second);
@@ -208,10 +215,8 @@ bool Responder::is_on_hold(const DeviceName& device) const {
   return !found || (found->state != records::DeviceState::connected && found->state != records::DeviceState::claimed);
 }
 
-Answer Responder::refuse(pki::OcspResponseStatus status) {
-  if (status == pki::OcspResponseStatus::try_later) ++counters_.try_later;
-  if (status == pki::OcspResponseStatus::unauthorized) ++counters_.unauthorized;
-  if (status == pki::OcspResponseStatus::malformed_request) ++counters_.malformed;
+Answer Responder::refuse(pki::OcspResponseStatus status, std::uint64_t Counters::* why) {
+  ++(counters_.*why);
   return {std::make_shared<const Bytes>(pki::encode_ocsp_error(status)), std::nullopt, std::nullopt, {}};
 }
 
@@ -227,11 +232,16 @@ bool Responder::take_token() {
 
 Answer Responder::sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce) {
   const auto signer = signers_.find(issuer.name);
-  if (signer == signers_.end()) return refuse(pki::OcspResponseStatus::unauthorized);
-  if (signer->second.certificate.validity().not_after < clock_.now()) return refuse(pki::OcspResponseStatus::try_later);
+  if (signer == signers_.end()) {
+    return refuse(pki::OcspResponseStatus::unauthorized, &Counters::without_signer);
+  }
+  if (signer->second.certificate.validity().not_after < clock_.now()) {
+    return refuse(pki::OcspResponseStatus::try_later, &Counters::without_signer);
+  }
   pki::OcspAnswer answer{{single_response(issuer, id, nonce.has_value())}, clock_.now(), nonce};
   auto der = pki::build_ocsp_response(answer, *signer->second.key, &signer->second.certificate);
-  if (!der) return refuse(pki::OcspResponseStatus::internal_error);
+  if (!der) return refuse(pki::OcspResponseStatus::internal_error, &Counters::internal);
+  ++(nonce ? counters_.live : counters_.on_demand);
   Answer out{std::make_shared<const Bytes>(*std::move(der)), std::nullopt, std::nullopt, {}};
   // What is unknown may be issued a moment later, and anybody can ask for serials without end: nobody keeps that.
   if (!nonce && !std::holds_alternative<pki::UnknownStatus>(answer.responses.front().status)) {
@@ -252,13 +262,17 @@ bool Responder::may_be_given(const Cached& cached, bool may_sign) const {
 }
 
 Answer Responder::answer(ByteView request, bool may_sign, std::string_view source) {
-  if (request.size() > pki::kMaxOcspRequestBytes) return refuse(pki::OcspResponseStatus::malformed_request);
+  if (request.size() > pki::kMaxOcspRequestBytes) {
+    return refuse(pki::OcspResponseStatus::malformed_request, &Counters::malformed);
+  }
   const auto parsed = pki::parse_ocsp_request(request);
-  if (!parsed || parsed->ids.size() != 1) return refuse(pki::OcspResponseStatus::malformed_request);
-  if (state_ == nullptr) return refuse(pki::OcspResponseStatus::try_later);
+  if (!parsed || parsed->ids.size() != 1) {
+    return refuse(pki::OcspResponseStatus::malformed_request, &Counters::malformed);
+  }
+  if (state_ == nullptr) return refuse(pki::OcspResponseStatus::try_later, &Counters::without_lease);
   const pki::CertId& id = parsed->ids.front();
   const Issuer* issuer = find_issuer(id);
-  if (issuer == nullptr) return refuse(pki::OcspResponseStatus::unauthorized);
+  if (issuer == nullptr) return refuse(pki::OcspResponseStatus::unauthorized, &Counters::unauthorized);
 
   const Bytes key = cache_key(id.hash, id.issuer_key_hash, id.serial.content());
   if (!parsed->nonce) {
@@ -270,9 +284,10 @@ Answer Responder::answer(ByteView request, bool may_sign, std::string_view sourc
   }
   // What the root has ordered needs no authority.
   const bool may_say = may_sign || find_order(*issuer, id.serial) != nullptr;
-  if (!may_say || !sources_.take(source, clock_.monotonic()) || !take_token())
-    return refuse(pki::OcspResponseStatus::try_later);
-  ++counters_.live;
+  if (!may_say) return refuse(pki::OcspResponseStatus::try_later, &Counters::without_lease);
+  if (!sources_.take(source, clock_.monotonic()) || !take_token()) {
+    return refuse(pki::OcspResponseStatus::try_later, &Counters::saturated);
+  }
   Answer out = sign(*issuer, id, parsed->nonce);
   if (!parsed->nonce && out.next_update) keep(*issuer, id.serial, key, out);
   return out;

@@ -27,6 +27,8 @@ inline constexpr std::size_t kMaxCachedAnswers = 100'000;
 inline constexpr std::size_t kMaxPresigned = 4'096;
 // Live signatures per second for everybody; beyond that the answer is tryLater.
 inline constexpr double kLiveAnswersPerSecond = 5'000;
+// A delegate is replaced when this much of its life is left (DESIGN §10: seven days' overlap).
+inline constexpr seconds kSignerOverlap = 7 * kDay;
 
 struct Signer {
   std::shared_ptr<crypto::SigningKey> key;
@@ -43,8 +45,8 @@ struct Answer {
 
 // Answers from a snapshot and from the root's orders alone. Not thread-safe. Never "good" for a certificate that was
 // not issued, has expired, or is revoked by either, nor for one of a device that may not connect now: that is revoked
-// with certificateHold, and good again when the device may (docs/adr/0017-openvpn-asks-the-status-service.md). Without a
-// lease tryLater to everything but cached answers about servers and CAs, and "revoked" for what the root has ordered.
+// with certificateHold, and good again when the device may (docs/adr/0017-openvpn-asks-the-status-service.md). Without
+// a lease tryLater to everything but cached answers about servers and CAs, and "revoked" for what the root has ordered.
 class Responder {
  public:
   // `orders` must outlive it; null: none.
@@ -68,10 +70,21 @@ class Responder {
   // hand, and where `may_sign` what is missing or older than kCacheRefresh, signed now. At most kMaxPresigned.
   std::vector<Answer> presigned(bool may_sign);
 
+  // Each request counts once.
   struct Counters {
-    std::uint64_t cached = 0, live = 0, try_later = 0, unauthorized = 0, malformed = 0;
+    std::uint64_t cached = 0;     // an answer without a nonce, out of memory
+    std::uint64_t on_demand = 0;  // one that was signed for the request, and may be kept
+    std::uint64_t live = 0;       // signed over the nonce of the request
+    // Refused.
+    std::uint64_t without_lease = 0;   // tryLater: nothing may be signed now
+    std::uint64_t without_signer = 0;  // no delegate of that CA, or one that has ended
+    std::uint64_t saturated = 0;       // tryLater: too many asked
+    std::uint64_t unauthorized = 0;    // of no CA here
+    std::uint64_t malformed = 0;
+    std::uint64_t internal = 0;
   };
   const Counters& counters() const { return counters_; }
+  const std::map<records::CaName, Signer>& signers() const { return signers_; }
 
  private:
   struct Issuer {
@@ -89,6 +102,7 @@ class Responder {
     bool on_hold = false;
   };
 
+  std::vector<Answer> collect_presigned(bool may_sign);
   void use_infrastructure(const records::SnapshotChange& change, bool whole);
   void use_authorities();
   void use_root_crls();
@@ -101,7 +115,7 @@ class Responder {
   bool is_on_hold(const DeviceName& device) const;
   Answer sign(const Issuer& issuer, const pki::CertId& id, const std::optional<Bytes>& nonce);
   bool may_be_given(const Cached& cached, bool may_sign) const;
-  Answer refuse(pki::OcspResponseStatus status);
+  Answer refuse(pki::OcspResponseStatus status, std::uint64_t Counters::* why);
   bool take_token();
 
   const Clock& clock_;

@@ -10,6 +10,7 @@
 #include "records/crl_messages.h"
 #include "records/installation_values.h"
 #include "status/crl_shelf.h"
+#include "status/host_report.h"
 #include "status/ocsp_http.h"
 #include "status/order_desk.h"
 #include "status/presigned.h"
@@ -20,8 +21,6 @@ namespace {
 
 constexpr milliseconds kHandshakeLimit{10'000};
 constexpr milliseconds kSignerRetry{2'000};
-// A delegate is replaced when this much of its life is left (DESIGN §10: seven days' overlap).
-constexpr seconds kSignerOverlap = 7 * kDay;
 constexpr std::string_view kRoot = "root";
 constexpr std::string_view kRootPrefix = "root-";
 // Subjects of control-ca's certificates (pki::to_string(ControlKind)).
@@ -31,6 +30,8 @@ constexpr milliseconds kCrlRound{5'000};
 // What edges fetch is put together at most once in the first time, and anew at least once in the second.
 constexpr milliseconds kLeastBundleAge{1'000};
 constexpr milliseconds kBundleAge{60'000};
+// How often the authority is told of this host.
+constexpr milliseconds kReportRound{5'000};
 
 }  // namespace
 
@@ -41,6 +42,7 @@ struct Status::State {
         settings(std::move(what)),
         orders(std::move(book)),
         responder(civil, &orders),
+        counting_since(civil.now()),
         link(on, civil, random, link_settings(), events()),
         desk({.clock = civil,
               .orders = orders,
@@ -70,6 +72,7 @@ struct Status::State {
   net::Task<void> keep_signer(records::CaName ca);
   net::Task<void> keep_crls();
   net::Task<Result<void>> fetch_crl(records::CaName ca);
+  net::Task<void> keep_telling();
   net::Task<void> serve_connection(net::HandedOver connection);
   void use_identity(crypto::TlsIdentity identity);
 
@@ -78,6 +81,7 @@ struct Status::State {
   Settings settings;
   OrderBook orders;
   Responder responder;
+  UnixTime counting_since;
   CrlShelf crls;
   ListNames list_names;
   std::map<records::CertificateSerial, records::SnapshotCertificate> witnesses;  // of control-ca
@@ -338,6 +342,19 @@ net::Task<Result<void>> Status::State::fetch_crl(records::CaName ca) {
   co_return Result<void>{};
 }
 
+// For people to see. What is not taken (the authority is away, or older than this) is told again in a moment.
+net::Task<void> Status::State::keep_telling() {
+  co_await link.until_ready();
+  for (;;) {
+    const records::StatusReport report =
+        report_of(settings.host, counting_since,
+                  {.state = link.snapshot(), .responder = responder, .crls = crls, .repeated = repeated->found()});
+    const auto told = co_await link.call(records::RoleMethod::status_report, records::encode(report));
+    if (!told) log::debug("status.not-told", {{"error", told.error()}});
+    co_await net::sleep_for(kReportRound);
+  }
+}
+
 void Status::State::use_identity(crypto::TlsIdentity identity) {
   crypto::TlsServerSettings server_settings;
   server_settings.identity = std::move(identity);
@@ -366,6 +383,7 @@ Status::Status(net::Executor executor, const Clock& clock, Random& random, Setti
   const auto use = [state = state_.get()](crypto::TlsIdentity identity) { state->use_identity(std::move(identity)); };
   net::spawn(executor, state_->link.keep_certificate(records::CertificateKind::server, use), "status.certificate");
   net::spawn(executor, state_->keep_crls(), "status.crls");
+  net::spawn(executor, state_->keep_telling(), "status.telling");
 }
 
 Status::~Status() = default;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <set>
+#include <string>
 
 #include "net/listener.h"
 #include "rolelink/role_link.h"
@@ -12,6 +13,7 @@
 namespace sallyport::status {
 
 struct Settings {
+  std::string host;  // the machine's name, as people are shown it
   rolelink::Settings link;
   std::set<uid_t> givers;     // who may hand connections over: the relay
   std::set<uid_t> operators;  // who may hand in orders of the root and ask for those that were taken

@@ -18,7 +18,7 @@ net::Task<void> forgets_what_changed(Installation& t) {
   CO_ASSERT(kept && revoked);
   EXPECT_TRUE(std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, kept->serial())));
   EXPECT_TRUE(std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, revoked->serial())));
-  EXPECT_EQ(role.responder.counters().live, 2U);
+  EXPECT_EQ(role.responder.counters().on_demand, 2U);
 
   const codec::Json order(
       codec::Json::Object{{"ca", kOnlineCa.get()}, {"serial", revoked->serial().hex()}, {"reason", "keyCompromise"}});
@@ -26,12 +26,12 @@ net::Task<void> forgets_what_changed(Installation& t) {
   EXPECT_TRUE(std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, kept->serial())));
   EXPECT_EQ(role.responder.counters().cached, 1U) << "another certificate's revocation is nothing to it";
   EXPECT_TRUE(std::holds_alternative<pki::RevokedStatus>(role.status(kOnlineCa, revoked->serial())));
-  EXPECT_EQ(role.responder.counters().live, 3U);
+  EXPECT_EQ(role.responder.counters().on_demand, 3U);
 
   const codec::Json crl(codec::Json::Object{{"crl", codec::encode_pem("X509 CRL", t.make_root_crl(2))}});
   CO_ASSERT((co_await t.administer(admin, "root.install_crl", crl)).has_value());
   EXPECT_TRUE(std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, kept->serial())));
-  EXPECT_EQ(role.responder.counters().live, 4U) << "another root CRL changes everything";
+  EXPECT_EQ(role.responder.counters().on_demand, 4U) << "another root CRL changes everything";
 }
 TEST(Responder, ForgetsTheAnswersThatAChangeIsAboutAndNoOthers) {
   Installation t;

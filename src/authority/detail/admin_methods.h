@@ -60,6 +60,8 @@ AdminAnswer audit_verify(AdminCall call);
 AdminAnswer pki_tree(AdminCall call);
 AdminAnswer pki_expiry(AdminCall call);
 AdminAnswer metrics_show(AdminCall call);
+AdminAnswer status_show(AdminCall call);
+AdminAnswer crl_get(AdminCall call);
 AdminAnswer certificate_find(AdminCall call);
 AdminAnswer root_install_crl(AdminCall call);
 AdminAnswer ca_honour(AdminCall call);
