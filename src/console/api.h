@@ -16,6 +16,7 @@
 namespace sallyport::console {
 
 inline constexpr milliseconds kTelemetryLimit{5'000};
+inline constexpr std::size_t kMaxCrlReads = 4;  // at a time: each may hold a whole CRL
 
 // What GET /session says of this console, and the origin that requests must come from.
 struct ApiFacts {
@@ -77,6 +78,7 @@ class Api {
   Answer stream_events(const Route& route, Call call);
   Answer read_log_checkpoint(const Route& route, Call call);  // api_log.cc
   Answer read_log_tile(const Route& route, Call call);        // api_log.cc
+  Answer read_crl(const Route& route, Call call);             // api_crl.cc
   http::Response session_response(const Session& session) const;
 
   const Clock& clock_;
@@ -86,6 +88,7 @@ class Api {
   LoginSessions& sessions_;
   EventHub& events_;
   ApiFacts facts_;
+  std::size_t crl_reads_ = 0;  // under way
 };
 
 }  // namespace sallyport::console

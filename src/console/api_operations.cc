@@ -222,6 +222,8 @@ std::span<const Api::Route> Api::routes() {
       Route{.verb = "GET", .pattern = "/api/v1/log/tile/{path...}", .special = &Api::read_log_tile},
       Route{.verb = "GET", .pattern = "/api/v1/log/proof/{sha256}", .method = "log.proof"},
       Route{.verb = "GET", .pattern = "/api/v1/pki/expiry", .method = "pki.expiry", .fields = kExpiry},
+      Route{.verb = "GET", .pattern = "/api/v1/status", .method = "status.show"},
+      Route{.verb = "GET", .pattern = "/api/v1/crls/{ca}", .method = "crl.get", .special = &Api::read_crl},
       Route{.verb = "GET", .pattern = "/api/v1/certificates", .method = "certificate.find", .fields = kSearch},
       Route{.verb = "GET", .pattern = "/api/v1/users", .least = UserRole::owner, .method = "user.list"},
       Route{.verb = "POST",

@@ -223,6 +223,32 @@ TEST_F(ConsoleTest, TellsErrorsWithoutTheirInside) {
   EXPECT_TRUE(send(get("/api/v1/sites", cookie)).headers.has("Retry-After"));
 }
 
+TEST_F(ConsoleTest, HandsACrlOutWholeUnderItsName) {
+  const std::string cookie = authority.add_session("root");
+  authority.crl = random.bytes(9'001);
+  const auto response = send(get("/api/v1/crls/online-ca", cookie));
+  EXPECT_EQ(response.status, 200U);
+  EXPECT_EQ(response.body, authority.crl);
+  EXPECT_EQ(response.headers.get("Content-Type"), "application/pkix-crl");
+  EXPECT_EQ(response.headers.get("Content-Disposition"), "attachment; filename=\"online-ca.crl\"");
+}
+
+TEST_F(ConsoleTest, HandsOutNoCrlThatIsNoneOrInPieces) {
+  const std::string cookie = authority.add_session("root");
+  EXPECT_EQ(problem_of(send(get("/api/v1/crls/online-ca", cookie))), "not-found") << "before the first list";
+  authority.crl = random.bytes(100);
+  EXPECT_EQ(problem_of(send(get("/api/v1/crls/nobody-ca", cookie))), "not-found");
+  authority.asked.clear();
+  for (const char* name : {"online-ca%0d%0aX-Evil:%201", "Online-CA", "online-ca%22"}) {
+    EXPECT_EQ(problem_of(send(get("/api/v1/crls/" + std::string(name), cookie))), "not-found") << name;
+  }
+  EXPECT_TRUE(authority.asked.empty()) << "nothing of this may reach the authority";
+  EXPECT_EQ(send(get("/api/v1/crls/online-ca")).status, 401U) << "without a session";
+  EXPECT_EQ(problem_of(send(get("/api/v1/crls/online-ca?index=1", cookie))), "invalid-request");
+  authority.crl_changes = true;
+  EXPECT_EQ(problem_of(send(get("/api/v1/crls/online-ca", cookie))), "unavailable") << "replaced in between";
+}
+
 TEST_F(ConsoleTest, UnknownPathsAndVerbsAreProblems) {
   const std::string cookie = authority.add_session("olga");
   EXPECT_EQ(problem_of(send(get("/api/v1/nothing", cookie))), "not-found");

@@ -31,14 +31,18 @@ TEST_F(EventsTest, ReachThoseWhoMaySeeThem) {
   authority.announce("device", "acme", codec::Json::Object{{"alias", "line\nbreak"}});
   authority.announce("audit", "", codec::Json::Object{{"action", "site.added"}});
   authority.announce("device", "other", codec::Json::Object{{"alias", "theirs"}});
+  authority.announce("status", "", codec::Json::Object{});
   authority.announce("unknown", "acme", codec::Json::Object{});
   authority.announce("session", "acme", codec::Json::Object{{"id", "last"}});
   EXPECT_TRUE(read_until(*other, "theirs").contains("event: device\ndata: {\"alias\":\"theirs\"}\n\n"));
   const std::string seen = read_until(*acme, "last");
   EXPECT_TRUE(seen.contains("event: device\ndata: {\"alias\":\"line\\u000abreak\"}\n\n")) << seen;
   EXPECT_FALSE(seen.contains("theirs") || seen.contains("site.added") || seen.contains("unknown")) << seen;
+  EXPECT_FALSE(seen.contains("event: status")) << "the status hosts are the installation's: " << seen;
   const std::string all = read_until(*operator_of_all, "last");
-  EXPECT_TRUE(all.contains("theirs") && all.contains("site.added") && all.contains("break")) << all;
+  EXPECT_TRUE(all.contains("theirs") && all.contains("site.added") && all.contains("event: status") &&
+              all.contains("break"))
+      << all;
 }
 
 TEST_F(EventsTest, EndWithTheSession) {

@@ -58,12 +58,15 @@ class TestAuthority {
   std::vector<records::AdminRequest> asked;             // by people
   std::optional<Error> refusal;                         // of the next question of a person
   const std::string csrf = std::string(64, 'c');
+  Bytes crl;                                           // of online-ca, told in two portions; empty: none
+  bool crl_changes = false;                            // between the two
   std::string metrics = "sallyport_time_seconds 1\n";  // empty: refused
 
  private:
   net::Task<Result<Bytes>> answer(Bytes request, net::Caller caller);
   Result<Bytes> certify(ByteView fields);
   Result<codec::Json> administer(const records::AdminRequest& request);
+  Result<codec::Json> crl_portion(const codec::Json::Object& parameters) const;
   Result<codec::Json> for_console(const records::AdminRequest& request, const codec::Json::Object& parameters);
   pki::Certificate issue_ca();
 

@@ -103,12 +103,22 @@ Result<Json> TestAuthority::administer(const records::AdminRequest& request) {
     });
     return Json(Json::Object{});
   }
+  if (request.method == "crl.get") return crl_portion(parameters);
   const bool is_visible = request.tenant.empty() || request.tenant == "acme";
   if (request.method.starts_with("device.") && parameters.contains("name") &&
       (text_at(parameters, "name") != kTestDevice || !is_visible)) {
     return fail(Errc::not_found, "not-found: no such device");
   }
   return Json(Json::Object{{"method", request.method}});
+}
+
+Result<Json> TestAuthority::crl_portion(const Json::Object& parameters) const {
+  if (crl.empty() || text_at(parameters, "ca") != "online-ca") return fail(Errc::not_found, "CRL: none of it here");
+  const std::int64_t index = parameters.at("index").integer().value();
+  const std::size_t half = crl.size() / 2;
+  const ByteView part = index == 0 ? ByteView(crl).first(half) : ByteView(crl).subspan(half);
+  return Json(
+      Json::Object{{"number", crl_changes ? 7 + index : 7}, {"count", 2}, {"data", codec::encode_base64(part)}});
 }
 
 Result<Json> TestAuthority::for_console(const records::AdminRequest& request, const Json::Object& parameters) {
