@@ -10,6 +10,7 @@ import { OpenPage } from "./pages/open";
 import { PkiPage } from "./pages/pki";
 import { SettingsPage } from "./pages/settings";
 import { SitesPage } from "./pages/sites";
+import { StatusPage } from "./pages/status";
 import { go, Link, usePlace } from "./router";
 import { loadSession, sessionStore } from "./state/session";
 import { useStore } from "./state/store";
@@ -61,6 +62,8 @@ function Page({ path }: { path: string }) {
       return <SitesPage />;
     case "pki":
       return <PkiPage part={rest[0] ?? ""} />;
+    case "status":
+      return <StatusPage />;
     case "audit":
       return <AuditPage />;
     case "settings":

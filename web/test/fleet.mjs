@@ -158,6 +158,25 @@ export function makePki(now) {
   };
 }
 
+export function makeStatus(now) {
+  const cas = ["online-ca", "server-ca", "web-ca", "people-ca", "roles-ca", "control-ca"];
+  const host = (name, changes = {}) => ({
+    host: name, state: "answering", reported_at: iso(now - 3_000), counting_since: iso(now - 9 * day),
+    snapshot: { number: 4_812, behind: 0, issued_at: iso(now - 900_000), current_at: iso(now - 1_000) },
+    answers: { cached: 61_204, "on-demand": 3_911, live: 128_440 }, refusals: { "no-lease": 0, "no-signer": 0, saturated: 12, unauthorized: 3, malformed: 1, internal: 0 },
+    signers: cas.map((ca, at) => ({ ca, serial: hash(`${name} ${ca}`).slice(0, 32), not_before: iso(now - (6 + at) * day), not_after: iso(now + (22 - at) * day), renews_at: iso(now + (15 - at) * day) })),
+    missing_signers: [], crls: cas.map((ca, at) => ({ ca, number: 700 + at, next_update: iso(now + 20 * 3_600_000) })), ...changes,
+  });
+  return {
+    now: iso(now), snapshot_number: 4_812, hosts: [host("status-1"), host("status-2", { counting_since: iso(now - 2 * day), refusals: { "no-lease": 40, "no-signer": 0, saturated: 0, unauthorized: 0, malformed: 0, internal: 0 } })],
+    root_crls: [{ name: "root", number: 7, this_update: iso(now - 20 * day), next_update: iso(now + 70 * day), due_at: iso(now + 40 * day), stage: "in-time",
+      remedy: "on the root's machine: sallyport root crl; here: sallyport root install-crl", entries: 0, bytes: 372 }],
+    crls: cas.map((ca, at) => ({
+      ca, number: 700 + at, this_update: iso(now - 4 * 3_600_000), next_update: iso(now + 20 * 3_600_000), entries: at === 0 ? 22 : at, bytes: 300 + at * 1_037, url: `http://status.devices.localhost/crl/${ca}.crl`,
+    })),
+  };
+}
+
 export function makeExpiry(now) {
   const link = (kind, name, from, to, due, remedy = "it renews by itself; see why it does not") => ({
     kind, name, not_before: iso(now + from * day), not_after: iso(now + to * day), due_at: iso(now + due * day), stage: to <= 0 ? "ended" : due <= 0 ? "due" : "in-time",

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { checkAnswer, checkRequest, checkSchema, findOperation } from "./contract.mjs";
 import { makeLog } from "./log.mjs";
-import { base32Name, iso, makeAudit, makeCertificates, makeDevices, makeExpiry, makePki, makeSession, makeSites, makeTelemetry } from "./fleet.mjs";
+import { base32Name, iso, makeAudit, makeCertificates, makeDevices, makeExpiry, makePki, makeSession, makeSites, makeStatus, makeTelemetry } from "./fleet.mjs";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
@@ -54,6 +54,7 @@ export class Peer {
     this.sites = makeSites(now);
     this.pki = makePki(now);
     this.expiry = makeExpiry(now);
+    this.status = makeStatus(now);
     this.log = makeLog(this.devices.filter((one) => one.name).flatMap((one) => makeCertificates(one, now)), now);
     this.users = [["jonas", "operator"], ["mara", "owner"], ["vera", "viewer"]].map(([login, role]) => ({ login, role, tenant: "", enabled: true, created: iso(now - 1e10) }));
     this.passwords = new Map(this.users.map(({ login }) => [login, `password of ${login}`]));
@@ -130,6 +131,7 @@ export class Peer {
       if (!found) throw new Refusal(404, "not-found", "No such thing");
       const call = this.#admit(request, found, path, text, url);
       if (found.operation.operationId === "events") return this.#stream(request, response);
+      if (found.operation.operationId === "getCrl") return this.#sendCrl(response, found.parameters.ca);
       const override = this.overrides.get(`${request.method} ${path}`);
       const [status, body, headers] = override ? override(call) : operations[found.operation.operationId].call(this, call);
       answer(status, body, headers);
@@ -159,6 +161,11 @@ export class Peer {
     if (user && order.indexOf(user.role) < order.indexOf(found.operation["x-role"] ?? "viewer")) throw new Refusal(403, "forbidden", "Your role may not do this");
     const stale = user && found.operation["x-dangerous"] && !login.steppedUp;
     return { body, query: url.searchParams, parameters: found.parameters, login, user, cookie, stale };
+  }
+
+  #sendCrl(response, ca) {
+    response.writeHead(200, { "Content-Type": "application/pkix-crl", "Content-Disposition": `attachment; filename="${ca}.crl"` });
+    response.end(Buffer.from("3000", "hex"));
   }
 
   #stream(request, response) {
@@ -332,6 +339,9 @@ const operations = {
     const entry = this.log.entries.find((one) => one.sha256 === parameters.sha256);
     if (!entry) throw new Refusal(404, "not-found", "There is no such thing", "No certificate with this hash is logged.");
     return [200, { index: entry.index, size: this.log.head.size, proof: this.log.proofOf(entry.index), key_certificate: "AA==" }];
+  },
+  getStatus() {
+    return [200, this.status];
   },
   getExpiry() {
     return [200, this.expiry];

@@ -12,6 +12,7 @@ import { appearance } from "./scenarios/appearance.mjs";
 import { list } from "./scenarios/list.mjs";
 import { pki } from "./scenarios/pki.mjs";
 import { security } from "./scenarios/security.mjs";
+import { status } from "./scenarios/status.mjs";
 
 const { values, positionals } = parseArgs({ options: { screenshots: { type: "string" } }, allowPositionals: true });
 const screenshots = values.screenshots ?? fileURLToPath(new URL("../../build/screenshots", import.meta.url));
@@ -77,7 +78,7 @@ async function run([name, scenario]) {
 }
 
 try {
-  const scenarios = Object.entries({ ...accounts, ...list, ...access, ...pki, ...security, ...appearance });
+  const scenarios = Object.entries({ ...accounts, ...list, ...access, ...pki, ...status, ...security, ...appearance });
   const chosen = scenarios.filter(([name]) => positionals.length === 0 || positionals.some((part) => name.includes(part)));
   if (chosen.length === 0) throw new Error(`no scenario is called ${positionals.join(" or ")}`);
   for (const scenario of chosen) await run(scenario);

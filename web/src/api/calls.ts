@@ -2,7 +2,7 @@
 import { get, post } from "./http";
 import type {
   AccessSession, AuditPage, Certificate, Device, ExpiryReport, FoundCertificate, Grant, LogHead, LogPage, LogProof, Pki, RevocationPreview, Role, Session, Site,
-  SiteChange, Telemetry, User,
+  SiteChange, Status, Telemetry, User,
 } from "./types";
 
 const device = (name: string): string => `/devices/${encodeURIComponent(name)}`;
@@ -49,6 +49,8 @@ export const getLog = () => get<LogHead>("/log");
 export const listLogEntries = (from: number, limit: number) => get<LogPage>("/log/entries", { from, limit });
 export const getLogProof = (sha256: string) => get<LogProof>(`/log/proof/${sha256}`);
 export const getExpiry = () => get<ExpiryReport>("/pki/expiry", { within_days: 30 });
+export const getStatus = () => get<Status>("/status");
+export const crlPath = (ca: string): string => `/api/v1/crls/${encodeURIComponent(ca)}`;
 export const findCertificates = (query: string) =>
   get<{ certificates: FoundCertificate[]; found: number }>("/certificates", { query });
 export const listUsers = () => get<{ users: User[] }>("/users");

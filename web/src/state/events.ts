@@ -10,9 +10,10 @@ interface EventData {
   session: AccessSession;
   audit: AuditEntry;
   alarm: Alarm;
+  status: object;
 }
 type EventName = keyof EventData;
-const names: readonly EventName[] = ["ready", "device", "session", "audit", "alarm"];
+const names: readonly EventName[] = ["ready", "device", "session", "audit", "alarm", "status"];
 
 export type Link = "connecting" | "live" | "lost";
 export const linkStore = new Store<Link>("connecting");

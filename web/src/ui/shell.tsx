@@ -20,6 +20,7 @@ const rail = [
   ["/fleet", "Fleet"],
   ["/sites", "Sites"],
   ["/pki", "PKI"],
+  ["/status", "Status"],
   ["/audit", "Audit"],
   ["/settings", "Settings"],
 ] as const;
