@@ -223,6 +223,33 @@ std::vector<std::string> extensions_of(const pki::Certificate& certificate) {
   return out;
 }
 
+std::string_view name_of(pki::RevocationReason reason) {
+  switch (reason) {
+    using enum pki::RevocationReason;
+    case unspecified:
+      return "unspecified";
+    case key_compromise:
+      return "keyCompromise";
+    case ca_compromise:
+      return "cACompromise";
+    case affiliation_changed:
+      return "affiliationChanged";
+    case superseded:
+      return "superseded";
+    case cessation_of_operation:
+      return "cessationOfOperation";
+    case certificate_hold:
+      return "certificateHold";
+    case remove_from_crl:
+      return "removeFromCRL";
+    case privilege_withdrawn:
+      return "privilegeWithdrawn";
+    case aa_compromise:
+      return "aACompromise";
+  }
+  return "unspecified";
+}
+
 Json to_json(const pki::Certificate& certificate) {
   return Json::Object{{"subject", certificate.subject().text()},
                       {"issuer", certificate.issuer().text()},

@@ -32,6 +32,9 @@ std::string key_of(const pki::Certificate& certificate);
 // The extensions in words, one line each.
 std::vector<std::string> extensions_of(const pki::Certificate& certificate);
 
+// RFC 5280 §5.3.1 spelling: "keyCompromise".
+std::string_view name_of(pki::RevocationReason reason);
+
 // Subject, issuer, serial, names, validity, key, fingerprints and extensions.
 codec::Json to_json(const pki::Certificate& certificate);
 

@@ -36,6 +36,8 @@ std::vector<Command> certificate_commands();     // certificate_commands.cc
 std::vector<Command> expiry_commands();          // expiry_commands.cc
 std::vector<Command> export_commands();          // export_commands.cc
 std::vector<Command> openvpn_commands();         // openvpn_commands.cc
+std::vector<Command> ocsp_commands();            // ocsp_commands.cc
+std::vector<Command> crl_commands();             // crl_commands.cc
 std::vector<Command> backup_commands();          // backup_command.cc
 std::vector<Command> restore_commands();         // restore_command.cc
 
@@ -50,6 +52,8 @@ inline std::vector<Group> all_groups() {
           {.word = "user", .summary = "who may log in"},
           {.word = "cert", .summary = "judge, show and watch certificates"},
           {.word = "certificate", .summary = "revoke what is not a device"},
+          {.word = "ocsp", .summary = "the status service: ask it about a certificate, see how it is"},
+          {.word = "crl", .summary = "revocation lists: what is in them, take them out"},
           {.word = "audit", .summary = "what was done, and that it is unaltered"},
           {.word = "log", .summary = "the transparency log: verify, audit, watch, export"},
           {.word = "trust", .summary = "browsers of this machine accept the console and the devices"},

@@ -33,6 +33,8 @@ int main(int argc, char** argv) {
                       &cli::user_commands,
                       &cli::cert_commands,
                       &cli::certificate_commands,
+                      &cli::ocsp_commands,
+                      &cli::crl_commands,
                       &cli::audit_commands,
                       &cli::log_commands,
                       &cli::trust_commands,
