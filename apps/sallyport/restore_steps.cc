@@ -110,7 +110,7 @@ Result<void> keep_mark(const InstallationPaths& restored, const InstallationPath
 // Of each root the CRL with the higher number: of what is in the records, and of these.
 Result<void> keep_newer_crls(Records& records, const std::vector<Bytes>& present) {
   TRY(const auto installation, authority::Installation::load(records));
-  TRY(auto known, installation.parse_root_crls());
+  TRY(auto known, installation.read_root_crls());
   for (const Bytes& der : present) {
     TRY(auto crl, pki::parse_crl(der));
     known.push_back(std::move(crl));

@@ -97,7 +97,7 @@ std::vector<pki::Certificate> Installation::trust_path() const {
   return out;
 }
 
-Result<std::vector<pki::Crl>> Installation::parse_root_crls() const {
+Result<std::vector<pki::Crl>> Installation::read_root_crls() const {
   std::vector<pki::Crl> crls;
   for (const Bytes& der : root_crl_ders_) {
     TRY(auto crl, pki::parse_crl(der));
@@ -107,7 +107,7 @@ Result<std::vector<pki::Crl>> Installation::parse_root_crls() const {
 }
 
 pki::Verdict<std::vector<pki::VerifiedCrl>> Installation::root_crls(UnixTime now) const {
-  const auto crls = parse_root_crls();
+  const auto crls = read_root_crls();
   if (!crls) return pki::refuse(pki::Reason::crl_unusable, crls.error().detail);
   const auto rule = pki::TimeRule::clock(now);
   auto verified = pki::verify_root_crls(*crls, roots_, rule);

@@ -48,7 +48,7 @@ class Installation {
   // The newest root's CRL.
   ByteView root_crl_der() const { return root_crl_ders_.front(); }
   const std::vector<Bytes>& root_crl_ders() const { return root_crl_ders_; }
-  Result<std::vector<pki::Crl>> parse_root_crls() const;
+  Result<std::vector<pki::Crl>> read_root_crls() const;
   // The root CRLs that are good at `now`. crl_stale or crl_unusable when none is.
   pki::Verdict<std::vector<pki::VerifiedCrl>> root_crls(UnixTime now) const;
 

@@ -15,8 +15,8 @@
 namespace sallyport::records {
 
 inline constexpr std::size_t kMaxHostName = 64;
-inline constexpr std::size_t kMaxStatusSigners = 64;
-inline constexpr std::size_t kMaxStatusCounts = 16;  // of answers, and of refusals
+inline constexpr std::size_t kMaxStatusSigners = 128;  // online CAs, and those that they have replaced
+inline constexpr std::size_t kMaxStatusCounts = 16;    // of answers, and of refusals
 inline constexpr std::size_t kMaxCountKind = 32;
 inline constexpr std::size_t kMaxReportedCa = 128;  // bytes of a CA's name
 // Of whatever is counted or numbered: what a browser can tell apart.

@@ -200,7 +200,7 @@ namespace {
 using CrlsByRoot = std::vector<std::optional<pki::Crl>>;
 
 Result<CrlsByRoot> read_present_crls(const Installation& installation) {
-  TRY(const auto crls, installation.parse_root_crls());
+  TRY(const auto crls, installation.read_root_crls());
   return pki::newest_crls(installation.anchors(), crls, pki::TimeRule::floor(UnixTime(0)));
 }
 
