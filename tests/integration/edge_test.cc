@@ -88,12 +88,12 @@ net::Task<void> hands_over_what_is_signed(Installation& t) {
   EXPECT_TRUE(scene.says_good());
   EXPECT_TRUE(scene.says_good(pki::CertIdHash::sha1));
   EXPECT_FALSE(scene.told(kOnlineCa, *scene.device)) << "nothing about devices";
-  const auto live = scene.role.responder.counters().live;
+  const auto signed_before = scene.role.responder.counters().on_demand;
   EXPECT_EQ(scene.hand_over().answers, 0U) << "nothing new";
   t.clock().advance(status::kCacheRefresh);
   CO_ASSERT(co_await scene.until([&] { return scene.role.link.has_lease(); }));
   EXPECT_EQ(scene.hand_over().answers, 2U) << "signed anew";
-  EXPECT_EQ(scene.role.responder.counters().live, live) << "it costs nobody's share of live answers";
+  EXPECT_EQ(scene.role.responder.counters().on_demand, signed_before) << "it costs nobody's share of live answers";
 }
 TEST(Edge, IsHandedAnswersAboutServersUnderBothHashesAndNothingAboutDevices) {
   Installation t;

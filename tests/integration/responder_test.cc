@@ -69,7 +69,7 @@ net::Task<void> holds_the_suspended(Installation& t) {
   put_state(t, "d-2", records::DeviceState::claimed);
   CO_ASSERT(co_await let_the_feed_tell(t, admin));
   EXPECT_TRUE(std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, held->serial())));
-  const auto live = role.responder.counters().live;
+  const auto signed_before = role.responder.counters().on_demand;
 
   CO_ASSERT((co_await t.administer(admin, "device.suspend", named("name", name->get()))).has_value());
   const auto answer = role.ask(kOnlineCa, held->serial());
@@ -79,7 +79,7 @@ net::Task<void> holds_the_suspended(Installation& t) {
   EXPECT_EQ(revoked->reason, pki::RevocationReason::certificate_hold);
   EXPECT_EQ(answer.answer.responses.front().next_update, t.clock().now() + status::kServerAnswerLife)
       << "it may be good again soon";
-  EXPECT_EQ(role.responder.counters().live, live + 1) << "the good answer that was kept is given no more";
+  EXPECT_EQ(role.responder.counters().on_demand, signed_before + 1) << "the good answer that was kept is given no more";
   const auto with_nonce = role.ask(kOnlineCa, held->serial(), Bytes(pki::kOcspNonceSize, 7));
   CO_ASSERT(with_nonce.answer.responses.size() == 1);
   EXPECT_TRUE(std::holds_alternative<pki::RevokedStatus>(with_nonce.answer.responses.front().status));
