@@ -152,7 +152,7 @@ def check_altered_order_is_refused(scene):
     lines = text.splitlines()
     for at in (len(lines) - 2, len(lines) - 4):
         changed = list(lines)
-        changed[at] = changed[at][:20] + ("A" if changed[at][20] != "A" else "B") + changed[at][21:]
+        changed[at] = ("A" if changed[at][0] != "A" else "B") + changed[at][1:]
         file = scene.folder / "altered.pem"
         file.write_text("\n".join(changed) + "\n")
         done = scene.hand_in(file, check=False)
