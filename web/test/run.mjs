@@ -57,7 +57,7 @@ async function run([name, scenario]) {
       await page.getByLabel("Login").fill(login);
       await page.getByLabel("Password").fill(`password of ${login}`);
       await page.getByRole("button", { name: "Log in" }).click();
-      await page.getByRole("button", { name: "Log in" }).waitFor({ state: "detached" });
+      await page.getByRole("button", { name: /^Log(ging)? in/ }).waitFor({ state: "detached" });
     }
     return page;
   };
