@@ -28,7 +28,8 @@ Result<std::optional<codec::Json>> administer_online(const std::filesystem::path
   Bytes body = records::with_method(records::RoleMethod::admin, records::encode(request));
   TRY(const auto text, call_socket(socket, std::move(body), "authority"));
   if (!text) return std::nullopt;
-  TRY(auto json, codec::parse_json(as_text(*text), {.size = records::kMaxRoleMessage}));
+  TRY(auto json,
+      codec::parse_json(as_text(*text), {.size = records::kMaxRoleMessage, .values = records::kMaxAnswerValues}));
   return json;
 }
 

@@ -49,7 +49,7 @@ net::Task<Result<Json>> LoginSessions::call(std::string method, Json parameters,
   request.source = std::move(source);
   request.parameters = parameters.write();
   CO_TRY(auto bytes, co_await link_.call(records::RoleMethod::admin, records::encode(request)));
-  co_return codec::parse_json(as_text(bytes), {.size = records::kMaxRoleMessage});
+  co_return codec::parse_json(as_text(bytes), {.size = records::kMaxRoleMessage, .values = records::kMaxAnswerValues});
 }
 
 Result<void> LoginSessions::take_try(const std::string& key, std::size_t most) {

@@ -177,6 +177,8 @@ struct AdminRequest {
 inline constexpr std::size_t kMaxChain = 8;
 inline constexpr std::size_t kMaxLogProof = 16U << 10U;
 inline constexpr std::size_t kMaxRoleMessage = 20U << 20U;
+// JSON values in an answer of the administration: a page of a thousand devices has some twenty of each.
+inline constexpr std::size_t kMaxAnswerValues = 65'536;
 
 // Returns the method or event number at the front of a body and leaves `body` at its fields.
 Result<std::uint16_t> take_method(ByteView& body);
