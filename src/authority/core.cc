@@ -6,6 +6,7 @@
 #include "authority/control_certificates.h"
 #include "authority/pauses.h"
 #include "authority/sessions.h"
+#include "base/counted.h"
 #include "base/log.h"
 #include "net/io.h"
 
@@ -22,18 +23,6 @@ net::RpcLinkOptions signer_link(std::string path) {
   options.rpc.max_calls = pki::kMaxSigningCalls;
   return options;
 }
-
-// One of the orders under way, until it goes.
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  ~Counted() { --count_; }
-
- private:
-  std::size_t& count_;
-};
 
 // A read on another thread, for which the core waits before it goes, until it goes itself.
 class Aside {

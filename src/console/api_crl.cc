@@ -1,6 +1,7 @@
 // A CRL as a file: what the authority answers in portions, put together.
 #include <algorithm>
 
+#include "base/counted.h"
 #include "codec/text.h"
 #include "console/api.h"
 #include "pki/crl.h"
@@ -18,18 +19,6 @@ bool is_ca_name(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '@';
   });
 }
-
-// One of the reads under way, until it goes.
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  ~Counted() { --count_; }
-
- private:
-  std::size_t& count_;
-};
 
 }  // namespace
 
