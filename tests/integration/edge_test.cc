@@ -39,13 +39,6 @@ struct Scene {
              std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, device->serial()));
     });
   }
-  template <class Condition>
-  static net::Task<bool> until(Condition condition) {
-    const net::Deadline deadline(kCallLimit);
-    while (!condition() && !deadline.passed()) co_await net::sleep_for(milliseconds(2));
-    EXPECT_TRUE(condition()) << "waited in vain";
-    co_return condition();
-  }
   // As the edge fetches it.
   status::EdgeShelf::Taken hand_over() {
     status::Presigned out;
@@ -91,7 +84,7 @@ net::Task<void> hands_over_what_is_signed(Installation& t) {
   const auto signed_before = scene.role.responder.counters().on_demand;
   EXPECT_EQ(scene.hand_over().answers, 0U) << "nothing new";
   t.clock().advance(status::kCacheRefresh);
-  CO_ASSERT(co_await scene.until([&] { return scene.role.link.has_lease(); }));
+  CO_ASSERT(co_await until([&] { return scene.role.link.has_lease(); }));
   EXPECT_EQ(scene.hand_over().answers, 2U) << "signed anew";
   EXPECT_EQ(scene.role.responder.counters().on_demand, signed_before) << "it costs nobody's share of live answers";
 }

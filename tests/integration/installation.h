@@ -19,6 +19,7 @@
 #include "net/io.h"
 #include "net/listener.h"
 #include "net/run.h"
+#include "net/timer.h"
 #include "pki/issue.h"
 #include "pki/root_order.h"
 #include "records/installation_values.h"
@@ -150,5 +151,14 @@ class Installation {
 
 // Runs `test` on the installation's loop.
 void run(Installation& installation, net::Task<void> test);
+
+// Waits until `condition` holds, for kCallLimit at most; whether it does, which fails the test otherwise.
+template <class Condition>
+net::Task<bool> until(Condition condition) {
+  const net::Deadline deadline(kCallLimit);
+  while (!condition() && !deadline.passed()) co_await net::sleep_for(milliseconds(2));
+  EXPECT_TRUE(condition()) << "waited in vain";
+  co_return condition();
+}
 
 }  // namespace sallyport::integration

@@ -66,13 +66,6 @@ struct Scene {
     }
     co_return co_await until([this] { return is_good(ask(devices.back())); });
   }
-  template <class Condition>
-  static net::Task<bool> until(Condition condition) {
-    const net::Deadline deadline(kCallLimit);
-    while (!condition() && !deadline.passed()) co_await net::sleep_for(milliseconds(2));
-    EXPECT_TRUE(condition()) << "waited in vain";
-    co_return condition();
-  }
   pki::CertificateStatus ask(const pki::Certificate& device) const { return role->status(kOnlineCa, device.serial()); }
   pki::Certificate ca(const records::CaName& name) const {
     return *pki::parse_certificate(role->link.snapshot().find_ca(name)->certificate);
@@ -135,7 +128,7 @@ net::Task<void> an_order_is_carried_out_and_stays(Installation& t) {
   scene.open_role();
   CO_ASSERT(co_await scene.prepare());
   EXPECT_TRUE(is_revoked(scene.ask(revoked))) << "after a restart, from a whole snapshot in which it is good";
-  CO_ASSERT(co_await scene.until([&] { return is_good(scene.ask(kept)); }));
+  CO_ASSERT(co_await until([&] { return is_good(scene.ask(kept)); }));
   EXPECT_FALSE(scene.hand_in(scene.order(1, kOnlineCa, revoked.serial()))) << "known";
 }
 TEST(RootOrders, AreCarriedOutWithAndWithoutALeaseAndNoSnapshotTakesThemBack) {
@@ -191,7 +184,7 @@ net::Task<void> an_order_on_the_feeds_signer(Installation& t, bool by_crl) {
   const auto gateway = co_await t.connect("authority");
   auto key = crypto::PrivateKey::generate();
   CO_ASSERT((co_await enrolled(t, gateway, "later", key)).has_value());
-  CO_ASSERT(co_await scene.until([&] { return scene.role->disconnects > 0; }));
+  CO_ASSERT(co_await until([&] { return scene.role->disconnects > 0; }));
   EXPECT_EQ(scene.role->link.snapshot().number(), number) << "a snapshot by a signer that the root has revoked";
   EXPECT_FALSE(scene.role->link.has_lease());
 }
@@ -225,7 +218,7 @@ net::Task<void> a_root_crl_is_told(Installation& t) {
   const auto admin = co_await t.connect("admin");
   const codec::Json crl(codec::Json::Object{{"crl", codec::encode_pem("X509 CRL", t.make_root_crl(6))}});
   CO_ASSERT((co_await t.administer(admin, "root.install_crl", crl)).has_value());
-  CO_ASSERT(co_await scene.until([&] { return told_number(scene) == 6U; }));
+  CO_ASSERT(co_await until([&] { return told_number(scene) == 6U; }));
 }
 TEST(RootOrders, ARootCrlThatIsHandedInIsToldUntilTheAuthorityHasANewerOne) {
   Installation t;

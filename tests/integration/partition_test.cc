@@ -15,14 +15,6 @@ const records::CaName kOnlineCa("online-ca");
 const records::CaName kServerCa("server-ca");
 constexpr seconds kLapse{6};  // a lease lives for 5
 
-template <class Condition>
-net::Task<bool> until(Condition condition) {
-  const net::Deadline deadline(kCallLimit);
-  while (!condition() && !deadline.passed()) co_await net::sleep_for(milliseconds(2));
-  EXPECT_TRUE(condition()) << "waited in vain";
-  co_return condition();
-}
-
 // ---- status
 
 Bytes nonce() {

@@ -90,10 +90,8 @@ net::Task<void> holds_the_suspended(Installation& t) {
   CO_ASSERT((co_await t.administer(admin, "device.suspend", named("name", name->get()))).has_value());
   EXPECT_TRUE(std::holds_alternative<pki::RevokedStatus>(role.status(kOnlineCa, held->serial())));
   CO_ASSERT((co_await t.administer(admin, "device.resume", named("name", name->get()))).has_value());
-  const net::Deadline deadline(kCallLimit);
-  while (!std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, held->serial())) && !deadline.passed())
-    co_await net::sleep_for(milliseconds(1));
-  EXPECT_TRUE(std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, held->serial())));
+  EXPECT_TRUE(
+      co_await until([&] { return std::holds_alternative<pki::GoodStatus>(role.status(kOnlineCa, held->serial())); }));
 }
 TEST(Responder, PutsTheCertificatesOfASuspendedDeviceOnHoldUntilItIsResumed) {
   Installation t;
