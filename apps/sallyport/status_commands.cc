@@ -36,8 +36,7 @@ Result<DeskRequest> kind_of(const codec::PemBlock& block) {
   return failf(Errc::malformed, "found a block '{}', want '{}' or '{}'", block.label, pki::kRootOrderLabel, kCrlLabel);
 }
 
-Result<std::vector<codec::PemBlock>> read_blocks(const std::filesystem::path& file) {
-  TRY(const auto text, keystore::read_file(file, codec::kMaxPemText));
+Result<std::vector<codec::PemBlock>> read_blocks(ByteView text) {
   TRY(auto blocks, codec::parse_pem(as_text(text)));
   if (blocks.empty()) return fail(Errc::malformed, "found no PEM block, want an order or a root CRL");
   if (blocks.size() > kMaxBlocks)
@@ -67,7 +66,8 @@ Result<void> print_taken(const Json& answer) {
 Outcome status_order(const Arguments& arguments, Environment&) {
   const InstallationPaths paths{arguments.path("state")};
   const auto file = arguments.path("FILE");
-  auto blocks = read_blocks(file);
+  TRY(const auto text, keystore::read_file(file, codec::kMaxPemText));
+  auto blocks = read_blocks(text);
   if (!blocks) return std::unexpected(Failure(std::move(blocks).error().at(file.string())));
   Json::Array answers;
   for (const auto& block : *blocks) {
