@@ -292,6 +292,7 @@ net::Task<void> Status::State::keep_signer(records::CaName ca) {
     }
     const UnixTime end = signer->certificate.validity().not_after;
     responder.use_signer(ca, Signer{signer->key, signer->certificate});
+    bundle_is_stale = true;
     log::info("status.signer", {{"ca", ca.get()}, {"not_after", to_iso8601(end)}});
     co_await net::sleep_for(std::max<seconds>(end - clock.now() - kSignerOverlap, seconds(60)));
   }
@@ -338,6 +339,7 @@ net::Task<Result<void>> Status::State::fetch_crl(records::CaName ca) {
   if (known == nullptr) co_return failf(Errc::not_found, "CRL: of {}, which is no CA here", ca.get());
   CO_TRY(const auto issuer, pki::parse_certificate(known->certificate));
   CO_TRY_VOID(crls.put(ca, issuer, std::move(der), clock.now()));
+  bundle_is_stale = true;
   log::info("status.crl", {{"ca", ca.get()}, {"number", number}});
   co_return Result<void>{};
 }
