@@ -14,8 +14,9 @@ namespace {
 using codec::Json;
 
 constexpr std::uint64_t kPage = 1'000;
-constexpr std::array kColumns = {Column{"#", "sequence"},    Column{"TIME", "time"},       Column{"ACTOR", "actor"},
-                                 Column{"ACTION", "action"}, Column{"SUBJECT", "subject"}, Column{"DETAIL", "detail"}};
+constexpr std::array kAuditColumns = {Column{"#", "sequence"},      Column{"TIME", "time"},
+                                      Column{"ACTOR", "actor"},     Column{"ACTION", "action"},
+                                      Column{"SUBJECT", "subject"}, Column{"DETAIL", "detail"}};
 
 Outcome audit_list(const Arguments& arguments, Environment& environment) {
   TRY(const auto after, arguments.number("after", 0, UINT32_MAX));
@@ -31,7 +32,7 @@ Outcome audit_list(const Arguments& arguments, Environment& environment) {
   }
   TRY(const auto listed, answer.at("entries"));
   TRY(const auto entries, listed.array());
-  print_table(entries, kColumns);
+  print_table(entries, kAuditColumns);
   return {};
 }
 

@@ -18,7 +18,7 @@ using records::CaName;
 using records::OlderCa;
 using records::Records;
 
-constexpr std::string_view kRoot = "root";
+constexpr std::string_view kRootName = "root";
 constexpr seconds kMoveOver = 14 * kDay;
 
 OlderCa to_older(std::string_view base, const pki::Certificate& certificate) {
@@ -41,7 +41,7 @@ Result<void> record_roots(Records& records, std::vector<OlderCa>& older, const R
   }
   if (present && !equal(*present, newest.der())) {
     TRY(const auto before, pki::parse_certificate(*present));
-    add_first(older, to_older(kRoot, before));
+    add_first(older, to_older(kRootName, before));
     TRY_VOID(records::put_ca_certificate(records, CaName("root"), newest.der()));
     TRY_VOID(authority::append_audit(records, now, "cli:ca rollover", "root.replaced", "root",
                                      {{"from", before.serial().hex()}, {"to", newest.serial().hex()}}));
@@ -111,7 +111,7 @@ Result<void> count_cas(Records& records, const pki::Certificate& root, OlderCaSt
   TRY(auto older, records::list_older_cas(records));
   for (OlderCa& ca : older) {
     const auto base = records::base_name(ca.name).get();
-    if (base != kRoot && base != records::kRootLink && base != records::kRetiredRoot)
+    if (base != kRootName && base != records::kRootLink && base != records::kRetiredRoot)
       ders.push_back(std::move(ca.certificate));
   }
   TRY(auto sites, records.sites().list());
@@ -149,7 +149,7 @@ Result<void> forget(Records& records, const std::vector<OlderCaState>& gone, Uni
       kept.push_back(std::move(ca));
       continue;
     }
-    if (records::base_name(ca.name).get() == kRoot) {
+    if (records::base_name(ca.name).get() == kRootName) {
       TRY(auto root, pki::parse_certificate(ca.certificate));
       kept.push_back(to_older(records::kRetiredRoot, root));
       roots.push_back(std::move(root));
@@ -166,7 +166,7 @@ Result<void> drop_files(const InstallationPaths& paths, const std::vector<OlderC
   TRY(const auto roots, read_certificates(paths.older_roots()));
   std::vector<pki::Certificate> kept;
   for (const pki::Certificate& root : roots) {
-    const auto name = records::older_ca_name(kRoot, root.serial().hex());
+    const auto name = records::older_ca_name(kRootName, root.serial().hex());
     if (std::ranges::find(gone, name, &OlderCaState::name) == gone.end()) kept.push_back(root);
   }
   // No file says that there is no older root; an empty one would be damage.
@@ -218,8 +218,8 @@ Result<std::vector<OlderCaState>> list_older_states(records::RecordDatabase& dat
       if (records::base_name(ca.name).get() != base) continue;
       TRY(const auto certificate, pki::parse_certificate(ca.certificate));
       OlderCaState state{.name = ca.name, .not_after = certificate.validity().not_after, .last_ends_at = std::nullopt};
-      TRY_VOID(base == kRoot ? count_cas(records, certificate, state)
-                             : count_certificates(records, base, certificate, state, now));
+      TRY_VOID(base == kRootName ? count_cas(records, certificate, state)
+                                 : count_certificates(records, base, certificate, state, now));
       out.push_back(std::move(state));
     }
     return {};

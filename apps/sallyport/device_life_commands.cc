@@ -15,8 +15,8 @@ constexpr std::int64_t kSecondsPerHour = 3'600;
 
 // Calls a method about the device that the arguments name, whether it ever connected or not, and prints it as it is
 // then. `question` is asked first unless it is empty or --yes is given.
-Outcome act(const Arguments& arguments, Environment& environment, std::string_view method, Json::Object parameters,
-            std::string_view question = {}, bool with_confirmation = false) {
+Outcome act_on_device(const Arguments& arguments, Environment& environment, std::string_view method,
+                      Json::Object parameters, std::string_view question = {}, bool with_confirmation = false) {
   CLI_TRY(const auto device, find_device(arguments, environment));
   TRY(const auto serial_id, device.text_at("serial_id"));
   TRY(const auto site, device.text_at("site"));
@@ -31,22 +31,22 @@ Outcome act(const Arguments& arguments, Environment& environment, std::string_vi
 }
 
 Outcome device_reopen(const Arguments& arguments, Environment& environment) {
-  return act(arguments, environment, "device.reopen", {{"key", arguments.text("key")}},
-             "revoke its certificates, cut its sessions, and let it enrol anew with that key, unclaimed?");
+  return act_on_device(arguments, environment, "device.reopen", {{"key", arguments.text("key")}},
+                       "revoke its certificates, cut its sessions, and let it enrol anew with that key, unclaimed?");
 }
 
 Outcome device_release(const Arguments& arguments, Environment& environment) {
-  return act(arguments, environment, "device.release", {},
-             "give the device up, so that whoever has its next claim code may claim it?", true);
+  return act_on_device(arguments, environment, "device.release", {},
+                       "give the device up, so that whoever has its next claim code may claim it?", true);
 }
 
 Outcome device_retire(const Arguments& arguments, Environment& environment) {
-  return act(arguments, environment, "device.retire", {},
-             "revoke all its certificates for good? It can never come back.", true);
+  return act_on_device(arguments, environment, "device.retire", {},
+                       "revoke all its certificates for good? It can never come back.", true);
 }
 
 Outcome device_unpause(const Arguments& arguments, Environment& environment) {
-  return act(arguments, environment, "device.unpause", {});
+  return act_on_device(arguments, environment, "device.unpause", {});
 }
 
 Outcome device_freeze(const Arguments& arguments, Environment& environment) {
@@ -55,7 +55,7 @@ Outcome device_freeze(const Arguments& arguments, Environment& environment) {
     return std::unexpected(Failure({Errc::malformed, fmt::format("freeze on alarm: found {}, want on or off", wanted)},
                                    ExitStatus::usage));
   }
-  return act(arguments, environment, "device.freeze_on_alarm", {{"enabled", wanted == "on"}});
+  return act_on_device(arguments, environment, "device.freeze_on_alarm", {{"enabled", wanted == "on"}});
 }
 
 Outcome renewal_ask(const Arguments& arguments, Environment& environment, std::string_view scope, std::string name) {
@@ -89,7 +89,7 @@ Outcome device_renew(const Arguments& arguments, Environment& environment) {
   }
   if (site) return renewal_ask(arguments, environment, "site", *site);
   if (ca) return renewal_ask(arguments, environment, "ca", *ca);
-  return act(arguments, environment, "device.renew", {});
+  return act_on_device(arguments, environment, "device.renew", {});
 }
 
 }  // namespace

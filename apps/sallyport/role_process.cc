@@ -8,13 +8,12 @@
 #include "base/log.h"
 #include "folders.h"
 #include "listeners.h"
-#include "net/privileges.h"
+#include "run_as.h"
 #include "supervisor.h"
 
 namespace sallyport::cli {
 namespace {
 
-constexpr std::uint64_t kLargestUid = 65'533;
 // What a role may have open: to relay and gateway every device is a connection or two.
 constexpr rlim_t kMostDescriptors = 1U << 20U;
 
@@ -32,7 +31,7 @@ void raise_descriptor_limit() {
 
 std::vector<Option> role_options() {
   return {state_option(),
-          {.name = "run-as", .value = "UID", .help = "become this numeric user once everything is open"},
+          run_as_option(),
           {.name = "first-uid",
            .value = "UID",
            .help = "the users of the roles are the six numbers after this; one user without it"}};
@@ -66,13 +65,7 @@ Result<net::Listener*> RoleProcess::listener(std::string_view name) {
 }
 
 Result<void> RoleProcess::leave_root(const Arguments& arguments) {
-  TRY(const auto uid, arguments.find_number("run-as", 1, kLargestUid));
-  if (uid) {
-    const auto number = static_cast<uid_t>(*uid);
-    TRY_VOID(net::drop_privileges({.uid = number, .gid = number}));
-  } else {
-    TRY_VOID(net::forbid_new_privileges());
-  }
+  TRY_VOID(cli::leave_root(arguments));
   end_with_supervisor();
   return {};
 }

@@ -7,22 +7,11 @@
 #include "installation_folder.h"
 #include "listeners.h"
 #include "net/io.h"
-#include "net/privileges.h"
+#include "run_as.h"
 #include "signer/server.h"
 
 namespace sallyport::cli {
 namespace {
-
-constexpr std::uint64_t kLargestUid = 65'533;  // 65534 is nobody, 65535 and above are not one uid everywhere
-
-const Option kRunAs{.name = "run-as", .value = "UID", .help = "become this numeric user once everything is open"};
-
-Result<void> leave_root(const Arguments& arguments) {
-  TRY(const auto uid, arguments.find_number("run-as", 1, kLargestUid));
-  if (!uid) return net::forbid_new_privileges();
-  const auto number = static_cast<uid_t>(*uid);
-  return net::drop_privileges({.uid = number, .gid = number});
-}
 
 Outcome serve_signer(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
@@ -55,7 +44,7 @@ std::vector<Command> serve_commands() {
        .summary = "hold the online keys and sign what the authority may ask for",
        .example = "sallyport serve signer --state /var/lib/sallyport --run-as 61001 --authority-uid 61002",
        .options = {state_option(),
-                   kRunAs,
+                   run_as_option(),
                    {.name = "authority-uid",
                     .value = "UID",
                     .help = "the one user that may connect; this process's own without it"}},

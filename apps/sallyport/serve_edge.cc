@@ -4,20 +4,11 @@
 #include "folders.h"
 #include "net/io.h"
 #include "net/listener.h"
-#include "net/privileges.h"
+#include "run_as.h"
 #include "status/edge.h"
 
 namespace sallyport::cli {
 namespace {
-
-constexpr std::uint64_t kLargestUid = 65'533;
-
-Result<void> leave_root(const Arguments& arguments) {
-  TRY(const auto uid, arguments.find_number("run-as", 1, kLargestUid));
-  if (!uid) return net::forbid_new_privileges();
-  const auto number = static_cast<uid_t>(*uid);
-  return net::drop_privileges({.uid = number, .gid = number});
-}
 
 Result<status::EdgeSettings> settings_of(const Arguments& arguments) {
   status::EdgeSettings out;
@@ -64,7 +55,7 @@ std::vector<Command> edge_commands() {
              .help = "every root that is trusted, newest first, PEM",
              .required = true},
             {.name = "listen", .value = "ADDRESS:PORT", .help = "where it is asked, plain HTTP", .required = true},
-            {.name = "run-as", .value = "UID", .help = "become this numeric user once everything is open"}},
+            run_as_option()},
        .run = serve_edge},
   };
 }

@@ -10,7 +10,7 @@ namespace {
 
 using codec::Json;
 
-const Option kSite{.name = "NAME", .value = "NAME", .help = "the factory's name", .required = true};
+const Option kSiteName{.name = "NAME", .value = "NAME", .help = "the factory's name", .required = true};
 const Option kYes{.name = "yes", .value = "", .help = "do not ask"};
 const Option kPreview{.name = "preview", .value = "", .help = "show what would happen, and do nothing"};
 constexpr std::uint64_t kMaxEntry = 100'000'000;
@@ -96,17 +96,17 @@ std::vector<Command> site_state_commands() {
       {.words = "site disable",
        .summary = "let no device of a factory enrol that has never connected; undone by 'site enable'",
        .example = "sallyport site disable acme",
-       .options = {kSite, kPreview, kYes, state_option(), json_option()},
+       .options = {kSiteName, kPreview, kYes, state_option(), json_option()},
        .run = site_disable},
       {.words = "site enable",
        .summary = "let devices of a disabled factory enrol again",
        .example = "sallyport site enable acme",
-       .options = {kSite, kPreview, kYes, state_option(), json_option()},
+       .options = {kSiteName, kPreview, kYes, state_option(), json_option()},
        .run = site_enable},
       {.words = "site revoke",
        .summary = "revoke a factory for good: its devices are cut off, except those that are kept",
        .example = "sallyport site revoke acme --except-ledgered-until 4711 --preview",
-       .options = {kSite,
+       .options = {kSiteName,
                    {.name = "except-ledgered-until",
                     .value = "K",
                     .help = "keep the devices of ledger entries 1 to K, on the shelf too"},

@@ -23,13 +23,13 @@ Result<bool> is_about_a_ca(std::string_view depth) {
 }
 
 // The exit status of both programs for who does not answer.
-constexpr int kUnreachable = 5;
+constexpr int kUnreachableStatus = 5;
 
 // Nothing but what a signal handler may do.
 void give_up(int /*signal*/) {
   constexpr std::string_view kLine = "openvpn: no answer in time, the peer is refused\n";
   static_cast<void>(!::write(STDERR_FILENO, kLine.data(), kLine.size()));
-  ::_exit(kUnreachable);
+  ::_exit(kUnreachableStatus);
 }
 
 }  // namespace

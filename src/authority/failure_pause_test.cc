@@ -5,7 +5,7 @@
 namespace sallyport::authority {
 namespace {
 
-constexpr Instant kStart{};
+constexpr Instant kBegin{};
 
 void fail_times(FailurePause& pauses, const std::string& client, std::uint32_t count, Instant now) {
   for (std::uint32_t n = 0; n < count; ++n) pauses.failed(client, now);
@@ -13,19 +13,19 @@ void fail_times(FailurePause& pauses, const std::string& client, std::uint32_t c
 
 TEST(FailurePause, AClientMayFailAFewTimes) {
   FailurePause pauses;
-  EXPECT_FALSE(pauses.find("a", kStart));
-  fail_times(pauses, "a", kFreeFailures - 1, kStart);
-  EXPECT_EQ(pauses.remaining("a", kStart), seconds(0));
-  pauses.failed("a", kStart);
-  EXPECT_EQ(pauses.remaining("a", kStart), kFirstPause);
-  EXPECT_EQ(pauses.find("a", kStart)->failures, kFreeFailures);
-  EXPECT_EQ(pauses.remaining("b", kStart), seconds(0)) << "somebody else";
+  EXPECT_FALSE(pauses.find("a", kBegin));
+  fail_times(pauses, "a", kFreeFailures - 1, kBegin);
+  EXPECT_EQ(pauses.remaining("a", kBegin), seconds(0));
+  pauses.failed("a", kBegin);
+  EXPECT_EQ(pauses.remaining("a", kBegin), kFirstPause);
+  EXPECT_EQ(pauses.find("a", kBegin)->failures, kFreeFailures);
+  EXPECT_EQ(pauses.remaining("b", kBegin), seconds(0)) << "somebody else";
 }
 
 TEST(FailurePause, EachPauseIsTwiceTheOneBeforeUpToALimit) {
   FailurePause pauses;
-  fail_times(pauses, "a", kFreeFailures, kStart);
-  Instant now = kStart;
+  fail_times(pauses, "a", kFreeFailures, kBegin);
+  Instant now = kBegin;
   for (seconds wanted = kFirstPause; wanted < kLongestPause; wanted *= 2) {
     EXPECT_EQ(pauses.remaining("a", now), wanted);
     now += wanted;
@@ -39,33 +39,33 @@ TEST(FailurePause, EachPauseIsTwiceTheOneBeforeUpToALimit) {
 
 TEST(FailurePause, WhatIsLeftIsRoundedUp) {
   FailurePause pauses;
-  fail_times(pauses, "a", kFreeFailures, kStart);
-  EXPECT_EQ(pauses.remaining("a", kStart + kFirstPause - milliseconds(1)), seconds(1));
+  fail_times(pauses, "a", kFreeFailures, kBegin);
+  EXPECT_EQ(pauses.remaining("a", kBegin + kFirstPause - milliseconds(1)), seconds(1));
 }
 
 TEST(FailurePause, SuccessOrAnOperatorForgives) {
   FailurePause pauses;
-  fail_times(pauses, "a", kFreeFailures, kStart);
+  fail_times(pauses, "a", kFreeFailures, kBegin);
   EXPECT_TRUE(pauses.forget("a"));
-  EXPECT_EQ(pauses.remaining("a", kStart), seconds(0));
+  EXPECT_EQ(pauses.remaining("a", kBegin), seconds(0));
   EXPECT_FALSE(pauses.forget("a"));
 }
 
 TEST(FailurePause, OldFailuresAreForgotten) {
   FailurePause pauses;
-  fail_times(pauses, "a", kFreeFailures, kStart);
-  EXPECT_FALSE(pauses.find("a", kStart + kPauseMemory));
-  pauses.failed("a", kStart + kPauseMemory);
-  EXPECT_EQ(pauses.find("a", kStart + kPauseMemory)->failures, 1U);
+  fail_times(pauses, "a", kFreeFailures, kBegin);
+  EXPECT_FALSE(pauses.find("a", kBegin + kPauseMemory));
+  pauses.failed("a", kBegin + kPauseMemory);
+  EXPECT_EQ(pauses.find("a", kBegin + kPauseMemory)->failures, 1U);
 }
 
 TEST(FailurePause, RemembersBoundedlyMany) {
   FailurePause pauses;
-  for (std::size_t n = 0; n <= kMaxPausedClients; ++n) pauses.failed(std::to_string(n), kStart);
-  EXPECT_TRUE(pauses.find(std::to_string(kMaxPausedClients - 1), kStart));
-  EXPECT_FALSE(pauses.find(std::to_string(kMaxPausedClients), kStart));
-  pauses.failed("later", kStart + kPauseMemory);
-  EXPECT_TRUE(pauses.find("later", kStart + kPauseMemory)) << "the old ones made room";
+  for (std::size_t n = 0; n <= kMaxPausedClients; ++n) pauses.failed(std::to_string(n), kBegin);
+  EXPECT_TRUE(pauses.find(std::to_string(kMaxPausedClients - 1), kBegin));
+  EXPECT_FALSE(pauses.find(std::to_string(kMaxPausedClients), kBegin));
+  pauses.failed("later", kBegin + kPauseMemory);
+  EXPECT_TRUE(pauses.find("later", kBegin + kPauseMemory)) << "the old ones made room";
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace sallyport::authority {
 namespace {
 
-constexpr UnixTime kMade{1'800'000'000};
+constexpr UnixTime kTaken{1'800'000'000};
 
 using records::CaName;
 
@@ -29,9 +29,9 @@ StatusHost answering_host(UnixTime now) {
 
 Figures figures() {
   Figures out;
-  out.now = kMade + 61 * kDay;
-  out.links = {{LinkKind::root_crl, "root", kMade, kMade + 90 * kDay},
-               {LinkKind::permit, "acme", kMade, kMade + 365 * kDay}};
+  out.now = kTaken + 61 * kDay;
+  out.links = {{LinkKind::root_crl, "root", kTaken, kTaken + 90 * kDay},
+               {LinkKind::permit, "acme", kTaken, kTaken + 365 * kDay}};
   out.operational = {.in_time = 7, .due = 2, .ended = 1};
   out.sites.resize(1);
   out.sites[0].name = SiteName("acme");

@@ -6,8 +6,8 @@
 namespace sallyport::codec::der {
 namespace {
 
-constexpr int kFirstUtcYear = 1950;
-constexpr int kLastUtcYear = 2049;
+constexpr int kFirstUtcTimeYear = 1950;
+constexpr int kLastUtcTimeYear = 2049;
 constexpr int kLastYear = 9999;
 
 void append_length(Bytes& out, std::size_t length) {
@@ -153,8 +153,8 @@ Bytes encode_ia5_string(std::string_view text) {
 
 Bytes encode_time(UnixTime time) {
   const CivilTime civil = to_civil(time);
-  if (civil.year > kLastUtcYear) return encode_generalized_time(time);
-  SALLYPORT_CHECK(civil.year >= kFirstUtcYear);
+  if (civil.year > kLastUtcTimeYear) return encode_generalized_time(time);
+  SALLYPORT_CHECK(civil.year >= kFirstUtcTimeYear);
   return encode_civil(Tag::utc_time, {static_cast<unsigned>(civil.year % 100)}, civil);
 }
 

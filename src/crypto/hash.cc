@@ -1,7 +1,6 @@
 #include "crypto/hash.h"
 
 #include <openssl/core_names.h>
-#include <openssl/params.h>
 
 #include "crypto/detail/evp.h"
 
@@ -29,11 +28,6 @@ std::array<std::uint8_t, N> digest_of(const EVP_MD* algorithm, ByteView bytes) {
 
 OSSL_PARAM text_parameter(const char* name, std::string& text) {
   return OSSL_PARAM_construct_utf8_string(name, text.data(), text.size());
-}
-
-// OSSL_PARAM has one constructor for reading and for writing; what we pass is only read.
-OSSL_PARAM bytes_parameter(const char* name, ByteView bytes) {
-  return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()), bytes.size());
 }
 
 // A context whose digest is already found; each computation duplicates it and so leaves no key behind.

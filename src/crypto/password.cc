@@ -2,7 +2,6 @@
 
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
-#include <openssl/params.h>
 
 #include <string>
 
@@ -17,11 +16,6 @@ EVP_KDF* pbkdf2_algorithm() {
   static EVP_KDF* const algorithm = EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_PBKDF2, nullptr);
   SALLYPORT_CHECK(algorithm != nullptr);
   return algorithm;
-}
-
-// OSSL_PARAM has one constructor for reading and for writing; what we pass is only read.
-OSSL_PARAM bytes_parameter(const char* name, ByteView bytes) {
-  return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()), bytes.size());
 }
 
 }  // namespace

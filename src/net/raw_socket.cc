@@ -21,10 +21,6 @@ namespace {
 constexpr std::size_t kBulkDiscard = 16 * 1024;
 constexpr std::size_t kDiscardRounds = 16;
 
-bool would_block(int cause) {
-  return cause == EAGAIN || cause == EWOULDBLOCK;
-}
-
 bool has_hung_up(int socket) {
   pollfd poll{.fd = socket, .events = POLLRDHUP, .revents = 0};
   return ::poll(&poll, 1, 0) != 0;

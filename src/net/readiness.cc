@@ -85,6 +85,10 @@ Descriptor Readiness::release() {
   return Descriptor(descriptor_.release());
 }
 
+bool would_block(int cause) {
+  return cause == EAGAIN || cause == EWOULDBLOCK;
+}
+
 std::unexpected<Error> system_error(std::string_view where, int cause) {
   Errc code = Errc::unavailable;
   switch (cause) {

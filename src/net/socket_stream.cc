@@ -12,10 +12,6 @@
 namespace sallyport::net {
 namespace {
 
-bool would_block(int cause) {
-  return cause == EAGAIN || cause == EWOULDBLOCK;
-}
-
 Result<void> set_option(int socket, int level, int option, std::int64_t value) {
   const int number = static_cast<int>(value);
   if (::setsockopt(socket, level, option, &number, sizeof(number)) == 0) return {};

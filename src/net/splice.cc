@@ -34,10 +34,6 @@ constexpr bool kMaySplice = true;
 void look_at(ByteView) {}
 #endif
 
-bool would_block(int cause) {
-  return cause == EAGAIN || cause == EWOULDBLOCK;
-}
-
 std::optional<Pipe> make_pipe_of(std::size_t bytes) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) return std::nullopt;

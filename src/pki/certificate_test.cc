@@ -11,7 +11,7 @@
 namespace sallyport::pki {
 namespace {
 
-std::string outcome(const auto& result) {
+std::string outcome_of(const auto& result) {
   return result ? "ok" : std::string(to_string(result.error().code));
 }
 
@@ -19,7 +19,7 @@ TEST(Certificate, OthersCertificatesAreReadOrRefusedByRule) {
   for (const TestVector& vector : load_test_vectors("certificates.txt")) {
     SCOPED_TRACE(vector.name);
     const auto parsed = parse_certificate(vector.bytes("der"));
-    EXPECT_EQ(outcome(parsed), vector.text("expect")) << (parsed ? "" : parsed.error().detail);
+    EXPECT_EQ(outcome_of(parsed), vector.text("expect")) << (parsed ? "" : parsed.error().detail);
   }
 }
 
@@ -72,7 +72,7 @@ TEST(Csr, OthersRequestsAreReadOrRefusedByRule) {
   for (const TestVector& vector : load_test_vectors("csr.txt")) {
     SCOPED_TRACE(vector.name);
     const auto parsed = parse_csr(vector.bytes("der"));
-    EXPECT_EQ(outcome(parsed), vector.text("expect")) << (parsed ? "" : parsed.error().detail);
+    EXPECT_EQ(outcome_of(parsed), vector.text("expect")) << (parsed ? "" : parsed.error().detail);
   }
 }
 

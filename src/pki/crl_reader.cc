@@ -15,7 +15,7 @@ namespace {
 namespace der = codec::der;
 using der::Tag;
 
-constexpr std::uint64_t kVersion2 = 1;
+constexpr std::uint64_t kListVersion2 = 1;
 constexpr std::size_t kMaxForeignIssuers = 1'000;
 
 // How much of RFC 5280 §5 is accepted.
@@ -203,7 +203,7 @@ Result<void> read_list_extensions(der::Reader reader, Scope scope, Crl::State& o
 Result<void> read_tbs(const detail::SignedParts& parts, Scope scope, Crl::State& out) {
   der::Reader tbs(parts.tbs.content);
   TRY(const std::uint64_t version, tbs.small_unsigned());
-  if (version != kVersion2) return failf(Errc::malformed, "version field {}, want 1", version);
+  if (version != kListVersion2) return failf(Errc::malformed, "version field {}, want 1", version);
   TRY(const der::Element algorithm, tbs.element(Tag::sequence));
   if (!equal(algorithm.whole, parts.algorithm))
     return fail(Errc::malformed, "inner and outer signature algorithm differ");

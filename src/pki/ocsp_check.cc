@@ -16,9 +16,9 @@ class OcspCheck {
     if (auto ok = check_success(); !ok) return std::unexpected(std::move(ok).error());
     auto signer = find_signer();
     if (!signer) return std::unexpected(std::move(signer).error());
-    using Check = Verdict<void> (OcspCheck::*)(const Certificate&) const;
-    for (const Check check : {&OcspCheck::check_signer, &OcspCheck::check_signature, &OcspCheck::check_subject,
-                              &OcspCheck::check_nonce, &OcspCheck::check_window, &OcspCheck::check_status}) {
+    using Step = Verdict<void> (OcspCheck::*)(const Certificate&) const;
+    for (const Step check : {&OcspCheck::check_signer, &OcspCheck::check_signature, &OcspCheck::check_subject,
+                             &OcspCheck::check_nonce, &OcspCheck::check_window, &OcspCheck::check_status}) {
       if (auto ok = (this->*check)(*signer); !ok) return std::unexpected(std::move(ok).error());
     }
     return GoodAnswer(single(), response_.answer.produced_at, *std::move(signer));

@@ -12,7 +12,7 @@ Bytes bytes_of(const Digest& digest) {
 }
 
 // Request := SEQUENCE { reqCert CertID, [0] singleRequestExtensions }
-Result<CertId> read_single(der::Reader& list) {
+Result<CertId> read_question(der::Reader& list) {
   TRY(der::Reader request, list.sequence());
   TRY(CertId id, detail::read_cert_id(request));
   TRY(const auto extensions, request.optional(der::context_constructed(0)));
@@ -35,7 +35,7 @@ Result<OcspRequest> read_tbs(der::Reader tbs) {
   OcspRequest out;
   while (!list.at_end()) {
     if (out.ids.size() >= kMaxCertIds) return failf(Errc::malformed, "over {} certificates", kMaxCertIds);
-    TRY(CertId id, read_single(list));
+    TRY(CertId id, read_question(list));
     out.ids.push_back(std::move(id));
   }
   if (out.ids.empty()) return fail(Errc::malformed, "no certificate");
@@ -46,7 +46,7 @@ Result<OcspRequest> read_tbs(der::Reader tbs) {
   return out;
 }
 
-Result<OcspRequest> parse(ByteView bytes) {
+Result<OcspRequest> read_request(ByteView bytes) {
   if (bytes.size() > kMaxOcspRequestBytes) {
     return failf(Errc::malformed, "{} bytes, want at most {}", bytes.size(), kMaxOcspRequestBytes);
   }
@@ -70,7 +70,7 @@ CertId make_cert_id(CertIdHash hash, const Certificate& issuer, const SerialNumb
 }
 
 Result<OcspRequest> parse_ocsp_request(ByteView bytes) {
-  auto out = parse(bytes);
+  auto out = read_request(bytes);
   if (!out) return std::unexpected(std::move(out).error().at("OCSP request"));
   return out;
 }

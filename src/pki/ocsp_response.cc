@@ -102,7 +102,7 @@ Result<void> read_single_extensions(der::Reader reader, SingleResponse& out) {
   return {};
 }
 
-Result<SingleResponse> read_single(der::Reader& list) {
+Result<SingleResponse> read_single_response(der::Reader& list) {
   TRY(der::Reader reader, list.sequence());
   SingleResponse out;
   TRY(out.id, detail::read_cert_id(reader));
@@ -154,7 +154,7 @@ Result<void> read_tbs(ByteView content, OcspResponse& out) {
   TRY_VOID(tbs.finish("response data"));
   while (!list.at_end()) {
     if (out.answer.responses.size() >= kMaxCertIds) return failf(Errc::malformed, "over {} answers", kMaxCertIds);
-    TRY(SingleResponse single, read_single(list));
+    TRY(SingleResponse single, read_single_response(list));
     out.answer.responses.push_back(std::move(single));
   }
   if (out.answer.responses.empty()) return fail(Errc::malformed, "no answer");
@@ -194,7 +194,7 @@ Result<OcspResponseStatus> read_response_status(der::Reader& reader) {
   return static_cast<OcspResponseStatus>(element.content[0]);
 }
 
-Result<OcspResponse> parse(ByteView bytes) {
+Result<OcspResponse> read_response(ByteView bytes) {
   if (bytes.size() > kMaxOcspResponseBytes) {
     return failf(Errc::malformed, "{} bytes, want at most {}", bytes.size(), kMaxOcspResponseBytes);
   }
@@ -288,7 +288,7 @@ Bytes encode_ocsp_error(OcspResponseStatus status) {
 }
 
 Result<OcspResponse> parse_ocsp_response(ByteView bytes) {
-  auto out = parse(bytes);
+  auto out = read_response(bytes);
   if (!out) return std::unexpected(std::move(out).error().at("OCSP response"));
   return out;
 }

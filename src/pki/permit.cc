@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::size_t kMaxInstallation = 64;
 
-enum Field : std::uint16_t { number = 1, installation, site, name_space, serial_prefix, count, not_before, not_after };
+struct PermitField {
+  enum : std::uint16_t { number = 1, installation, site, name_space, serial_prefix, count, not_before, not_after };
+};
 
 // A text that a serial id may begin with: the id's grammar, but that it may end in '-'.
 bool is_serial_prefix(std::string_view text) {
@@ -38,14 +40,14 @@ Result<void> check(const SitePermit& permit) {
 
 Bytes encode_permit(const SitePermit& permit) {
   codec::TlvWriter writer;
-  writer.u64(Field::number, permit.number)
-      .text(Field::installation, permit.installation)
-      .text(Field::site, permit.site.get())
-      .text(Field::name_space, permit.name_space.get())
-      .optional_text(Field::serial_prefix, permit.serial_prefix)
-      .u64(Field::count, permit.count)
-      .time(Field::not_before, permit.not_before)
-      .time(Field::not_after, permit.not_after);
+  writer.u64(PermitField::number, permit.number)
+      .text(PermitField::installation, permit.installation)
+      .text(PermitField::site, permit.site.get())
+      .text(PermitField::name_space, permit.name_space.get())
+      .optional_text(PermitField::serial_prefix, permit.serial_prefix)
+      .u64(PermitField::count, permit.count)
+      .time(PermitField::not_before, permit.not_before)
+      .time(PermitField::not_after, permit.not_after);
   return std::move(writer).take();
 }
 
@@ -54,16 +56,16 @@ Result<SitePermit> parse_permit(ByteView payload) {
     return failf(Errc::malformed, "site permit: {} bytes, want at most {}", payload.size(), kMaxPermitBytes);
   codec::TlvReader reader(payload, "site permit");
   SitePermit out;
-  TRY(out.number, reader.u64(Field::number));
-  TRY(out.installation, reader.text(Field::installation));
-  TRY(const std::string site, reader.text(Field::site));
+  TRY(out.number, reader.u64(PermitField::number));
+  TRY(out.installation, reader.text(PermitField::installation));
+  TRY(const std::string site, reader.text(PermitField::site));
   TRY(out.site, parse_site_name(site));
-  TRY(const std::string name_space, reader.text(Field::name_space));
+  TRY(const std::string name_space, reader.text(PermitField::name_space));
   TRY(out.name_space, parse_dns_name(name_space));
-  TRY(out.serial_prefix, reader.optional_text(Field::serial_prefix));
-  TRY(out.count, reader.u64(Field::count));
-  TRY(out.not_before, reader.time(Field::not_before));
-  TRY(out.not_after, reader.time(Field::not_after));
+  TRY(out.serial_prefix, reader.optional_text(PermitField::serial_prefix));
+  TRY(out.count, reader.u64(PermitField::count));
+  TRY(out.not_before, reader.time(PermitField::not_before));
+  TRY(out.not_after, reader.time(PermitField::not_after));
   TRY_VOID(reader.finish());
   TRY_VOID(check(out));
   return out;

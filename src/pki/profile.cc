@@ -39,7 +39,8 @@ constexpr std::array kLicence = {licence};
 constexpr std::array kCheckpoint = {checkpoint};
 constexpr std::array kOcsp = {ocsp_signing};
 
-Profile ca(ProfileId id, std::string_view name, CaKind kind, std::span<const ExtendedUse> uses, NameRule names) {
+Profile ca_profile(ProfileId id, std::string_view name, CaKind kind, std::span<const ExtendedUse> uses,
+                   NameRule names) {
   return {.id = id,
           .name = name,
           .issuer = CaKind::root,
@@ -91,14 +92,14 @@ Profile root_link() {
 }
 
 Profile local_ca() {
-  Profile out = ca(ProfileId::local_ca, "local-ca", CaKind::local, kClient, NameRule::subtrees);
+  Profile out = ca_profile(ProfileId::local_ca, "local-ca", CaKind::local, kClient, NameRule::subtrees);
   out.key_usage = kLocalCaUsage;
   out.longest = kRootLife;
   return out;
 }
 
 Profile server_ca() {
-  Profile out = ca(ProfileId::server_ca, "server-ca", CaKind::server, kServerCa, NameRule::subtrees);
+  Profile out = ca_profile(ProfileId::server_ca, "server-ca", CaKind::server, kServerCa, NameRule::subtrees);
   out.several_subtrees = true;
   return out;
 }
@@ -112,17 +113,17 @@ Profile ocsp_signer() {
 
 std::vector<Profile> make_profiles() {
   using Id = ProfileId;
-  const Profile web_ca = ca(Id::web_ca, "web-ca", CaKind::web, kServerCa, NameRule::subtrees);
+  const Profile web_ca = ca_profile(Id::web_ca, "web-ca", CaKind::web, kServerCa, NameRule::subtrees);
   return {
       root(),
       root_link(),
-      ca(Id::online_ca, "online-ca", CaKind::online, kClientCa, NameRule::subtrees),
+      ca_profile(Id::online_ca, "online-ca", CaKind::online, kClientCa, NameRule::subtrees),
       local_ca(),
       server_ca(),
       web_ca,
-      ca(Id::people_ca, "people-ca", CaKind::people, kClientCa, NameRule::subtrees),
-      ca(Id::roles_ca, "roles-ca", CaKind::roles, kRolesCa, NameRule::subtrees),
-      ca(Id::control_ca, "control-ca", CaKind::control, kControlCa, NameRule::none),
+      ca_profile(Id::people_ca, "people-ca", CaKind::people, kClientCa, NameRule::subtrees),
+      ca_profile(Id::roles_ca, "roles-ca", CaKind::roles, kRolesCa, NameRule::subtrees),
+      ca_profile(Id::control_ca, "control-ca", CaKind::control, kControlCa, NameRule::none),
       twin(server_ca(), Id::server_ca_twin, "server-ca-twin"),
       twin(web_ca, Id::web_ca_twin, "web-ca-twin"),
       leaf(Id::factory_device, "factory-device", CaKind::local, kClient, NameRule::factory_device, kUnlimited),

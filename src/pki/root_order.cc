@@ -13,7 +13,9 @@ constexpr std::string_view kWhere = "root order";
 constexpr std::size_t kMaxName = 64;
 constexpr detail::EnvelopeLimits kLimits{.where = kWhere, .bytes = kMaxRootOrderBytes, .certificates = 1};
 
-enum Field : std::uint16_t { number = 1, installation, issued_at, ca, ca_key, serial, reason };
+struct OrderField {
+  enum : std::uint16_t { number = 1, installation, issued_at, ca, ca_key, serial, reason };
+};
 
 bool is_final(RevocationReason reason) {
   return reason != RevocationReason::certificate_hold && reason != RevocationReason::remove_from_crl;
@@ -35,13 +37,13 @@ Result<void> check(const RootOrder& order) {
 
 Bytes encode_root_order(const RootOrder& order) {
   codec::TlvWriter writer;
-  writer.u64(Field::number, order.number)
-      .text(Field::installation, order.installation)
-      .time(Field::issued_at, order.issued_at)
-      .text(Field::ca, order.ca)
-      .bytes(Field::ca_key, order.ca_key);
-  if (order.serial) writer.bytes(Field::serial, order.serial->content());
-  writer.u8(Field::reason, static_cast<std::uint8_t>(order.reason));
+  writer.u64(OrderField::number, order.number)
+      .text(OrderField::installation, order.installation)
+      .time(OrderField::issued_at, order.issued_at)
+      .text(OrderField::ca, order.ca)
+      .bytes(OrderField::ca_key, order.ca_key);
+  if (order.serial) writer.bytes(OrderField::serial, order.serial->content());
+  writer.u8(OrderField::reason, static_cast<std::uint8_t>(order.reason));
   return std::move(writer).take();
 }
 
@@ -50,16 +52,16 @@ Result<RootOrder> parse_root_order(ByteView payload) {
     return failf(Errc::malformed, "root order: {} bytes, want at most {}", payload.size(), kMaxRootOrderPayload);
   codec::TlvReader reader(payload, kWhere);
   RootOrder out;
-  TRY(out.number, reader.u64(Field::number));
-  TRY(out.installation, reader.text(Field::installation));
-  TRY(out.issued_at, reader.time(Field::issued_at));
-  TRY(out.ca, reader.text(Field::ca));
-  TRY(out.ca_key, reader.array<32>(Field::ca_key));
-  TRY(const auto serial, reader.optional_bytes(Field::serial));
+  TRY(out.number, reader.u64(OrderField::number));
+  TRY(out.installation, reader.text(OrderField::installation));
+  TRY(out.issued_at, reader.time(OrderField::issued_at));
+  TRY(out.ca, reader.text(OrderField::ca));
+  TRY(out.ca_key, reader.array<32>(OrderField::ca_key));
+  TRY(const auto serial, reader.optional_bytes(OrderField::serial));
   if (serial) {
     TRY(out.serial, SerialNumber::from_content(*serial));
   }
-  TRY(const std::uint8_t reason, reader.u8(Field::reason));
+  TRY(const std::uint8_t reason, reader.u8(OrderField::reason));
   TRY(out.reason, parse_revocation_reason(reason));
   TRY_VOID(reader.finish());
   TRY_VOID(check(out));

@@ -6,7 +6,7 @@
 namespace sallyport::pki {
 namespace {
 
-constexpr detail::EnvelopeLimits kLimits{
+constexpr detail::EnvelopeLimits kObjectLimits{
     .where = "signed object", .bytes = kMaxObjectBytes, .certificates = kMaxObjectCertificates};
 
 }  // namespace
@@ -31,7 +31,7 @@ Result<Bytes> seal_object(ControlKind kind, ByteView payload, crypto::SigningKey
 
 Verdict<OpenedObject> open_object(ControlKind kind, ByteView sealed, std::span<const Certificate> anchors,
                                   const TimeRule& time, const RootCrls& root_crls) {
-  auto envelope = detail::read_envelope(sealed, kLimits);
+  auto envelope = detail::read_envelope(sealed, kObjectLimits);
   if (!envelope) return refuse(Reason::malformed, std::move(envelope).error().detail);
   auto chain = parse_chain(envelope->certificates);
   if (!chain) return std::unexpected(std::move(chain).error());

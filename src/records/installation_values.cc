@@ -5,9 +5,9 @@
 namespace sallyport::records {
 namespace {
 
-constexpr std::string_view kFacts = "installation";
-constexpr std::string_view kRootCrl = "root-crl";
-constexpr std::string_view kOlderRootCrls = "older-root-crls";
+constexpr std::string_view kFactsKey = "installation";
+constexpr std::string_view kRootCrlKey = "root-crl";
+constexpr std::string_view kOlderRootCrlsKey = "older-root-crls";
 constexpr std::string_view kOlderCas = "older-cas";
 constexpr std::uint16_t kEntry = 1;
 
@@ -36,11 +36,11 @@ Result<void> put_installation_facts(Records& records, const InstallationFacts& f
                            .text(3, facts.console_name.get())
                            .u32(4, facts.public_port)
                            .take();
-  return records.put_value(kFacts, fields);
+  return records.put_value(kFactsKey, fields);
 }
 
 Result<InstallationFacts> load_installation_facts(Records& records) {
-  TRY(auto stored, records.find_value(kFacts));
+  TRY(auto stored, records.find_value(kFactsKey));
   if (!stored) return fail(Errc::not_found, "database: no installation in it, want one made by `sallyport init`");
   codec::TlvReader reader(*stored, "installation facts");
   InstallationFacts facts;
@@ -65,21 +65,21 @@ Result<std::optional<Bytes>> find_ca_certificate(Records& records, const CaName&
 }
 
 Result<void> put_root_crl(Records& records, ByteView der) {
-  return records.put_value(kRootCrl, der);
+  return records.put_value(kRootCrlKey, der);
 }
 
 Result<std::optional<Bytes>> find_root_crl(Records& records) {
-  return records.find_value(kRootCrl);
+  return records.find_value(kRootCrlKey);
 }
 
 Result<void> put_older_root_crls(Records& records, const std::vector<Bytes>& ders) {
   codec::TlvWriter writer;
   for (const Bytes& der : ders) writer.bytes(kEntry, der);
-  return records.put_value(kOlderRootCrls, writer.take());
+  return records.put_value(kOlderRootCrlsKey, writer.take());
 }
 
 Result<std::vector<Bytes>> list_older_root_crls(Records& records) {
-  return list_entries(records, kOlderRootCrls, "older root CRLs");
+  return list_entries(records, kOlderRootCrlsKey, "older root CRLs");
 }
 
 Result<std::vector<Bytes>> list_root_crls(Records& records) {

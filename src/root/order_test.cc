@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr UnixTime kNow{1'780'315'200};  // 2026-06-01T12:00:00Z
-constexpr std::string_view kPassphrase = "correct horse";
+constexpr UnixTime kOrderTime{1'780'315'200};  // 2026-06-01T12:00:00Z
+constexpr std::string_view kRootPassphrase = "correct horse";
 constexpr auto kReason = pki::RevocationReason::key_compromise;
 
 // A root that has signed server-ca and a factory's CA.
@@ -28,11 +28,11 @@ class RootOrders : public ::testing::Test {
     templates_ = name;
     auto folder = keystore::StateFolder::open_or_create(templates_ / "root", kRootFormat);
     ASSERT_TRUE(folder);
-    ASSERT_TRUE(initialise_root(*folder, {.name = "Acme", .passphrase = SecretBytes(kPassphrase), .brought = {}},
+    ASSERT_TRUE(initialise_root(*folder, {.name = "Acme", .passphrase = SecretBytes(kRootPassphrase), .brought = {}},
                                 clock_, random_));
     auto root = Root::open(*std::move(folder), clock_, random_);
     ASSERT_TRUE(root) << root.error().detail;
-    auto key = root->unlock(as_bytes(kPassphrase));
+    auto key = root->unlock(as_bytes(kRootPassphrase));
     ASSERT_TRUE(key);
     ASSERT_TRUE(root->sign_crl(*key, kUsualCrl, std::nullopt));
     server_ca_ = sign(*root, *key, "server-ca", server_ca_key_);
@@ -75,9 +75,9 @@ class RootOrders : public ::testing::Test {
     const pki::CertificateFields fields{.common_name = "leaf",
                                         .dns_names = std::move(names),
                                         .public_key = own.public_key(),
-                                        .validity = pki::choose_validity(profile, &ca, kNow, profile.longest),
+                                        .validity = pki::choose_validity(profile, &ca, kOrderTime, profile.longest),
                                         .serial = pki::SerialNumber::draw(random_)};
-    auto linted = pki::prepare(profile, fields, ca, kNow);
+    auto linted = pki::prepare(profile, fields, ca, kOrderTime);
     EXPECT_TRUE(linted) << linted.error().detail;
     return *pki::issue(*std::move(linted), ca_key);
   }
@@ -89,11 +89,11 @@ class RootOrders : public ::testing::Test {
       const auto& profile = pki::profile(id);
       const pki::CertificateFields fields{.common_name = std::move(name),
                                           .public_key = key,
-                                          .validity = pki::choose_validity(profile, above, kNow, profile.longest),
+                                          .validity = pki::choose_validity(profile, above, kOrderTime, profile.longest),
                                           .serial = pki::SerialNumber::draw(random_),
                                           .permitted_dns = std::move(permitted)};
-      auto linted = above == nullptr ? pki::prepare_self_signed(profile, fields, kNow)
-                                     : pki::prepare(profile, fields, *above, kNow);
+      auto linted = above == nullptr ? pki::prepare_self_signed(profile, fields, kOrderTime)
+                                     : pki::prepare(profile, fields, *above, kOrderTime);
       EXPECT_TRUE(linted) << linted.error().detail;
       return *pki::issue(*std::move(linted), by);
     };
@@ -112,12 +112,12 @@ class RootOrders : public ::testing::Test {
     return opened ? opened->order() : pki::RootOrder{};
   }
   static Result<SignedOrder> sign_order(Root& root, const ProposedOrder& proposed) {
-    return root.sign_order(proposed, as_bytes(kPassphrase), kUsualCrl);
+    return root.sign_order(proposed, as_bytes(kRootPassphrase), kUsualCrl);
   }
 
   fs::path base_;
   static inline fs::path templates_;
-  static inline ManualClock clock_{kNow};
+  static inline ManualClock clock_{kOrderTime};
   static inline crypto::SystemRandom random_;
   static inline crypto::PrivateKey server_ca_key_ = crypto::PrivateKey::generate();
   static inline crypto::PrivateKey site_key_ = crypto::PrivateKey::generate();

@@ -16,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr UnixTime kNow{1'780'315'200};  // 2026-06-01T12:00:00Z
-constexpr std::string_view kPassphrase = "correct horse";
-const pki::TimeRule kRule = pki::TimeRule::clock(kNow);
+constexpr UnixTime kRolloverTime{1'780'315'200};  // 2026-06-01T12:00:00Z
+constexpr std::string_view kOldPassphrase = "correct horse";
+const pki::TimeRule kRule = pki::TimeRule::clock(kRolloverTime);
 
 class RootRolloverTest : public ::testing::Test {
  protected:
@@ -29,7 +29,7 @@ class RootRolloverTest : public ::testing::Test {
     templates_ = name;
     auto folder = keystore::StateFolder::open_or_create(templates_ / "before", kRootFormat);
     ASSERT_TRUE(folder);
-    ASSERT_TRUE(initialise_root(*folder, {.name = "Acme", .passphrase = SecretBytes(kPassphrase), .brought = {}},
+    ASSERT_TRUE(initialise_root(*folder, {.name = "Acme", .passphrase = SecretBytes(kOldPassphrase), .brought = {}},
                                 clock_, random_));
     {
       auto root = Root::open(*std::move(folder), clock_, random_);
@@ -69,10 +69,10 @@ class RootRolloverTest : public ::testing::Test {
     return Root::open(std::move(folder), clock_, random_);
   }
   static Result<Root> roll(Root root, std::optional<fs::path> next_key = std::nullopt) {
-    return Root::roll_over(std::move(root), as_bytes(kPassphrase), next_key);
+    return Root::roll_over(std::move(root), as_bytes(kOldPassphrase), next_key);
   }
   static std::vector<pki::Crl> crls(Root& root, const std::optional<Revocation>& revocation = std::nullopt) {
-    auto signed_crls = root.sign_crls(as_bytes(kPassphrase), kUsualCrl, revocation);
+    auto signed_crls = root.sign_crls(as_bytes(kOldPassphrase), kUsualCrl, revocation);
     EXPECT_TRUE(signed_crls) << signed_crls.error().detail;
     return *std::move(signed_crls);
   }
@@ -80,7 +80,7 @@ class RootRolloverTest : public ::testing::Test {
     auto own = crypto::PrivateKey::generate();
     const auto proposed = root.propose(stem, *pki::build_csr(own, *pki::DistinguishedName::of("any")), facts_);
     EXPECT_TRUE(proposed) << proposed.error().detail;
-    auto key = root.unlock(as_bytes(kPassphrase));
+    auto key = root.unlock(as_bytes(kOldPassphrase));
     EXPECT_TRUE(key) << key.error().detail;
     auto certificate = root.sign(*proposed, *key);
     EXPECT_TRUE(certificate) << certificate.error().detail;
@@ -89,7 +89,7 @@ class RootRolloverTest : public ::testing::Test {
 
   fs::path base_;
   static inline fs::path templates_;
-  static inline ManualClock clock_{kNow};
+  static inline ManualClock clock_{kRolloverTime};
   static inline crypto::SystemRandom random_;
   const RequestFacts facts_{.zone = DnsName("devices.example"),
                             .console_name = DnsName("console.example"),
@@ -115,7 +115,7 @@ TEST_F(RootRolloverTest, TheNextRootIsTheOneThatWasPinnedAndWhoTrustsTheOldFollo
   const std::array anchors{old};
   const std::array shown{*link, after->certificate()};
   EXPECT_EQ(pki::follow_root_links(anchors, shown, kRule), std::vector{after->certificate()});
-  EXPECT_TRUE(after->unlock(as_bytes(kPassphrase)));
+  EXPECT_TRUE(after->unlock(as_bytes(kOldPassphrase)));
   EXPECT_FALSE(fs::exists(path() / "rollover"));
 }
 
@@ -127,7 +127,7 @@ TEST_F(RootRolloverTest, TheKeyAfterItExistsAndIsPinnedSoThatItCanBeDoneAgain) {
   const std::array anchors{generations[0].certificate};
   const std::array shown{*generations[1].link, *generations[2].link, generations[2].certificate};
   EXPECT_EQ(pki::follow_root_links(anchors, shown, kRule), std::vector{generations[2].certificate});
-  const auto next = keystore::read_private_key_file(path() / "next-root.key", as_bytes(kPassphrase));
+  const auto next = keystore::read_private_key_file(path() / "next-root.key", as_bytes(kOldPassphrase));
   ASSERT_TRUE(next);
   EXPECT_EQ(crypto::sha256(next->public_key().spki()), generations[2].certificate.extensions().next_root_key);
 }
@@ -174,7 +174,7 @@ TEST_F(RootRolloverTest, AKeyOfTheFirstRootIsNotAnsweredWithItsOldCertificateUnd
   auto root = made();
   auto own = crypto::PrivateKey::generate();
   const Bytes csr = *pki::build_csr(own, *pki::DistinguishedName::of("any"));
-  auto key = *root.unlock(as_bytes(kPassphrase));
+  auto key = *root.unlock(as_bytes(kOldPassphrase));
   const auto first = root.sign(*root.propose("web-ca", csr, facts_), key);
   ASSERT_TRUE(first);
   auto after = roll(std::move(root));
@@ -187,7 +187,7 @@ TEST_F(RootRolloverTest, AKeyOfTheFirstRootIsNotAnsweredWithItsOldCertificateUnd
 TEST_F(RootRolloverTest, NoRootOfTheFolderSignsAnothersKeyAsACa) {
   auto after = rolled();
   for (const auto& generation : after.generations()) {
-    auto key = *after.unlock(generation, as_bytes(kPassphrase));
+    auto key = *after.unlock(generation, as_bytes(kOldPassphrase));
     EXPECT_FALSE(after.propose("web-ca", *pki::build_csr(key, *pki::DistinguishedName::of("any")), facts_));
   }
 }
@@ -196,7 +196,7 @@ TEST_F(RootRolloverTest, AKeyThatIsNotThePinnedOneIsRefusedAndNothingChanges) {
   auto root = made();
   const auto old = root.certificate();
   const auto foreign = base_ / "foreign.key";
-  ASSERT_TRUE(keystore::write_private_key_file(foreign, crypto::PrivateKey::generate(), as_bytes(kPassphrase)));
+  ASSERT_TRUE(keystore::write_private_key_file(foreign, crypto::PrivateKey::generate(), as_bytes(kOldPassphrase)));
   const auto refused = roll(std::move(root), foreign);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::unauthorized);
@@ -230,7 +230,7 @@ TEST_F(RootRolloverTest, ARootWhoseKeyWasTakenAwaySignsNoListAndTheOthersGoOn) {
   ASSERT_TRUE(after);
   fs::remove(path() / "root-1.key");
   EXPECT_EQ(crls(*after).size(), 1U);
-  const auto refused = after->sign_crls(as_bytes(kPassphrase), kUsualCrl,
+  const auto refused = after->sign_crls(as_bytes(kOldPassphrase), kUsualCrl,
                                         Revocation{old_ca.serial(), pki::RevocationReason::superseded});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::not_found);
@@ -245,22 +245,23 @@ TEST_F(RootRolloverTest, ABroughtRootThatPinsNothingCannotBeReplaced) {
   ASSERT_TRUE(folder);
   auto key = crypto::PrivateKey::generate();
   const auto& profile = pki::profile(pki::ProfileId::root);
-  const pki::CertificateFields fields{.common_name = "Somebody's root",
-                                      .organization = {},
-                                      .dns_names = {},
-                                      .public_key = key.public_key(),
-                                      .validity = pki::choose_validity(profile, nullptr, kNow, profile.longest),
-                                      .serial = pki::SerialNumber::draw(random_),
-                                      .permitted_dns = {},
-                                      .ocsp_urls = {},
-                                      .crl_urls = {},
-                                      .ca_issuer_urls = {},
-                                      .next_root_key = std::nullopt};
-  auto certificate = pki::issue(*pki::prepare_self_signed(profile, fields, kNow), key);
+  const pki::CertificateFields fields{
+      .common_name = "Somebody's root",
+      .organization = {},
+      .dns_names = {},
+      .public_key = key.public_key(),
+      .validity = pki::choose_validity(profile, nullptr, kRolloverTime, profile.longest),
+      .serial = pki::SerialNumber::draw(random_),
+      .permitted_dns = {},
+      .ocsp_urls = {},
+      .crl_urls = {},
+      .ca_issuer_urls = {},
+      .next_root_key = std::nullopt};
+  auto certificate = pki::issue(*pki::prepare_self_signed(profile, fields, kRolloverTime), key);
   ASSERT_TRUE(certificate);
   ASSERT_TRUE(initialise_root(*folder,
                               {.name = "Acme",
-                               .passphrase = SecretBytes(kPassphrase),
+                               .passphrase = SecretBytes(kOldPassphrase),
                                .brought = BroughtRoot{std::move(key), *std::move(certificate)}},
                               clock_, random_));
   auto root = Root::open(*std::move(folder), clock_, random_);

@@ -12,7 +12,7 @@
 namespace sallyport::root {
 namespace {
 
-constexpr UnixTime kNow{1'800'000'000};
+constexpr UnixTime kBegin{1'800'000'000};
 constexpr std::string_view kPassphrase = "correct horse";
 
 class RootTest : public ::testing::Test {
@@ -54,7 +54,7 @@ class RootTest : public ::testing::Test {
   Bytes csr(crypto::PrivateKey& key) { return *pki::build_csr(key, *pki::DistinguishedName::of("anything")); }
 
   std::filesystem::path base_;
-  ManualClock clock_{kNow};
+  ManualClock clock_{kBegin};
   crypto::SystemRandom random_;
   crypto::PrivateKey ca_key_ = crypto::PrivateKey::generate();
   const RequestFacts facts_{.zone = DnsName("devices.example"), .console_name = DnsName("console.example")};
@@ -175,14 +175,14 @@ TEST_F(RootTest, RemembersOverReopeningWhatItSignedAndRevoked) {
   auto root = opened();
   auto key = key_of(root);
   ASSERT_EQ(root.signed_cas().size(), 1U);
-  EXPECT_EQ(root.signed_cas().front().revoked_at, kNow);
+  EXPECT_EQ(root.signed_cas().front().revoked_at, kBegin);
   EXPECT_FALSE(root.propose("online-ca", csr(ca_key_), facts_)) << "a revoked key";
   clock_.advance(kDay);
   const auto crl = root.sign_crl(key, kShortestCrl, std::nullopt);
   ASSERT_TRUE(crl);
   EXPECT_EQ(crl->number(), 2U);
   ASSERT_NE(crl->find(serial), nullptr);
-  EXPECT_EQ(crl->find(serial)->revoked_at, kNow) << "the first time stays";
+  EXPECT_EQ(crl->find(serial)->revoked_at, kBegin) << "the first time stays";
 }
 
 TEST_F(RootTest, CrlNumbersNeverGoBackEvenWhenTheCrlDoes) {
@@ -241,9 +241,9 @@ TEST_F(RootTest, TakesOverARootOfOnesOwn) {
   const auto& profile = pki::profile(pki::ProfileId::root);
   const pki::CertificateFields fields{.common_name = "Our own root",
                                       .public_key = own_key.public_key(),
-                                      .validity = pki::choose_validity(profile, nullptr, kNow, 3'650 * kDay),
+                                      .validity = pki::choose_validity(profile, nullptr, kBegin, 3'650 * kDay),
                                       .serial = pki::SerialNumber::draw(random_)};
-  const auto certificate = *pki::issue(*pki::prepare_self_signed(profile, fields, kNow), own_key);
+  const auto certificate = *pki::issue(*pki::prepare_self_signed(profile, fields, kBegin), own_key);
   {
     const auto state = folder();
     auto order = wanted();

@@ -21,7 +21,7 @@
 namespace sallyport::signer {
 namespace {
 
-constexpr UnixTime kNow{1'800'000'000};
+constexpr UnixTime kServedAt{1'800'000'000};
 
 // Runs `body` in a child and returns its exit status; 99 when it did not exit by itself.
 int in_child(const std::function<int()>& body) {
@@ -41,16 +41,16 @@ Signer make_signer(const Clock& clock) {
                           std::vector<std::string> permitted) {
     return pki::CertificateFields{.common_name = "test",
                                   .public_key = subject,
-                                  .validity = pki::choose_validity(profile, nullptr, kNow, 1'000 * kDay),
+                                  .validity = pki::choose_validity(profile, nullptr, kServedAt, 1'000 * kDay),
                                   .serial = pki::SerialNumber::draw(random),
                                   .permitted_dns = std::move(permitted)};
   };
   const auto& root_profile = pki::profile(pki::ProfileId::root);
   const auto root = *pki::issue(
-      *pki::prepare_self_signed(root_profile, fields(root_profile, root_key.public_key(), {}), kNow), root_key);
+      *pki::prepare_self_signed(root_profile, fields(root_profile, root_key.public_key(), {}), kServedAt), root_key);
   const auto& profile = pki::profile(pki::ProfileId::online_ca);
   auto certificate = *pki::issue(
-      *pki::prepare(profile, fields(profile, key->public_key(), {"devices.example"}), root, kNow), root_key);
+      *pki::prepare(profile, fields(profile, key->public_key(), {"devices.example"}), root, kServedAt), root_key);
   Keys keys;
   keys.cas.push_back({.name = "online-ca", .certificate = std::move(certificate), .key = std::move(key)});
   return *Signer::create(std::move(keys), clock);
@@ -72,7 +72,7 @@ std::optional<Result<Bytes>> answer_for(uid_t allowed) {
   char name[] = "/tmp/sallyport-signer-XXXXXX";
   EXPECT_NE(::mkdtemp(name), nullptr);
   const std::string path = std::string(name) + "/signer.sock";
-  const ManualClock clock(kNow);
+  const ManualClock clock(kServedAt);
   auto signer = make_signer(clock);
   std::optional<Result<Bytes>> answer;
   {

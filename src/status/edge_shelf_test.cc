@@ -10,7 +10,7 @@
 namespace sallyport::status {
 namespace {
 
-constexpr UnixTime kNow{1'780'315'200};  // 2026-06-01T12:00:00Z
+constexpr UnixTime kShelfTime{1'780'315'200};  // 2026-06-01T12:00:00Z
 const records::CaName kServerCa("server-ca");
 
 struct Issued {
@@ -31,7 +31,7 @@ class Tree {
   struct Names {
     std::vector<std::string> names = {}, permitted = {};
   };
-  Issued issue(pki::ProfileId id, Issued* issuer, const Names& names, UnixTime at = kNow) {
+  Issued issue(pki::ProfileId id, Issued* issuer, const Names& names, UnixTime at = kShelfTime) {
     Issued out;
     const auto& profile = pki::profile(id);
     const pki::Certificate* above = issuer == nullptr ? nullptr : &*issuer->certificate;
@@ -52,8 +52,8 @@ class Tree {
     return list(root_, number, std::move(revoked), 90 * kDay);
   }
   Bytes list(Issued& of, std::uint64_t number, std::vector<pki::SerialNumber> revoked = {}, seconds life = kDay) {
-    pki::CrlFields fields{.number = number, .this_update = kNow, .next_update = kNow + life};
-    for (const auto& serial : revoked) fields.entries.push_back({.serial = serial, .revoked_at = kNow});
+    pki::CrlFields fields{.number = number, .this_update = kShelfTime, .next_update = kShelfTime + life};
+    for (const auto& serial : revoked) fields.entries.push_back({.serial = serial, .revoked_at = kShelfTime});
     return *pki::build_crl(*of.certificate, std::move(fields), of.key);
   }
   const pki::Certificate& root() const { return *root_.certificate; }
@@ -68,7 +68,7 @@ class Tree {
 // What an answer says, good and now unless told otherwise.
 struct What {
   pki::CertificateStatus status = pki::GoodStatus{};
-  UnixTime at = kNow;
+  UnixTime at = kShelfTime;
   seconds life{900};
   std::optional<Bytes> nonce = std::nullopt;
   pki::CertIdHash hash = pki::CertIdHash::sha256;
@@ -115,19 +115,19 @@ class EdgeShelfTest : public testing::Test {
   }
 
   Tree tree_;
-  ManualClock clock_{kNow};
+  ManualClock clock_{kShelfTime};
   EdgeShelf shelf_{clock_, {tree_.root()}};
 };
 
 TEST_F(EdgeShelfTest, HandsOutWhatWasSignedAsItCameAndSaysHowLongItMayBeKept) {
   const Bytes good = answer(tree_.gateway);
-  const Bytes revoked = answer(tree_.other, {.status = pki::RevokedStatus{.at = kNow - seconds(60)}});
+  const Bytes revoked = answer(tree_.other, {.status = pki::RevokedStatus{.at = kShelfTime - seconds(60)}});
   const auto taken = shelf_.take(bundle({good, revoked}));
   EXPECT_EQ(taken.answers, 2U);
   EXPECT_EQ(taken.refused, 0U);
   const Answer told = shelf_.answer(question(tree_.gateway));
   EXPECT_EQ(*told.der, good);
-  EXPECT_EQ(told.next_update, kNow + seconds(900));
+  EXPECT_EQ(told.next_update, kShelfTime + seconds(900));
   EXPECT_FALSE(told.etag.empty());
   EXPECT_EQ(*shelf_.answer(question(tree_.other)).der, revoked);
   EXPECT_EQ(shelf_.take(bundle({good, revoked})).answers, 0U) << "nothing is new";
@@ -141,7 +141,7 @@ TEST_F(EdgeShelfTest, AnswersTheHashThatWasAskedFor) {
 }
 
 TEST_F(EdgeShelfTest, NeverAnswersAQuestionWithANonceByAnAnswerWithoutOne) {
-  shelf_.take(bundle({answer(tree_.gateway), answer(tree_.other, {.status = pki::RevokedStatus{.at = kNow}})}));
+  shelf_.take(bundle({answer(tree_.gateway), answer(tree_.other, {.status = pki::RevokedStatus{.at = kShelfTime}})}));
   EXPECT_EQ(status(question(tree_.gateway, Bytes(32, 7))), pki::OcspResponseStatus::try_later);
   EXPECT_EQ(status(question(tree_.other, Bytes(32, 7))), pki::OcspResponseStatus::try_later);
   EXPECT_EQ(shelf_.answer(question(tree_.gateway, Bytes(32, 7))).next_update, std::nullopt) << "nobody may keep that";
@@ -176,8 +176,8 @@ TEST_F(EdgeShelfTest, TakesNothingThatDoesNotProveItselfFromTheRoot) {
   expect_nothing_taken(bundle({sign(tree_.gateway, {}, strange.delegate, tree_.server_ca)}), "a foreign delegate's");
   expect_nothing_taken(bundle({sign(tree_.gateway, {}, tree_.other, tree_.server_ca)}), "a server's signature");
   expect_nothing_taken(bundle({answer(tree_.gateway, {.status = pki::UnknownStatus{}})}), "unknown");
-  expect_nothing_taken(bundle({answer(tree_.gateway, {.at = kNow - seconds(1'000)})}), "past its window");
-  expect_nothing_taken(bundle({answer(tree_.gateway, {.at = kNow + seconds(1'000)})}), "of the future");
+  expect_nothing_taken(bundle({answer(tree_.gateway, {.at = kShelfTime - seconds(1'000)})}), "past its window");
+  expect_nothing_taken(bundle({answer(tree_.gateway, {.at = kShelfTime + seconds(1'000)})}), "of the future");
   expect_nothing_taken(bundle({answer(tree_.gateway, {.nonce = Bytes(32, 7)})}), "somebody's, with his nonce");
   Presigned foreign = bundle({sign(tree_.gateway, {}, strange.delegate, strange.server_ca)});
   foreign.cas = {{kServerCa, to_bytes(strange.server_ca.certificate->der())}};
@@ -192,8 +192,8 @@ TEST_F(EdgeShelfTest, TakesNothingThatDoesNotProveItselfFromTheRoot) {
 }
 
 TEST_F(EdgeShelfTest, AnOlderAnswerNeverTakesTheNewersPlace) {
-  const Bytes before = answer(tree_.gateway, {.at = kNow - seconds(100)});
-  const Bytes revoked = answer(tree_.gateway, {.status = pki::RevokedStatus{.at = kNow}});
+  const Bytes before = answer(tree_.gateway, {.at = kShelfTime - seconds(100)});
+  const Bytes revoked = answer(tree_.gateway, {.status = pki::RevokedStatus{.at = kShelfTime}});
   shelf_.take(bundle({revoked}));
   EXPECT_EQ(shelf_.take(bundle({before})).refused, 1U);
   EXPECT_EQ(*shelf_.answer(question(tree_.gateway)).der, revoked);
@@ -212,9 +212,9 @@ TEST_F(EdgeShelfTest, ForgetsEverythingOfACaThatTheRootHasRevoked) {
 TEST_F(EdgeShelfTest, ForgetsWhatHasEnded) {
   shelf_.take(bundle({answer(tree_.gateway)}));
   clock_.advance(seconds(900));
-  shelf_.take(bundle({answer(tree_.other, {.at = kNow + seconds(900)})}));
+  shelf_.take(bundle({answer(tree_.other, {.at = kShelfTime + seconds(900)})}));
   EXPECT_EQ(shelf_.answer_count(), 1U);
-  EXPECT_EQ(shelf_.good_until(), kNow + seconds(1'800));
+  EXPECT_EQ(shelf_.good_until(), kShelfTime + seconds(1'800));
 }
 
 TEST_F(EdgeShelfTest, WantsAListWhoseNumberIsHigherAndTakesTheCasOwnAlone) {

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr UnixTime kNow{1'780'315'200};  // 2026-06-01T12:00:00Z
+constexpr UnixTime kBookTime{1'780'315'200};  // 2026-06-01T12:00:00Z
 
 // A root with its key.
 struct TestRoot {
@@ -26,11 +26,11 @@ struct TestRoot {
     const auto& profile = pki::profile(pki::ProfileId::root);
     const pki::CertificateFields fields{.common_name = "Sallyport root test",
                                         .public_key = key.public_key(),
-                                        .validity = pki::choose_validity(profile, nullptr, kNow, profile.longest),
+                                        .validity = pki::choose_validity(profile, nullptr, kBookTime, profile.longest),
                                         .serial = pki::SerialNumber::draw(random)};
-    return *pki::issue(*pki::prepare_self_signed(profile, fields, kNow), key);
+    return *pki::issue(*pki::prepare_self_signed(profile, fields, kBookTime), key);
   }
-  Bytes crl(std::uint64_t number, std::vector<pki::SerialNumber> revoked = {}, UnixTime made = kNow) {
+  Bytes crl(std::uint64_t number, std::vector<pki::SerialNumber> revoked = {}, UnixTime made = kBookTime) {
     pki::CrlFields fields{.number = number, .this_update = made, .next_update = made + 90 * kDay};
     for (const auto& serial : revoked) fields.entries.push_back({.serial = serial, .revoked_at = made});
     return *pki::build_crl(certificate, std::move(fields), key);
@@ -60,7 +60,7 @@ class OrderBookTest : public testing::Test {
   pki::RootOrder order(std::uint64_t number, std::optional<pki::SerialNumber> serial) const {
     return {.number = number,
             .installation = "Acme",
-            .issued_at = kNow,
+            .issued_at = kBookTime,
             .ca = "server-ca",
             .ca_key = ca_key_,
             .serial = serial,
@@ -162,7 +162,7 @@ TEST_F(OrderBookTest, IsNotOpenedWithAFileThatIsNotAsItWasKept) {
   const auto kept = [this] {
     auto book = opened();
     ASSERT_TRUE(book.take_order(root_.seal(order(1, serial_))));
-    ASSERT_TRUE(book.take_root_crl(root_.crl(2), {}, kNow));
+    ASSERT_TRUE(book.take_root_crl(root_.crl(2), {}, kBookTime));
   };
   const auto expect_not_opened = [this](std::string_view why) {
     const auto book = open();
@@ -194,7 +194,7 @@ TEST_F(OrderBookTest, IsNotOpenedWithAFileThatIsNotAsItWasKept) {
 
 TEST_F(OrderBookTest, WhatARootOrderedThatIsTrustedNoMoreCountsNoMoreAndHindersNobody) {
   ASSERT_TRUE(opened().take_order(root_.seal(order(1, serial_))));
-  ASSERT_TRUE(opened().take_root_crl(root_.crl(2), {}, kNow));
+  ASSERT_TRUE(opened().take_root_crl(root_.crl(2), {}, kBookTime));
   const TestRoot next(random_);
   const auto book = OrderBook::open({.folder = base_ / "orders", .installation = "Acme", .roots = {next.certificate}});
   ASSERT_TRUE(book) << book.error().detail;
@@ -207,7 +207,7 @@ TEST_F(OrderBookTest, OfTheRootCrlsTheHighestNumberWinsWhereverItCameFrom) {
   auto book = opened();
   const std::vector<Bytes> three{root_.crl(3)};
   ASSERT_EQ(book.newest_root_crls(three).size(), 1U);
-  EXPECT_EQ(*book.take_root_crl(root_.crl(5), three, kNow), Taken::taken);
+  EXPECT_EQ(*book.take_root_crl(root_.crl(5), three, kBookTime), Taken::taken);
   EXPECT_EQ(book.newest_root_crls(three).front().crl().number(), 5U) << "a snapshot with an older one";
   EXPECT_EQ(opened().newest_root_crls(three).front().crl().number(), 5U) << "over a restart";
   EXPECT_EQ(book.newest_root_crls(std::vector<Bytes>{root_.crl(6)}).front().crl().number(), 6U);
@@ -218,20 +218,24 @@ TEST_F(OrderBookTest, TakesNoRootCrlThatIsNotNewerOrNotTheRoots) {
   TestRoot stranger(random_);
   const std::vector<Bytes> three{root_.crl(3)};
   const Bytes five = root_.crl(5);
-  ASSERT_TRUE(book.take_root_crl(five, three, kNow));
-  EXPECT_EQ(*book.take_root_crl(five, three, kNow), Taken::known);
+  ASSERT_TRUE(book.take_root_crl(five, three, kBookTime));
+  EXPECT_EQ(*book.take_root_crl(five, three, kBookTime), Taken::known);
   Bytes altered = root_.crl(7);
   altered[altered.size() - 20] ^= 1U;
-  expect_refused(book.take_root_crl(root_.crl(4), three, kNow), Errc::conflict, "older than the one that was taken");
-  expect_refused(book.take_root_crl(root_.crl(5, {serial_}), three, kNow), Errc::conflict, "another of that number");
-  expect_refused(book.take_root_crl(root_.crl(6), std::vector<Bytes>{root_.crl(8)}, kNow), Errc::conflict,
+  expect_refused(book.take_root_crl(root_.crl(4), three, kBookTime), Errc::conflict,
+                 "older than the one that was taken");
+  expect_refused(book.take_root_crl(root_.crl(5, {serial_}), three, kBookTime), Errc::conflict,
+                 "another of that number");
+  expect_refused(book.take_root_crl(root_.crl(6), std::vector<Bytes>{root_.crl(8)}, kBookTime), Errc::conflict,
                  "older than the authority's");
-  expect_refused(book.take_root_crl(stranger.crl(9), three, kNow), Errc::unauthorized, "a foreign root's");
-  expect_refused(book.take_root_crl(altered, three, kNow), Errc::unauthorized, "altered");
-  expect_refused(book.take_root_crl(root_.crl(9, {}, kNow - 100 * kDay), three, kNow), Errc::expired, "overdue");
-  expect_refused(book.take_root_crl(root_.crl(9, {}, kNow + kDay), three, kNow), Errc::expired, "of tomorrow");
-  expect_refused(book.take_root_crl(root_.seal(order(1, serial_)), three, kNow), Errc::malformed, "an order");
-  expect_refused(book.take_root_crl(Bytes(kMaxRootCrl + 1), three, kNow), Errc::malformed, "too big");
+  expect_refused(book.take_root_crl(stranger.crl(9), three, kBookTime), Errc::unauthorized, "a foreign root's");
+  expect_refused(book.take_root_crl(altered, three, kBookTime), Errc::unauthorized, "altered");
+  expect_refused(book.take_root_crl(root_.crl(9, {}, kBookTime - 100 * kDay), three, kBookTime), Errc::expired,
+                 "overdue");
+  expect_refused(book.take_root_crl(root_.crl(9, {}, kBookTime + kDay), three, kBookTime), Errc::expired,
+                 "of tomorrow");
+  expect_refused(book.take_root_crl(root_.seal(order(1, serial_)), three, kBookTime), Errc::malformed, "an order");
+  expect_refused(book.take_root_crl(Bytes(kMaxRootCrl + 1), three, kBookTime), Errc::malformed, "too big");
   ASSERT_EQ(book.root_crls().size(), 1U);
   EXPECT_EQ(book.root_crls().front().crl().number(), 5U);
 }

@@ -21,7 +21,7 @@ namespace {
 
 constexpr milliseconds kHandshakeLimit{10'000};
 constexpr milliseconds kSignerRetry{2'000};
-constexpr std::string_view kRoot = "root";
+constexpr std::string_view kRootFile = "root";
 constexpr std::string_view kRootPrefix = "root-";
 // Subjects of control-ca's certificates (pki::to_string(ControlKind)).
 constexpr std::string_view kGrant = "grant", kSnapshot = "snapshot";
@@ -160,7 +160,7 @@ net::Task<http::Response> Status::State::answer_crl(http::Request request) {
   if (file.ends_with(".cer")) co_return answer_ca(file.substr(0, file.size() - 4));
   if (!file.ends_with(".crl")) co_return http::Response::error(404);
   const std::string name = file.substr(0, file.size() - 4);
-  co_return name == kRoot || name.starts_with(kRootPrefix) ? answer_root_list(name) : answer_list(name);
+  co_return name == kRootFile || name.starts_with(kRootPrefix) ? answer_root_list(name) : answer_list(name);
 }
 
 http::Response Status::State::answer_list(const std::string& name) const {
@@ -178,7 +178,7 @@ http::Response Status::State::answer_root_list(std::string_view name) const {
 std::optional<Bytes> Status::State::find_root_crl(std::string_view name) const {
   const auto all = orders.newest_root_crls(link.snapshot().root_crls());
   if (all.empty()) return std::nullopt;
-  if (name == kRoot) return to_bytes(all.back().crl().der());
+  if (name == kRootFile) return to_bytes(all.back().crl().der());
   for (const pki::VerifiedCrl& crl : all) {
     const Bytes key_id = crl.issuer().extensions().subject_key_id.value_or(Bytes());
     if (name.substr(kRootPrefix.size()) == codec::encode_hex(key_id)) return to_bytes(crl.crl().der());

@@ -16,9 +16,9 @@ using telemetry::StreamName;
 
 const DeviceName kDevice("abcdefghij");
 const DeviceName kOtherDevice("zzzzzzzzzz");
-const StreamName kStream("default");
+const StreamName kSinkStream("default");
 
-Batch batch_of(std::vector<std::uint64_t> sequences, std::uint8_t incarnation = 1, StreamName stream = kStream) {
+Batch batch_of(std::vector<std::uint64_t> sequences, std::uint8_t incarnation = 1, StreamName stream = kSinkStream) {
   Batch batch{.stream = std::move(stream), .incarnation = StreamIncarnation({incarnation}), .dropped = 0, .items = {}};
   for (const auto sequence : sequences) {
     const auto value = std::to_string(sequence);
@@ -34,7 +34,7 @@ class TelemetrySinkTest : public testing::Test {
  protected:
   std::vector<std::uint64_t> stored(const DeviceName& device = kDevice, SampleTime from = {}) {
     std::vector<std::uint64_t> sequences;
-    for (const auto& found : sink_->query(device, kStream, from, 1'000).value())
+    for (const auto& found : sink_->query(device, kSinkStream, from, 1'000).value())
       sequences.push_back(found.item.sequence);
     return sequences;
   }
@@ -50,7 +50,7 @@ TEST_F(TelemetrySinkTest, StoresAndAcknowledges) {
   ASSERT_TRUE(answer) << answer.error().detail;
   EXPECT_EQ(answer->committed, 3U);
   EXPECT_EQ(answer->incarnation, StreamIncarnation({1}));
-  const auto found = sink_->query(kDevice, kStream, {}, 10).value();
+  const auto found = sink_->query(kDevice, kSinkStream, {}, 10).value();
   ASSERT_EQ(found.size(), 3U);
   EXPECT_EQ(found[1].item, batch_of({2}).items[0]);
 }
@@ -125,8 +125,8 @@ TEST_F(TelemetrySinkTest, AnswersChartsByTimeAndTailsByOrder) {
   ASSERT_TRUE(sink_->commit_and_wait(kDevice, late));
   EXPECT_EQ(stored(), (Sequences{2, 3, 1}));
   EXPECT_EQ(stored(kDevice, SampleTime(seconds(1'003))), (Sequences{3, 1}));
-  EXPECT_EQ(sink_->query(kDevice, kStream, {}, 2)->size(), 2U);
-  const auto tail = sink_->newest(kDevice, kStream, 2).value();
+  EXPECT_EQ(sink_->query(kDevice, kSinkStream, {}, 2)->size(), 2U);
+  const auto tail = sink_->newest(kDevice, kSinkStream, 2).value();
   ASSERT_EQ(tail.size(), 2U);
   EXPECT_EQ(tail[0].item.sequence, 2U);
   EXPECT_EQ(tail[1].item.sequence, 3U);
@@ -151,7 +151,7 @@ TEST_F(TelemetrySinkTest, ReceivesEachItemOfAQueueOnce) {
   std::vector<telemetry::Sample> samples;
   for (int i = 0; i < 500; ++i)
     samples.push_back({.time = SampleTime(seconds(i)), .topic = "", .payload = to_bytes(std::string_view("1"))});
-  ASSERT_TRUE(queue->append_and_wait(kStream, samples));
+  ASSERT_TRUE(queue->append_and_wait(kSinkStream, samples));
   telemetry::UploadSession session({.batch = {.items = 20}}, random);
   Instant now{};
   std::vector<telemetry::UploadAction> actions = session.on_appended(now);

@@ -11,25 +11,25 @@ constexpr std::string_view kFirstLine = "c2sp.org/tlog-proof@v1";
 constexpr std::string_view kExtra = "extra ";
 constexpr std::string_view kIndex = "index ";
 
-std::unexpected<Error> malformed(std::string_view what) {
+std::unexpected<Error> bad_proof(std::string_view what) {
   return failf(Errc::malformed, "log proof: {}", what);
 }
 
-Result<std::string_view> take_line(std::string_view& rest) {
+Result<std::string_view> take_proof_line(std::string_view& rest) {
   const std::size_t end = rest.find('\n');
-  if (end == std::string_view::npos) return malformed("ends in the middle");
+  if (end == std::string_view::npos) return bad_proof("ends in the middle");
   const std::string_view line = rest.substr(0, end);
   rest.remove_prefix(end + 1);
   return line;
 }
 
-Result<std::uint64_t> parse_index(std::string_view line) {
-  if (!line.starts_with(kIndex)) return malformed("no index");
+Result<std::uint64_t> parse_index_line(std::string_view line) {
+  if (!line.starts_with(kIndex)) return bad_proof("no index");
   const std::string_view text = line.substr(kIndex.size());
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool is_number = error == std::errc() && end == text.data() + text.size();
-  if (!is_number || (text.size() > 1 && text.front() == '0')) return malformed("index: want a decimal number");
+  if (!is_number || (text.size() > 1 && text.front() == '0')) return bad_proof("index: want a decimal number");
   return value;
 }
 
@@ -52,25 +52,25 @@ std::string encode_log_proof(const LogProof& proof) {
 }
 
 Result<LogProof> parse_log_proof(std::string_view text) {
-  if (text.size() > kMaxProofBytes) return malformed("too long");
-  TRY(const auto first, take_line(text));
-  if (first != kFirstLine) return malformed("another format or version");
+  if (text.size() > kMaxProofBytes) return bad_proof("too long");
+  TRY(const auto first, take_proof_line(text));
+  if (first != kFirstLine) return bad_proof("another format or version");
   LogProof out;
-  TRY(auto line, take_line(text));
+  TRY(auto line, take_proof_line(text));
   if (line.starts_with(kExtra)) {
     TRY(out.extra, codec::decode_base64(line.substr(kExtra.size())));
-    if (out.extra.empty() || out.extra.size() > kMaxProofExtra) return malformed("extra: empty or too long");
-    TRY(line, take_line(text));
+    if (out.extra.empty() || out.extra.size() > kMaxProofExtra) return bad_proof("extra: empty or too long");
+    TRY(line, take_proof_line(text));
   }
-  TRY(out.index, parse_index(line));
+  TRY(out.index, parse_index_line(line));
   for (;;) {
-    TRY(line, take_line(text));
+    TRY(line, take_proof_line(text));
     if (line.empty()) break;
-    if (out.hashes.size() == kMaxProofHashes) return malformed("too many hashes");
+    if (out.hashes.size() == kMaxProofHashes) return bad_proof("too many hashes");
     TRY(const Hash hash, parse_hash(line));
     out.hashes.push_back(hash);
   }
-  if (text.empty()) return malformed("no checkpoint");
+  if (text.empty()) return bad_proof("no checkpoint");
   out.checkpoint = text;
   return out;
 }

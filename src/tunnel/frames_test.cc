@@ -9,7 +9,7 @@ namespace {
 
 using testing::read_vectors;
 
-Ticket ticket_of(std::uint8_t fill) {
+Ticket filled_ticket(std::uint8_t fill) {
   Ticket ticket;
   ticket.bytes.fill(fill);
   return ticket;
@@ -17,10 +17,10 @@ Ticket ticket_of(std::uint8_t fill) {
 
 // One frame of each type, as docs/protocol/tunnel.md shows them.
 std::vector<std::pair<std::string, Frame>> examples() {
-  Ticket first = ticket_of(0xA1);
+  Ticket first = filled_ticket(0xA1);
   first.bytes[0] = 0;
   first.bytes[1] = 3;
-  Ticket second = ticket_of(0xB2);
+  Ticket second = filled_ticket(0xB2);
   second.bytes[0] = 0;
   second.bytes[1] = 3;
   const std::vector<Service> services = {{.name = ServiceName("web"), .kind = ServiceKind::http},

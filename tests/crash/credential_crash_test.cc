@@ -20,7 +20,7 @@ using integration::kSite;
 using records::CertificateState;
 
 constexpr std::size_t kDevice = 0;
-const records::CaName kOnlineCa("online-ca");
+const records::CaName kDeviceCa("online-ca");
 
 // When each change of keys is. Before the last one the clock goes back, by less than certificates are dated back, and
 // somebody vouches for it: the newest certificate ends before the one that it replaces.
@@ -31,7 +31,7 @@ records::CertificateSerial serial_of(const Credential& credential) {
 }
 
 net::Task<Result<void>> supersede_task(authority::Core& core, records::CertificateSerial used) {
-  co_return co_await authority::supersede_older(core, {kOnlineCa, std::move(used)});
+  co_return co_await authority::supersede_older(core, {kDeviceCa, std::move(used)});
 }
 
 // What the authority knew from a moment of the device's life on.
@@ -134,7 +134,7 @@ class CredentialCrash : public ::testing::Test {
 std::string CredentialCrash::check_credential(AuthorityRun& run, const Credential& credential) {
   std::optional<records::CertificateRecord> record;
   const auto found = run.database().read([&](records::Records& records) -> Result<void> {
-    TRY(record, records.certificates().find(kOnlineCa, serial_of(credential)));
+    TRY(record, records.certificates().find(kDeviceCa, serial_of(credential)));
     return {};
   });
   if (!found) return found.error().detail;

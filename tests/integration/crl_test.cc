@@ -8,9 +8,6 @@
 namespace sallyport::integration {
 namespace {
 
-const records::CaName kOnlineCa("online-ca");
-const records::CaName kServerCa("server-ca");
-
 // The keeper without the rest of an authority, which would make lists of its own meanwhile.
 struct Keeping {
   explicit Keeping(Installation& t)

@@ -10,13 +10,13 @@ using codec::Json;
 using records::DeviceState;
 using records::RoleMethod;
 
-struct Scene {
+struct DeviceLifeScene {
   Installation installation;
   std::shared_ptr<net::RpcPeer> gateway;
   std::shared_ptr<net::RpcPeer> admin;
 };
 
-net::Task<void> connect(Scene& s) {
+net::Task<void> connect(DeviceLifeScene& s) {
   s.gateway = co_await s.installation.connect("authority");
   s.admin = co_await s.installation.connect("admin");
 }
@@ -25,7 +25,7 @@ std::string fingerprint(const crypto::PrivateKey& key) {
   return codec::encode_hex(crypto::sha256(key.public_key().spki()));
 }
 
-net::Task<Result<Json>> order(Scene& s, std::string method, const Device& device, Json::Object more = {},
+net::Task<Result<Json>> order(DeviceLifeScene& s, std::string method, const Device& device, Json::Object more = {},
                               std::string tenant = {}) {
   more["site"] = device.site.get();
   more["serial_id"] = device.serial_id.get();
@@ -34,7 +34,8 @@ net::Task<Result<Json>> order(Scene& s, std::string method, const Device& device
   co_return co_await s.installation.administer(peer, std::move(method), Json(std::move(more)), std::move(tenant));
 }
 
-net::Task<Result<Json>> reopen(Scene& s, const Device& device, const crypto::PrivateKey& key, std::string tenant = {}) {
+net::Task<Result<Json>> reopen(DeviceLifeScene& s, const Device& device, const crypto::PrivateKey& key,
+                               std::string tenant = {}) {
   co_return co_await order(s, "device.reopen", device, {{"key", fingerprint(key)}}, std::move(tenant));
 }
 
@@ -42,7 +43,7 @@ Errc code_of(const Result<Json>& answer) {
   return answer ? Errc::internal : answer.error().code;
 }
 
-std::uint64_t enrolled_of(const Scene& s) {
+std::uint64_t enrolled_of(const DeviceLifeScene& s) {
   std::uint64_t out = 0;
   s.installation.read([&](records::Records& records) -> Result<void> {
     TRY(const auto site, records.sites().find(kSite));
@@ -52,7 +53,7 @@ std::uint64_t enrolled_of(const Scene& s) {
   return out;
 }
 
-net::Task<void> reopened(Scene& s) {
+net::Task<void> reopened(DeviceLifeScene& s) {
   co_await connect(s);
   Installation& t = s.installation;
   const Device device = t.make_device("d-1");
@@ -75,11 +76,11 @@ net::Task<void> reopened(Scene& s) {
   EXPECT_EQ(enrolled_of(s), 1U) << "a serial id is counted once";
 }
 TEST(DeviceLife, AReopenedDeviceEnrolsTheNamedKeyAndNoOther) {
-  Scene s;
+  DeviceLifeScene s;
   run(s.installation, reopened(s));
 }
 
-net::Task<void> reopening_refused(Scene& s) {
+net::Task<void> reopening_refused(DeviceLifeScene& s) {
   co_await connect(s);
   Installation& t = s.installation;
   const Device shelf = t.make_device("d-1");
@@ -106,11 +107,11 @@ net::Task<void> reopening_refused(Scene& s) {
   EXPECT_FALSE((co_await t.enrol(s.gateway, connected, key)).has_value());
 }
 TEST(DeviceLife, NothingIsReopenedThatNeverConnectedOrIsAtItsEndOrForAKeyThatIsKnown) {
-  Scene s;
+  DeviceLifeScene s;
   run(s.installation, reopening_refused(s));
 }
 
-net::Task<void> site_revoked(Scene& s) {
+net::Task<void> site_revoked(DeviceLifeScene& s) {
   co_await connect(s);
   Installation& t = s.installation;
   const Device kept = t.make_device("d-1");
@@ -131,11 +132,11 @@ net::Task<void> site_revoked(Scene& s) {
   EXPECT_EQ(code_of(co_await reopen(s, kept, fourth)), Errc::conflict);
 }
 TEST(DeviceLife, NobodyReopensWhatTheRevocationOfItsFactoryEnded) {
-  Scene s;
+  DeviceLifeScene s;
   run(s.installation, site_revoked(s));
 }
 
-net::Task<void> frozen(Scene& s) {
+net::Task<void> frozen(DeviceLifeScene& s) {
   co_await connect(s);
   Installation& t = s.installation;
   const Device device = t.make_device("d-1");
@@ -157,11 +158,11 @@ net::Task<void> frozen(Scene& s) {
   EXPECT_EQ(t.device_record(device.serial_id).state, DeviceState::suspended);
 }
 TEST(DeviceLife, AnAlarmFreezesADeviceOnlyWhereItsOwnerWishes) {
-  Scene s;
+  DeviceLifeScene s;
   run(s.installation, frozen(s));
 }
 
-net::Task<void> renewed_late(Scene& s, seconds late, bool wanted) {
+net::Task<void> renewed_late(DeviceLifeScene& s, seconds late, bool wanted) {
   co_await connect(s);
   Installation& t = s.installation;
   const Device device = t.make_device("d-1");
@@ -180,7 +181,7 @@ net::Task<void> renewed_late(Scene& s, seconds late, bool wanted) {
 TEST(DeviceLife, ACertificateThatEndedIsRenewedForAsLongAsThePolicySays) {
   const seconds policy = authority::Policy{}.renew_expired;
   for (const auto& [late, wanted] : {std::pair(seconds(1), true), std::pair(policy + seconds(1), false)}) {
-    Scene s;
+    DeviceLifeScene s;
     run(s.installation, renewed_late(s, late, wanted));
   }
 }

@@ -9,13 +9,9 @@
 namespace sallyport::integration {
 namespace {
 
-const records::CaName kOnlineCa("online-ca");
-const records::CaName kServerCa("server-ca");
-constexpr seconds kLapse{6};  // a lease lives for 5
-
 // A status role on the end of a cable, a gateway with a certificate, a device, and an edge.
-struct Scene {
-  explicit Scene(Installation& installation)
+struct EdgeScene {
+  explicit EdgeScene(Installation& installation)
       : t(installation),
         cable(t.io().executor(), t.socket("cable"), t.socket("authority")),
         gateway(t.io().executor(), t.clock(), t.random(),
@@ -73,7 +69,7 @@ struct Scene {
 };
 
 net::Task<void> hands_over_what_is_signed(Installation& t) {
-  Scene scene(t);
+  EdgeScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   const auto taken = scene.hand_over();
   EXPECT_EQ(taken.answers, 2U) << "about the gateway, under both hashes";
@@ -94,7 +90,7 @@ TEST(Edge, IsHandedAnswersAboutServersUnderBothHashesAndNothingAboutDevices) {
 }
 
 net::Task<void> a_revocation_reaches_it(Installation& t) {
-  Scene scene(t);
+  EdgeScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   scene.hand_over();
   const auto admin = co_await t.connect("admin");
@@ -113,7 +109,7 @@ TEST(Edge, HearsOfARevocationWithItsNextRound) {
 }
 
 net::Task<void> without_a_lease_it_gets_what_is_at_hand(Installation& t) {
-  Scene scene(t);
+  EdgeScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   scene.hand_over();
   scene.cable.cut();

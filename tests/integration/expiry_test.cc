@@ -17,21 +17,21 @@ using codec::Json;
 using records::CertificateKind;
 using records::RoleMethod;
 
-struct Scene {
-  Scene() = default;
-  explicit Scene(bool has_replaced) : installation(has_replaced) {}
+struct ExpiryScene {
+  ExpiryScene() = default;
+  explicit ExpiryScene(bool has_replaced) : installation(has_replaced) {}
   Installation installation;
   std::shared_ptr<net::RpcPeer> gateway;
   std::shared_ptr<net::RpcPeer> admin;
 };
 
-net::Task<void> connect(Scene& s) {
+net::Task<void> connect(ExpiryScene& s) {
   s.gateway = co_await s.installation.connect("authority");
   s.admin = co_await s.installation.connect("admin");
 }
 
 // The stages by "kind name".
-net::Task<std::map<std::string, std::string>> stages(Scene& s) {
+net::Task<std::map<std::string, std::string>> stages(ExpiryScene& s) {
   std::map<std::string, std::string> out;
   const auto answer = co_await s.installation.administer(s.admin, "pki.expiry", Json::Object{});
   EXPECT_TRUE(answer) << (answer ? "" : answer.error().detail);
@@ -43,7 +43,7 @@ net::Task<std::map<std::string, std::string>> stages(Scene& s) {
   co_return out;
 }
 
-net::Task<Json> expiry(Scene& s, std::int64_t days) {
+net::Task<Json> expiry(ExpiryScene& s, std::int64_t days) {
   auto answer = co_await s.installation.administer(s.admin, "pki.expiry", Json::Object{{"within_days", days}});
   EXPECT_TRUE(answer) << (answer ? "" : answer.error().detail);
   co_return answer ? *std::move(answer) : Json();
@@ -53,7 +53,7 @@ std::int64_t number(const Json& object, std::string_view outer, std::string_view
   return object.at(outer).value().integer_at(inner).value();
 }
 
-net::Task<pki::Certificate> enrolled(Scene& s, const Device& device) {
+net::Task<pki::Certificate> enrolled(ExpiryScene& s, const Device& device) {
   auto key = crypto::PrivateKey::generate();
   const auto chain = co_await s.installation.enrol(s.gateway, device, key);
   EXPECT_TRUE(chain) << (chain ? "" : chain.error().detail);
@@ -62,7 +62,7 @@ net::Task<pki::Certificate> enrolled(Scene& s, const Device& device) {
 
 // --- links
 
-net::Task<void> root_crl_is_told(Scene& s) {
+net::Task<void> root_crl_is_told(ExpiryScene& s) {
   co_await connect(s);
   EXPECT_EQ((co_await stages(s)).at("root-crl root"), "in-time");
   UnixTime until;
@@ -78,11 +78,11 @@ net::Task<void> root_crl_is_told(Scene& s) {
   EXPECT_EQ((co_await stages(s)).at("root-crl root"), "ended");
 }
 TEST(WhatEnds, RootCrlIsToldFromTwoThirdsOfItsLifeOn) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, root_crl_is_told(s));
 }
 
-net::Task<void> every_link_is_listed(Scene& s) {
+net::Task<void> every_link_is_listed(ExpiryScene& s) {
   co_await connect(s);
   CO_ASSERT((co_await s.installation.administer(s.admin, "site.permit", named("name", kSite.get()))).has_value());
   auto key = crypto::PrivateKey::generate();
@@ -108,11 +108,11 @@ net::Task<void> every_link_is_listed(Scene& s) {
   EXPECT_EQ(later.at("permit acme"), "in-time");
 }
 TEST(WhatEnds, EveryLinkIsListedAndDueInItsOwnTime) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, every_link_is_listed(s));
 }
 
-net::Task<void> replaced_ca_is_left_out(Scene& s) {
+net::Task<void> replaced_ca_is_left_out(ExpiryScene& s) {
   co_await connect(s);
   auto key = crypto::PrivateKey::generate();
   const records::OcspSignerRequest signer{kReplacedCa, *pki::build_csr(key, *pki::DistinguishedName::of("status"))};
@@ -127,11 +127,11 @@ net::Task<void> replaced_ca_is_left_out(Scene& s) {
   EXPECT_EQ((co_await stages(s)).at("ocsp-signer " + kReplacedCa.get()), "ended");
 }
 TEST(WhatEnds, OfACaThatWasReplacedIsWhoSpeaksOfItsStatusAlone) {
-  Scene s(true);
+  ExpiryScene s(true);
   run(s.installation, replaced_ca_is_left_out(s));
 }
 
-net::Task<void> renewed_link_counts(Scene& s) {
+net::Task<void> renewed_link_counts(ExpiryScene& s) {
   co_await connect(s);
   CO_ASSERT((co_await s.installation.administer(s.admin, "site.permit",
                                                 Json(Json::Object{{"name", kSite.get()}, {"days", 30}})))
@@ -144,11 +144,11 @@ net::Task<void> renewed_link_counts(Scene& s) {
   EXPECT_EQ((co_await stages(s)).at("permit acme"), "in-time");
 }
 TEST(WhatEnds, OnlyTheNewestOfWhatIsRenewedCounts) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, renewed_link_counts(s));
 }
 
-net::Task<void> revoked_sites_are_left_out(Scene& s) {
+net::Task<void> revoked_sites_are_left_out(ExpiryScene& s) {
   co_await connect(s);
   EXPECT_TRUE((co_await stages(s)).contains("site-ca acme"));
   const Json order(Json::Object{{"name", kSite.get()}, {"confirm", kSite.get()}});
@@ -156,13 +156,13 @@ net::Task<void> revoked_sites_are_left_out(Scene& s) {
   EXPECT_FALSE((co_await stages(s)).contains("site-ca acme")) << "nobody is to renew it";
 }
 TEST(WhatEnds, ARevokedSiteIsNobodysToRenew) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, revoked_sites_are_left_out(s));
 }
 
 // --- devices
 
-net::Task<void> late_devices(Scene& s) {
+net::Task<void> late_devices(ExpiryScene& s) {
   co_await connect(s);
   const Device diligent = s.installation.make_device("sp-1");
   const Device sleepy = s.installation.make_device("sp-2");
@@ -189,11 +189,11 @@ net::Task<void> late_devices(Scene& s) {
   EXPECT_EQ(*ending->front().text_at("device"), s.installation.device_record(sleepy.serial_id).name->get());
 }
 TEST(WhatEnds, ADeviceIsLateWhenItHasNotRenewedLongAfterTwoThirds) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, late_devices(s));
 }
 
-net::Task<void> revoked_devices_are_not_late(Scene& s) {
+net::Task<void> revoked_devices_are_not_late(ExpiryScene& s) {
   co_await connect(s);
   const Device device = s.installation.make_device("sp-1");
   co_await enrolled(s, device);
@@ -205,13 +205,13 @@ net::Task<void> revoked_devices_are_not_late(Scene& s) {
   EXPECT_EQ(number(seen, "operational", "ended"), 0);
 }
 TEST(WhatEnds, ARevokedDeviceIsNotLate) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, revoked_devices_are_not_late(s));
 }
 
 // --- who may see it
 
-net::Task<void> installation_alone(Scene& s) {
+net::Task<void> installation_alone(ExpiryScene& s) {
   co_await connect(s);
   const auto role = co_await s.installation.connect("authority");
   for (const char* method : {"pki.expiry", "metrics.show", "certificate.find"}) {
@@ -225,11 +225,11 @@ net::Task<void> installation_alone(Scene& s) {
   }
 }
 TEST(WhatEnds, IsForTheInstallationAlone) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, installation_alone(s));
 }
 
-net::Task<void> metrics_tell_the_same(Scene& s) {
+net::Task<void> metrics_tell_the_same(ExpiryScene& s) {
   co_await connect(s);
   const auto answer = co_await s.installation.administer(s.admin, "metrics.show", Json::Object{});
   CO_ASSERT(answer.has_value());
@@ -239,13 +239,13 @@ net::Task<void> metrics_tell_the_same(Scene& s) {
   EXPECT_NE(text.find("sallyport_site_permitted{site=\"acme\"} 1000\n"), std::string::npos);
 }
 TEST(WhatEnds, IsInTheMetricsToo) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, metrics_tell_the_same(s));
 }
 
 // --- certificates found
 
-net::Task<std::vector<Json>> find(Scene& s, std::string query) {
+net::Task<std::vector<Json>> find(ExpiryScene& s, std::string query) {
   const auto answer = co_await s.installation.administer(s.admin, "certificate.find", named("query", query));
   EXPECT_TRUE(answer) << (answer ? "" : answer.error().detail);
   if (!answer) co_return std::vector<Json>();
@@ -259,7 +259,7 @@ std::string with_colons(std::string hex) {
   return out;
 }
 
-net::Task<void> certificates_are_found(Scene& s) {
+net::Task<void> certificates_are_found(ExpiryScene& s) {
   co_await connect(s);
   const Device device = s.installation.make_device("sp-1");
   s.installation.make_device("sp-10");
@@ -284,11 +284,11 @@ net::Task<void> certificates_are_found(Scene& s) {
   EXPECT_TRUE(shelf[0].at("device")->is_null()) << "it has no name yet";
 }
 TEST(Certificates, AreFoundBySerialNumberFingerprintAndName) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, certificates_are_found(s));
 }
 
-net::Task<void> nothing_is_found(Scene& s) {
+net::Task<void> nothing_is_found(ExpiryScene& s) {
   co_await connect(s);
   co_await enrolled(s, s.installation.make_device("sp-1"));
   for (const char* query :
@@ -300,7 +300,7 @@ net::Task<void> nothing_is_found(Scene& s) {
   }
 }
 TEST(Certificates, AreNotFoundByPartsOrPatterns) {
-  Scene s;
+  ExpiryScene s;
   run(s.installation, nothing_is_found(s));
 }
 

@@ -39,6 +39,11 @@
 
 namespace sallyport::integration {
 
+inline const records::CaName kOnlineCa("online-ca");
+inline const records::CaName kServerCa("server-ca");
+// A lease lives for 5 s.
+inline constexpr seconds kLapse{6};
+
 inline constexpr UnixTime kNow{1'780'315'200};  // 2026-06-01T12:00:00Z
 inline const DnsName kZone("devices.example");
 inline const DnsName kConsole("console.example");

@@ -9,9 +9,7 @@
 namespace sallyport::integration {
 namespace {
 
-const records::CaName kOnlineCa("online-ca");
 const records::CaName kControlCa("control-ca");
-constexpr seconds kLapse{6};  // a lease lives for 5
 constexpr std::size_t kDevices = 2;
 
 bool is_good(const pki::CertificateStatus& status) {
@@ -22,15 +20,15 @@ bool is_revoked(const pki::CertificateStatus& status) {
 }
 
 // A status role on the end of a cable, with a book of orders on disk, and enrolled devices.
-struct Scene {
-  explicit Scene(Installation& installation)
+struct OrderScene {
+  explicit OrderScene(Installation& installation)
       : t(installation), cable(t.io().executor(), t.socket("cable"), t.socket("authority")) {
     std::string name = (std::filesystem::temp_directory_path() / "sallyport-orders-XXXXXX").native();
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder = name;
     open_role();
   }
-  ~Scene() {
+  ~OrderScene() {
     role.reset();
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);
@@ -106,7 +104,7 @@ struct Scene {
 };
 
 net::Task<void> an_order_is_carried_out_and_stays(Installation& t) {
-  Scene scene(t);
+  OrderScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   const auto& [kept, revoked] = std::tie(scene.devices[0], scene.devices[1]);
   CO_ASSERT(scene.hand_in(scene.order(1, kOnlineCa, revoked.serial())));
@@ -137,7 +135,7 @@ TEST(RootOrders, AreCarriedOutWithAndWithoutALeaseAndNoSnapshotTakesThemBack) {
 }
 
 net::Task<void> an_order_needs_no_record(Installation& t) {
-  Scene scene(t);
+  OrderScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   const auto never_recorded = pki::SerialNumber::draw(t.random());
   EXPECT_TRUE(std::holds_alternative<pki::UnknownStatus>(scene.role->status(kOnlineCa, never_recorded)));
@@ -153,7 +151,7 @@ TEST(RootOrders, AreCarriedOutOnCertificatesThatNobodyRecorded) {
 }
 
 net::Task<void> an_order_on_a_ca(Installation& t) {
-  Scene scene(t);
+  OrderScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   CO_ASSERT(scene.hand_in(scene.order(1, kOnlineCa, std::nullopt)));
   for (const auto& device : scene.devices) EXPECT_TRUE(is_revoked(scene.ask(device)));
@@ -168,7 +166,7 @@ TEST(RootOrders, OnACaRevokeAllThatItHasIssuedAndWillIssue) {
 }
 
 net::Task<void> an_order_on_the_feeds_signer(Installation& t, bool by_crl) {
-  Scene scene(t);
+  OrderScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   CO_ASSERT(scene.role->link.has_lease());
   const auto device = scene.devices.front();
@@ -197,13 +195,13 @@ TEST(RootOrders, ARootCrlThatListsControlCaDoesTheSame) {
   run(t, an_order_on_the_feeds_signer(t, true));
 }
 
-std::optional<std::uint64_t> told_number(const Scene& scene) {
+std::optional<std::uint64_t> told_number(const OrderScene& scene) {
   const auto response = scene.role->ask(kControlCa, pki::SerialNumber::draw(scene.t.random()), Bytes(32, 7));
   return response.answer.responses.size() == 1 ? response.answer.responses.front().crl_number : std::nullopt;
 }
 
 net::Task<void> a_root_crl_is_told(Installation& t) {
-  Scene scene(t);
+  OrderScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   EXPECT_EQ(told_number(scene), 1U);
   CO_ASSERT(scene.hand_in(status::DeskRequest::root_crl, t.make_root_crl(5)));
@@ -226,7 +224,7 @@ TEST(RootOrders, ARootCrlThatIsHandedInIsToldUntilTheAuthorityHasANewerOne) {
 }
 
 net::Task<void> what_the_desk_refuses(Installation& t) {
-  Scene scene(t);
+  OrderScene scene(t);
   CO_ASSERT(co_await scene.prepare());
   const auto& device = scene.devices.front();
   auto elsewhere = scene.order(1, kOnlineCa, device.serial());

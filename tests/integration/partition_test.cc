@@ -11,10 +11,6 @@
 namespace sallyport::integration {
 namespace {
 
-const records::CaName kOnlineCa("online-ca");
-const records::CaName kServerCa("server-ca");
-constexpr seconds kLapse{6};  // a lease lives for 5
-
 // ---- status
 
 Bytes nonce() {

@@ -4,8 +4,6 @@
 namespace sallyport::integration {
 namespace {
 
-const records::CaName kOnlineCa("online-ca");
-
 net::Task<void> forgets_what_changed(Installation& t) {
   StatusRole role(t);
   CO_ASSERT(co_await role.prepare(kOnlineCa));

@@ -11,13 +11,13 @@ using records::RoleMethod;
 const SiteName kOther("other");
 
 // Two factories with devices in their ledgers, a role that follows, and somebody who decides.
-struct Scene {
+struct SiteStatesScene {
   Installation installation;
   std::unique_ptr<rolelink::RoleLink> role;
   std::shared_ptr<net::RpcPeer> gateway;
   std::shared_ptr<net::RpcPeer> admin;
 
-  Scene() { installation.add_site(kOther, 1'000); }
+  SiteStatesScene() { installation.add_site(kOther, 1'000); }
 };
 
 struct Enrolled {
@@ -25,7 +25,7 @@ struct Enrolled {
   pki::Certificate certificate;
 };
 
-net::Task<void> connect(Scene& s) {
+net::Task<void> connect(SiteStatesScene& s) {
   Installation& t = s.installation;
   s.role = std::make_unique<rolelink::RoleLink>(
       t.io().executor(), t.clock(), t.random(),
@@ -36,7 +36,7 @@ net::Task<void> connect(Scene& s) {
   co_await s.role->until_ready();
 }
 
-net::Task<Enrolled> make_enrolled(Scene& s, std::string serial_id, SiteName site) {
+net::Task<Enrolled> make_enrolled(SiteStatesScene& s, std::string serial_id, SiteName site) {
   Device device = s.installation.make_device(serial_id, true, site);
   auto key = crypto::PrivateKey::generate();
   const auto chain = co_await s.installation.enrol(s.gateway, device, key);
@@ -45,36 +45,36 @@ net::Task<Enrolled> make_enrolled(Scene& s, std::string serial_id, SiteName site
   co_return Enrolled{std::move(device), std::move(certificate)};
 }
 
-net::Task<bool> can_enrol(Scene& s, const Device& device) {
+net::Task<bool> can_enrol(SiteStatesScene& s, const Device& device) {
   auto key = crypto::PrivateKey::generate();
   co_return (co_await s.installation.enrol(s.gateway, device, key)).has_value();
 }
 
-net::Task<bool> can_renew(Scene& s, const Enrolled& enrolled) {
+net::Task<bool> can_renew(SiteStatesScene& s, const Enrolled& enrolled) {
   auto key = crypto::PrivateKey::generate();
   co_return (co_await s.installation.renew(s.gateway, RoleMethod::renew, to_bytes(enrolled.certificate.der()), key))
       .has_value();
 }
 
 // Whether the role may admit a session of this certificate.
-bool is_admitted(const Scene& s, const Enrolled& enrolled) {
+bool is_admitted(const SiteStatesScene& s, const Enrolled& enrolled) {
   const auto found = s.role->snapshot().find_certificate(
       records::CaName("online-ca"), records::CertificateSerial(to_bytes(enrolled.certificate.serial().content())));
   return found && !found->revoked_at;
 }
 
-bool knows_factory_certificate(const Scene& s, const Device& device) {
+bool knows_factory_certificate(const SiteStatesScene& s, const Device& device) {
   return s.role->snapshot()
       .find_certificate(records::local_ca_name(device.site.get()),
                         records::CertificateSerial(to_bytes(device.factory_certificate->serial().content())))
       .has_value();
 }
 
-DeviceState state_of(const Scene& s, const Device& device) {
+DeviceState state_of(const SiteStatesScene& s, const Device& device) {
   return s.installation.device_record(device.serial_id, device.site).state;
 }
 
-net::Task<Result<Json>> change(Scene& s, std::string verb, Json::Object more = {}) {
+net::Task<Result<Json>> change(SiteStatesScene& s, std::string verb, Json::Object more = {}) {
   more.try_emplace("name", kSite.get());
   if (verb != "enable") more.try_emplace("confirm", kSite.get());
   co_return co_await s.installation.administer(s.admin, "site." + verb, Json(std::move(more)));
@@ -84,7 +84,7 @@ std::int64_t number(const Json& object, std::string_view outer, std::string_view
   return object.at(outer).value().integer_at(inner).value();
 }
 
-net::Task<void> other_is_untouched(Scene& s, const Enrolled& enrolled, std::string shelf) {
+net::Task<void> other_is_untouched(SiteStatesScene& s, const Enrolled& enrolled, std::string shelf) {
   EXPECT_EQ(state_of(s, enrolled.device), DeviceState::connected);
   EXPECT_TRUE(is_admitted(s, enrolled));
   EXPECT_TRUE(co_await can_renew(s, enrolled));
@@ -92,7 +92,7 @@ net::Task<void> other_is_untouched(Scene& s, const Enrolled& enrolled, std::stri
   EXPECT_TRUE(co_await can_enrol(s, from_shelf));
 }
 
-net::Task<void> disabled(Scene& s) {
+net::Task<void> disabled(SiteStatesScene& s) {
   co_await connect(s);
   const Enrolled old = co_await make_enrolled(s, "d-1", kSite);
   const Enrolled other = co_await make_enrolled(s, "o-1", kOther);
@@ -107,12 +107,12 @@ net::Task<void> disabled(Scene& s) {
   EXPECT_TRUE(co_await can_enrol(s, shelf));
 }
 TEST(SiteStates, ADisabledSiteEnrolsNothingNewAndLosesNothing) {
-  Scene s;
+  SiteStatesScene s;
   run(s.installation, disabled(s));
 }
 
 // What a device asks again because the answer was lost is nothing new.
-net::Task<void> lost_answer(Scene& s) {
+net::Task<void> lost_answer(SiteStatesScene& s) {
   co_await connect(s);
   const Device device = s.installation.make_device("d-1");
   auto key = crypto::PrivateKey::generate();
@@ -124,11 +124,11 @@ net::Task<void> lost_answer(Scene& s) {
   EXPECT_EQ(first->certificates, again->certificates);
 }
 TEST(SiteStates, ADisabledSiteRepeatsAnAnswerThatWasLost) {
-  Scene s;
+  SiteStatesScene s;
   run(s.installation, lost_answer(s));
 }
 
-net::Task<void> revoked_except(Scene& s) {
+net::Task<void> revoked_except(SiteStatesScene& s) {
   co_await connect(s);
   const Enrolled kept = co_await make_enrolled(s, "d-1", kSite);
   const Device listed = s.installation.make_device("d-2");
@@ -149,11 +149,11 @@ net::Task<void> revoked_except(Scene& s) {
   co_await other_is_untouched(s, other, "o-2");
 }
 TEST(SiteStates, RevocationExceptLedgeredKeepsHonestDevicesAndTheirShelf) {
-  Scene s;
+  SiteStatesScene s;
   run(s.installation, revoked_except(s));
 }
 
-net::Task<void> revoked(Scene& s) {
+net::Task<void> revoked(SiteStatesScene& s) {
   co_await connect(s);
   const Enrolled old = co_await make_enrolled(s, "d-1", kSite);
   const Device shelf = s.installation.make_device("d-2");
@@ -169,11 +169,11 @@ net::Task<void> revoked(Scene& s) {
   co_await other_is_untouched(s, other, "o-2");
 }
 TEST(SiteStates, RevocationEndsEveryDeviceOfTheSiteAndOfNoOther) {
-  Scene s;
+  SiteStatesScene s;
   run(s.installation, revoked(s));
 }
 
-net::Task<void> preview(Scene& s) {
+net::Task<void> preview(SiteStatesScene& s) {
   co_await connect(s);
   const Enrolled kept = co_await make_enrolled(s, "d-1", kSite);
   s.installation.make_device("d-2");
@@ -196,17 +196,17 @@ net::Task<void> preview(Scene& s) {
   }
 }
 TEST(SiteStates, ThePreviewSaysWhatThenHappensAndDoesNothing) {
-  Scene s;
+  SiteStatesScene s;
   run(s.installation, preview(s));
 }
 
-net::Task<Errc> refusal(Scene& s, std::string verb, Json::Object more = {}) {
+net::Task<Errc> refusal(SiteStatesScene& s, std::string verb, Json::Object more = {}) {
   const auto answer = co_await change(s, std::move(verb), std::move(more));
   EXPECT_FALSE(answer.has_value());
   co_return answer ? Errc::internal : answer.error().code;
 }
 
-net::Task<void> refused(Scene& s) {
+net::Task<void> refused(SiteStatesScene& s) {
   co_await connect(s);
   for (const char* serial : {"d-1", "d-2", "d-3"}) s.installation.make_device(serial);
   EXPECT_EQ(co_await refusal(s, "revoke", {{"except_until", 0}}), Errc::malformed);
@@ -228,11 +228,11 @@ net::Task<void> refused(Scene& s) {
   EXPECT_EQ(tenant.error().code, Errc::unauthorized);
 }
 TEST(SiteStates, RevocationIsFinalAndNothingHappensByMistake) {
-  Scene s;
+  SiteStatesScene s;
   run(s.installation, refused(s));
 }
 
-net::Task<void> root_revokes(Scene& s) {
+net::Task<void> root_revokes(SiteStatesScene& s) {
   co_await connect(s);
   const Enrolled old = co_await make_enrolled(s, "d-1", kSite);
   const Enrolled other = co_await make_enrolled(s, "o-1", kOther);
@@ -250,7 +250,7 @@ net::Task<void> root_revokes(Scene& s) {
   co_await other_is_untouched(s, other, "o-2");
 }
 TEST(SiteStates, ACaOnTheRootCrlDisablesItsSiteForGood) {
-  Scene s;
+  SiteStatesScene s;
   run(s.installation, root_revokes(s));
 }
 

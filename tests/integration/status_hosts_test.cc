@@ -13,8 +13,6 @@ namespace {
 using codec::Json;
 using records::RoleMethod;
 
-const records::CaName kOnlineCa("online-ca");
-
 net::Task<Json> show(Installation& t, std::shared_ptr<net::RpcPeer> admin) {
   auto answer = co_await t.administer(admin, "status.show", kNothing);
   EXPECT_TRUE(answer) << (answer ? "" : answer.error().detail);

@@ -8,7 +8,10 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/x509.h>
+
+#include "base/bytes.h"
 
 namespace sallyport::crypto {
 
@@ -36,6 +39,12 @@ using OwnedEncryptedPkcs8 = Owned<X509_SIG, X509_SIG_free>;
 const EVP_MD* sha1_algorithm();
 const EVP_MD* sha256_algorithm();
 const EVP_MD* sha384_algorithm();
+
+// A parameter that is only read, though OSSL_PARAM has one constructor for reading and for writing. `bytes` are to live
+// as long as it.
+inline OSSL_PARAM bytes_parameter(const char* name, ByteView bytes) {
+  return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()), bytes.size());
+}
 
 // Leaves the thread's error queue empty, so that a refused input does not show up in an unrelated call (SSL_get_error
 // reads the same queue).

@@ -42,6 +42,8 @@ class Readiness {
   unsigned turn_ = 0;
 };
 
+// Whether errno says that it cannot be done without waiting.
+bool would_block(int cause);
 // "where: what errno says", in the category that fits.
 std::unexpected<Error> system_error(std::string_view where, int cause);
 

@@ -9,14 +9,14 @@ namespace der = codec::der;
 using crypto::SignatureScheme;
 
 enum class Parameters : std::uint8_t { absent, null, pss };
-struct Row {
+struct Algorithm {
   const der::Oid* oid;
   SignatureScheme scheme;
   Parameters parameters;
 };
 
-std::span<const Row> rows() {
-  static const std::array<Row, 7> kRows = {{
+std::span<const Algorithm> known_algorithms() {
+  static const std::array<Algorithm, 7> kRows = {{
       {&oid::ecdsa_with_sha256, SignatureScheme::ecdsa_p256_sha256, Parameters::absent},
       {&oid::ecdsa_with_sha384, SignatureScheme::ecdsa_p384_sha384, Parameters::absent},
       {&oid::ed25519, SignatureScheme::ed25519, Parameters::absent},
@@ -38,7 +38,7 @@ Bytes pss_parameters() {
                                der::encode(der::context_constructed(2), der::encode_small_unsigned(kSaltLength))});
 }
 
-Bytes encode_row(const Row& row) {
+Bytes encode_row(const Algorithm& row) {
   Bytes parameters;
   if (row.parameters == Parameters::null) parameters = der::encode_null();
   if (row.parameters == Parameters::pss) parameters = pss_parameters();
@@ -49,7 +49,7 @@ Bytes encode_row(const Row& row) {
 std::span<const Bytes> encodings() {
   static const std::array<Bytes, 7> kEncodings = [] {
     std::array<Bytes, 7> out;
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = encode_row(rows()[i]);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = encode_row(known_algorithms()[i]);
     return out;
   }();
   return kEncodings;
@@ -58,12 +58,12 @@ std::span<const Bytes> encodings() {
 }  // namespace
 
 Result<SignatureScheme> parse_signature_algorithm(ByteView element) {
-  for (std::size_t i = 0; i < rows().size(); ++i) {
-    if (equal(element, encodings()[i])) return rows()[i].scheme;
+  for (std::size_t i = 0; i < known_algorithms().size(); ++i) {
+    if (equal(element, encodings()[i])) return known_algorithms()[i].scheme;
   }
   TRY(der::Reader reader, der::enter_only(element, der::Tag::sequence, "signature algorithm"));
   TRY(const der::Oid oid, reader.oid());
-  for (const Row& row : rows()) {
+  for (const Algorithm& row : known_algorithms()) {
     if (oid == *row.oid && row.parameters != Parameters::pss) {
       return failf(Errc::malformed, "signature algorithm {}: other parameters than the standard's", oid.dotted());
     }
@@ -72,8 +72,8 @@ Result<SignatureScheme> parse_signature_algorithm(ByteView element) {
 }
 
 Bytes encode_signature_algorithm(SignatureScheme scheme) {
-  for (std::size_t i = 0; i < rows().size(); ++i) {
-    if (rows()[i].scheme == scheme) return encodings()[i];
+  for (std::size_t i = 0; i < known_algorithms().size(); ++i) {
+    if (known_algorithms()[i].scheme == scheme) return encodings()[i];
   }
   abort_with(__FILE__, __LINE__, "a scheme without a row");
 }

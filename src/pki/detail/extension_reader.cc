@@ -22,7 +22,7 @@ constexpr std::size_t kMaxKeyIdentifier = 64;
 enum class Criticality : std::uint8_t { any, must, must_not };
 
 using ReadValue = Result<void> (*)(ByteView value, Extensions& out);
-struct Row {
+struct Known {
   const Oid* oid;
   std::string_view name;
   Criticality criticality;
@@ -160,9 +160,9 @@ Result<void> read_nothing(ByteView value, Extensions&) {
   return {};
 }
 
-std::span<const Row> rows() {
+std::span<const Known> known_extensions() {
   using enum Criticality;
-  static const std::array<Row, 19> kRows = {{
+  static const std::array<Known, 19> kRows = {{
       {&oid::subject_key_identifier, "subject key identifier", must_not, read_subject_key_id},
       {&oid::authority_key_identifier, "authority key identifier", must_not, read_authority_key_id},
       {&oid::key_usage, "key usage", any, read_key_usage},
@@ -187,8 +187,8 @@ std::span<const Row> rows() {
 }
 
 Result<void> read_value(const RawExtension& extension, bool subject_is_empty, Extensions& out) {
-  const auto row = std::ranges::find_if(rows(), [&](const Row& r) { return *r.oid == extension.oid; });
-  if (row == rows().end()) {
+  const auto row = std::ranges::find_if(known_extensions(), [&](const Known& r) { return *r.oid == extension.oid; });
+  if (row == known_extensions().end()) {
     if (extension.critical) out.unknown_critical.push_back(extension.oid);
     return {};
   }

@@ -10,10 +10,6 @@ namespace {
 namespace der = codec::der;
 using der::Tag;
 
-std::string_view without_wildcard(std::string_view name) {
-  return name.starts_with("*.") ? name.substr(2) : name;
-}
-
 std::string_view host_part(std::string_view mailbox) {
   return mailbox.substr(mailbox.rfind('@') + 1);
 }

@@ -23,10 +23,6 @@ bool is_label_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-std::string_view without_wildcard(std::string_view name) {
-  return name.starts_with("*.") ? name.substr(2) : name;
-}
-
 // A scheme, ':' and something (RFC 3986 §3.1): no relative reference.
 bool is_uri(std::string_view text) {
   const std::size_t colon = text.find(':');
@@ -68,6 +64,10 @@ std::uint32_t unread_form(Tag tag) {
     if (tag == form) return 1U << (static_cast<unsigned>(tag) & kNumber);
   }
   return 0;
+}
+
+std::string_view without_wildcard(std::string_view name) {
+  return name.starts_with("*.") ? name.substr(2) : name;
 }
 
 std::string lower_case(std::string_view text) {

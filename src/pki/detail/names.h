@@ -33,6 +33,8 @@ bool are_labels(std::string_view text);
 // Whether `text` is local part, '@' and a host of labels (RFC 5321 §4.1.2 without quoting and address literals).
 bool is_mailbox(std::string_view text);
 std::string lower_case(std::string_view text);
+// `name` without a first label that is '*'.
+std::string_view without_wildcard(std::string_view name);
 
 // RFC 9525 §6.3: whether `host` is what `pattern` names; a wildcard stands for exactly one label.
 bool matches_host(std::string_view pattern, std::string_view host);

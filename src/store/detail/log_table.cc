@@ -3,7 +3,7 @@
 namespace sallyport::store {
 namespace {
 
-Result<Bytes> read_entry(const Query& row) {
+Result<Bytes> read_log_entry(const Query& row) {
   return row.bytes(0);
 }
 
@@ -32,7 +32,7 @@ Result<void> LogTable::append(std::uint64_t index, const records::LogRow& row) {
 Result<std::vector<Bytes>> LogTable::entries(std::uint64_t first, std::size_t limit) const {
   TRY(auto query,
       database_.query("SELECT entry FROM log_entry WHERE log_index >= ?1 ORDER BY log_index LIMIT ?2", first, limit));
-  return read_all(std::move(query), read_entry);
+  return read_all(std::move(query), read_log_entry);
 }
 
 Result<std::optional<std::uint64_t>> LogTable::find_certificate(const records::Digest& sha256) const {
@@ -56,7 +56,7 @@ Result<void> LogTable::put_tile(unsigned level, std::uint64_t index, ByteView ha
 Result<std::optional<Bytes>> LogTable::find_tile(unsigned level, std::uint64_t index) const {
   TRY(auto query,
       database_.query("SELECT hashes FROM log_tile WHERE level = ?1 AND tile = ?2", std::uint64_t{level}, index));
-  return read_first(std::move(query), read_entry);
+  return read_first(std::move(query), read_log_entry);
 }
 
 Result<std::uint64_t> LogTable::hashed() const {

@@ -4,7 +4,7 @@ namespace sallyport::store {
 namespace {
 
 // `changed` is the change number of the row's last change that snapshots show, 0 before the first.
-constexpr const char* kMigrations[] = {
+constexpr const char* kRecordsMigrations[] = {
     R"sql(
 CREATE TABLE value(
   name TEXT PRIMARY KEY,
@@ -178,6 +178,6 @@ ALTER TABLE device ADD COLUMN renew_asked INTEGER;
 }  // namespace
 
 extern const Schema kRecordsSchema{
-    .name = "records", .application_id = 0x53507264 /* SPrd */, .migrations = kMigrations};
+    .name = "records", .application_id = 0x53507264 /* SPrd */, .migrations = kRecordsMigrations};
 
 }  // namespace sallyport::store

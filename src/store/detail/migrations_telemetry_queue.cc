@@ -3,7 +3,7 @@
 namespace sallyport::store {
 namespace {
 
-constexpr const char* kMigrations[] = {
+constexpr const char* kQueueMigrations[] = {
     R"sql(
 CREATE TABLE stream(
   id INTEGER PRIMARY KEY,
@@ -36,6 +36,6 @@ INSERT INTO total VALUES(1, 0, 0);
 }  // namespace
 
 extern const Schema kTelemetryQueueSchema{
-    .name = "telemetry queue", .application_id = 0x53507471 /* SPtq */, .migrations = kMigrations};
+    .name = "telemetry queue", .application_id = 0x53507471 /* SPtq */, .migrations = kQueueMigrations};
 
 }  // namespace sallyport::store
