@@ -1,6 +1,6 @@
 # Standard and foreign headers, read once instead of by every file: half of what the compiler would do.
 #
-# Of ours there is none in it, so that layers see each other as without. The presets dev and asan also compile the files of
+# Of ours there is none in it, so that layers see each other as without. The presets dev, asan and release also compile the files of
 # one target eight at a time (CMAKE_UNITY_BUILD), which halves the rest: a name in an unnamed namespace is then one in the
 # whole target. The presets tsan and fuzz do without both: there a file that forgets a header of its own does not compile.
 

@@ -2,6 +2,10 @@
 #include <openssl/params.h>
 #include <openssl/rsa.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "codec/der.h"
 #include "crypto/detail/evp.h"
 #include "crypto/detail/public_key_state.h"
@@ -14,24 +18,13 @@ namespace {
 
 namespace der = codec::der;
 
-const EC_GROUP* group_of(KeyType type) {
-  static const EC_GROUP* const p256 = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
-  static const EC_GROUP* const p384 = EC_GROUP_new_by_curve_name(NID_secp384r1);
-  const EC_GROUP* const out = type == KeyType::p256 ? p256 : p384;
-  SALLYPORT_CHECK(out != nullptr);
-  return out;
-}
-
 bool is_elliptic(KeyType type) {
   return type == KeyType::p256 || type == KeyType::p384;
 }
 
-// EC_POINT_oct2point: "the point is on the curve" is checked there.
-bool is_on_curve(KeyType type, ByteView point) {
-  const ErrorQueueGuard guard;
-  const EC_GROUP* const group = group_of(type);
-  const OwnedPoint parsed(EC_POINT_new(group));
-  return parsed && EC_POINT_oct2point(group, parsed.get(), point.data(), point.size(), nullptr) == 1;
+// The point is the end of the SubjectPublicKeyInfo.
+ByteView point_in(KeyType type, ByteView spki) {
+  return spki.last(type == KeyType::p256 ? 65 : 97);
 }
 
 OwnedPkey make_parameters(std::string group) {
@@ -44,18 +37,71 @@ OwnedPkey make_parameters(std::string group) {
   return OwnedPkey(out);
 }
 
-// The point is put into a copy of a key that has the curve alone: OpenSSL 3.0 works out a curve's constants anew for each
-// key that it makes from data, which takes three times as long.
-OwnedPkey make_elliptic(KeyType type, ByteView point) {
-  static const OwnedPkey p256 = make_parameters("prime256v1");
-  static const OwnedPkey p384 = make_parameters("secp384r1");
-  OwnedPkey out(EVP_PKEY_dup(type == KeyType::p256 ? p256.get() : p384.get()));
-  if (!out || EVP_PKEY_set1_encoded_public_key(out.get(), point.data(), point.size()) != 1) return nullptr;
-  return out;
+// A key of a curve into which a point can be put. To make a key with its context for every point takes OpenSSL 3.0 a
+// third as long as the verification, most of it for the constants of the curve.
+class CurveVerifier {
+ public:
+  explicit CurveVerifier(const std::string& group) : key_(make_parameters(group)) {
+    context_.reset(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+    SALLYPORT_CHECK(context_ && EVP_PKEY_verify_init(context_.get()) == 1);
+  }
+
+  bool has(ByteView point) const { return !loaded_.empty() && equal(point, loaded_); }
+  // False unless it is on the curve, which EC_POINT_oct2point checks.
+  bool load(ByteView point) {
+    loaded_.clear();
+    if (EVP_PKEY_set1_encoded_public_key(key_.get(), point.data(), point.size()) != 1) return false;
+    loaded_ = to_bytes(point);
+    return true;
+  }
+  // By the point that was loaded.
+  bool verify(ByteView digest, ByteView signature) {
+    return EVP_PKEY_verify(context_.get(), signature.data(), signature.size(), digest.data(), digest.size()) == 1;
+  }
+
+ private:
+  OwnedPkey key_;
+  OwnedPkeyContext context_;
+  Bytes loaded_;
+};
+
+// The last points that a thread has seen: those of CAs come again and again.
+class CurveVerifiers {
+ public:
+  explicit CurveVerifiers(std::string group) : group_(std::move(group)) {}
+
+  // The one that has the point, as the first; null when it is not on the curve.
+  CurveVerifier* find(ByteView point) {
+    auto found = std::ranges::find_if(recent_, [&](const CurveVerifier& each) { return each.has(point); });
+    if (found == recent_.end() && recent_.size() < kMost) found = recent_.emplace(recent_.end(), group_);
+    if (found == recent_.end()) --found;
+    if (!found->has(point) && !found->load(point)) return nullptr;
+    std::rotate(recent_.begin(), found, found + 1);
+    return &recent_.front();
+  }
+
+ private:
+  static constexpr std::size_t kMost = 4;
+  std::string group_;
+  std::vector<CurveVerifier> recent_;
+};
+
+// This thread's.
+CurveVerifiers& verifiers_of(KeyType type) {
+  if (type == KeyType::p256) {
+    thread_local CurveVerifiers p256("prime256v1");
+    return p256;
+  }
+  thread_local CurveVerifiers p384("secp384r1");
+  return p384;
+}
+
+bool is_on_curve(KeyType type, ByteView point) {
+  const ErrorQueueGuard guard;
+  return verifiers_of(type).find(point) != nullptr;
 }
 
 OwnedPkey make_native(const ParsedSpki& parsed, ByteView spki) {
-  if (is_elliptic(parsed.type)) return make_elliptic(parsed.type, parsed.key);
   if (parsed.type == KeyType::ed25519) {
     return OwnedPkey(EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, parsed.key.data(), parsed.key.size()));
   }
@@ -78,11 +124,9 @@ Result<void> check_ecdsa_signature(KeyType type, ByteView signature) {
   return fields.finish("ecdsa signature");
 }
 
-bool verify_digest(const EVP_PKEY_CTX* prepared, ByteView digest, ByteView signature) {
-  if (prepared == nullptr) return false;
-  const OwnedPkeyContext context(EVP_PKEY_CTX_dup(prepared));
-  return context &&
-         EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest.data(), digest.size()) == 1;
+bool verify_digest(KeyType type, ByteView spki, ByteView digest, ByteView signature) {
+  CurveVerifier* verifier = verifiers_of(type).find(point_in(type, spki));
+  return verifier != nullptr && verifier->verify(digest, signature);
 }
 
 bool verify_message(EVP_PKEY* key, SignatureScheme scheme, ByteView message, ByteView signature) {
@@ -146,26 +190,14 @@ const char* digest_name(SignatureScheme scheme) {
   return nullptr;
 }
 
-void PublicKey::State::prepare() const {
+EVP_PKEY* PublicKey::State::native() const {
   std::call_once(prepared_, [this] {
     const ErrorQueueGuard guard;
     const auto parsed = parse_spki(spki);
     SALLYPORT_CHECK(parsed.has_value());
     native_ = make_native(*parsed, spki);
-    if (!native_ || !is_elliptic(type)) return;
-    OwnedPkeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, native_.get(), nullptr));
-    if (context && EVP_PKEY_verify_init(context.get()) == 1) verify_template_ = std::move(context);
   });
-}
-
-EVP_PKEY* PublicKey::State::native() const {
-  prepare();
   return native_.get();
-}
-
-const EVP_PKEY_CTX* PublicKey::State::verify_template() const {
-  prepare();
-  return verify_template_.get();
 }
 
 Result<PublicKey> PublicKey::from_spki(ByteView spki_der) {
@@ -193,7 +225,7 @@ Result<void> PublicKey::verify(SignatureScheme scheme, ByteView message, ByteVie
   if (is_elliptic(type())) {
     const auto checked = check_ecdsa_signature(type(), signature);
     if (!checked) return fail(Errc::unauthorized, checked.error().detail);
-    good = verify_digest(state_->verify_template(), digest_for(scheme, message), signature);
+    good = verify_digest(type(), spki(), digest_for(scheme, message), signature);
   } else {
     good = verify_message(state_->native(), scheme, message, signature);
   }

@@ -1,4 +1,4 @@
-// What a PublicKey holds: the checked encoding, and OpenSSL's form of it, made when it is first needed.
+// What a PublicKey holds: the checked encoding, and OpenSSL's form of it where that is needed.
 #pragma once
 
 #include <mutex>
@@ -12,16 +12,12 @@ struct PublicKey::State {
   KeyType type{};
   Bytes spki;
 
-  // OpenSSL's key, and for ECDSA a context ready to be duplicated for verifying; null when OpenSSL refuses the key.
+  // OpenSSL's key, made when it is first needed; null when OpenSSL refuses it. Not for ECDSA, which does without.
   EVP_PKEY* native() const;
-  const EVP_PKEY_CTX* verify_template() const;
 
  private:
-  void prepare() const;
-
   mutable std::once_flag prepared_;
   mutable OwnedPkey native_;
-  mutable OwnedPkeyContext verify_template_;
 };
 
 // The digest of a scheme's message, for schemes that sign one.
