@@ -36,7 +36,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/nginx-error.log crit;
 {identity}
 {modules}
-events {{ worker_connections 16384; }}
+events {{ worker_connections 20000; }}
 {body}
 """
 NGINX_STREAM = """stream {{
@@ -48,6 +48,42 @@ NGINX_STREAM = """stream {{
         proxy_pass $backend;
     }}
 }}"""
+NGINX_MTLS = """stream {{
+    server {{
+        listen 127.0.0.1:{port} ssl backlog=16384;
+        {tls}
+        return x;
+    }}
+}}
+http {{
+    access_log off;
+    server {{
+        listen 127.0.0.1:{idle_port} ssl backlog=16384;
+        {tls}
+        client_header_timeout 1h;
+    }}
+}}"""
+NGINX_MTLS_SETTINGS = """ssl_protocols TLSv1.3;
+        ssl_certificate {folder}/server.pem;
+        ssl_certificate_key {folder}/server.key;
+        ssl_verify_client on;
+        ssl_verify_depth 3;
+        ssl_client_certificate {root};
+        ssl_session_tickets {tickets};"""
+HAPROXY_MTLS = """global
+    nbthread 1
+    maxconn 9900
+{identity}
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout http-request 1h
+frontend devices
+    bind 127.0.0.1:{port} backlog 16384 ssl crt {folder}/server.both.pem verify required ca-file {root} ssl-min-ver TLSv1.3 no-tls-tickets
+    http-request return status 204
+"""
 NGINX_STATIC = """http {{
     access_log off;
     sendfile on;
@@ -134,6 +170,36 @@ def nginx_static(folder, target, content):
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_bytes(content)
     return nginx("nginx-static", folder, port, "", NGINX_STATIC.format(folder=folder, port=port))
+
+
+def server_identity(folder):
+    """A P-256 certificate for the rivals' servers; nobody checks it."""
+    done = subprocess.run([program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key", "-out",
+                           "server.pem", "-subj", "/CN=rival", "-days", "2"], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise Failed(f"openssl req: {done.stderr.strip()[-300:]}")
+    (folder / "server.both.pem").write_bytes((folder / "server.pem").read_bytes() + (folder / "server.key").read_bytes())
+
+
+def nginx_mtls(folder, root, tickets=False):
+    """One worker that ends mutual TLS and verifies chains up to `root`: says a byte and closes at `port`, waits for a request at `idle_port`."""
+    port, idle_port = free_port(), free_port()
+    modules = f"load_module {STREAM_MODULE};" if STREAM_MODULE.exists() else ""
+    tls = NGINX_MTLS_SETTINGS.format(folder=folder, root=root, tickets="on" if tickets else "off")
+    rival = nginx("nginx-mtls", folder, port, modules, NGINX_MTLS.format(port=port, idle_port=idle_port, tls=tls))
+    rival.idle_port = idle_port
+    return rival
+
+
+def haproxy_mtls(folder, root):
+    """The same by HAProxy, one thread; for connections that wait."""
+    port = free_port()
+    identity = "    user haproxy\n    group haproxy" if os.geteuid() == 0 else ""
+    config = folder / "haproxy-mtls.cfg"
+    config.write_text(HAPROXY_MTLS.format(identity=identity, port=port, folder=folder, root=root))
+    rival = Rival("haproxy-mtls", [program("haproxy"), "-db", "-f", str(config)], folder, port)
+    rival.idle_port, rival.most = port, 9_500  # it wants two descriptors for each
+    return rival
 
 
 def openssl_ocsp(folder, made):

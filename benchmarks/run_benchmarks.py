@@ -11,6 +11,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tools" / "demo")]
 
+import bench_control
 import bench_issue  # noqa: E402
 import bench_relay  # noqa: E402
 import bench_status  # noqa: E402
@@ -18,7 +19,7 @@ import bench_verify  # noqa: E402
 import installation  # noqa: E402
 import measure  # noqa: E402
 
-ENTRIES = {"relay": bench_relay.run, "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run}
+ENTRIES = {"relay": bench_relay.run, "devices": bench_control.run, "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run}
 PRESET = "release"
 TARGETS = ["sallyport", "sallyport-agent", "benchmarks", "fleet"]
 MEMORY_PER_COMPILER = 1_200_000_000

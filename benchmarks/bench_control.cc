@@ -1,0 +1,282 @@
+// Devices' control connections, many in one process, against the relay or a rival that ends mutual TLS.
+//
+//   bench_control enrol STATE COUNT FILE               devices that the stopped installation in STATE takes for its own
+//   bench_control shake FILE PORT ZONE|- COUNT AT_A_TIME  full handshakes, each a new connection of the next device
+//   bench_control hold FILE PORT ZONE|- FIRST COUNT       keeps every device connected, as agents do: with their
+//   back-off
+//
+// ZONE is the relay's: the name asked for is <name>.relay.ZONE, HELLO is said, and a handshake counts once the relay
+// has accepted the device. With "-" it is a rival's port: the name is "rival"; a handshake counts with the first byte
+// that comes back, and `hold` says nothing. `shake` prints {"handshakes":…,"seconds":…}. `hold` obeys lines on its
+// standard input: "wait N SECONDS" prints {"online":…,"seconds":…} once N are online or the time is up; it ends with
+// the input.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <thread>
+
+#include "crypto/system_random.h"
+#include "enrolled.h"
+#include "net/connect.h"
+#include "net/run.h"
+#include "net/timer.h"
+#include "net/tls_stream.h"
+#include "tunnel/control_session.h"
+#include "tunnel/reconnect.h"
+
+namespace sallyport::bench {
+namespace {
+
+constexpr milliseconds kPatience{20'000};
+constexpr milliseconds kTick{1'000};
+constexpr milliseconds kLook{50};
+constexpr std::size_t kPiece = 4U * 1024U;
+constexpr std::size_t kDevicesPerSource = 8;
+
+struct Target {
+  std::uint16_t port = 0;
+  std::string zone;  // empty: a rival
+  bool is_relay() const { return !zone.empty(); }
+  std::string name_of(const Enrolled& device) const {
+    return is_relay() ? device.name + ".relay." + zone : std::string("rival");
+  }
+};
+
+// Devices stand in networks of their own, as far as limits per source are concerned.
+std::string source_of(std::size_t number) {
+  const std::size_t network = number / kDevicesPerSource;
+  return fmt::format("127.{}.{}.{}", 1 + network / 60'000, 1 + network / 240 % 250, 1 + network % 240);
+}
+
+Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device, bool to_relay) {
+  crypto::TlsClientSettings settings;
+  settings.identity = device.identity;
+  if (to_relay) settings.alpn = {std::string(tunnel::kControlAlpn)};
+  // Whom the device trusts is not what is measured.
+  settings.verify_server = [](std::span<const Bytes>) { return Result<void>{}; };
+  return crypto::TlsContext::client(std::move(settings));
+}
+
+struct Fleet {
+  Target target;
+  std::vector<Enrolled> devices;
+  const Clock& clock;
+  Random& random;
+  std::size_t next = 0;
+  std::size_t left = 0;
+  std::size_t done = 0;
+  std::size_t online = 0;
+  std::size_t working = 0;
+  std::optional<Error> error;
+};
+
+net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
+  const Enrolled& device = fleet.devices[number];
+  CO_TRY(auto context, make_context(device, fleet.target.is_relay()));
+  net::ConnectOptions options;
+  options.source = source_of(number);
+  net::Address address{.host = "127.0.0.1", .port = fleet.target.port};
+  CO_TRY(auto lower, co_await net::connect_tcp(std::move(address), kPatience, std::move(options)));
+  auto stream =
+      co_await net::tls_connect(std::move(lower), std::move(context), fleet.target.name_of(device), kPatience);
+  if (stream) net::forget_peer_chain(**stream);
+  co_return stream;
+}
+
+tunnel::AgentHello hello_of(Fleet& fleet) {
+  return {.boot_id = tunnel::BootId(fleet.random.array<16>()),
+          .agent_version = "bench",
+          .remote_access = true,
+          .services = {}};
+}
+
+// What a session wants done; false when it is over.
+net::Task<bool> perform(net::Stream& stream, tunnel::AgentActions actions, bool& accepted,
+                        std::optional<tunnel::GoAwayFrame>& away) {
+  for (auto& action : actions) {
+    if (const auto* bytes = std::get_if<tunnel::SendBytes>(&action)) {
+      if (!co_await stream.write_all(bytes->bytes, kPatience)) co_return false;
+    }
+    if (std::holds_alternative<tunnel::Accepted>(action)) accepted = true;
+    if (const auto* close = std::get_if<tunnel::Close>(&action)) {
+      away = close->go_away;
+      co_return false;
+    }
+  }
+  co_return true;
+}
+
+// Speaks as an agent until the connection is over, or only until it was accepted.
+net::Task<Result<std::optional<tunnel::GoAwayFrame>>> hold_control(Fleet& fleet, net::StreamPtr stream,
+                                                                   bool only_begin) {
+  tunnel::PingInterval interval;
+  tunnel::AgentSession session(hello_of(fleet), interval);
+  bool accepted = false;
+  bool counted = false;
+  std::optional<tunnel::GoAwayFrame> away;
+  bool on = co_await perform(*stream, session.start(fleet.clock.monotonic()), accepted, away);
+  while (on) {
+    // No buffer is held while nothing comes.
+    const auto ready = co_await stream->wait_readable(net::Deadline(kTick * 5));
+    if (!ready && ready.error().code != Errc::expired) break;
+    if (ready) {
+      Bytes piece(kPiece);
+      const auto got = co_await stream->read_some(piece, kPatience);
+      if (!got || *got == 0) break;
+      on = co_await perform(*stream, session.on_bytes(ByteView(piece).first(*got), fleet.clock.monotonic()), accepted,
+                            away);
+    }
+    if (accepted && only_begin) co_return away;
+    if (accepted && !counted) {
+      counted = true;
+      ++fleet.online;
+    }
+    if (on) on = co_await perform(*stream, session.on_tick(fleet.clock.monotonic()), accepted, away);
+  }
+  if (counted) --fleet.online;
+  if (!accepted) co_return fail(Errc::unavailable, "bench_control: the connection ended before it was accepted");
+  co_return away;
+}
+
+net::Task<Result<void>> shake(Fleet& fleet, std::size_t number) {
+  CO_TRY(auto stream, co_await dial(fleet, number));
+  if (fleet.target.is_relay()) {
+    CO_TRY(const auto away, co_await hold_control(fleet, std::move(stream), true));
+    static_cast<void>(away);
+    co_return Result<void>{};
+  }
+  Bytes piece(64);
+  CO_TRY(const std::size_t got, co_await stream->read_some(piece, kPatience));
+  if (got == 0) co_return fail(Errc::unavailable, "bench_control: the rival closed without a byte");
+  stream->close();
+  co_return Result<void>{};
+}
+
+net::Task<void> shake_until_done(Fleet& fleet) {
+  while (fleet.left > 0 && !fleet.error) {
+    --fleet.left;
+    const std::size_t number = fleet.next++ % fleet.devices.size();
+    if (auto done = co_await shake(fleet, number); !done) fleet.error = std::move(done).error();
+    ++fleet.done;
+  }
+  --fleet.working;
+}
+
+// Until the server ends it; tickets, which it may send, are no end.
+net::Task<void> hold_silent(net::Stream& stream) {
+  for (;;) {
+    if (!co_await stream.wait_readable(net::Deadline::never())) co_return;
+    Bytes piece(kPiece);
+    const auto got = co_await stream.read_some(piece, kTick);
+    if (got ? *got == 0 : got.error().code != Errc::expired) co_return;
+  }
+}
+
+net::Task<void> keep(Fleet& fleet, std::size_t number) {
+  tunnel::Backoff backoff;
+  for (;;) {
+    std::optional<tunnel::GoAwayFrame> away;
+    auto stream = co_await dial(fleet, number);
+    if (stream && fleet.target.is_relay()) {
+      backoff.on_connected(fleet.clock.monotonic());
+      if (const auto ended = co_await hold_control(fleet, *std::move(stream), false)) away = *ended;
+    } else if (stream) {
+      ++fleet.online;
+      co_await hold_silent(**stream);
+      --fleet.online;
+    }
+    co_await net::sleep_for(backoff.on_lost(away, fleet.clock.monotonic(), fleet.random));
+  }
+}
+
+// A fleet is switched on bit by bit.
+net::Task<void> begin_all(Fleet& fleet, net::Executor executor, std::size_t at_a_time) {
+  for (std::size_t i = 0; i < fleet.devices.size(); ++i) {
+    while (i >= fleet.online + at_a_time) co_await net::sleep_for(milliseconds(2));
+    net::spawn(executor, keep(fleet, i), "bench.keep");
+  }
+}
+
+net::Task<void> answer_wait(Fleet& fleet, std::size_t wanted, double limit) {
+  const Instant began = fleet.clock.monotonic();
+  const auto took = [&] { return std::chrono::duration<double>(fleet.clock.monotonic() - began).count(); };
+  while (fleet.online < wanted && took() < limit) co_await net::sleep_for(kLook);
+  std::printf("{\"online\":%zu,\"seconds\":%.2f}\n", fleet.online, took());
+  static_cast<void>(std::fflush(stdout));
+}
+
+void obey(Fleet& fleet, net::Io& io) {
+  std::string verb;
+  std::size_t wanted = 0;
+  double limit = 0;
+  while (std::cin >> verb >> wanted >> limit) {
+    io.post(
+        [&fleet, &io, wanted, limit] { net::spawn(io.executor(), answer_wait(fleet, wanted, limit), "bench.wait"); });
+  }
+  ::_exit(0);
+}
+
+net::Task<void> until_idle(Fleet& fleet) {
+  while (fleet.working > 0) co_await net::sleep_for(milliseconds(1));
+}
+
+Result<void> run_shake(Fleet& fleet, std::size_t count, std::size_t at_a_time) {
+  net::Io io;
+  fleet.left = count;
+  fleet.working = at_a_time;
+  const Instant began = fleet.clock.monotonic();
+  for (std::size_t i = 0; i < at_a_time; ++i) net::spawn(io.executor(), shake_until_done(fleet), "bench.shake");
+  net::run(io, until_idle(fleet));
+  if (fleet.error) return std::unexpected(*fleet.error);
+  std::printf("{\"handshakes\":%zu,\"seconds\":%.3f}\n", fleet.done,
+              std::chrono::duration<double>(fleet.clock.monotonic() - began).count());
+  return {};
+}
+
+constexpr std::size_t kSwitchedOnAtATime = 48;
+
+Result<void> run_hold(Fleet& fleet) {
+  net::Io io;
+  std::jthread([&] { obey(fleet, io); }).detach();
+  net::spawn(io.executor(), begin_all(fleet, io.executor(), kSwitchedOnAtATime), "bench.begin");
+  io.run();
+  return {};
+}
+
+std::size_t number_at(char** words, int index) {
+  return static_cast<std::size_t>(std::atoll(words[index]));
+}
+
+Result<void> run(int count, char** words) {
+  const SystemClock clock;
+  crypto::SystemRandom random;
+  const std::string_view what = count > 1 ? words[1] : "";
+  if (what == "enrol" && count == 5) return enrol_devices(words[2], number_at(words, 3), words[4], clock);
+  if (count != 7 || (what != "shake" && what != "hold"))
+    return fail(Errc::malformed,
+                "usage: bench_control enrol STATE COUNT FILE | shake FILE PORT ZONE COUNT AT_A_TIME | "
+                "hold FILE PORT ZONE FIRST COUNT");
+  const std::string zone = words[4];
+  Fleet fleet{.target = {.port = static_cast<std::uint16_t>(number_at(words, 3)), .zone = zone == "-" ? "" : zone},
+              .devices = {},
+              .clock = clock,
+              .random = random,
+              .error = {}};
+  const bool is_shake = what == "shake";
+  TRY(fleet.devices, load_devices(words[2], is_shake ? 0 : number_at(words, 5), is_shake ? 512 : number_at(words, 6)));
+  return is_shake ? run_shake(fleet, number_at(words, 5), number_at(words, 6)) : run_hold(fleet);
+}
+
+}  // namespace
+}  // namespace sallyport::bench
+
+int main(int count, char** words) {
+  sallyport::net::ignore_sigpipe();
+  const auto done = sallyport::bench::run(count, words);
+  if (!done) static_cast<void>(std::fprintf(stderr, "%s\n", done.error().detail.c_str()));
+  static_cast<void>(std::fflush(stdout));
+  ::_exit(done ? 0 : 1);
+}

@@ -1,0 +1,181 @@
+"""Devices' control connections: what a handshake costs the relay, with the device looked up in the record, and what a device that
+is merely connected costs in memory, against servers that end the same mutual TLS; and how soon a whole fleet is back after the
+relay was killed.
+
+The devices are many, each with a certificate of its own; they are entered into the installation's records before it starts.
+"""
+import json
+import os
+import pathlib
+import selectors
+import signal
+import subprocess
+import time
+
+import rivals
+from bench_relay import one_worker
+from installation import ZONE, Installation, Process, free_port, wait_for
+from measure import Failed, Goal, Metric, Rival, cpu_seconds
+
+DEVICES = 16_000
+STORM_DEVICES = 10_000
+FEW = 600
+AT_A_TIME = 16
+LIMIT_SECONDS = 600
+TWO_PINGS_SECONDS = 45
+BACK_SECONDS = 30
+IDLE_CPU = 0.2  # of a core
+IDLE_PATIENCE = 120
+
+
+def pss_kb(pids):
+    """Memory of processes, what they share counted once among them."""
+    total = 0
+    for pid in pids:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total
+
+
+class Relay:
+    """An installation with one relay worker and `count` devices."""
+
+    def __init__(self, programs, folder, count):
+        self.there = Installation(programs / "apps", folder / "ours", free_port(), free_port())
+        self.there.initialise()
+        one_worker(self.there)
+        self.there.add_site(count=count)
+        self.devices = folder / "devices"
+        done = subprocess.run([programs / "benchmarks" / "bench_control", "enrol", self.there.state, str(count), self.devices], capture_output=True, text=True,
+                              timeout=LIMIT_SECONDS, check=False)
+        if done.returncode != 0:
+            raise Failed(f"bench_control enrol: {done.stderr.strip()[-300:]}")
+        if self.there.has_users_apart():
+            subprocess.run(["chown", "-R", "--reference", self.there.state / "authority", self.there.state / "authority"], check=True)
+        self.there.start()
+        self.port = self.idle_port = self.there.tls_port
+        self.zone = ZONE
+
+    @property
+    def root(self):
+        return self.there.state / "trust" / "root.pem"
+
+    def pids(self):
+        return [self.there.pid_of("relay")]
+
+    def stop(self):
+        self.there.stop()
+
+
+class Handshakes:
+    """Full mutual handshakes per second of processor of the server."""
+
+    def __init__(self, program, devices, count):
+        self.program = program
+        self.devices = devices
+        self.count = count
+
+    def rate(self, server):
+        before = cpu_seconds(server.pids())
+        command = [self.program, "shake", self.devices, server.port, getattr(server, "zone", "-"), self.count, AT_A_TIME]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+        if done.returncode != 0:
+            raise Failed(f"bench_control shake at port {server.port}: {done.stderr.strip()[-300:]}")
+        return json.loads(done.stdout)["handshakes"] / (cpu_seconds(server.pids()) - before)
+
+
+class Held:
+    """`count` devices that keep their connections to a server."""
+
+    def __init__(self, program, devices, server, count, folder):
+        command = [program, "hold", devices, server.idle_port, getattr(server, "zone", "-"), 0, count]
+        self.process = Process("bench_control", [str(word) for word in command], folder / "bench_control.log", talks=True)
+        self.count = count
+
+    def wait(self, count, seconds):
+        """How long until so many are online."""
+        child = self.process.child
+        child.stdin.write(f"wait {count} {seconds}\n".encode())
+        child.stdin.flush()
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            line = child.stdout.readline() if selector.select(seconds + 30) else b""
+        if not line:
+            raise Failed(f"bench_control hold: no answer; {self.process.tail(3)}")
+        told = json.loads(line)
+        if told["online"] < count:
+            raise Failed(f"bench_control hold: {told['online']} online after {seconds} s, want {count}")
+        return told["seconds"]
+
+    def stop(self):
+        self.process.stop()
+
+
+class Idle:
+    """Memory per connected device, when all are online and have answered two pings."""
+
+    def __init__(self, program, devices, count, folder):
+        self.program, self.devices, self.count, self.folder = program, devices, count, folder
+
+    def measure(self, server):
+        count = min(self.count, getattr(server, "most", self.count))
+        before = pss_kb(server.pids())
+        held = Held(self.program, self.devices, server, count, self.folder)
+        try:
+            held.wait(count, LIMIT_SECONDS)
+            time.sleep(TWO_PINGS_SECONDS if hasattr(server, "zone") else 2)
+            held.wait(count, 1)
+            return (pss_kb(server.pids()) - before) / count
+        finally:
+            held.stop()
+
+
+def storm(relay, program, count, folder):
+    """Kills the relay under `count` devices: seconds until 99 % are back, and until its processor is idle again after that."""
+    held = Held(program, relay.devices, relay, count, folder)
+    try:
+        held.wait(count, LIMIT_SECONDS)
+        killed = relay.there.pid_of("relay")
+        os.kill(killed, signal.SIGKILL)
+        began = time.monotonic()
+        wait_for(lambda: not pathlib.Path(f"/proc/{killed}").exists(), 5, "the relay to have ended")
+        held.wait(count * 99 // 100, LIMIT_SECONDS)
+        back = time.monotonic() - began
+        pids = [pid for pid, _ in relay.there.server.left_behind()]
+        last, at = cpu_seconds(pids), time.monotonic()
+        while True:
+            time.sleep(1)
+            now, then = cpu_seconds(pids), time.monotonic()
+            if (now - last) / (then - at) < IDLE_CPU:
+                return back, then - began - back
+            if then - began - back > IDLE_PATIENCE:
+                raise Failed(f"storm: {(now - last) / (then - at):.2f} of a core {IDLE_PATIENCE} s later")
+            last, at = now, then
+    finally:
+        held.stop()
+
+
+def run(programs, folder, options):
+    program = programs / "benchmarks" / "bench_control"
+    count = FEW if options.quick else DEVICES
+    started = []
+    try:
+        relay = Relay(programs, folder, count)
+        started.append(relay)
+        rivals.server_identity(folder)
+        nginx, haproxy = rivals.nginx_mtls(folder, relay.root), rivals.haproxy_mtls(folder, relay.root)
+        started += [nginx, haproxy]
+        shakes = Handshakes(program, relay.devices, 200 if options.quick else 4_000)
+        yield from Metric("handshake", "full_per_s", "1/s", lambda: shakes.rate(relay), (
+            Rival("nginx-mtls", lambda: shakes.rate(nginx), Goal(">=", 1.5)),)).lines(options.runs, options.progress)
+        idle = Idle(program, relay.devices, count, folder)
+        yield from Metric("relay", "idle_device_kb", "kB", lambda: idle.measure(relay), (
+            Rival("nginx-mtls", lambda: idle.measure(nginx), Goal("<=", 0.6)),
+            Rival("haproxy-mtls", lambda: idle.measure(haproxy), Goal("<=", 0.6)))).lines(1, options.progress)
+        back, calm = storm(relay, program, FEW if options.quick else STORM_DEVICES, folder)
+        yield from Metric("storm", "back_99_s", "s", lambda: back, (), Goal("<=", BACK_SECONDS)).lines(1, options.progress)
+        yield from Metric("storm", "idle_again_s", "s", lambda: calm, (), Goal("<=", BACK_SECONDS)).lines(1, options.progress)
+    finally:
+        for one in reversed(started):
+            one.stop()
