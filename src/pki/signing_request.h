@@ -15,7 +15,7 @@ namespace sallyport::pki {
 inline constexpr std::size_t kMaxSigningRequestBytes = 64U << 20U;  // a CRL of a million entries
 inline constexpr std::size_t kMaxCaName = 80;
 // Certificates that may be ordered at once; more is Errc::overloaded.
-inline constexpr std::size_t kMaxIssuingCalls = 256;
+inline constexpr std::size_t kMaxIssuingCalls = 512;
 // Requests that may be under way in all: a crowd of orders leaves these places to CRLs, grants, snapshots and the log.
 inline constexpr std::size_t kMaxSigningCalls = kMaxIssuingCalls + 64;
 
