@@ -7,7 +7,6 @@ namespace sallyport::pki {
 namespace {
 
 enum EntryField : std::uint16_t { sequence = 1, serial_id, spki, certificate, certificate_serial, previous, issued_at };
-enum ExportField : std::uint16_t { site = 1, permit_number, entry, certificate_der, exported_at, signature };
 
 constexpr std::size_t kMaxEntryBytes = 512;
 constexpr std::size_t kMaxSignature = 1'024;
@@ -76,10 +75,13 @@ LedgerEntry next_entry(std::uint64_t sequence, const Sha256Digest& head, SerialI
 
 Bytes encode_ledger_export(const LedgerExport& ledger) {
   codec::TlvWriter writer;
-  writer.text(ExportField::site, ledger.site.get()).u64(ExportField::permit_number, ledger.permit_number);
-  for (const LedgerEntry& value : ledger.entries) writer.bytes(ExportField::entry, encode_ledger_entry(value));
-  for (const Bytes& der : ledger.certificates) writer.bytes(ExportField::certificate_der, der);
-  writer.time(ExportField::exported_at, ledger.exported_at).bytes(ExportField::signature, ledger.signature);
+  writer.text(detail::LedgerExportField::site, ledger.site.get())
+      .u64(detail::LedgerExportField::permit_number, ledger.permit_number);
+  for (const LedgerEntry& value : ledger.entries)
+    writer.bytes(detail::LedgerExportField::entry, encode_ledger_entry(value));
+  for (const Bytes& der : ledger.certificates) writer.bytes(detail::LedgerExportField::certificate_der, der);
+  writer.time(detail::LedgerExportField::exported_at, ledger.exported_at)
+      .bytes(detail::LedgerExportField::signature, ledger.signature);
   return std::move(writer).take();
 }
 
@@ -89,13 +91,13 @@ Result<LedgerExport> parse_ledger_export(ByteView bytes) {
   }
   codec::TlvReader reader(bytes, "ledger export");
   LedgerExport out;
-  TRY(const std::string site, reader.text(ExportField::site));
+  TRY(const std::string site, reader.text(detail::LedgerExportField::site));
   TRY(out.site, parse_site_name(site));
-  TRY(out.permit_number, reader.u64(ExportField::permit_number));
-  TRY(const auto entries, reader.repeated(ExportField::entry, kMaxLedgerExportEntries));
-  TRY(const auto certificates, reader.repeated(ExportField::certificate_der, kMaxLedgerExportEntries));
-  TRY(out.exported_at, reader.time(ExportField::exported_at));
-  TRY(const ByteView signature, reader.bytes(ExportField::signature));
+  TRY(out.permit_number, reader.u64(detail::LedgerExportField::permit_number));
+  TRY(const auto entries, reader.repeated(detail::LedgerExportField::entry, kMaxLedgerExportEntries));
+  TRY(const auto certificates, reader.repeated(detail::LedgerExportField::certificate_der, kMaxLedgerExportEntries));
+  TRY(out.exported_at, reader.time(detail::LedgerExportField::exported_at));
+  TRY(const ByteView signature, reader.bytes(detail::LedgerExportField::signature));
   TRY_VOID(reader.finish());
   if (entries.empty() || entries.size() != certificates.size()) {
     return failf(Errc::malformed, "ledger export: {} entries and {} certificates", entries.size(), certificates.size());

@@ -10,9 +10,6 @@
 namespace sallyport::pki {
 namespace {
 
-// As in encode_ledger_export.
-enum ExportField : std::uint16_t { site = 1, permit_number, entry, certificate_der, exported_at, signature };
-
 struct RawExport {
   LedgerExport ledger;  // without entries that do not parse, and then not provable
   std::vector<std::optional<LedgerEntry>> entries;
@@ -24,13 +21,13 @@ Result<RawExport> read_raw(ByteView exported) {
   if (exported.size() > kMaxLedgerExportBytes) return fail(Errc::malformed, "ledger export: too long");
   codec::TlvReader reader(exported, "ledger export");
   RawExport out;
-  TRY(const auto site_text, reader.text(ExportField::site));
+  TRY(const auto site_text, reader.text(detail::LedgerExportField::site));
   TRY(out.ledger.site, parse_site_name(site_text));
-  TRY(out.ledger.permit_number, reader.u64(ExportField::permit_number));
-  TRY(const auto entries, reader.repeated(ExportField::entry, kMaxLedgerExportEntries));
-  TRY(out.certificates, reader.repeated(ExportField::certificate_der, kMaxLedgerExportEntries));
-  TRY(out.ledger.exported_at, reader.time(ExportField::exported_at));
-  TRY(const ByteView signed_by, reader.bytes(ExportField::signature));
+  TRY(out.ledger.permit_number, reader.u64(detail::LedgerExportField::permit_number));
+  TRY(const auto entries, reader.repeated(detail::LedgerExportField::entry, kMaxLedgerExportEntries));
+  TRY(out.certificates, reader.repeated(detail::LedgerExportField::certificate_der, kMaxLedgerExportEntries));
+  TRY(out.ledger.exported_at, reader.time(detail::LedgerExportField::exported_at));
+  TRY(const ByteView signed_by, reader.bytes(detail::LedgerExportField::signature));
   TRY_VOID(reader.finish());
   out.ledger.signature = to_bytes(signed_by);
   for (const ByteView one : entries) {

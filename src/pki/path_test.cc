@@ -17,21 +17,11 @@ PathRules rules_for(std::string_view host) {
           .policies = {}};
 }
 
-std::vector<Certificate> parse_all(const std::vector<Bytes>& der) {
-  std::vector<Certificate> out;
-  for (const Bytes& one : der) {
-    auto certificate = parse_certificate(one);
-    EXPECT_TRUE(certificate) << certificate.error().detail;
-    if (certificate) out.push_back(*std::move(certificate));
-  }
-  return out;
-}
-
 TEST(VerifyPath, AWayIsFoundThroughEveryTangleThatHasOneAndNoneCostsMoreThanItMay) {
   for (const TestVector& vector : load_test_vectors("tangles.txt")) {
     SCOPED_TRACE(vector.name);
-    const auto chain = parse_all(vector.list("chain"));
-    const auto anchors = parse_all(vector.list("anchor"));
+    const auto chain = read_certificates(vector.list("chain"));
+    const auto anchors = read_certificates(vector.list("anchor"));
     const PathSource source{.others = std::span(chain).subspan(1), .anchors = anchors, .crls = {}};
     Work work;
     const auto path = verify_path(chain.front(), source, rules_for("www.shop.example"), &work);

@@ -7,16 +7,6 @@
 namespace sallyport::pki {
 namespace {
 
-std::vector<Certificate> parse_all(const std::vector<Bytes>& der) {
-  std::vector<Certificate> out;
-  for (const Bytes& one : der) {
-    auto certificate = parse_certificate(one);
-    EXPECT_TRUE(certificate) << certificate.error().detail;
-    if (certificate) out.push_back(*std::move(certificate));
-  }
-  return out;
-}
-
 Purpose purpose_of(const std::string& text) {
   const DnsName zone = *parse_dns_name("devices.example");
   const std::size_t space = text.find(' ');
@@ -52,8 +42,8 @@ TimeRule rule_of(const TestVector& vector) {
 TEST(VerifyChain, EveryHostileChainIsRefusedForItsReason) {
   for (const TestVector& vector : load_test_vectors("chains.txt")) {
     SCOPED_TRACE(vector.name);
-    const auto chain = parse_all(vector.list("chain"));
-    const auto anchors = parse_all(vector.list("anchors"));
+    const auto chain = read_certificates(vector.list("chain"));
+    const auto anchors = read_certificates(vector.list("anchors"));
     const auto verified = verify_chain(chain, anchors, purpose_of(vector.text("purpose")), rule_of(vector));
     const std::string found = verified ? "ok" : std::string(to_string(verified.error().reason));
     EXPECT_EQ(found, vector.text("expect")) << (verified ? "" : verified.error().error.detail);
@@ -65,7 +55,7 @@ TEST(VerifyChain, NoOneBitOfALeafCanBeChanged) {
   const auto vectors = load_test_vectors("chains.txt");
   const auto sound = std::ranges::find(vectors, "sound online", &TestVector::name);
   ASSERT_NE(sound, vectors.end());
-  const auto anchors = parse_all(sound->list("anchors"));
+  const auto anchors = read_certificates(sound->list("anchors"));
   const auto der = sound->list("chain");
   for (std::size_t bit = 0; bit < der[0].size() * 8; bit += 3) {
     Bytes changed = der[0];
@@ -79,7 +69,7 @@ TEST(VerifyChain, NoOneBitOfALeafCanBeChanged) {
 
 TEST(VerifyChain, NothingIsVerifiedWithoutChainOrAnchors) {
   const auto vectors = load_test_vectors("chains.txt");
-  const auto chain = parse_all(vectors[0].list("chain"));
+  const auto chain = read_certificates(vectors[0].list("chain"));
   const TimeRule time = rule_of(vectors[0]);
   EXPECT_EQ(verify_chain({}, chain, purpose_of("device"), time).error().reason, Reason::chain_empty);
   EXPECT_EQ(verify_chain(chain, {}, purpose_of("device"), time).error().reason, Reason::no_anchor);
@@ -88,8 +78,8 @@ TEST(VerifyChain, NothingIsVerifiedWithoutChainOrAnchors) {
 TEST(VerifyChain, WhatAFloorDefersIsOwedLater) {
   const auto vectors = load_test_vectors("chains.txt");
   const auto sound = std::ranges::find(vectors, "sound server", &TestVector::name);
-  const auto chain = parse_all(sound->list("chain"));
-  const auto anchors = parse_all(sound->list("anchors"));
+  const auto chain = read_certificates(sound->list("chain"));
+  const auto anchors = read_certificates(sound->list("anchors"));
   const UnixTime now = *parse_iso8601(sound->text("now"));
   const auto verified = verify_chain(chain, anchors, purpose_of(sound->text("purpose")), TimeRule::floor(UnixTime(0)));
   ASSERT_TRUE(verified);
@@ -107,8 +97,8 @@ TEST(FindProfile, EverySoundChainOfOursHasOneAndNobodyElsesHas) {
     if (vector.text("expect") != "ok") continue;
     SCOPED_TRACE(vector.name);
     const Purpose purpose = purpose_of(vector.text("purpose"));
-    const auto verified =
-        verify_chain(parse_all(vector.list("chain")), parse_all(vector.list("anchors")), purpose, rule_of(vector));
+    const auto verified = verify_chain(read_certificates(vector.list("chain")),
+                                       read_certificates(vector.list("anchors")), purpose, rule_of(vector));
     ASSERT_TRUE(verified);
     const auto found = find_profile(verified->path());
     const bool is_foreign = std::holds_alternative<ForeignServerPurpose>(purpose);

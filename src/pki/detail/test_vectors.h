@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "codec/text.h"
+#include "pki/certificate.h"
 
 namespace sallyport::pki {
 
@@ -56,6 +57,16 @@ inline std::vector<TestVector> load_test_vectors(const std::string& file) {
     out.back().fields[line.substr(0, equals)] = line.substr(equals + 3);
   }
   EXPECT_FALSE(out.empty()) << file;
+  return out;
+}
+
+inline std::vector<Certificate> read_certificates(const std::vector<Bytes>& der) {
+  std::vector<Certificate> out;
+  for (const Bytes& one : der) {
+    auto certificate = parse_certificate(one);
+    EXPECT_TRUE(certificate) << certificate.error().detail;
+    if (certificate) out.push_back(*std::move(certificate));
+  }
   return out;
 }
 
