@@ -6,16 +6,19 @@
 namespace sallyport::http {
 
 struct Client::State {
-  State(net::StreamPtr opened, std::string name) : stream(std::move(opened)), reader(*stream), host(std::move(name)) {}
+  State(net::StreamPtr opened, std::string name, ProxyForm form)
+      : stream(std::move(opened)), reader(*stream), host(std::move(name)), proxy(std::move(form)) {}
 
   net::StreamPtr stream;
   MessageReader reader;
   std::string host;
+  ProxyForm proxy;
   bool open = true;
 };
 
-Client::Client(net::StreamPtr stream, std::string host)
-    : state_(std::make_unique<State>(std::move(stream), std::move(host))) {}
+Client::Client(net::StreamPtr stream, std::string host) : Client(std::move(stream), std::move(host), ProxyForm{}) {}
+Client::Client(net::StreamPtr stream, std::string host, ProxyForm proxy)
+    : state_(std::make_unique<State>(std::move(stream), std::move(host), std::move(proxy))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
@@ -31,13 +34,31 @@ void Client::close() {
 
 namespace {
 
-net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader, Request request,
-                                     net::Deadline deadline, std::size_t body_limit) {
+// The head with one more line at its end.
+SecretBytes with_line(Bytes head, ByteView line) {
+  constexpr std::size_t kEndOfHead = 2;
+  Bytes out;
+  out.reserve(head.size() + line.size());
+  append(out, ByteView(head).first(head.size() - kEndOfHead));
+  append(out, line);
+  append(out, ByteView(head).last(kEndOfHead));
+  return SecretBytes(std::move(out));
+}
+
+net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader, const ProxyForm& proxy,
+                                     Request request, net::Deadline deadline, std::size_t body_limit) {
   const bool sends_body = !request.body.empty() || request.method == "POST" || request.method == "PUT";
   set_framing(request.headers, sends_body ? Framing::length : Framing::none, request.body.size());
+  request.target.insert(0, proxy.origin);
   auto whole = encode_request_head(request);
-  append(whole, request.body);
-  CO_TRY_VOID(co_await stream.write_all(whole, deadline));
+  if (proxy.authorization.empty()) {
+    append(whole, request.body);
+    CO_TRY_VOID(co_await stream.write_all(whole, deadline));
+  } else {
+    const SecretBytes head = with_line(std::move(whole), proxy.authorization.expose());
+    CO_TRY_VOID(co_await stream.write_all(head.expose(), deadline));
+    CO_TRY_VOID(co_await stream.write_all(request.body, deadline));
+  }
   while (true) {
     CO_TRY(auto head, co_await reader.read_response(request.method == "HEAD", deadline));
     if (head.response.status == 101) co_return fail(Errc::malformed, "http response: 101 that nobody asked for");
@@ -55,7 +76,8 @@ net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader,
 net::Task<Result<Response>> Client::send(Request request, net::Deadline deadline, std::size_t body_limit) {
   if (!state_->open) co_return fail(Errc::unavailable, "http client: the connection is closed");
   if (!request.headers.has("Host")) request.headers.set("Host", state_->host);
-  auto response = co_await exchange(*state_->stream, state_->reader, std::move(request), deadline, body_limit);
+  auto response =
+      co_await exchange(*state_->stream, state_->reader, state_->proxy, std::move(request), deadline, body_limit);
   if (!response || response->close) close();
   co_return response;
 }

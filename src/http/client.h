@@ -4,16 +4,25 @@
 #include <memory>
 #include <string>
 
+#include "base/secret.h"
 #include "http/limits.h"
 #include "http/message.h"
 
 namespace sallyport::http {
+
+// How requests are written for an HTTP proxy that stands between (RFC 9112 §3.2.2).
+struct ProxyForm {
+  std::string origin;         // put before each target: "http://host:port"
+  SecretBytes authorization;  // a header line with its end of line; empty: none
+};
 
 // One connection. One request at a time. Owns its stream.
 class Client {
  public:
   // `host` is sent as Host where a request has none.
   Client(net::StreamPtr stream, std::string host);
+  // To a proxy.
+  Client(net::StreamPtr stream, std::string host, ProxyForm proxy);
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

@@ -124,6 +124,23 @@ Result<PeerInfo> describe_peer(int socket) {
   return peer;
 }
 
+Unread look_at_unread(const Stream& stream) {
+  std::uint8_t byte = 0;
+  const int socket = stream.native();
+  if (socket < 0) return Unread::nothing;
+  const ssize_t seen = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (seen > 0) return Unread::bytes;
+  return seen < 0 && would_block(errno) ? Unread::nothing : Unread::end;
+}
+
+Address own_address(const Stream& stream) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (stream.native() < 0 || ::getsockname(stream.native(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return {};
+  return to_address(address);
+}
+
 Result<void> set_socket_options(Stream& stream, const SocketOptions& options) {
   const int socket = stream.native();
   if (socket < 0 || stream.peer().address.host.empty()) return {};

@@ -71,14 +71,22 @@ Task<Result<void>> read_exactly(Stream& stream, std::span<std::uint8_t> into, De
 // Reads to the end of the peer's direction; more than `limit` bytes is Errc::overloaded.
 Task<Result<Bytes>> read_to_end(Stream& stream, std::size_t limit, Deadline deadline);
 
+// What has come on a socket and was not read yet.
+enum class Unread : std::uint8_t { nothing, bytes, end };
+// `end` also where the connection broke. `nothing` for a stream without a descriptor.
+Unread look_at_unread(const Stream& stream);
+// Our own end of a TCP connection, as the kernel sees it; empty host for any other stream.
+Address own_address(const Stream& stream);
+
 // How a socket behaves; zero leaves the system's value.
 struct SocketOptions {
   bool no_delay = true;
   // TCP_USER_TIMEOUT: how long sent data may stay unacknowledged before the connection breaks.
   milliseconds user_timeout{20'000};
-  // Keep-alive probes begin after `keepalive_idle` of silence and follow each other at `keepalive_interval`.
-  seconds keepalive_idle{30};
-  seconds keepalive_interval{10};
+  // Keep-alive probes begin after `keepalive_idle` of silence and follow each other at `keepalive_interval`. A silent
+  // connection breaks at the first of them that comes `user_timeout` after the last sign of life: 20 s.
+  seconds keepalive_idle{16};
+  seconds keepalive_interval{2};
 };
 Result<void> set_socket_options(Stream& stream, const SocketOptions& options);
 

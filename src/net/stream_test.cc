@@ -366,5 +366,29 @@ TEST(Address, IsParsedStrictly) {
   EXPECT_FALSE(is_loopback({"127.example", 1}));
 }
 
+Task<void> look_without_reading() {
+  auto ends = co_await tcp_pair();
+  EXPECT_EQ(own_address(*ends.first), ends.second->peer().address);
+  EXPECT_EQ(look_at_unread(*ends.first), Unread::nothing);
+  co_await send_text(*ends.second, "x");
+  EXPECT_TRUE(co_await ends.first->wait_readable(kSoon));
+  EXPECT_EQ(look_at_unread(*ends.first), Unread::bytes);
+  std::array<std::uint8_t, 4> buffer{};
+  auto got = co_await ends.first->read_some(buffer, kSoon);
+  EXPECT_TRUE(got && *got == 1);
+  EXPECT_EQ(look_at_unread(*ends.first), Unread::nothing);
+  ends.second->close();
+  EXPECT_TRUE(co_await ends.first->wait_readable(kSoon));
+  EXPECT_EQ(look_at_unread(*ends.first), Unread::end);
+  ends.first->close();
+  EXPECT_EQ(look_at_unread(*ends.first), Unread::nothing);
+  EXPECT_EQ(own_address(*ends.first).host, "");
+}
+
+TEST(Stream, WhatHasComeIsSeenWithoutBeingRead) {
+  Io io;
+  run(io, look_without_reading());
+}
+
 }  // namespace
 }  // namespace sallyport::net

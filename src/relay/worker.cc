@@ -11,12 +11,9 @@ namespace {
 
 constexpr milliseconds kExpiryInterval{1'000};
 
-// Dead peers are noticed within 20 s (DESIGN §11).
+// Dead peers are noticed within 20 s (DESIGN §11), silent ones too.
 net::SocketOptions public_socket_options() {
-  return {.no_delay = true,
-          .user_timeout = tunnel::kDeadPeerDeadline,
-          .keepalive_idle = seconds(30),
-          .keepalive_interval = seconds(10)};
+  return {.no_delay = true, .user_timeout = tunnel::kDeadPeerDeadline};
 }
 
 std::unique_ptr<net::RawListener> make_listener(net::Executor executor, net::Descriptor socket) {
