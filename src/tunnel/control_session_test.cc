@@ -410,21 +410,5 @@ TEST(AgentSession, GoAwayCarriesTheHint) {
   EXPECT_EQ(find_action<Close>(actions)->go_away, frame);
 }
 
-TEST(PingInterval, HalvesOnALossAndGrowsByTheSecond) {
-  PingInterval interval;
-  EXPECT_EQ(interval.current(), kMaxPingInterval);
-  interval.on_lost();
-  EXPECT_EQ(interval.current(), seconds(7));
-  interval.on_lost();
-  interval.on_lost();
-  EXPECT_EQ(interval.current(), kMinPingInterval);
-  for (int i = 0; i < 9; ++i) interval.on_answered();
-  EXPECT_EQ(interval.current(), seconds(5));
-  interval.on_answered();
-  EXPECT_EQ(interval.current(), seconds(6));
-  for (int i = 0; i < 1'000; ++i) interval.on_answered();
-  EXPECT_EQ(interval.current(), kMaxPingInterval);
-}
-
 }  // namespace
 }  // namespace sallyport::tunnel
