@@ -1,5 +1,5 @@
-// The files of an agent's folder: ratchets, the password's verifier, agent.toml and a service of the command line. The
-// first byte says which.
+// The files of an agent's folder: ratchets, the password's verifier, what is remembered of ways out, agent.toml and a
+// service of the command line. The first byte says which.
 #include <cstdint>
 
 #include "agent/device_password.h"
@@ -43,6 +43,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 's':
       read_settings(as_text(rest));
+      break;
+    case 'w':
+      if (const auto memory = agent::parse_way_memory(rest)) {
+        const auto again = agent::parse_way_memory(as_bytes(agent::encode_way_memory(*memory)));
+        SALLYPORT_CHECK(again.has_value() && *again == *memory);
+      }
       break;
     case 't':
       read_target(as_text(rest));

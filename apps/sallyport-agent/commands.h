@@ -37,8 +37,9 @@ struct [[nodiscard]] Try : std::expected<T, Failure> {
 };
 using Outcome = Try<void>;
 
-// Opens the state folder. A wrong agent.toml is ExitStatus::failed, anything else that is wrong with the folder
-// ExitStatus::state.
+// Opens the state folder, with the proxy of the environment (HTTPS_PROXY, NO_PROXY and their lower-case forms, which
+// win) where agent.toml names none. A wrong agent.toml is ExitStatus::failed, anything else that is wrong with the
+// folder ExitStatus::state.
 Try<agent::AgentState> open_state(const std::filesystem::path& folder);
 // Whether the folder is of a version that this program knows. Good where there is none.
 Outcome check_version(const std::filesystem::path& folder);
@@ -54,7 +55,8 @@ struct InitOptions {
   std::optional<std::filesystem::path> certificate;  // alone: install what the factory signed
   std::string serial_id, site, zone;
   std::filesystem::path root_certificate, csr_out;
-  std::optional<std::string> relay_address, http_address, second_status, proxy, telemetry_listen;
+  std::optional<std::string> relay_address, http_address, second_status, proxy, proxy_credentials_file, relay_fallback,
+      telemetry_listen;
   std::vector<std::string> services;  // NAME=KIND:HOST:PORT
   bool remote_access = false;
   bool trusted_clock = true;

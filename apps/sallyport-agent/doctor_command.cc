@@ -40,15 +40,46 @@ net::Task<Result<std::string>> reach(net::Address address) {
   co_return "answers at " + net::to_string(address);
 }
 
-net::Task<Result<std::string>> check_gateway(agent::Agent& agent) {
-  CO_TRY_VOID(co_await agent.check_gateway());
-  co_return std::string("certificate, name and status are good");
-}
-
 Result<std::string> wait_for(net::Io& io, net::Task<Result<std::string>> task) {
   auto done = net::run(io, std::move(task));
   if (!done) return fail(Errc::internal, "interrupted");
   return *std::move(done);
+}
+
+// TCP alone, through the proxy where the way has one.
+net::Task<Result<std::string>> reach_by(const agent::WayOut& way_out, std::size_t way) {
+  CO_TRY(const auto stream, co_await way_out.dial(way, kReachLimit));
+  co_return "leads there";
+}
+
+net::Task<Result<std::string>> reach_status(const agent::WayOut& way_out) {
+  CO_TRY(const auto reached, co_await way_out.dial_http(kReachLimit));
+  co_return reached.form.origin.empty() ? "answers" : "the proxy answers; what it says is seen with the gateway";
+}
+
+// Ways to the relay: one is enough.
+void check_ways(Findings& findings, net::Io& io, const agent::WayOut& way_out) {
+  std::string failed;
+  bool leads = false;
+  for (std::size_t way = 0; way < way_out.ways().all().size(); ++way) {
+    io.restart();
+    const auto reached = wait_for(io, reach_by(way_out, way));
+    const std::string label = way_out.ways().all()[way].label();
+    if (!reached) {
+      failed += fmt::format("{}{}: {}", failed.empty() ? "" : "; ", label, reached.error().detail);
+      continue;
+    }
+    findings.take("way out", label);
+    leads = true;
+  }
+  if (failed.empty()) return;
+  if (leads) return findings.warn("way out", failed);
+  findings.take("way out", fail(Errc::unavailable, std::move(failed)));
+}
+
+net::Task<Result<std::string>> check_gateway(agent::Agent& agent) {
+  CO_TRY_VOID(co_await agent.check_gateway());
+  co_return std::string("certificate, name and status are good");
 }
 
 Result<std::string> describe_credential(const Result<std::optional<agent::Credential>>& found, UnixTime now) {
@@ -98,9 +129,10 @@ Outcome doctor(const std::filesystem::path& folder, Environment& environment) {
   findings.take("web certificate", describe_credential(state.web().load(), now));
   check_crl(findings, state, now);
   net::Io io;
-  findings.take("relay", wait_for(io, reach(state.settings().relay_address)));
+  const agent::WayOut way_out(state.settings());
+  check_ways(findings, io, way_out);
   io.restart();
-  findings.take("status over HTTP", wait_for(io, reach(state.settings().http_address)));
+  findings.take("status over HTTP", wait_for(io, reach_status(way_out)));
   if (const auto& second = state.settings().second_status) {
     io.restart();
     findings.take("second status host", wait_for(io, reach(*second)));

@@ -45,9 +45,15 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   if (options.second_status) {
     TRY(out.second_status, net::parse_address(*options.second_status));
   }
-  if (options.proxy) {
-    TRY(out.proxy, net::parse_address(*options.proxy));
+  if (options.relay_fallback) {
+    TRY(out.relay_fallback, net::parse_address(*options.relay_fallback));
   }
+  if (options.proxy) {
+    auto proxy = agent::parse_proxy(*options.proxy);
+    if (!proxy) return std::unexpected(std::move(proxy).error().at("--proxy"));
+    out.proxy = *std::move(proxy);
+  }
+  out.proxy_credentials_file = options.proxy_credentials_file.value_or("");
   if (options.telemetry_listen) {
     TRY(out.telemetry_listen, net::parse_address(*options.telemetry_listen));
   }

@@ -24,7 +24,7 @@ using Chosen = std::function<agent_cli::Outcome()>;
 struct Values {
   std::string state{agent_cli::kDefaultState};
   std::string certificate, root_certificate, csr_out, relay_address, http_address, second_status, proxy,
-      telemetry_listen;
+      proxy_credentials_file, relay_fallback, telemetry_listen;
   std::string name, depth, subject;
   std::string remote_access = "off", clock = "trusted", topic, value, position;
   bool json = false, yes = false;
@@ -57,7 +57,10 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
   first("--http-address", values.http_address, "HOST:PORT of the status host; status.ZONE:80 without it");
   first("--second-status", values.second_status,
         "HOST:PORT of another status host, which must agree while the clock is not trusted");
-  first("--proxy", values.proxy, "HOST:PORT of an HTTP proxy on the way out");
+  first("--relay-fallback", values.relay_fallback,
+        "HOST:PORT to try where the relay's cannot be reached; port 80 of its host without it");
+  first("--proxy", values.proxy, "HOST:PORT or http://USER:PASSWORD@HOST:PORT of an HTTP proxy on the way out");
+  first("--proxy-credentials-file", values.proxy_credentials_file, "holds USER:PASSWORD for the proxy");
   first("--telemetry-listen", values.telemetry_listen, "127.0.0.1:PORT for local programs");
   command->add_option("--service", values.init.services, "NAME=KIND:HOST:PORT, once for each local service");
   command->add_option("--remote-access", values.remote_access, "the device's own switch")
@@ -84,6 +87,8 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
     init.http_address = given(values.http_address);
     init.second_status = given(values.second_status);
     init.proxy = given(values.proxy);
+    init.proxy_credentials_file = given(values.proxy_credentials_file);
+    init.relay_fallback = given(values.relay_fallback);
     init.telemetry_listen = given(values.telemetry_listen);
     init.remote_access = values.remote_access == "on";
     init.trusted_clock = values.clock == "trusted";

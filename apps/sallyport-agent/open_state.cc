@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "commands.h"
 #include "store/telemetry_queue.h"
 
@@ -26,13 +28,29 @@ Failure in_state(Error cause) {
   return failure;
 }
 
+// The first of the two that is set and not empty.
+std::string one_of(const char* first, const char* second) {
+  for (const char* name : {first, second}) {
+    const char* found = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread
+    if (found != nullptr && *found != '\0') return found;
+  }
+  return {};
+}
+
+agent::ProxyVariables proxy_variables() {
+  return {.https_proxy = one_of("https_proxy", "HTTPS_PROXY"), .no_proxy = one_of("no_proxy", "NO_PROXY")};
+}
+
 }  // namespace
 
 Failure::Failure(Error cause) : error(std::move(cause)), status(status_of(error.code)) {}
 
 Try<agent::AgentState> open_state(const std::filesystem::path& folder) {
   auto state = agent::AgentState::open(folder);
-  if (state) return *std::move(state);
+  if (state) {
+    TRY_VOID(state->use_environment(proxy_variables()));
+    return *std::move(state);
+  }
   if (state.error().code == Errc::malformed) return std::unexpected(Failure(std::move(state).error()));
   return std::unexpected(in_state(std::move(state).error()));
 }

@@ -58,11 +58,11 @@ net::Task<void> accept_for_ever(net::TaskGroup& tasks, net::Listener& listener, 
 // What exists once the device has its name.
 struct Presence {
   Presence(net::TaskGroup& tasks, AgentState& state, DeviceTime& time, ServerDialer& dialer, ServerCheck& check,
-           const WayOut& way_out, Random& random, Enrolment& enrolment, std::function<std::vector<PageRow>()> rows)
+           Random& random, Enrolment& enrolment, std::function<std::vector<PageRow>()> rows)
       : access(state, time, check, random, *enrolment.name()),
         device_service(tasks, state, time, access, random, std::move(rows)),
         data(
-            state.settings(), access, way_out, [&enrolment] { return identity_of(enrolment.web()); },
+            state.settings(), access, [&enrolment] { return identity_of(enrolment.web()); },
             [this] { return device_service.connect(); }),
         control(tasks, state.settings(), time, dialer, check, access, data, random, *enrolment.name(),
                 [&enrolment] { return identity_of(enrolment.operational()); }) {
@@ -87,7 +87,7 @@ struct Agent::State {
         random(randomness),
         agent_state(folder),
         time(clock, folder.settings().trusted_clock, first_floor(folder)),
-        way_out(folder.settings()),
+        way_out(folder),
         check(folder, time, random, way_out),
         dialer(folder, time, check, way_out),
         enrolment(executor, folder, time, dialer, random),
@@ -188,6 +188,7 @@ codec::Json Agent::State::report() const {
   sources.web = enrolment.web();
   sources.enrolment = &enrolment;
   sources.check = &check;
+  sources.way_out = &way_out;
   if (presence) {
     sources.access = &presence->access;
     sources.control = &presence->control;
@@ -238,7 +239,7 @@ net::Task<void> Agent::run() {
   co_await state.enrolment.until_enrolled();
   const auto rows = [this] { return make_rows(state_->report()); };
   state.presence = std::make_unique<Presence>(state.tasks, state.agent_state, state.time, state.dialer, state.check,
-                                              state.way_out, state.random, state.enrolment, rows);
+                                              state.random, state.enrolment, rows);
   refresh_links(state.agent_state);
   state.agent_state.operational().on_switch([&folder = state.agent_state] { refresh_links(folder); });
   state.enrolment.on_change([&state, before = state.enrolment.operational()->leaf()]() mutable {

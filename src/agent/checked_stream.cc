@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "net/tls_stream.h"
 #include "pki/root_chain.h"
+#include "tunnel/frames.h"
 
 namespace sallyport::agent {
 
@@ -39,8 +40,8 @@ crypto::TlsClientSettings ServerDialer::settings_for(const ServerTarget& target,
   return settings;
 }
 
-// What the server does not show any more is forgotten, but for the root above our own credential: a server whose key was
-// stolen may hide it, and renewals would fail until the CA below it gives way.
+// What the server does not show any more is forgotten, but for the root above our own credential: a server whose key
+// was stolen may hide it, and renewals would fail until the CA below it gives way.
 Result<void> ServerDialer::keep_roots(const Proof& proof) {
   std::vector<pki::Certificate> kept = proof.anchors;
   for (const pki::Certificate& root : proof.known) {
@@ -53,14 +54,11 @@ Result<void> ServerDialer::keep_roots(const Proof& proof) {
 
 net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
   const auto proof = std::make_shared<Proof>();
-  CO_TRY(auto context, crypto::TlsContext::client(settings_for(target, proof)));
-  const net::Deadline deadline(kDialLimit);
-  CO_TRY(auto lower, co_await way_out_.dial_relay(deadline));
-  auto opened = co_await net::tls_connect(std::move(lower), std::move(context), target.server_name.get(), deadline);
-  if (!opened) co_return std::unexpected(std::move(opened).error().at(target.server_name.get()));
-  net::StreamPtr stream = *std::move(opened);
+  TlsWanted wanted{.settings = settings_for(target, proof), .server_name = target.server_name.get(), .anchors = {}};
+  wanted.anchors = proof->known;
+  CO_TRY(Reached reached, co_await way_out_.connect_tls(std::move(wanted), time_.monotonic()));
   if (!proof->server) co_return fail(Errc::unauthorized, "server: showed no certificate");
-  if (stream->peer().alpn != target.alpn) {
+  if (reached.stream->peer().alpn != target.alpn) {
     co_return failf(Errc::unauthorized, "{}: did not agree to {}", target.server_name.get(), target.alpn);
   }
   pki::VerifiedChain server = *proof->server;
@@ -69,7 +67,22 @@ net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
   if (state_.anchors() == proof->known) {
     if (auto kept = keep_roots(*proof); !kept) log::warn("agent.roots-not-stored", {{"error", kept.error()}});
   }
-  co_return CheckedStream(std::move(stream), std::move(server));
+  co_return CheckedStream(std::move(reached), std::move(server));
+}
+
+net::Task<Result<net::StreamPtr>> ServerDialer::connect_for_data(std::size_t way, DnsName server_name,
+                                                                 net::Deadline deadline, net::SocketOptions socket) {
+  crypto::TlsClientSettings settings;
+  settings.alpn = {std::string(tunnel::kDataAlpn)};
+  settings.verify_server = [anchors = state_.anchors(), name = state_.settings().server_name("relay"),
+                            rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {
+    TRY(const auto chain, pki::parse_chain(der));
+    TRY_VOID(pki::verify_chain(chain, anchors, pki::ServerPurpose{.name = name}, rule));
+    return {};
+  };
+  CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
+  CO_TRY(auto lower, co_await way_out_.dial(way, deadline, socket));
+  co_return co_await net::tls_connect(std::move(lower), std::move(context), server_name.get(), deadline);
 }
 
 }  // namespace sallyport::agent

@@ -22,28 +22,39 @@ class CheckedStream {
  public:
   // The chain, for the hourly check.
   const pki::VerifiedChain& server() const { return server_; }
+  // The way that it took, and the network: WayOut::connect_tls.
+  std::size_t way() const { return way_; }
+  const std::string& network() const { return network_; }
   net::StreamPtr take() && { return std::move(stream_); }
 
  private:
   friend class ServerDialer;
-  CheckedStream(net::StreamPtr stream, pki::VerifiedChain server)
-      : stream_(std::move(stream)), server_(std::move(server)) {}
+  CheckedStream(Reached reached, pki::VerifiedChain server)
+      : stream_(std::move(reached.stream)),
+        way_(reached.way),
+        network_(std::move(reached.network)),
+        server_(std::move(server)) {}
   net::StreamPtr stream_;
+  std::size_t way_;
+  std::string network_;
   pki::VerifiedChain server_;
 };
-
-inline constexpr milliseconds kDialLimit{15'000};  // TCP and TLS; the status check has its own
 
 // One per agent. Borrows everything for its lifetime.
 class ServerDialer {
  public:
-  ServerDialer(AgentState& state, DeviceTime& time, ServerCheck& check, const WayOut& way_out)
+  ServerDialer(AgentState& state, DeviceTime& time, ServerCheck& check, WayOut& way_out)
       : state_(state), time_(time), check_(check), way_out_(way_out) {}
 
   // Connects, verifies chain and name in the handshake, then asks the status service while the connection carries
   // nothing. A chain whose links lead to a newer root is verified by that one, which is kept once the status is good:
   // so stock of any age comes home over a rollover. Errors as those of TLS and of ServerCheck::check.
   net::Task<Result<CheckedStream>> connect(ServerTarget target);
+  // A connection to the relay inside which one user's TLS runs (tunnel::kDataAlpn), by this way. Chain and name are
+  // verified and no more: what it carries is proven end to end.
+  net::Task<Result<net::StreamPtr>> connect_for_data(std::size_t way, DnsName server_name, net::Deadline deadline,
+                                                     net::SocketOptions socket = {});
+  WayOut& way_out() { return way_out_; }
 
  private:
   struct Proof;
@@ -53,7 +64,7 @@ class ServerDialer {
   AgentState& state_;
   DeviceTime& time_;
   ServerCheck& check_;
-  const WayOut& way_out_;
+  WayOut& way_out_;
 };
 
 }  // namespace sallyport::agent

@@ -33,9 +33,15 @@ std::string_view to_string(ControlState state) {
 
 // One connection. Kept alive by the tasks that work on it.
 struct ControlConnection::Live {
-  Live(net::Executor executor, net::StreamPtr connected, tunnel::AgentHello hello, tunnel::PingInterval& interval)
-      : stream(std::move(connected)), session(std::move(hello), interval), to_write(executor) {}
+  Live(net::Executor executor, CheckedStream connected, tunnel::AgentHello hello, tunnel::PingInterval& interval)
+      : way(connected.way()),
+        network(connected.network()),
+        stream(std::move(connected).take()),
+        session(std::move(hello), interval),
+        to_write(executor) {}
 
+  std::size_t way;
+  std::string network;
   net::StreamPtr stream;
   tunnel::AgentSession session;
   Bytes outbox;
@@ -68,12 +74,35 @@ ControlConnection::ControlConnection(net::TaskGroup& tasks, const Settings& sett
       name_(std::move(name)),
       identity_(std::move(identity)),
       boot_id_(random.array<16>()),
+      data_dialer_(tasks, dialer, time, under(name_.get(), settings.server_name("relay"))),
       renewed_(tasks.executor()) {}
 
 ControlConnection::~ControlConnection() = default;
 
 std::optional<milliseconds> ControlConnection::round_trip() const {
   return live_ ? live_->session.round_trip() : std::nullopt;
+}
+
+std::optional<std::size_t> ControlConnection::way() const {
+  return live_ ? std::optional(live_->way) : std::nullopt;
+}
+
+bool ControlConnection::is_data_sealed() const {
+  return live_ && dialer_.way_out().find_network(live_->network).is_sealed;
+}
+
+// Another network may have another NAT.
+void ControlConnection::enter_network(const std::string& network) {
+  if (network_ == network) return;
+  network_ = network;
+  ping_interval_ = tunnel::PingInterval(dialer_.way_out().find_network(network).ping);
+}
+
+void ControlConnection::keep_ping_interval() {
+  NetworkMemory known = dialer_.way_out().find_network(network_);
+  if (known.ping == ping_interval_.learnt()) return;
+  known.ping = ping_interval_.learnt();
+  dialer_.way_out().keep_network(known);
 }
 
 net::Task<void> ControlConnection::run() {
@@ -114,8 +143,8 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
                            .agent_version = std::string(kAgentVersion),
                            .remote_access = access_.is_on(),
                            .services = settings_.offered()};
-  const auto live =
-      std::make_shared<Live>(tasks_.executor(), std::move(checked).take(), std::move(hello), ping_interval_);
+  enter_network(checked.network());
+  const auto live = std::make_shared<Live>(tasks_.executor(), std::move(checked), std::move(hello), ping_interval_);
   live_ = live;
   tasks_.spawn(write_out(live), "agent.control-writer");
   tasks_.spawn(recheck(live, server), "agent.control-recheck");
@@ -144,6 +173,7 @@ net::Task<void> ControlConnection::pump(std::shared_ptr<Live> live) {
       live->end(read.error());
     }
     if (!live->is_over && live->wake && now >= *live->wake) perform(live, live->session.on_tick(now));
+    keep_ping_interval();
   }
 }
 
@@ -205,7 +235,7 @@ void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::Agent
                      state_ = ControlState::established;
                      last_error_.clear();
                      backoff_.on_connected(time_.monotonic());
-                     log::info("agent.control-up", {{"relay", net::to_string(settings_.relay_address)}});
+                     log::info("agent.control-up", {{"way", dialer_.way_out().ways().all()[live->way].label()}});
                    },
                    [&](tunnel::OpenAsked& open) { tasks_.spawn(serve_open(live, std::move(open.open)), "agent.user"); },
                    [&](tunnel::DropReady&) {},
@@ -225,7 +255,7 @@ net::Task<void> ControlConnection::serve_open(std::shared_ptr<Live> live, tunnel
     if (!live->is_over) perform(live, live->session.refuse(ticket, admitted.error(), time_.monotonic()));
     co_return;
   }
-  auto stream = co_await data_.dial(ticket);
+  auto stream = co_await data_dialer_.dial(ticket, live->way, live->network);
   if (!stream) {
     log::warn("agent.dial-failed", {{"error", stream.error()}});
     if (!live->is_over) perform(live, live->session.refuse(ticket, tunnel::RefuseCode::dial_failed, time_.monotonic()));

@@ -7,6 +7,7 @@
 
 #include "agent/checked_stream.h"
 #include "agent/data_connection.h"
+#include "agent/data_dialer.h"
 #include "net/task_group.h"
 #include "net/timer.h"
 #include "tunnel/reconnect.h"
@@ -43,6 +44,12 @@ class ControlConnection {
   // Why it is not established; empty when it is.
   const std::string& last_error() const { return last_error_; }
   std::optional<milliseconds> round_trip() const;
+  // How long it stays silent at most, as learnt for the present network.
+  seconds ping_interval() const { return ping_interval_.current(); }
+  // The way out that it took, of WayOut::ways(); absent when it is not up, or not yet.
+  std::optional<std::size_t> way() const;
+  // Whether data connections of the present network run inside TLS.
+  bool is_data_sealed() const;
 
  private:
   struct Live;
@@ -51,6 +58,8 @@ class ControlConnection {
   static net::Task<void> write_out(std::shared_ptr<Live> live);
   net::Task<void> recheck(std::shared_ptr<Live> live, pki::VerifiedChain server);
   void perform(const std::shared_ptr<Live>& live, tunnel::AgentActions actions);
+  void enter_network(const std::string& network);
+  void keep_ping_interval();
   net::Task<void> serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open);
   net::Task<void> renew_grant(Bytes sealed_grant);
 
@@ -65,6 +74,8 @@ class ControlConnection {
   DeviceName name_;
   IdentitySource identity_;
   tunnel::BootId boot_id_;
+  DataDialer data_dialer_;
+  std::string network_;  // whose ping interval it is
   tunnel::PingInterval ping_interval_;
   tunnel::Backoff backoff_;
   std::shared_ptr<Live> live_;

@@ -72,7 +72,7 @@ class ControlTest : public ::testing::Test {
         dialer(state, time, check, way_out),
         access(state, time, check, random, kDevice),
         data(
-            state.settings(), access, way_out, [] { return std::nullopt; }, no_pages),
+            state.settings(), access, [] { return std::nullopt; }, no_pages),
         control(tasks, state.settings(), time, dialer, check, access, data, random, kDevice,
                 [this] { return Tree::identity(tree.web, tree.web_ca); }) {
     tls.add(under(kDevice.get(), under("relay", kZone)), Tree::identity(tree.relay, tree.server_ca),

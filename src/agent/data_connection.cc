@@ -82,11 +82,10 @@ void edit_response(http::Response& head, tunnel::CookiePolicy cookies) {
 
 }  // namespace
 
-DataConnections::DataConnections(const Settings& settings, RemoteAccess& access, const WayOut& way_out,
-                                 WebIdentity web_identity, DeviceService device_service)
+DataConnections::DataConnections(const Settings& settings, RemoteAccess& access, WebIdentity web_identity,
+                                 DeviceService device_service)
     : settings_(settings),
       access_(access),
-      way_out_(way_out),
       web_identity_(std::move(web_identity)),
       device_service_(std::move(device_service)) {}
 
@@ -126,14 +125,6 @@ net::Task<bool> DataConnections::has_consent(tunnel::AccessGrant grant) {
   if (consented_.size() >= tunnel::kMaxLiveGrants) consented_.clear();
   consented_.insert(grant.session());
   co_return true;
-}
-
-net::Task<Result<net::StreamPtr>> DataConnections::dial(tunnel::Ticket ticket) {
-  const net::Deadline deadline(kDataDialLimit);
-  CO_TRY(auto stream, co_await way_out_.dial_relay(deadline));
-  const Bytes preface = tunnel::encode_preface(ticket);
-  CO_TRY_VOID(co_await stream->write_all(preface, deadline));
-  co_return std::move(stream);
 }
 
 Result<std::shared_ptr<crypto::TlsContext>> DataConnections::make_context(const tunnel::AccessGrant& grant,

@@ -1,5 +1,5 @@
-// One user's connection, from the relay's OPEN to its end: the agent dials back, is the TLS server, and lets through
-// what the grant allows (DESIGN §11, §12).
+// One user's connection, from the relay's OPEN to its end: the agent is the TLS server, and lets through what the grant
+// allows (DESIGN §11, §12). How it comes about is data_dialer.h.
 #pragma once
 
 #include <expected>
@@ -8,13 +8,11 @@
 #include <set>
 
 #include "agent/remote_access.h"
-#include "agent/way_out.h"
 #include "http/proxy.h"
 #include "tunnel/control_session.h"
 
 namespace sallyport::agent {
 
-inline constexpr milliseconds kDataDialLimit{5'000};  // within tunnel::kUserWaitDeadline
 inline constexpr milliseconds kUserHandshakeLimit{10'000};
 inline constexpr milliseconds kTcpIdleLimit{4 * 3'600'000};  // SSH sessions are silent for hours
 inline constexpr std::size_t kMaxDataConnections = 256;
@@ -26,7 +24,7 @@ class DataConnections {
   using WebIdentity = std::function<std::optional<crypto::TlsIdentity>()>;
   // Opens the service that the agent answers itself.
   using DeviceService = std::function<net::Task<Result<net::StreamPtr>>()>;
-  DataConnections(const Settings& settings, RemoteAccess& access, const WayOut& way_out, WebIdentity web_identity,
+  DataConnections(const Settings& settings, RemoteAccess& access, WebIdentity web_identity,
                   DeviceService device_service);
 
   // What an OPEN asks for, found permissible.
@@ -36,8 +34,6 @@ class DataConnections {
   };
   // Verifies the grant and, once per session, asks for consent. The code is what to answer the relay.
   net::Task<std::expected<Admitted, tunnel::RefuseCode>> admit(tunnel::OpenFrame open);
-  // Dials the relay and writes the preface.
-  net::Task<Result<net::StreamPtr>> dial(tunnel::Ticket ticket);
   // Serves the user whose bytes come through `lower`, until either side or the grant ends it. `lower` is a TCP or Unix
   // stream on which nothing of the user's has been read.
   net::Task<void> serve(net::StreamPtr lower, Admitted admitted);
@@ -55,7 +51,6 @@ class DataConnections {
 
   const Settings& settings_;
   RemoteAccess& access_;
-  const WayOut& way_out_;
   WebIdentity web_identity_;
   DeviceService device_service_;
   std::set<tunnel::GrantId> consented_;  // sessions

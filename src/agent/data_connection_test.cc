@@ -55,7 +55,7 @@ class DataConnectionTest : public ::testing::Test {
         check(state, time, random, way_out),
         access(state, time, check, random, kDevice),
         pages(tasks, state, time, access, random, [] { return std::vector<PageRow>{{"Serial id", "pump"}}; }),
-        data(state.settings(), access, way_out, [this] { return web_identity; }, [this] { return pages.connect(); }) {
+        data(state.settings(), access, [this] { return web_identity; }, [this] { return pages.connect(); }) {
     net::spawn(io.executor(), serve_application(*this), "test.application");
     net::spawn(io.executor(), serve_echo(*this), "test.echo");
   }
@@ -323,8 +323,7 @@ class ConsentTest : public DataConnectionTest {
     return out;
   }
   Settings settings = asking();
-  DataConnections careful{settings, access, way_out, [this] { return web_identity; },
-                          [this] { return pages.connect(); }};
+  DataConnections careful{settings, access, [this] { return web_identity; }, [this] { return pages.connect(); }};
   std::optional<RefuseCode> refusal_of(const tunnel::AccessGrant& grant) {
     io.restart();
     const auto admitted = *net::run(io, careful.admit(make_open(grant)));

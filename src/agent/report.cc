@@ -50,8 +50,28 @@ Json describe_roots(const AgentState& state) {
 }
 
 Json describe_control(const ControlConnection& control) {
-  Json::Object out{{"state", to_string(control.state())}, {"error", control.last_error()}};
+  Json::Object out{{"state", to_string(control.state())},
+                   {"error", control.last_error()},
+                   {"ping_interval_s", std::int64_t{control.ping_interval().count()}}};
   if (const auto round_trip = control.round_trip()) out["round_trip_ms"] = round_trip->count();
+  return out;
+}
+
+Json describe_ways(const ReportSources& sources) {
+  const Ways& ways = sources.way_out->ways();
+  Json::Object out{{"used", nullptr}, {"data_inside_tls", false}};
+  Json::Array all;
+  for (std::size_t way = 0; way < ways.all().size(); ++way) {
+    const WayRecord& record = ways.record(way);
+    const std::string label = ways.all()[way].label();
+    if (way == ways.used() && record.state == WayState::works) out["used"] = label;
+    all.push_back(Json::Object{{"way", label},
+                               {"state", to_string(record.state)},
+                               {"error", record.error},
+                               {"inspected", record.is_inspected}});
+  }
+  out["ways"] = std::move(all);
+  if (sources.control != nullptr) out["data_inside_tls"] = sources.control->is_data_sealed();
   return out;
 }
 
@@ -94,6 +114,22 @@ std::string text_at(const Json& report, std::string_view group, std::string_view
   return text_of(found == nullptr || !found->is_object() ? nullptr : found->find(key));
 }
 
+// The ways that failed, each with the reason.
+std::vector<PageRow> rows_of_ways(const Json& report) {
+  const Json* way_out = report.find("way_out");
+  if (way_out == nullptr || !way_out->is_object()) return {};
+  std::vector<PageRow> rows = {{"Way out", text_of(way_out->find("used"))}};
+  if (text_of(way_out->find("data_inside_tls")) == "yes")
+    rows.push_back({"Users' connections", "inside TLS: the network lets nothing else through"});
+  const Json* ways = way_out->find("ways");
+  const auto list = ways == nullptr ? Result<Json::Array>(Json::Array()) : ways->array();
+  for (const Json& way : list ? *list : Json::Array()) {
+    if (text_of(way.find("state")) != "failed") continue;
+    rows.push_back({"Way that failed", fmt::format("{}: {}", text_of(way.find("way")), text_of(way.find("error")))});
+  }
+  return rows;
+}
+
 // The code, or why it is not shown.
 std::string claim_text(const Json& report) {
   const std::string code = text_at(report, "claim", "code");
@@ -116,6 +152,7 @@ Json make_report(const ReportSources& sources) {
                    {"roots", describe_roots(*sources.state)},
                    {"root_crl", describe_crl(*sources.state)},
                    {"control", nullptr},
+                   {"way_out", nullptr},
                    {"telemetry", nullptr},
                    {"server_checks", Json::Array()}};
   const auto factory = sources.state->factory();
@@ -132,6 +169,7 @@ Json make_report(const ReportSources& sources) {
   }
   if (sources.check != nullptr) out["server_checks"] = describe_checks(*sources.check);
   if (sources.control != nullptr) out["control"] = describe_control(*sources.control);
+  if (sources.way_out != nullptr) out["way_out"] = describe_ways(sources);
   if (sources.queue) out["telemetry"] = describe_queue(*sources.queue, sources.telemetry_error);
   if (sources.access != nullptr) {
     out["sessions"] = std::uint64_t{sources.access->grants().size()};
@@ -151,6 +189,7 @@ std::vector<PageRow> make_rows(const Json& report) {
       {"Remote access", text_of(report.find("remote_access"))},
       {"Connection", text_at(report, "control", "state")},
   };
+  for (PageRow& row : rows_of_ways(report)) rows.push_back(std::move(row));
   if (const Json* certificates = report.find("certificates")) {
     rows.push_back({"Operational until", text_at(*certificates, "operational", "not_after")});
     rows.push_back({"Web certificate until", text_at(*certificates, "web", "not_after")});

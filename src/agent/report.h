@@ -21,6 +21,7 @@ struct ReportSources {
   const ServerCheck* check = nullptr;
   const RemoteAccess* access = nullptr;
   const ControlConnection* control = nullptr;
+  const WayOut* way_out = nullptr;
   std::optional<telemetry::QueueState> queue;
   std::string telemetry_error;
 };

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "codec/text.h"
 #include "http/client.h"
-#include "net/tls_stream.h"
 
 namespace sallyport::agent {
 namespace {
@@ -44,38 +43,44 @@ Ratchets second_ratchets(Ratchets ratchets) {
 
 }  // namespace
 
-ServerCheck::ServerCheck(AgentState& state, DeviceTime& time, Random& random, const WayOut& way_out)
+ServerCheck::ServerCheck(AgentState& state, DeviceTime& time, Random& random, WayOut& way_out)
     : state_(state), time_(time), random_(random), way_out_(way_out) {}
 
 std::string ServerCheck::cache_key(ByteView issuer_key, const pki::SerialNumber& serial) {
   return codec::encode_hex(issuer_key) + "/" + serial.hex();
 }
 
-net::Task<Result<net::StreamPtr>> ServerCheck::open(Way way, std::vector<pki::Certificate> anchors,
-                                                    net::Deadline deadline) {
-  if (way == Way::http) co_return co_await way_out_.dial_http(deadline);
-  if (way == Way::second) co_return co_await way_out_.dial_second_status(deadline);
+std::array<ServerCheck::Way, 2> ServerCheck::order() const {
+  const bool tls_first = http_failed_ && time_.monotonic() - *http_failed_ < kTryBetterAfter;
+  return tls_first ? std::array{Way::tls, Way::http} : std::array{Way::http, Way::tls};
+}
+
+net::Task<Result<http::Client>> ServerCheck::open(Way way, std::vector<pki::Certificate> anchors,
+                                                  net::Deadline deadline) {
   const DnsName name = state_.settings().server_name("status");
-  crypto::TlsClientSettings settings;
-  settings.alpn = {"http/1.1"};
-  settings.verify_server = [anchors = std::move(anchors), name,
-                            rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {
+  if (way != Way::tls) {
+    CO_TRY(auto reached,
+           way == Way::http ? co_await way_out_.dial_http(deadline) : co_await way_out_.dial_second_status(deadline));
+    co_return http::Client(std::move(reached.stream), name.get(), std::move(reached.form));
+  }
+  TlsWanted wanted{.settings = {}, .server_name = name.get(), .anchors = anchors};
+  wanted.settings.alpn = {"http/1.1"};
+  wanted.settings.verify_server = [anchors = std::move(anchors), name,
+                                   rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {
     TRY(const auto chain, pki::parse_chain(der));
     TRY_VOID(pki::verify_chain(chain, anchors, pki::ServerPurpose{.name = name}, rule));
     return {};
   };
-  CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
-  CO_TRY(auto lower, co_await way_out_.dial_relay(deadline));
-  co_return co_await net::tls_connect(std::move(lower), std::move(context), name.get(), deadline);
+  CO_TRY(auto reached, co_await way_out_.connect_tls(std::move(wanted), time_.monotonic()));
+  co_return http::Client(std::move(reached.stream), name.get());
 }
 
 net::Task<InterviewOutcome> ServerCheck::ask_over(Way way, pki::VerifiedChain subject,
                                                   std::vector<pki::Certificate> anchors) {
+  auto client = co_await open(way, anchors, kStatusLimit);
+  if (!client) co_return unreachable(client.error());
   const net::Deadline deadline(kStatusLimit);
-  auto stream = co_await open(way, anchors, deadline);
-  if (!stream) co_return unreachable(stream.error());
-  http::Client client(*std::move(stream), state_.settings().server_name("status").get());
-  Interview interview(client, deadline);
+  Interview interview(*client, deadline);
 
   const bool is_second = way == Way::second;
   const StatusQuestion question{.subject = std::move(subject),
@@ -190,10 +195,16 @@ net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::stri
                                            std::vector<pki::Certificate> anchors) {
   std::string reason(kUnreachable);
   Error failure{.code = Errc::unavailable, .detail = {}};
-  for (const Way way : {Way::http, Way::tls}) {
+  bool http_failed = false;
+  for (const Way way : order()) {
     const std::string_view how = way == Way::tls ? "over TLS" : "over HTTP";
     auto failing = co_await try_way(way, subject, name, anchors);
-    if (!failing) co_return Result<void>{};
+    if (!failing) {
+      if (way == Way::http) http_failed_.reset();
+      if (http_failed) http_failed_ = time_.monotonic();
+      co_return Result<void>{};
+    }
+    http_failed |= way == Way::http && failing->reason == kUnreachable;
     if (!failure.detail.empty()) failure.detail += "; ";
     failure.detail += fmt::format("{}: {}", how, failing->error.detail);
     // What a responder said weighs more than a connection that broke.
@@ -209,11 +220,10 @@ net::Task<Result<void>> ServerCheck::check(pki::VerifiedChain subject, std::stri
 }
 
 net::Task<pki::Verdict<pki::VerifiedChain>> ServerCheck::find_chain(Way way, pki::Certificate leaf, DnsName name) {
+  auto client = co_await open(way, state_.anchors(), kStatusLimit);
+  if (!client) co_return std::unexpected(unreachable(client.error()).verdict.error());
   const net::Deadline deadline(kStatusLimit);
-  auto stream = co_await open(way, state_.anchors(), deadline);
-  if (!stream) co_return std::unexpected(unreachable(stream.error()).verdict.error());
-  http::Client client(*std::move(stream), state_.settings().server_name("status").get());
-  Interview interview(client, deadline);
+  Interview interview(*client, deadline);
   auto issuer = co_await interview.fetch_issuer("server-ca", leaf);
   if (!issuer) co_return std::unexpected(std::move(issuer).error());
   const std::vector chain{std::move(leaf), *std::move(issuer)};
@@ -222,7 +232,7 @@ net::Task<pki::Verdict<pki::VerifiedChain>> ServerCheck::find_chain(Way way, pki
 
 net::Task<Result<void>> ServerCheck::check_leaf(pki::Certificate leaf, DnsName name) {
   Error failure{.code = Errc::unavailable, .detail = {}};
-  for (const Way way : {Way::http, Way::tls}) {
+  for (const Way way : order()) {
     auto chain = co_await find_chain(way, leaf, name);
     if (chain) co_return co_await check(*std::move(chain), name.get());
     const pki::Refusal& refusal = chain.error();

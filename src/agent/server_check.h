@@ -1,9 +1,11 @@
 // Asks the status service about servers and signers before anything is sent to them or believed of them (DESIGN §10).
-// Ways to it, in order: plain HTTP to the configured address, then TLS to the relay's with the name status.<zone>, of
-// which only chain and name are checked: OCSP proves itself. Without a trusted clock a second status host must agree,
-// where one is configured.
+// Ways to it, in order: plain HTTP to the configured address, through the HTTP proxy where there is one, then TLS to
+// the relay's with the name status.<zone>, of which only chain and name are checked: OCSP proves itself. Where plain
+// HTTP led nowhere and TLS did, TLS comes first for the next hour. Without a trusted clock a second status host must
+// agree, where one is configured.
 #pragma once
 
+#include <array>
 #include <expected>
 #include <map>
 #include <memory>
@@ -29,12 +31,12 @@ struct CheckRecord {
 };
 
 inline constexpr seconds kRecheckAfter{3'600};       // also the life of a good answer about a signer
-inline constexpr milliseconds kStatusLimit{15'000};  // for one way to the responder, all questions together
+inline constexpr milliseconds kStatusLimit{15'000};  // for all questions over one way to the responder
 
 // One per agent, one thread. Borrows everything for its lifetime.
 class ServerCheck {
  public:
-  ServerCheck(AgentState& state, DeviceTime& time, Random& random, const WayOut& way_out);
+  ServerCheck(AgentState& state, DeviceTime& time, Random& random, WayOut& way_out);
 
   // Asks anew. Errc::unauthorized when the status is proven bad, or the evidence is not what it must be;
   // Errc::unavailable when no way leads to a responder that answers.
@@ -64,7 +66,8 @@ class ServerCheck {
   };
 
   net::Task<InterviewOutcome> ask_over(Way way, pki::VerifiedChain subject, std::vector<pki::Certificate> anchors);
-  net::Task<Result<net::StreamPtr>> open(Way way, std::vector<pki::Certificate> anchors, net::Deadline deadline);
+  std::array<Way, 2> order() const;
+  net::Task<Result<http::Client>> open(Way way, std::vector<pki::Certificate> anchors, net::Deadline deadline);
   net::Task<pki::Verdict<pki::VerifiedChain>> find_chain(Way way, pki::Certificate leaf, DnsName name);
   net::Task<std::optional<Failing>> try_way(Way way, pki::VerifiedChain subject, std::string name,
                                             std::vector<pki::Certificate> anchors);
@@ -79,12 +82,13 @@ class ServerCheck {
   AgentState& state_;
   DeviceTime& time_;
   Random& random_;
-  const WayOut& way_out_;
+  WayOut& way_out_;
   std::map<std::string, CheckRecord> records_;
   std::map<std::string, Instant> good_until_;  // by issuer key id and serial
   // Told by the status host once and proven with every check; forgotten when a check fails.
   Bytes control_ca_;
   std::string witness_;
+  std::optional<Instant> http_failed_;  // and TLS led there
 };
 
 }  // namespace sallyport::agent

@@ -2,13 +2,18 @@
 
 #include <algorithm>
 
+#include "codec/json.h"
 #include "config/document.h"
+#include "keystore/file.h"
 #include "tunnel/limits.h"
 
 namespace sallyport::agent {
 namespace {
 
 constexpr std::size_t kMaxConsentArguments = 16;
+constexpr std::size_t kMaxCredentialsFile = 4'096;
+constexpr std::uint16_t kTlsPort = 443;
+constexpr std::uint16_t kOtherPort = 80;
 
 Result<tunnel::ServiceKind> parse_kind(std::string_view text) {
   if (text == "http") return tunnel::ServiceKind::http;
@@ -71,6 +76,42 @@ Result<std::vector<LocalTarget>> read_services(const config::Table& root, bool a
   return out;
 }
 
+Result<void> read_way_out(const config::Table& root, Settings& out) {
+  TRY(out.relay_fallback, find_address(root, "relay_fallback"));
+  if (out.relay_fallback == out.relay_address)
+    return root.refuse("relay_fallback", "is relay_address; want another port");
+  if (root.has("proxy")) {
+    TRY(out.proxy, read_with(root, "proxy", parse_proxy));
+  }
+  TRY(out.proxy_credentials_file, root.text("proxy_credentials_file", ""));
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (std::ranges::any_of(out.proxy_credentials_file, is_control))
+    return root.refuse("proxy_credentials_file", "want a path without control characters");
+  if (!out.proxy_credentials_file.empty() && out.proxy && out.proxy->credentials)
+    return root.refuse("proxy_credentials_file", "and credentials in proxy; want one of the two");
+  TRY(out.proxy_else_direct, root.boolean("proxy_else_direct", false));
+  if (root.has("connect_from")) {
+    TRY(out.connect_from, root.text("connect_from"));
+    if (!net::is_ip(out.connect_from)) return root.refuse("connect_from", "want an IP address of this device");
+  }
+  return {};
+}
+
+Result<void> take_credentials(Settings& settings) {
+  if (settings.proxy_credentials_file.empty() || !settings.proxy || settings.proxy->credentials) return {};
+  TRY(const auto file, keystore::read_secret_file(settings.proxy_credentials_file, kMaxCredentialsFile));
+  auto credentials = parse_proxy_credentials(file.expose());
+  if (!credentials) return std::unexpected(std::move(credentials).error().at(settings.proxy_credentials_file));
+  settings.proxy->credentials = std::make_shared<const tunnel::ProxyCredentials>(*std::move(credentials));
+  return {};
+}
+
+// As it was written: what came from a file stays there.
+std::string encode_own_proxy(const Settings& settings) {
+  if (settings.proxy_credentials_file.empty()) return encode_proxy(*settings.proxy);
+  return net::to_string(settings.proxy->address);
+}
+
 Result<Settings> read(const config::Table& root) {
   Settings out;
   TRY(out.serial_id, read_with(root, "serial_id", parse_serial_id));
@@ -91,11 +132,7 @@ Result<Settings> read(const config::Table& root) {
   TRY(out.telemetry_listen, find_address(root, "telemetry_listen"));
   if (out.telemetry_listen && !net::is_loopback(*out.telemetry_listen))
     return root.refuse("telemetry_listen", "want an address of this machine alone, 127.0.0.1 or [::1]");
-  TRY(out.proxy, find_address(root, "proxy"));
-  if (root.has("connect_from")) {
-    TRY(out.connect_from, root.text("connect_from"));
-    if (!net::is_ip(out.connect_from)) return root.refuse("connect_from", "want an IP address of this device");
-  }
+  TRY_VOID(read_way_out(root, out));
   TRY(out.consent_command, root.texts("consent_command"));
   if (out.consent_command.size() > kMaxConsentArguments) return root.refuse("consent_command", "too many arguments");
   TRY(out.services, read_services(root, out.allow_tls_services));
@@ -116,6 +153,22 @@ const LocalTarget* Settings::find(const ServiceName& name) const {
   return found == services.end() ? nullptr : &*found;
 }
 
+std::optional<net::Address> Settings::fallback() const {
+  if (relay_fallback || relay_address.port != kTlsPort) return relay_fallback;
+  return net::Address{.host = relay_address.host, .port = kOtherPort};
+}
+
+Result<void> Settings::use_environment(const ProxyVariables& variables) {
+  if (proxy || variables.https_proxy.empty()) return {};
+  auto found = parse_proxy(variables.https_proxy);
+  if (!found) return std::unexpected(std::move(found).error().at("HTTPS_PROXY"));
+  auto direct = NoProxy::parse(variables.no_proxy);
+  if (!direct) return std::unexpected(std::move(direct).error().at("NO_PROXY"));
+  proxy = *std::move(found);
+  no_proxy = *std::move(direct);
+  return take_credentials(*this);
+}
+
 Result<LocalTarget> parse_local_target(std::string_view text) {
   const std::size_t equals = text.find('=');
   const std::size_t colon = text.find(':', equals == std::string_view::npos ? 0 : equals);
@@ -133,6 +186,7 @@ Result<Settings> load_settings(const std::filesystem::path& path) {
   TRY(const auto document, config::Document::load(path));
   TRY(auto settings, read(document.root()));
   TRY_VOID(document.finish());
+  TRY_VOID(take_credentials(settings));
   return settings;
 }
 
@@ -150,6 +204,8 @@ std::string encode_settings(const Settings& settings) {
       "relay_address = \"{}\"\nhttp_address = \"{}\"\n",
       settings.serial_id.get(), settings.site.get(), settings.zone.get(), net::to_string(settings.relay_address),
       net::to_string(settings.http_address));
+  if (settings.relay_fallback)
+    out += fmt::format("relay_fallback = \"{}\"\n", net::to_string(*settings.relay_fallback));
   if (settings.second_status) out += fmt::format("second_status = \"{}\"\n", net::to_string(*settings.second_status));
   if (settings.public_port) out += fmt::format("public_port = {}\n", *settings.public_port);
   out += fmt::format("\n# The device's own switch; the local page changes it too.\nremote_access = {}\n",
@@ -159,7 +215,10 @@ std::string encode_settings(const Settings& settings) {
   if (settings.telemetry_listen)
     out += fmt::format("telemetry_listen = \"{}\"\n", net::to_string(*settings.telemetry_listen));
   if (!settings.connect_from.empty()) out += fmt::format("connect_from = \"{}\"\n", settings.connect_from);
-  if (settings.proxy) out += fmt::format("proxy = \"{}\"\n", net::to_string(*settings.proxy));
+  if (settings.proxy) out += fmt::format("proxy = \"{}\"\n", encode_own_proxy(settings));
+  if (!settings.proxy_credentials_file.empty())
+    out += fmt::format("proxy_credentials_file = {}\n", codec::Json(settings.proxy_credentials_file).write());
+  if (settings.proxy_else_direct) out += "proxy_else_direct = true\n";
   for (const LocalTarget& each : settings.services) {
     out += fmt::format("\n[[service]]\nname = \"{}\"\nkind = \"{}\"\ntarget = \"{}\"\n", each.service.name.get(),
                        to_text(each.service.kind), net::to_string(each.target));

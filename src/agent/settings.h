@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/proxy.h"
 #include "base/names.h"
 #include "net/address.h"
 #include "tunnel/frames.h"
@@ -28,6 +29,9 @@ struct Settings {
   DnsName zone;
   net::Address relay_address;  // where TLS to gateway, relay and status goes: port 443 of the installation
   net::Address http_address;   // where plain HTTP to the status host goes: port 80
+  // The relay's other port, tried where relay_address cannot be reached; absent: port 80 of the same host where
+  // relay_address has port 443, else none.
+  std::optional<net::Address> relay_fallback;
   std::optional<net::Address> second_status;  // plain HTTP to a second status host; asked too while there is no clock
   std::optional<std::uint16_t> public_port;  // that browsers see; absent: as the gateway says (AgentState::public_port)
   std::vector<LocalTarget> services;
@@ -35,7 +39,10 @@ struct Settings {
   bool trusted_clock = true;        // whether the system's clock is right; else the time comes from status answers
   bool allow_tls_services = false;  // kind "tls" cannot be proven by the agent (DESIGN §12)
   std::optional<net::Address> telemetry_listen;  // loopback alone; absent: the Unix socket only
-  std::optional<net::Address> proxy;             // HTTP CONNECT for everything that leaves
+  std::optional<Proxy> proxy;                    // HTTP CONNECT for everything that leaves but what no_proxy meets
+  std::string proxy_credentials_file;            // holds USER:PASSWORD for it; empty: those of its URL
+  bool proxy_else_direct = false;                // where nothing leads through the proxy, connect without it
+  NoProxy no_proxy;                              // of the environment, with a proxy of the environment
   std::string connect_from;                      // own IP address to leave by; empty: the system chooses
   std::vector<std::string> consent_command;      // asked before anything is opened; empty: nobody is asked
 
@@ -43,6 +50,11 @@ struct Settings {
   std::vector<tunnel::Service> offered() const;
   // Null when there is none of this name. kDeviceService is never found.
   const LocalTarget* find(const ServiceName& name) const;
+  // relay_fallback, or what stands for it.
+  std::optional<net::Address> fallback() const;
+  // Takes the proxy of the environment where the file names none; its credentials may be in proxy_credentials_file.
+  // Errc::malformed, without what was found.
+  Result<void> use_environment(const ProxyVariables& variables);
   // "gateway", "relay" or "status" under the zone.
   DnsName server_name(std::string_view role) const { return under(role, zone); }
 };
@@ -50,10 +62,11 @@ struct Settings {
 // Parses "NAME=KIND:HOST:PORT".
 Result<LocalTarget> parse_local_target(std::string_view text);
 
-// Reads agent.toml. Errors read FILE:LINE: sentence.
+// Reads agent.toml, and the file of the proxy's credentials where it names one. Errors read FILE:LINE: sentence.
 Result<Settings> load_settings(const std::filesystem::path& path);
 Result<Settings> parse_settings(std::string_view toml, std::string_view display_name);
-// A file that load_settings reads, with comments for people.
+// A file that load_settings reads, with comments for people. A password in the proxy's URL is written too, one from a
+// file is not.
 std::string encode_settings(const Settings& settings);
 
 }  // namespace sallyport::agent

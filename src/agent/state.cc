@@ -130,8 +130,9 @@ Result<AgentState> AgentState::initialise(const fs::path& folder, const Settings
   const auto anchors = read_anchors(open_folder.file("anchors.pem"), pinned);
   if (!(pinned == root) && std::ranges::find(anchors, root) == anchors.end())
     return failf(Errc::conflict, "{}: another root is pinned, want none or the same", folder.native());
+  const bool has_password = settings.proxy && settings.proxy->credentials && settings.proxy_credentials_file.empty();
   TRY_VOID(keystore::atomic_write_file(open_folder.file("agent.toml"), as_bytes(encode_settings(settings)),
-                                       keystore::kPublicMode));
+                                       has_password ? keystore::kSecretMode : keystore::kPublicMode));
   TRY(auto ratchets, read_ratchets(open_folder.file("ratchets")));
   return AgentState(std::move(open_folder), settings, pinned, std::move(ratchets));
 }
@@ -243,6 +244,17 @@ Result<void> AgentState::remember_public_port(std::uint16_t port) {
   return keystore::atomic_write_file(file("public-port"), as_bytes(line), keystore::kPublicMode);
 }
 
+// What cannot be read is learnt again.
+WayMemory AgentState::way_memory() const {
+  const auto text = keystore::read_file(file("ways-out"), kMaxWayMemory);
+  auto memory = text ? parse_way_memory(*text) : Result<WayMemory>(WayMemory());
+  return memory ? *std::move(memory) : WayMemory();
+}
+
+Result<void> AgentState::remember_ways(const WayMemory& memory) const {
+  return keystore::atomic_write_file(file("ways-out"), as_bytes(encode_way_memory(memory)), keystore::kPublicMode);
+}
+
 Result<SecretBytes> AgentState::device_secret() const {
   TRY(auto secret, keystore::read_secret_file(file("device-secret"), kMaxSmallFile));
   if (secret.size() != kDeviceSecretSize)
@@ -269,6 +281,7 @@ Result<void> AgentState::reset() {
                             file("password"),
                             file("remote-access"),
                             file("public-port"),
+                            file("ways-out"),
                             file("operational.tlog-proof"),
                             file("operational.log-key.pem"),
                             file("web.tlog-proof"),

@@ -10,6 +10,7 @@
 //   ratchets               time floor and status signers, below
 //   claim-code             shown to the owner, drawn anew after every claim and every reset
 //   claim-acknowledged     SHA-256 of it, hexadecimal, as the gateway acknowledged it last
+//   ways-out               what was learnt of the ways out of the device's networks: way_memory.h
 //   public-port            of the installation, decimal, as the gateway told it last
 //   device-secret          32 bytes, of which the default password is made
 //   password               verifier of the password that replaced the default one
@@ -25,6 +26,7 @@
 
 #include "agent/credential_slots.h"
 #include "agent/settings.h"
+#include "agent/way_memory.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "keystore/state_folder.h"
@@ -63,6 +65,8 @@ class AgentState {
   static Result<void> check(const std::filesystem::path& folder);
 
   const Settings& settings() const { return settings_; }
+  // Settings::use_environment. For whoever opened the folder, before anything looks at the settings.
+  Result<void> use_environment(const ProxyVariables& variables) { return settings_.use_environment(variables); }
   // The root that was pinned when the folder was made.
   const pki::Certificate& root() const { return root_; }
   // The roots that are trusted: the newest, and the one before it for as long as the installation has both.
@@ -110,6 +114,9 @@ class AgentState {
   // The port that browsers see: that of the settings, else the last that was told, else the relay's.
   std::uint16_t public_port() const;
   Result<void> remember_public_port(std::uint16_t port);
+  // What was learnt of the ways out; empty where nothing was, or the file is none of ours.
+  WayMemory way_memory() const;
+  Result<void> remember_ways(const WayMemory& memory) const;
   Result<SecretBytes> device_secret() const;
   // The local switch: what somebody set on the device, else what the settings say.
   bool remote_access() const;

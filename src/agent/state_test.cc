@@ -224,11 +224,51 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   settings.telemetry_listen = net::Address{.host = "127.0.0.1", .port = 9100};
   settings.public_port = 8443;
   settings.connect_from = "127.9.0.1";
+  settings.relay_fallback = net::Address{.host = "relay.example", .port = 80};
+  settings.proxy = *parse_proxy("http://ada:p%40ss%22@proxy.example:3128");
+  settings.proxy_else_direct = true;
   const auto read = parse_settings(encode_settings(settings), "agent.toml");
   ASSERT_TRUE(read) << read.error().detail;
   EXPECT_EQ(encode_settings(*read), encode_settings(settings));
   EXPECT_EQ(read->connect_from, "127.9.0.1");
   EXPECT_EQ(read->offered().size(), 3U);
+  EXPECT_EQ(as_text(read->proxy->credentials->password.expose()), "p@ss\"");
+  EXPECT_EQ(read->relay_fallback, settings.relay_fallback);
+  EXPECT_TRUE(read->proxy_else_direct);
+}
+
+// A password in a file stays there, and one in agent.toml is for its owner alone.
+TEST_F(AgentStateTest, KeepsTheProxysPasswordToItself) {
+  const auto secret = folder / "proxy";
+  std::ofstream(secret) << "ada:hunter2\n";
+  std::filesystem::permissions(secret, std::filesystem::perms::owner_read);
+  Settings settings = make_settings();
+  settings.proxy = *parse_proxy("proxy.example:3128");
+  settings.proxy_credentials_file = secret;
+  {
+    ASSERT_TRUE(AgentState::initialise(folder / "filed", settings, tree.root, random));
+  }
+  {
+    const auto opened = AgentState::open(folder / "filed");
+    ASSERT_TRUE(opened) << opened.error().detail;
+    ASSERT_TRUE(opened->settings().proxy->credentials);
+    EXPECT_EQ(as_text(opened->settings().proxy->credentials->password.expose()), "hunter2");
+    EXPECT_EQ(encode_settings(opened->settings()).find("hunter2"), std::string::npos);
+  }
+  std::filesystem::permissions(secret, std::filesystem::perms::group_read, std::filesystem::perm_options::add);
+  EXPECT_EQ(AgentState::open(folder / "filed").error().code, Errc::unauthorized);
+  std::filesystem::permissions(secret, std::filesystem::perms::owner_all);
+  std::ofstream(secret) << "hunter2\n";
+  const auto malformed = AgentState::open(folder / "filed");
+  ASSERT_FALSE(malformed);
+  EXPECT_EQ(malformed.error().detail.find("hunter2"), std::string::npos) << malformed.error().detail;
+  EXPECT_NE(malformed.error().detail.find(secret.native()), std::string::npos) << malformed.error().detail;
+
+  settings.proxy = *parse_proxy("ada:hunter2@proxy.example:3128");
+  settings.proxy_credentials_file.clear();
+  ASSERT_TRUE(AgentState::initialise(folder / "written", settings, tree.root, random));
+  const auto mode = std::filesystem::status(folder / "written" / "agent.toml").permissions();
+  EXPECT_EQ(mode, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 TEST(AgentSettings, RefuseWhatCannotBeMeant) {
@@ -240,6 +280,13 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
       "telemetry_listen = \"no address\"\n",
       "public_port = 0\n",
       "connect_from = \"eth0\"\n",
+      "relay_fallback = \"relay.example\"\n",
+      "relay_fallback = \"127.0.0.1:1\"\n",
+      "proxy = \"https://proxy.example\"\n",
+      "proxy = \"http://ada:hunter2%@proxy.example\"\n",
+      "proxy = \"http://ada:hunter2@proxy.example:1\"\nproxy_credentials_file = \"/a\"\n",
+      "proxy_credentials_file = \"/a\\u0001\"\n",
+      "proxy_else_direct = \"yes\"\n",
       "connect_from = \"127.0.0.1:4000\"\n",
       "[[service]]\nname = \"device\"\nkind = \"http\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"ftp\"\ntarget = \"127.0.0.1:1\"\n",
@@ -255,6 +302,7 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().code, Errc::malformed);
     EXPECT_TRUE(read.error().detail.starts_with("agent.toml:")) << read.error().detail;
+    EXPECT_EQ(read.error().detail.find("hunter2"), std::string::npos) << read.error().detail;
   }
 }
 

@@ -1,42 +1,211 @@
 #include "agent/way_out.h"
 
+#include <algorithm>
+
+#include "base/log.h"
 #include "net/connect.h"
-#include "tunnel/limits.h"
-#include "tunnel/proxy_connect.h"
+#include "net/tls_stream.h"
+#include "pki/foreign_names.h"
 
 namespace sallyport::agent {
 namespace {
 
 constexpr std::size_t kReplyPiece = 512;
+constexpr std::size_t kMaxInspectorText = 200;
+constexpr unsigned kForbidden = 403;
+constexpr unsigned kProxyLogin = 407;
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out.empty() ? "nothing" : out;
+}
+
+// What a proxy's refusal means to whoever can do something about it.
+std::string explain(const tunnel::ConnectReply& reply, const net::Address& target, bool has_credentials) {
+  const bool takes_basic = std::ranges::find(reply.auth_schemes, "basic") != reply.auth_schemes.end();
+  if (reply.status == kProxyLogin && !takes_basic && !reply.auth_schemes.empty())
+    return fmt::format("answered 407, wants a login by {}; want one that takes Basic, or an exception without a login",
+                       listed(reply.auth_schemes));
+  if (reply.status == kProxyLogin && has_credentials) return "answered 407: refused user name or password";
+  if (reply.status == kProxyLogin) return "answered 407: wants a user name and password";
+  if (reply.status == kForbidden)
+    return fmt::format("answered 403: does not let CONNECT {} through", net::to_string(target));
+  return fmt::format("answered {} to CONNECT {}, want 2xx", reply.status, net::to_string(target));
+}
 
 // The proxy says nothing behind its reply before we speak, so that no byte of the tunnel is lost here.
-net::Task<Result<void>> open_tunnel(net::Stream& proxy, net::Address target, net::Deadline deadline) {
-  if (net::is_ip(target.host)) co_return fail(Errc::malformed, "proxy: want a name to connect to, found an address");
-  CO_TRY(const auto request, tunnel::encode_connect_request(DnsName(target.host), target.port, nullptr));
+net::Task<Result<void>> open_tunnel(net::Stream& proxy, net::Address target,
+                                    std::shared_ptr<const tunnel::ProxyCredentials> credentials,
+                                    net::Deadline deadline) {
+  CO_TRY(const auto request, tunnel::encode_connect_request(net::to_string(target), credentials.get()));
   CO_TRY_VOID(co_await proxy.write_all(request.expose(), deadline));
   Bytes received;
   Bytes piece(kReplyPiece);
   for (;;) {
-    CO_TRY(const std::size_t count, co_await proxy.read_some(piece, deadline));
-    if (count == 0) co_return fail(Errc::unavailable, "proxy: closed before it answered");
-    append(received, ByteView(piece).first(count));
+    auto count = co_await proxy.read_some(piece, deadline);
+    if (!count && count.error().code == Errc::expired) co_return fail(Errc::expired, "did not answer in time");
+    if (!count) co_return std::unexpected(std::move(count).error());
+    if (*count == 0) co_return fail(Errc::unavailable, "closed before it answered");
+    append(received, ByteView(piece).first(*count));
     CO_TRY(const auto reply, tunnel::parse_connect_reply(received));
     if (!reply) continue;
-    if (!reply->established()) co_return failf(Errc::unavailable, "proxy: answered {}, want 2xx", reply->status);
-    if (reply->wire_size != received.size())
-      co_return fail(Errc::malformed, "proxy: bytes behind its reply, want silence");
+    if (!reply->established()) co_return fail(Errc::unavailable, explain(*reply, target, credentials != nullptr));
+    if (reply->wire_size != received.size()) co_return fail(Errc::malformed, "bytes behind its reply, want silence");
     co_return Result<void>{};
   }
 }
 
+// Whoever issued a chain that no anchor's name is in; absent where one is.
+std::optional<std::string> find_inspector(std::span<const Bytes> chain, std::span<const pki::Certificate> anchors) {
+  std::optional<std::string> who;
+  for (const Bytes& der : chain) {
+    const auto names = pki::parse_foreign_names(der);
+    const auto is_ours = [&](const pki::Certificate& anchor) { return names && anchor.subject() == names->issuer; };
+    if (std::ranges::any_of(anchors, is_ours)) return std::nullopt;
+    if (!who) who = names ? names->issuer.text().substr(0, kMaxInspectorText) : "a name that cannot be read";
+  }
+  return who;
+}
+
 }  // namespace
 
-net::Task<Result<net::StreamPtr>> WayOut::dial(net::Address address, net::Deadline deadline) const {
+// What a handshake showed.
+struct WayOut::Seen {
+  std::optional<std::string> inspector;
+  bool has_chain = false;
+};
+
+WayOut::WayOut(const Settings& settings) : WayOut(settings, WayMemory(), nullptr) {}
+
+WayOut::WayOut(AgentState& state) : WayOut(state.settings(), state.way_memory(), &state) {}
+
+WayOut::WayOut(const Settings& settings, WayMemory memory, AgentState* state)
+    : zone_(settings.zone),
+      http_(settings.http_address),
+      second_status_(settings.second_status),
+      proxy_(settings.proxy),
+      proxy_else_direct_(settings.proxy_else_direct),
+      no_proxy_(settings.no_proxy),
+      from_(settings.connect_from),
+      ways_(settings, memory.way),
+      memory_(std::move(memory)),
+      state_(state) {}
+
+net::Task<Result<net::StreamPtr>> WayOut::dial(std::size_t way, net::Deadline deadline,
+                                               net::SocketOptions socket) const {
+  const Way& chosen = ways_.all()[way];
+  const net::ConnectOptions options{.socket = socket, .source = from_};
+  if (!chosen.proxy) co_return co_await net::connect_tcp(chosen.target, deadline, options);
+  CO_TRY(auto stream, co_await net::connect_tcp(chosen.proxy->address, deadline, options));
+  auto opened = co_await open_tunnel(*stream, chosen.target, chosen.proxy->credentials, deadline);
+  if (opened) co_return std::move(stream);
+  co_return std::unexpected(
+      std::move(opened).error().at(fmt::format("proxy {}", net::to_string(chosen.proxy->address))));
+}
+
+// Absolute form, because many proxies let CONNECT through to port 443 alone.
+net::Task<Result<HttpReached>> WayOut::dial_plain(net::Address target, net::Deadline deadline) const {
   const net::ConnectOptions options{.source = from_};
-  if (!proxy_) co_return co_await net::connect_tcp(std::move(address), deadline, options);
-  CO_TRY(auto stream, co_await net::connect_tcp(*proxy_, deadline, options));
-  CO_TRY_VOID(co_await open_tunnel(*stream, std::move(address), deadline));
-  co_return std::move(stream);
+  const auto limit = earlier(deadline, kReachLimit);
+  HttpReached out;
+  if (proxy_ && !no_proxy_.matches(target)) {
+    auto stream = co_await net::connect_tcp(proxy_->address, limit, options);
+    if (stream) {
+      out.stream = *std::move(stream);
+      out.form.origin = "http://" + net::to_string(target);
+      CO_TRY(out.form.authorization, tunnel::encode_proxy_authorization(proxy_->credentials.get()));
+      co_return out;
+    }
+    if (!proxy_else_direct_) co_return std::unexpected(std::move(stream).error().at("proxy"));
+  }
+  CO_TRY(out.stream, co_await net::connect_tcp(target, limit, options));
+  co_return out;
+}
+
+net::Task<Result<net::StreamPtr>> WayOut::try_tls(std::size_t way, std::shared_ptr<crypto::TlsContext> context,
+                                                  const std::string& server_name, const Seen& seen, bool is_last,
+                                                  Hurdle& hurdle) const {
+  const Way& chosen = ways_.all()[way];
+  const net::Deadline deadline(is_last ? kDialLimit : kWayLimit);
+  auto lower = co_await dial(way, is_last ? deadline : earlier(deadline, kReachLimit));
+  if (!lower) {
+    hurdle = chosen.proxy ? Hurdle::proxy : Hurdle::unreachable;
+    co_return std::unexpected(std::move(lower).error());
+  }
+  auto stream = co_await net::tls_connect(*std::move(lower), std::move(context), server_name, deadline);
+  if (stream) co_return stream;
+  hurdle = seen.inspector ? Hurdle::inspected : Hurdle::broken;
+  if (!seen.inspector) co_return std::unexpected(std::move(stream).error().at(server_name));
+  const std::string where =
+      chosen.proxy ? "the proxy " + net::to_string(chosen.proxy->address) : std::string("the network");
+  co_return failf(Errc::unauthorized,
+                  "{}: {} ends TLS with a certificate by \"{}\", want one of this installation; ask whoever runs it to "
+                  "exempt {} and *.{} from TLS inspection",
+                  server_name, where, *seen.inspector, net::to_string(chosen.target), zone_.get());
+}
+
+net::Task<Result<Reached>> WayOut::connect_tls(TlsWanted wanted, Instant now) {
+  const auto seen = std::make_shared<Seen>();
+  wanted.settings.verify_server = [verify = std::move(wanted.settings.verify_server), seen,
+                                   anchors = std::move(wanted.anchors)](std::span<const Bytes> chain) -> Result<void> {
+    seen->has_chain = true;
+    auto verified = verify(chain);
+    if (!verified) seen->inspector = find_inspector(chain, anchors);
+    return verified;
+  };
+  CO_TRY(const auto context, crypto::TlsContext::client(std::move(wanted.settings)));
+  const std::vector<std::size_t> order = ways_.order(now);
+  Error failure{.code = Errc::unavailable, .detail = {}};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    *seen = Seen();
+    Hurdle hurdle = Hurdle::broken;
+    const std::size_t way = order[i];
+    auto stream = co_await try_tls(way, context, wanted.server_name, *seen, i + 1 == order.size(), hurdle);
+    if (stream) {
+      Reached out{.stream = *std::move(stream), .way = way, .network = {}};
+      out.network = network_of(net::own_address(*out.stream).host) + " " + ways_.all()[way].label();
+      take_working(out);
+      co_return out;
+    }
+    Error why = std::move(stream).error();
+    // A server of ours that is not trusted is met by every way.
+    const bool is_ours = seen->has_chain && !seen->inspector;
+    if (is_ours) co_return std::unexpected(std::move(why));
+    const std::string label = ways_.all()[way].label();
+    log::info("agent.way-failed", {{"way", label}, {"error", why.detail}});
+    const bool goes_on = ways_.on_failed(way, {.hurdle = hurdle, .detail = why.detail}, now);
+    failure.code = why.code;
+    failure.detail += (failure.detail.empty() ? "" : "; ") + (order.size() > 1 ? label + ": " : "") + why.detail;
+    if (!goes_on) break;
+  }
+  co_return std::unexpected(std::move(failure));
+}
+
+void WayOut::take_working(const Reached& reached) {
+  const std::string label = ways_.all()[reached.way].label();
+  if (ways_.used() != reached.way) log::info("agent.way", {{"way", label}});
+  ways_.on_worked(reached.way);
+  const bool is_as_without_memory = memory_.way.empty() && reached.way == 0;
+  if (memory_.way == label || is_as_without_memory) return;
+  memory_.way = label;
+  write();
+}
+
+NetworkMemory WayOut::find_network(std::string_view network) const {
+  const auto found = std::ranges::find(memory_.networks, network, &NetworkMemory::network);
+  return found == memory_.networks.end() ? NetworkMemory{.network = std::string(network), .ping = {}} : *found;
+}
+
+void WayOut::keep_network(const NetworkMemory& known) {
+  const NetworkMemory before = find_network(known.network);
+  memory_.enter(known.network) = known;
+  if (before.ping.ceiling != known.ping.ceiling || before.is_sealed != known.is_sealed) write();
+}
+
+void WayOut::write() const {
+  if (state_ == nullptr) return;
+  if (auto kept = state_->remember_ways(memory_); !kept) log::warn("agent.ways-not-stored", {{"error", kept.error()}});
 }
 
 }  // namespace sallyport::agent

@@ -1,40 +1,93 @@
-// How connections leave the device: directly, or through an HTTP proxy (RFC 9110 §9.3.6).
+// How connections leave the device: directly or through an HTTP proxy, to the relay's first port or its other one
+// (DESIGN §11). What worked is tried first the next time, what failed is known with its reason.
 #pragma once
 
-#include "agent/settings.h"
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/state.h"
+#include "agent/ways.h"
+#include "crypto/tls.h"
+#include "http/client.h"
 #include "net/stream.h"
 
 namespace sallyport::agent {
 
-// An immutable value.
+// TCP and TLS to the relay by the last way there is, and by one that others come after. A firewall that drops is
+// noticed at the first: TCP alone.
+inline constexpr milliseconds kDialLimit{15'000};
+inline constexpr milliseconds kWayLimit{10'000};
+inline constexpr milliseconds kReachLimit{5'000};
+
+// What to shake hands for.
+struct TlsWanted {
+  crypto::TlsClientSettings settings;
+  std::string server_name;                // sent as SNI
+  std::vector<pki::Certificate> anchors;  // of the installation: a chain that leads to none is somebody else's
+};
+
+// A TLS connection to the relay and the way that it took.
+struct Reached {
+  net::StreamPtr stream;
+  std::size_t way = 0;
+  std::string network;  // a key of WayMemory
+};
+
+// A connection for plain HTTP, to the server or to the proxy.
+struct HttpReached {
+  net::StreamPtr stream;
+  http::ProxyForm form;
+};
+
+// One per agent, one thread.
 class WayOut {
  public:
-  explicit WayOut(const Settings& settings)
-      : relay_(settings.relay_address),
-        http_(settings.http_address),
-        second_status_(settings.second_status),
-        proxy_(settings.proxy),
-        from_(settings.connect_from) {}
+  // Remembers nothing beyond its own life.
+  explicit WayOut(const Settings& settings);
+  // Borrows the folder for its lifetime, in which it keeps what it learns.
+  explicit WayOut(AgentState& state);
 
-  // TCP to the installation's TLS port, and to its plain one. Errors name address and cause.
-  net::Task<Result<net::StreamPtr>> dial_relay(net::Deadline deadline) const { return dial(relay_, deadline); }
-  net::Task<Result<net::StreamPtr>> dial_http(net::Deadline deadline) const { return dial(http_, deadline); }
-  // TCP to the second status host; there must be one.
-  net::Task<Result<net::StreamPtr>> dial_second_status(net::Deadline deadline) const {
+  // TLS to the relay, by one way after the other until a server shows what `wanted` verifies. Errors as those of TLS,
+  // each with the way; where somebody between ends TLS with a certificate of his own the error names him and says what
+  // to ask for.
+  net::Task<Result<Reached>> connect_tls(TlsWanted wanted, Instant now);
+  // TCP to the relay by this way: an index of ways().all().
+  net::Task<Result<net::StreamPtr>> dial(std::size_t way, net::Deadline deadline, net::SocketOptions socket = {}) const;
+  // For plain HTTP to the status host, and to the second one; there must be one.
+  net::Task<Result<HttpReached>> dial_http(net::Deadline deadline) const { return dial_plain(http_, deadline); }
+  net::Task<Result<HttpReached>> dial_second_status(net::Deadline deadline) const {
     SALLYPORT_CHECK(has_second_status());
-    return dial(*second_status_, deadline);
+    return dial_plain(*second_status_, deadline);
   }
   bool has_second_status() const { return second_status_.has_value(); }
-  const net::Address& relay() const { return relay_; }
+
+  const Ways& ways() const { return ways_; }
+  // What is known of a network, by its key.
+  NetworkMemory find_network(std::string_view network) const;
+  // Keeps it; a change of the current ping interval alone is not written to the folder.
+  void keep_network(const NetworkMemory& known);
 
  private:
-  net::Task<Result<net::StreamPtr>> dial(net::Address address, net::Deadline deadline) const;
+  struct Seen;
+  WayOut(const Settings& settings, WayMemory memory, AgentState* state);
+  net::Task<Result<net::StreamPtr>> try_tls(std::size_t way, std::shared_ptr<crypto::TlsContext> context,
+                                            const std::string& server_name, const Seen& seen, bool is_last,
+                                            Hurdle& hurdle) const;
+  net::Task<Result<HttpReached>> dial_plain(net::Address target, net::Deadline deadline) const;
+  void take_working(const Reached& reached);
+  void write() const;
 
-  net::Address relay_;
+  DnsName zone_;
   net::Address http_;
   std::optional<net::Address> second_status_;
-  std::optional<net::Address> proxy_;
+  std::optional<Proxy> proxy_;
+  bool proxy_else_direct_;
+  NoProxy no_proxy_;
   std::string from_;
+  Ways ways_;
+  WayMemory memory_;
+  AgentState* state_;
 };
 
 }  // namespace sallyport::agent

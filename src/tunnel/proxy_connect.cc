@@ -10,6 +10,20 @@ namespace sallyport::tunnel {
 namespace {
 
 constexpr std::string_view kEndOfHead = "\r\n\r\n";
+constexpr std::size_t kMaxAuthority = 300;
+
+// host ":" port (RFC 9112 §3.2.3) of the characters that names and addresses have; the port has a digit that is not 0.
+bool is_authority(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (text.size() > kMaxAuthority || colon == std::string_view::npos || colon == 0) return false;
+  const auto is_host = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
+  };
+  const std::string_view port = text.substr(colon + 1);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return std::ranges::all_of(text.substr(0, colon), is_host) && std::ranges::all_of(port, is_digit) &&
+         port.find_first_not_of('0') != std::string_view::npos;
+}
 
 // status-line := "HTTP/1." digit SP 3digit [SP reason]                              (RFC 9112 §4)
 Result<unsigned> parse_status_line(std::string_view line) {
@@ -50,24 +64,28 @@ Result<ConnectReply> parse_head(std::string_view head) {
 
 }  // namespace
 
-Result<SecretBytes> encode_connect_request(const DnsName& host, std::uint16_t port,
-                                           const ProxyCredentials* credentials) {
-  if (port == 0 || host.get().empty()) return fail(Errc::malformed, "proxy request: no host or port");
-  Bytes out = to_bytes(fmt::format("CONNECT {0}:{1} HTTP/1.1\r\nHost: {0}:{1}\r\n", host.get(), port));
-  if (credentials != nullptr) {
-    const std::string_view password = as_text(credentials->password.expose());
-    if (has_control(credentials->user) || has_control(password) || credentials->user.contains(':'))
-      return fail(Errc::malformed, "proxy credentials: a control character, or ':' in the user");
-    Bytes pair = to_bytes(credentials->user);
-    pair.push_back(':');
-    append(pair, credentials->password.expose());
-    std::string encoded = codec::encode_base64(pair);
-    wipe(pair);
-    append(out, as_bytes("Proxy-Authorization: Basic "));
-    append(out, as_bytes(encoded));
-    append(out, as_bytes("\r\n"));
-    wipe({reinterpret_cast<std::uint8_t*>(encoded.data()), encoded.size()});
-  }
+Result<SecretBytes> encode_proxy_authorization(const ProxyCredentials* credentials) {
+  if (credentials == nullptr) return SecretBytes();
+  const std::string_view password = as_text(credentials->password.expose());
+  if (has_control(credentials->user) || has_control(password) || credentials->user.contains(':'))
+    return fail(Errc::malformed, "proxy credentials: a control character, or ':' in the user");
+  Bytes pair = to_bytes(credentials->user);
+  pair.push_back(':');
+  append(pair, credentials->password.expose());
+  std::string encoded = codec::encode_base64(pair);
+  wipe(pair);
+  Bytes out = to_bytes(std::string_view("Proxy-Authorization: Basic "));
+  append(out, as_bytes(encoded));
+  append(out, as_bytes("\r\n"));
+  wipe({reinterpret_cast<std::uint8_t*>(encoded.data()), encoded.size()});
+  return SecretBytes(std::move(out));
+}
+
+Result<SecretBytes> encode_connect_request(std::string_view authority, const ProxyCredentials* credentials) {
+  if (!is_authority(authority)) return fail(Errc::malformed, "proxy request: no host and port, want host:port");
+  TRY(const auto authorization, encode_proxy_authorization(credentials));
+  Bytes out = to_bytes(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority));
+  append(out, authorization.expose());
   append(out, as_bytes("\r\n"));
   return SecretBytes(std::move(out));
 }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/names.h"
 #include "base/secret.h"
 
 namespace sallyport::tunnel {
@@ -18,10 +17,13 @@ struct ProxyCredentials {
   SecretBytes password;
 };
 
-// The request's bytes, which hold the password: a secret. Fails with Errc::malformed on a port of 0, or credentials
-// with a control character or a user with ':'.
-Result<SecretBytes> encode_connect_request(const DnsName& host, std::uint16_t port,
-                                           const ProxyCredentials* credentials);
+// The header line that shows the credentials, with its end of line: "Proxy-Authorization: Basic …". A secret. Empty
+// without credentials. Fails with Errc::malformed on a control character or a user with ':'.
+Result<SecretBytes> encode_proxy_authorization(const ProxyCredentials* credentials);
+
+// The request's bytes, which hold the password: a secret. `authority` is "host:port" as net::to_string writes it.
+// Fails with Errc::malformed on another, a port of 0, and as encode_proxy_authorization().
+Result<SecretBytes> encode_connect_request(std::string_view authority, const ProxyCredentials* credentials);
 
 struct ConnectReply {
   unsigned status = 0;                    // 2xx: what follows is the tunnel

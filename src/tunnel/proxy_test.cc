@@ -145,11 +145,11 @@ TEST(ProxyHeader, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(ConnectRequest, NamesHostAndPortAndShowsCredentials) {
-  const auto plain = encode_connect_request(DnsName("relay.example"), 443, nullptr);
+  const auto plain = encode_connect_request("relay.example:443", nullptr);
   EXPECT_EQ(as_text(plain->expose()), "CONNECT relay.example:443 HTTP/1.1\r\nHost: relay.example:443\r\n\r\n");
   // RFC 7617 §2
   const ProxyCredentials aladdin{.user = "Aladdin", .password = SecretBytes(std::string_view("open sesame"))};
-  const auto request = encode_connect_request(DnsName("relay.example"), 443, &aladdin);
+  const auto request = encode_connect_request("relay.example:443", &aladdin);
   EXPECT_NE(as_text(request->expose()).find("\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"),
             std::string_view::npos);
 }
@@ -159,10 +159,17 @@ TEST(ConnectRequest, RefusesCredentialsThatCannotBeSaid) {
       {"a:b", "c"}, {"a\r\nX: y", "c"}, {"a", "b\nc"}, {"a", std::string("b\0c", 3)}, {"a\x7F", "c"}};
   for (const auto& [user, password] : cases) {
     const ProxyCredentials credentials{.user = user, .password = SecretBytes(std::string_view(password))};
-    EXPECT_EQ(encode_connect_request(DnsName("relay.example"), 443, &credentials).error().code, Errc::malformed);
+    EXPECT_EQ(encode_connect_request("relay.example:443", &credentials).error().code, Errc::malformed);
   }
-  EXPECT_FALSE(encode_connect_request(DnsName("relay.example"), 0, nullptr));
-  EXPECT_FALSE(encode_connect_request(DnsName(), 443, nullptr));
+}
+
+TEST(ConnectRequest, NamesNothingButAHostAndAPort) {
+  EXPECT_TRUE(encode_connect_request("192.0.2.7:443", nullptr));
+  EXPECT_TRUE(encode_connect_request("[2001:db8::1]:443", nullptr));
+  for (const std::string_view authority :
+       {"relay.example:0", ":443", "", "relay.example", "relay.example:", "relay.example:44x", "a b:443", "a\r\nX:443",
+        "user@relay.example:443", "relay.example/:443", "Relay:443"})
+    EXPECT_EQ(encode_connect_request(authority, nullptr).error().code, Errc::malformed) << authority;
 }
 
 TEST(ConnectReply, IsReadWithoutATouchOnTheTunnel) {

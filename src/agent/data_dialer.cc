@@ -1,0 +1,105 @@
+#include "agent/data_dialer.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "net/copy.h"
+#include "net/descriptor.h"
+
+namespace sallyport::agent {
+namespace {
+
+constexpr std::size_t kFirstPiece = 16U * 1024U;
+// The user's TLS inside has limits of its own, which end it sooner.
+constexpr milliseconds kSealedIdleLimit{5 * 3'600'000};
+
+}  // namespace
+
+net::Task<Result<net::StreamPtr>> DataDialer::dial_raw(tunnel::Ticket ticket, std::size_t way,
+                                                       net::SocketOptions socket) {
+  const net::Deadline limit(kDataDialLimit);
+  auto dialled = co_await dialer_.way_out().dial(way, limit, socket);
+  if (!dialled) co_return fail(Errc::unavailable, std::move(dialled).error().detail);
+  net::StreamPtr stream = *std::move(dialled);
+  const Bytes preface = tunnel::encode_preface(ticket);
+  CO_TRY_VOID(co_await stream->write_all(preface, limit));
+  const auto deadline = earlier(limit, kRawPatience);
+  while (net::look_at_unread(*stream) == net::Unread::nothing) {
+    if (auto ready = co_await stream->wait_readable(deadline); !ready && ready.error().code == Errc::expired)
+      co_return fail(Errc::expired, "no byte of the user came");
+  }
+  if (net::look_at_unread(*stream) == net::Unread::end) co_return fail(Errc::unavailable, "ended before the user came");
+  co_return std::move(stream);
+}
+
+net::Task<Result<net::StreamPtr>> DataDialer::dial_sealed(tunnel::Ticket ticket, std::size_t way,
+                                                          net::SocketOptions socket) {
+  const net::Deadline deadline(kDataDialLimit);
+  CO_TRY(auto sealed, co_await dialer_.connect_for_data(way, relay_, deadline, socket));
+  const Bytes preface = tunnel::encode_preface(ticket);
+  CO_TRY_VOID(co_await sealed->write_all(preface, deadline));
+  Bytes first(kFirstPiece);
+  CO_TRY(const std::size_t count, co_await sealed->read_some(first, deadline));
+  if (count == 0) co_return fail(Errc::unavailable, "ended before the user came");
+  first.resize(count);
+  CO_TRY(auto ends, net::make_socket_pair());
+  CO_TRY(auto inside, net::adopt_socket(tasks_.executor(), std::move(ends.first)));
+  CO_TRY(auto outside, net::adopt_socket(tasks_.executor(), std::move(ends.second)));
+  tasks_.spawn(carry(std::move(sealed), std::move(inside), std::move(first)), "agent.sealed-data");
+  co_return std::move(outside);
+}
+
+net::Task<void> DataDialer::carry(net::StreamPtr sealed, net::StreamPtr inside, Bytes first) {
+  if (!co_await inside->write_all(first, kDataDialLimit)) co_return;
+  static_cast<void>(co_await net::copy_both_ways(*sealed, *inside, kSealedIdleLimit));
+}
+
+bool DataDialer::wants_sealed(const NetworkMemory& known) {
+  if (!known.is_sealed) return false;
+  const Instant now = time_.monotonic();
+  if (sealed_network_ != known.network) {
+    sealed_network_ = known.network;
+    sealed_since_ = now;
+  }
+  return now - sealed_since_ < kTryRawAfter;
+}
+
+void DataDialer::learn(const std::string& network, bool is_sealed) {
+  sealed_network_ = is_sealed ? network : std::string();
+  sealed_since_ = time_.monotonic();
+  NetworkMemory known = dialer_.way_out().find_network(network);
+  if (known.is_sealed == is_sealed) return;
+  known.is_sealed = is_sealed;
+  dialer_.way_out().keep_network(known);
+  log::info("agent.data-connections", {{"network", network}, {"inside_tls", is_sealed}});
+}
+
+net::Task<Result<net::StreamPtr>> DataDialer::dial(tunnel::Ticket ticket, std::size_t way, std::string network) {
+  const NetworkMemory known = dialer_.way_out().find_network(network);
+  net::SocketOptions socket;
+  socket.keepalive_idle = std::min(socket.keepalive_idle, known.ping.current);
+  if (wants_sealed(known)) {
+    auto stream = co_await dial_sealed(ticket, way, socket);
+    if (stream) co_return stream;
+    // The next one finds out anew.
+    learn(network, false);
+    co_return std::unexpected(std::move(stream).error().at("data connection inside TLS"));
+  }
+  auto raw = co_await dial_raw(ticket, way, socket);
+  if (raw) {
+    learn(network, false);
+    co_return raw;
+  }
+  // The ticket is good once: when the relay had it, this attempt ends at once.
+  auto sealed = co_await dial_sealed(ticket, way, socket);
+  if (sealed) {
+    learn(network, true);
+    co_return sealed;
+  }
+  // What goes to the relay and does not come back: the next user would wait for nothing as well.
+  if (raw.error().code == Errc::expired) learn(network, true);
+  co_return failf(Errc::unavailable, "data connection: raw: {}; inside TLS: {}", raw.error().detail,
+                  sealed.error().detail);
+}
+
+}  // namespace sallyport::agent

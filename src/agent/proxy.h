@@ -1,0 +1,68 @@
+// Which HTTP proxy stands on the way out, as people and their system write it: in agent.toml, or in HTTPS_PROXY and
+// NO_PROXY. Credentials are secrets: no error and no text() here has them.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/secret.h"
+#include "net/address.h"
+#include "tunnel/proxy_connect.h"
+
+namespace sallyport::agent {
+
+inline constexpr std::uint16_t kHttpProxyPort = 80;  // of a URL that names none (RFC 9110 §4.2.1)
+inline constexpr std::size_t kMaxProxyText = 1'024;
+inline constexpr std::size_t kMaxNoProxyEntries = 256;
+
+struct Proxy {
+  net::Address address;
+  std::shared_ptr<const tunnel::ProxyCredentials> credentials;  // null: none
+};
+
+// Parses "HOST:PORT" or "[http://][USER[:PASSWORD]@]HOST[:PORT][/]", user and password percent-encoded; the port may be
+// missing behind "http://" alone. Errc::malformed on anything else, another scheme among it; the error never says what
+// was found.
+Result<Proxy> parse_proxy(std::string_view text);
+// The text that parse_proxy reads, with the password.
+std::string encode_proxy(const Proxy& proxy);
+// A file with one line "USER:PASSWORD", both as they are. Errc::malformed.
+Result<tunnel::ProxyCredentials> parse_proxy_credentials(ByteView file);
+
+// Where no proxy is to be used, as NO_PROXY says it: entries between commas or spaces; "*" is every host, a name is
+// that host and all below it (a leading "." or "*." says the same), an IP address itself, ADDRESS/BITS a network;
+// ":PORT" behind any of them narrows it (an IPv6 address then has brackets). What is none of these is never met.
+class NoProxy {
+ public:
+  // Meets nothing.
+  NoProxy() = default;
+  // Meets loopback, and what `list` says. Errc::overloaded over kMaxNoProxyEntries.
+  static Result<NoProxy> parse(std::string_view list);
+
+  // Whether `target` is met.
+  bool matches(const net::Address& target) const;
+
+ private:
+  struct Entry {
+    std::string name;  // empty: an address
+    std::array<std::uint8_t, 16> network{};
+    unsigned bits = 0;
+    unsigned size = 0;       // octets of an address, 4 or 16
+    std::uint16_t port = 0;  // 0: any
+  };
+  static Entry read_entry(std::string_view text);
+  bool meets_loopback_ = false;
+  bool is_all_ = false;
+  std::vector<Entry> entries_;
+};
+
+// What the environment says of proxies; apps read it.
+struct ProxyVariables {
+  std::string https_proxy;
+  std::string no_proxy;
+};
+
+}  // namespace sallyport::agent

@@ -1,0 +1,275 @@
+#include "agent/way_out.h"
+
+#include <fstream>
+
+#include "agent/detail/test_roads.h"
+
+namespace sallyport::agent {
+namespace {
+
+using testing::HttpProxy;
+using testing::kNow;
+using testing::kSoon;
+using testing::kZone;
+using testing::Road;
+using testing::TlsPort;
+using testing::Tree;
+
+constexpr Instant kBegin{std::chrono::hours(100)};
+
+net::Task<void> greet(net::StreamPtr stream) {
+  static_cast<void>(co_await stream->write_all(as_bytes("welcome"), kSoon));
+}
+
+// A device, its relay, and whoever stands between.
+class WayOutTest : public ::testing::Test {
+ protected:
+  WayOutTest() : relay(io), foreign(io) {
+    relay.add(under("relay", kZone), Tree::identity(tree.relay, tree.server_ca), greet);
+    relay.start();
+    foreign.add(under("relay", kZone), {.chain = {to_bytes(others.relay.certificate.der())}, .key = others.relay.key},
+                greet);
+    foreign.start();
+    settings.relay_address = relay.address();
+  }
+  ~WayOutTest() override { io.stop(); }
+
+  TlsWanted wanted() {
+    TlsWanted out{.settings = {}, .server_name = under("relay", kZone).get(), .anchors = {tree.root}};
+    out.settings.alpn = {"http/1.1"};
+    out.settings.verify_server = [this](std::span<const Bytes> der) -> Result<void> {
+      TRY(const auto chain, pki::parse_chain(der));
+      const std::vector anchors{tree.root};
+      TRY_VOID(pki::verify_chain(chain, anchors, pki::ServerPurpose{.name = expected}, pki::TimeRule::clock(kNow)));
+      return {};
+    };
+    return out;
+  }
+  static net::Task<void> connect(WayOut& way_out, TlsWanted wanted, Instant now, std::optional<Result<Reached>>& into) {
+    into.emplace(co_await way_out.connect_tls(std::move(wanted), now));
+    if (!*into) co_return;
+    Bytes word(7);
+    EXPECT_TRUE(co_await net::read_exactly(*(*into)->stream, word, kSoon));
+    EXPECT_EQ(as_text(word), "welcome");
+  }
+  Result<Reached> connect(WayOut& way_out, Instant now = kBegin) {
+    std::optional<Result<Reached>> out;
+    io.restart();
+    net::run(io, connect(way_out, wanted(), now, out));
+    return *std::move(out);
+  }
+  // What a proxy that answers this is told to be.
+  std::string refusal_by(std::string answer) {
+    HttpProxy proxy(io);
+    proxy.answer = std::move(answer);
+    settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr};
+    WayOut way_out(settings);
+    const auto reached = connect(way_out);
+    EXPECT_FALSE(reached);
+    return reached ? "" : reached.error().detail;
+  }
+
+  net::Io io;
+  Tree tree, others;
+  TlsPort relay, foreign;
+  Settings settings = testing::make_settings();
+  DnsName expected = under("relay", kZone);
+};
+
+TEST_F(WayOutTest, GoesDirectlyWhereNothingElseIsNamed) {
+  WayOut way_out(settings);
+  const auto reached = connect(way_out);
+  ASSERT_TRUE(reached) << reached.error().detail;
+  EXPECT_EQ(reached->way, 0U);
+  EXPECT_EQ(reached->network, "127.0.0.0/24 direct to " + net::to_string(relay.address()));
+  EXPECT_EQ(way_out.ways().used(), 0U);
+}
+
+TEST_F(WayOutTest, GoesThroughAProxyThatAsksForALogin) {
+  HttpProxy proxy(io, "Basic YWRhOm9wZW4gc2VzYW1l");
+  settings.proxy = parse_proxy("http://ada:open%20sesame@" + net::to_string(proxy.address())).value();
+  WayOut way_out(settings);
+  const auto reached = connect(way_out);
+  ASSERT_TRUE(reached) << reached.error().detail;
+  ASSERT_EQ(proxy.asked.size(), 1U);
+  EXPECT_TRUE(proxy.asked.front().starts_with("CONNECT " + net::to_string(relay.address()) + " HTTP/1.1\r\n"));
+}
+
+TEST_F(WayOutTest, SaysWhatAProxyHasAgainstIt) {
+  const struct {
+    std::string answer, says;
+  } cases[] = {
+      {"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "wants a user name and password"},
+      {"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n", "ntlm, negotiate"},
+      {"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nevil", "does not let CONNECT"},
+      {"HTTP/1.1 502 Bad Gateway\r\n\r\n", "answered 502"},
+      {"HTTP/1.1 301 Moved\r\nLocation: http://login.example\r\n\r\n", "answered 301"},
+      {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>log in</html>", "bytes behind its reply"},
+      {"SSH-2.0-OpenSSH_9.2\r\n", "does not begin with HTTP/1."},
+      {"HTTP/1.1 200 OK\r\nX: " + std::string(tunnel::kMaxConnectReply, 'x'), "head over"},
+  };
+  for (const auto& one : cases) {
+    const std::string said = refusal_by(one.answer);
+    EXPECT_NE(said.find(one.says), std::string::npos) << said;
+    EXPECT_NE(said.find("proxy 127.0.0.1:"), std::string::npos) << said;
+  }
+}
+
+TEST_F(WayOutTest, NamesWrongCredentialsWithoutShowingThem) {
+  HttpProxy proxy(io, "Basic somebody-else");
+  settings.proxy = parse_proxy("http://ada:hunter2@" + net::to_string(proxy.address())).value();
+  WayOut way_out(settings);
+  const auto reached = connect(way_out);
+  ASSERT_FALSE(reached);
+  EXPECT_NE(reached.error().detail.find("refused user name or password"), std::string::npos) << reached.error().detail;
+  EXPECT_EQ(reached.error().detail.find("hunter2"), std::string::npos);
+  EXPECT_EQ(reached.error().detail.find("aHVudGVyMg"), std::string::npos);
+}
+
+TEST_F(WayOutTest, IsNotHeldByAProxyThatClosesOrDrips) {
+  Road closes(io, [](net::StreamPtr stream) -> net::Task<void> {
+    stream->close();
+    co_return;
+  });
+  settings.proxy = Proxy{.address = closes.address(), .credentials = nullptr};
+  WayOut first(settings);
+  const auto closed = connect(first);
+  ASSERT_FALSE(closed);
+  EXPECT_NE(closed.error().detail.find("closed before it answered"), std::string::npos) << closed.error().detail;
+
+  // An octet each 5 ms, for ever.
+  Road drips(io, [](net::StreamPtr stream) -> net::Task<void> {
+    for (std::string_view next = "HTTP/1.1 200 ";; next = "x") {
+      if (auto told = co_await stream->write_all(as_bytes(next), kSoon); !told) co_return;
+      co_await net::sleep_for(milliseconds(5));
+    }
+  });
+  settings.proxy = Proxy{.address = drips.address(), .credentials = nullptr};
+  WayOut second(settings);
+  std::optional<Result<net::StreamPtr>> dialled;
+  const auto dial = [](WayOut& way_out, std::optional<Result<net::StreamPtr>>& into) -> net::Task<void> {
+    into.emplace(co_await way_out.dial(0, milliseconds(100)));
+  };
+  io.restart();
+  net::run(io, dial(second, dialled));
+  ASSERT_TRUE(dialled && !*dialled);
+  EXPECT_EQ(dialled->error().code, Errc::expired);
+  EXPECT_NE(dialled->error().detail.find("did not answer in time"), std::string::npos) << dialled->error().detail;
+}
+
+TEST_F(WayOutTest, GoesDirectlyPastAProxyOnlyWhereThatIsWanted) {
+  settings.proxy = Proxy{.address = {.host = "127.0.0.1", .port = 1}, .credentials = nullptr};
+  WayOut strict(settings);
+  EXPECT_FALSE(connect(strict));
+  settings.proxy_else_direct = true;
+  WayOut lenient(settings);
+  const auto reached = connect(lenient);
+  ASSERT_TRUE(reached) << reached.error().detail;
+  EXPECT_EQ(lenient.ways().record(0).state, WayState::failed);
+  EXPECT_NE(lenient.ways().record(0).error, "");
+}
+
+TEST_F(WayOutTest, TakesTheOtherPortAndRemembersItOverARestart) {
+  settings.relay_address = {.host = "127.0.0.1", .port = 1};
+  settings.relay_fallback = relay.address();
+  crypto::SystemRandom random;
+  testing::Folder folder;
+  {
+    auto state = AgentState::initialise(folder / "state", settings, tree.root, random);
+    ASSERT_TRUE(state);
+    WayOut way_out(*state);
+    ASSERT_TRUE(connect(way_out));
+    EXPECT_EQ(way_out.ways().current(), 1U);
+    NetworkMemory known = way_out.find_network("n");
+    known.is_sealed = true;
+    known.ping = {.current = seconds(7), .ceiling = seconds(8)};
+    way_out.keep_network(known);
+  }
+  auto state = AgentState::open(folder / "state");
+  ASSERT_TRUE(state);
+  WayOut way_out(*state);
+  EXPECT_EQ(way_out.ways().current(), 1U);
+  EXPECT_TRUE(way_out.find_network("n").is_sealed);
+  EXPECT_EQ(way_out.find_network("n").ping.ceiling, seconds(8));
+  EXPECT_FALSE(way_out.find_network("another").is_sealed);
+  ASSERT_TRUE(state->reset());
+  EXPECT_EQ(state->way_memory(), WayMemory());
+}
+
+TEST_F(WayOutTest, AFileThatIsNoMemoryIsNone) {
+  crypto::SystemRandom random;
+  testing::Folder folder;
+  auto state = AgentState::initialise(folder / "state", settings, tree.root, random);
+  ASSERT_TRUE(state);
+  std::ofstream(state->file("ways-out")) << "{\"way\":";
+  WayOut way_out(*state);
+  EXPECT_TRUE(connect(way_out));
+  EXPECT_EQ(way_out.ways().used(), 0U);
+}
+
+TEST_F(WayOutTest, NamesWhoInspectsTlsAndWhatToAskFor) {
+  HttpProxy proxy(io);
+  proxy.leads_to = foreign.address();
+  settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr};
+  WayOut way_out(settings);
+  const auto reached = connect(way_out);
+  ASSERT_FALSE(reached);
+  const std::string& said = reached.error().detail;
+  EXPECT_NE(said.find("the proxy " + net::to_string(proxy.address()) + " ends TLS"), std::string::npos) << said;
+  EXPECT_NE(said.find(others.server_ca.certificate.subject().text()), std::string::npos) << said;
+  EXPECT_NE(said.find("exempt " + net::to_string(relay.address()) + " and *.devices.example"), std::string::npos)
+      << said;
+  EXPECT_TRUE(way_out.ways().record(0).is_inspected);
+  EXPECT_EQ(reached.error().code, Errc::unauthorized);
+}
+
+TEST_F(WayOutTest, GoesRoundWhoInspectsTls) {
+  settings.relay_address = foreign.address();
+  settings.relay_fallback = relay.address();
+  WayOut way_out(settings);
+  const auto reached = connect(way_out);
+  ASSERT_TRUE(reached) << reached.error().detail;
+  EXPECT_EQ(reached->way, 1U);
+  EXPECT_TRUE(way_out.ways().record(0).is_inspected);
+}
+
+// What a server of ours is refused for is no matter of the way.
+TEST_F(WayOutTest, TakesNoOtherWayToAServerOfOursThatIsRefused) {
+  Road other(io, [this](net::StreamPtr stream) { return testing::carry_to(std::move(stream), relay.address()); });
+  settings.relay_fallback = other.address();
+  expected = under("gateway", kZone);
+  WayOut way_out(settings);
+  const auto reached = connect(way_out);
+  ASSERT_FALSE(reached);
+  EXPECT_EQ(reached.error().detail.find("ends TLS"), std::string::npos) << reached.error().detail;
+  EXPECT_EQ(other.connections, 0U);
+}
+
+TEST_F(WayOutTest, AsksAProxyForPlainHttpInAbsoluteForm) {
+  HttpProxy proxy(io);
+  proxy.answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+  settings.proxy = parse_proxy("ada:hunter2@" + net::to_string(proxy.address())).value();
+  settings.http_address = {.host = "status.devices.example", .port = 80};
+  WayOut way_out(settings);
+  const auto ask = [](WayOut& by, unsigned& status) -> net::Task<void> {
+    auto reached = co_await by.dial_http(kSoon);
+    CO_ASSERT(reached);
+    http::Client client(std::move(reached->stream), "status.devices.example", std::move(reached->form));
+    http::Request request;
+    request.target = "/crl/witness";
+    const auto answer = co_await client.send(std::move(request), kSoon);
+    CO_ASSERT(answer);
+    status = answer->status;
+  };
+  unsigned status = 0;
+  io.restart();
+  net::run(io, ask(way_out, status));
+  EXPECT_EQ(status, 404U);
+  ASSERT_EQ(proxy.asked.size(), 1U);
+  EXPECT_TRUE(proxy.asked.front().starts_with("GET http://status.devices.example:80/crl/witness HTTP/1.1\r\n"))
+      << proxy.asked.front();
+  EXPECT_NE(proxy.asked.front().find("\r\nProxy-Authorization: Basic YWRhOmh1bnRlcjI=\r\n\r\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sallyport::agent
