@@ -3,63 +3,19 @@
 with a packet filter that drops and counts the rest. Factory-fresh, it comes all the way.
 """
 # test: needs=dev deadline=180
-import os
 import pathlib
-import re
-import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
-from cases import Missing, want  # noqa: E402
-from stage import ENROLMENT_SECONDS, Stage, tool, wait_for  # noqa: E402
+from cases import want  # noqa: E402
+from plant import HERE, Plant, needs  # noqa: E402
+from stage import ENROLMENT_SECONDS, Stage, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
-HERE, THERE = "169.254.77.1", "169.254.77.2"  # link-local: no route leads on
 STREAM = "pressure"
-
-
-class Firewalled:
-    """A network namespace, joined to this one by a cable; out of it lead TCP connections to two ports of ours, and replies."""
-
-    def __init__(self, ports):
-        self.name = f"sallyport-{os.getpid()}"
-        self.near, self.far = f"sn{os.getpid() % 10**9}"[:15], f"sf{os.getpid() % 10**9}"[:15]
-        tool("ip", "netns", "add", self.name)
-        try:
-            self.build(ports)
-        except BaseException:
-            self.close()
-            raise
-
-    def build(self, ports):
-        tool("ip", "link", "add", self.near, "type", "veth", "peer", "name", self.far)
-        tool("ip", "link", "set", self.far, "netns", self.name)
-        tool("ip", "address", "add", f"{HERE}/30", "dev", self.near)
-        tool("ip", "link", "set", self.near, "up")
-        self.inside("ip", "address", "add", f"{THERE}/30", "dev", self.far)
-        self.inside("ip", "link", "set", self.far, "up")
-        self.inside("ip", "link", "set", "lo", "up")
-        self.inside("sysctl", "-q", "-w", "net.ipv6.conf.all.disable_ipv6=1")
-        rules = [["-P", "INPUT", "DROP"], ["-P", "OUTPUT", "DROP"], ["-P", "FORWARD", "DROP"]]
-        for port in ports:
-            rules.append(["-A", "OUTPUT", "-p", "tcp", "-d", HERE, "--dport", str(port), "-j", "ACCEPT"])
-            rules.append(["-A", "INPUT", "-p", "tcp", "-s", HERE, "--sport", str(port), "-j", "ACCEPT"])
-        for rule in rules:
-            self.inside("iptables", "-w", *rule)
-
-    def inside(self, *command):
-        return tool("ip", "netns", "exec", self.name, *command).decode()
-
-    def dropped(self):
-        """How many packets the filter has dropped on their way out."""
-        return int(re.search(r"Chain OUTPUT \(policy DROP (\d+) packets", self.inside("iptables", "-w", "-nvxL", "OUTPUT")).group(1))
-
-    def close(self):
-        subprocess.run(["ip", "netns", "delete", self.name], capture_output=True, check=False)
-        subprocess.run(["ip", "link", "delete", self.near], capture_output=True, check=False)
 
 
 class Scene:
@@ -71,11 +27,7 @@ class Scene:
 
 @cases.carries_the_rest
 def check_device_behind_a_firewall_is_set_up(scene):
-    for program in ("ip", "iptables", "sysctl"):
-        if not shutil.which(program):
-            raise Missing(program)
-    if os.geteuid() != 0:
-        raise Missing("root, for a network namespace")
+    needs("ip", "iptables", "sysctl")
     stage = scene.stage
     there = stage.prepare()
     settings = there.state / "sallyport.toml"
@@ -83,8 +35,9 @@ def check_device_behind_a_firewall_is_set_up(scene):
     want('"127.0.0.1"' in text, "found no listening address in sallyport.toml, want it")
     settings.write_text(text.replace('"127.0.0.1"', '"0.0.0.0"'))
     there.start()
-    scene.net = Firewalled((there.tls_port, there.http_port))
+    scene.net = Plant()
     stage.closing.append(scene.net.close)
+    scene.net.lets_out(there.tls_port, there.http_port)
     scene.device, = stage.make_devices("press-1")
     stage.configure(scene.device, relay_address=f"{HERE}:{there.tls_port}", http_address=f"{HERE}:{there.http_port}")
 
@@ -101,9 +54,7 @@ def check_nothing_else_is_reachable(scene):
 def check_factory_fresh_device_comes_all_the_way(scene):
     there, device = scene.stage.there, scene.device
     before = scene.net.dropped()
-    plain, there.agent_program = there.agent_program, str(there.folder / "agent-inside")
-    pathlib.Path(there.agent_program).write_text(f'#!/bin/sh\nexec ip netns exec {scene.net.name} {pathlib.Path(plain).resolve()} "$@"\n')
-    pathlib.Path(there.agent_program).chmod(0o755)
+    plain, there.agent_program = there.agent_program, scene.net.program(there.folder / "agent-inside", there.agent_program)
     there.start_agent(device)
     there.agent_program = plain
     record = scene.stage.wait_online(device, ENROLMENT_SECONDS)
