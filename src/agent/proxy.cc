@@ -62,13 +62,18 @@ void append_percent(std::string& out, std::string_view text) {
   }
 }
 
+bool can_be_said(const tunnel::ProxyCredentials& credentials) {
+  return credentials.user.size() <= kMaxProxyCredential && credentials.password.size() <= kMaxProxyCredential &&
+         tunnel::encode_proxy_authorization(&credentials).has_value();
+}
+
 std::optional<tunnel::ProxyCredentials> parse_userinfo(std::string_view text) {
   const std::size_t colon = text.find(':');
   auto user = decode_percent(text.substr(0, colon));
   auto password = decode_percent(colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1));
   if (!user || user->empty() || !password) return std::nullopt;
   tunnel::ProxyCredentials out{.user = std::string(as_text(*user)), .password = SecretBytes(*std::move(password))};
-  if (!tunnel::encode_proxy_authorization(&out)) return std::nullopt;
+  if (!can_be_said(out)) return std::nullopt;
   return out;
 }
 
@@ -141,7 +146,7 @@ Result<tunnel::ProxyCredentials> parse_proxy_credentials(ByteView file) {
     return fail(Errc::malformed, std::string(kWant));
   tunnel::ProxyCredentials out{.user = std::string(line.substr(0, colon)),
                                .password = SecretBytes(line.substr(colon + 1))};
-  if (!tunnel::encode_proxy_authorization(&out)) return fail(Errc::malformed, std::string(kWant));
+  if (!can_be_said(out)) return fail(Errc::malformed, std::string(kWant));
   return out;
 }
 

@@ -78,7 +78,17 @@ TEST(ProxyText, RefusesTheRestWithoutSayingWhatItFound) {
     EXPECT_EQ(proxy.error().code, Errc::malformed);
     EXPECT_EQ(proxy.error().detail.find("hunter2"), std::string::npos) << text;
   }
-  EXPECT_FALSE(parse_proxy("http://ada:" + std::string(kMaxProxyText, 'x') + "@proxy.example:1"));
+}
+
+// Percent-encoding makes three of one: what was read must be what can be read again.
+TEST(ProxyText, ThatIsAsLongAsItGetsIsReadAgain) {
+  const std::string longest(kMaxProxyCredential, '\xD9');
+  const auto proxy = parse_proxy("http://" + longest + ":" + longest + "@" + std::string(60, 'a') + ".example:1");
+  ASSERT_TRUE(proxy);
+  EXPECT_TRUE(parse_proxy(encode_proxy(*proxy)));
+  EXPECT_FALSE(parse_proxy("http://a:" + longest + "x@proxy.example:1"));
+  EXPECT_FALSE(parse_proxy("http://" + longest + "x:a@proxy.example:1"));
+  EXPECT_FALSE(parse_proxy_credentials(as_bytes("a:" + longest + "x")));
 }
 
 TEST(ProxyCredentialsFile, IsOneLine) {
