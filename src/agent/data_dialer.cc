@@ -25,8 +25,8 @@ net::Task<Result<net::StreamPtr>> DataDialer::dial_raw(tunnel::Ticket ticket, st
   CO_TRY_VOID(co_await stream->write_all(preface, limit));
   const auto deadline = earlier(limit, kRawPatience);
   while (net::look_at_unread(*stream) == net::Unread::nothing) {
-    if (auto ready = co_await stream->wait_readable(deadline); !ready && ready.error().code == Errc::expired)
-      co_return fail(Errc::expired, "no byte of the user came");
+    const auto ready = co_await stream->wait_readable(deadline);
+    if (!ready) co_return fail(ready.error().code, "no byte of the user came");
   }
   if (net::look_at_unread(*stream) == net::Unread::end) co_return fail(Errc::unavailable, "ended before the user came");
   co_return std::move(stream);

@@ -127,8 +127,11 @@ net::Task<Result<net::StreamPtr>> WayOut::try_tls(std::size_t way, std::shared_p
                                                   const std::string& server_name, const Seen& seen, bool is_last,
                                                   Hurdle& hurdle) const {
   const Way& chosen = ways_.all()[way];
-  const net::Deadline deadline(is_last ? kDialLimit : kWayLimit);
-  auto lower = co_await dial(way, is_last ? deadline : earlier(deadline, kReachLimit));
+  // The way that worked has time: where it does not answer at once the relay may be busy.
+  const bool is_known = way == ways_.used();
+  const net::Deadline deadline(is_last || is_known ? kDialLimit : kWayLimit);
+  const auto reach_limit = is_last ? deadline : earlier(deadline, is_known ? kWayLimit : kReachLimit);
+  auto lower = co_await dial(way, reach_limit);
   if (!lower) {
     hurdle = chosen.proxy ? Hurdle::proxy : Hurdle::unreachable;
     co_return std::unexpected(std::move(lower).error());
@@ -186,8 +189,7 @@ void WayOut::take_working(const Reached& reached) {
   const std::string label = ways_.all()[reached.way].label();
   if (ways_.used() != reached.way) log::info("agent.way", {{"way", label}});
   ways_.on_worked(reached.way);
-  const bool is_as_without_memory = memory_.way.empty() && reached.way == 0;
-  if (memory_.way == label || is_as_without_memory) return;
+  if (memory_.way == label) return;
   memory_.way = label;
   write();
 }

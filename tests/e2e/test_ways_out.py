@@ -181,6 +181,15 @@ def check_nothing_but_a_squid(scene):
     want(status["way_out"]["data_inside_tls"] is False, "found data connections inside TLS, want them raw through a squid that tunnels anything")
 
 
+def check_through_a_squid_users_come_inside_tls_where_only_that_passes(scene):
+    scene.net.drops_payloads("SPD1")
+    scene.works()
+    want(scene.way_out()["data_inside_tls"] is True, f"found {scene.way_out()}, want data connections inside TLS")
+    known = json.loads((scene.device.state / "ways-out").read_text())["networks"]
+    sealed = [one["network"] for one in known if one["sealed"]]
+    want(len(sealed) == 1 and "through the proxy" in sealed[0], f"found {known}, want it remembered for this way alone")
+
+
 def check_a_squid_that_wants_a_login(scene):
     there = scene.there
     scene.login_port = free_port()
@@ -301,6 +310,18 @@ def check_e4_both_ends_notice_a_pulled_cable_and_free_descriptors(scene):
     scene.comes_up(f"direct to {scene.relay}", 2 * BACK)
     scene.works()
     wait_for(lambda: descriptors() <= before, 30, lambda: f"no descriptor more than the {before} of before; it is {descriptors()}")
+
+
+def check_doctor_tells_which_way_leads_out(scene):
+    there = scene.there
+    scene.restart(relay_fallback=scene.other)
+    scene.device.agent.stop()
+    scene.net.lets_out(there.http_port)
+    done = there.run("doctor", "--state", scene.device.state, program=there.agent_program, check=False)
+    lines = [line.split(None, 3) for line in done.stdout.splitlines() if "way out" in line]
+    want([line[0] for line in lines] == ["ok", "warn"], f"found {done.stdout[-900:]}, want one way that leads out and one that does not")
+    want(lines[0][3] == f"direct to {scene.other}" and scene.relay in lines[1][3], f"found {lines}, want port 80 to lead there and the other not")
+    want(done.returncode == 0, f"found {done.returncode} {done.stdout[-900:]}, want 0: one way is enough")
 
 
 if __name__ == "__main__":
