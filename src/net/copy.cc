@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "net/detail/shut_window.h"
 #include "net/run.h"
 #include "net/timer.h"
 
@@ -13,18 +14,28 @@ using SteadyClock = std::chrono::steady_clock;
 
 // What both directions share.
 struct Copy {
-  Copy(Stream& left_side, Stream& right_side, milliseconds limit)
-      : left(left_side), right(right_side), idle_limit(limit) {}
+  Copy(Stream& left_side, Stream& right_side, CopyLimits limits)
+      : left(left_side), right(right_side), idle_limit(limits.idle), half_closed_limit(limits.half_closed) {}
 
   void break_with(Error error) {
     if (!totals.error) totals.error = std::move(error);
-    left.close();
-    right.close();
+    reset(left);
+    reset(right);
+  }
+
+  // Whether the kernel may hold bytes that somebody has to look after.
+  bool may_hold() const { return left_may_hold || right_may_hold; }
+  void look_at_windows() {
+    if (left_may_hold) left_may_hold = left_window.look(left.native());
+    if (right_may_hold) right_may_hold = right_window.look(right.native());
   }
 
   Stream& left;
   Stream& right;
-  milliseconds idle_limit;
+  ShutWindow left_window, right_window;
+  bool left_may_hold = false, right_may_hold = false;
+  milliseconds idle_limit;  // as it is now
+  milliseconds half_closed_limit;
   SteadyClock::time_point last_byte = SteadyClock::now();
   CopyTotals totals;
 };
@@ -33,9 +44,13 @@ struct Copy {
 Task<Result<void>> wait_unless_idle(Copy& copy, Stream& from) {
   while (true) {
     const auto silence = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - copy.last_byte);
-    auto ready = co_await from.wait_readable(std::max(milliseconds(1), copy.idle_limit - silence));
+    // The limit may have become the other one meanwhile.
+    milliseconds wait = std::min(copy.idle_limit - silence, copy.half_closed_limit);
+    if (copy.may_hold()) wait = std::min(wait, kWindowLook);
+    auto ready = co_await from.wait_readable(std::max(milliseconds(1), wait));
     const bool idle = SteadyClock::now() - copy.last_byte >= copy.idle_limit;
     if (ready || ready.error().code != Errc::expired || idle) co_return ready;
+    copy.look_at_windows();
   }
 }
 
@@ -45,8 +60,10 @@ Task<Result<std::size_t>> pass_on(Copy& copy, Stream& from, Stream& to) {
   const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kCopyBuffer);
   CO_TRY(const auto count, co_await from.read_some(std::span(buffer.get(), kCopyBuffer), copy.idle_limit));
   copy.last_byte = SteadyClock::now();
+  (&to == &copy.left ? copy.left_may_hold : copy.right_may_hold) = true;
   if (count == 0) {
     CO_TRY_VOID(co_await to.shutdown_write(copy.idle_limit));
+    copy.idle_limit = copy.half_closed_limit;
   } else {
     CO_TRY_VOID(co_await to.write_all(ByteView(buffer.get(), count), copy.idle_limit));
   }
@@ -68,11 +85,12 @@ Task<void> copy_one_way(Copy& copy, Stream& from, Stream& to, std::uint64_t& tot
 
 }  // namespace
 
-Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, milliseconds idle_limit) {
-  Copy copy(left, right, idle_limit);
+Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits) {
+  Copy copy(left, right, limits);
   auto forth = copy_one_way(copy, left, right, copy.totals.left_to_right);
   auto back = copy_one_way(copy, right, left, copy.totals.right_to_left);
   co_await join(std::move(forth), std::move(back));
+  for (const Stream* stream : {&left, &right}) ShutWindow::let_go(stream->native());
   co_return copy.totals;
 }
 

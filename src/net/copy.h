@@ -17,10 +17,20 @@ struct CopyTotals {
 
 inline constexpr std::size_t kCopyBuffer = 16 * 1024;
 
+// How long nothing may move, in either direction.
+struct CopyLimits {
+  CopyLimits(milliseconds limit)  // NOLINT(google-explicit-constructor): one for both
+      : idle(limit), half_closed(limit) {}
+  CopyLimits(seconds limit) : CopyLimits(milliseconds(limit)) {}  // NOLINT(google-explicit-constructor)
+  CopyLimits(milliseconds while_open, milliseconds after_one_end) : idle(while_open), half_closed(after_one_end) {}
+  milliseconds idle;
+  milliseconds half_closed;  // once one direction has ended
+};
+
 // Copies each direction into the other until both have ended. An end of stream is passed on as a half-close; an error,
-// or `idle_limit` without a byte in either direction (Errc::expired), closes both. A reader that is slow stops the
-// writer at the other side: at most kCopyBuffer bytes are held per direction, and none while a direction is silent.
-// Closing either stream from outside ends it.
-Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, milliseconds idle_limit);
+// or a limit that has passed (Errc::expired), resets both. A reader that is slow stops the writer at the other side: at
+// most kCopyBuffer bytes are held per direction, and none while a direction is silent. Closing either stream from
+// outside ends it.
+Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits);
 
 }  // namespace sallyport::net

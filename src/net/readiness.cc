@@ -44,6 +44,19 @@ Readiness::~Readiness() {
 }
 
 Task<Result<void>> Readiness::wait(Direction direction, Deadline deadline) {
+  return direction == Direction::read ? wait_once(direction, deadline) : wait_to_write(deadline);
+}
+
+Task<Result<void>> Readiness::wait_to_write(Deadline deadline) {
+  for (;;) {
+    auto ready = co_await wait_once(Direction::write, earlier(deadline, kWindowLook));
+    if (ready) window_.opened(get());
+    if (ready || ready.error().code != Errc::expired || deadline.passed()) co_return ready;
+    static_cast<void>(window_.look(get()));
+  }
+}
+
+Task<Result<void>> Readiness::wait_once(Direction direction, Deadline deadline) {
   if (closed_) co_return fail(Errc::unavailable, "stream: closed");
   auto wait = std::make_shared<Wait>(executor_, deadline);
   const auto type =

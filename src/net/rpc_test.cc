@@ -265,8 +265,8 @@ TEST(RpcLink, ComesBackAndGreetsAgain) {
   std::filesystem::remove_all(folder);
 }
 
-Task<void> copy_into(CopyTotals& totals, Stream& left, Stream& right, milliseconds idle) {
-  totals = co_await copy_both_ways(left, right, idle);
+Task<void> copy_into(CopyTotals& totals, Stream& left, Stream& right, CopyLimits limits) {
+  totals = co_await copy_both_ways(left, right, limits);
 }
 
 Task<void> talk_through(Stream& a, Stream& b) {
@@ -294,6 +294,44 @@ TEST(Copy, PassesHalfClosesAndCounts) {
   EXPECT_EQ(totals.left_to_right, 200'000U);
   EXPECT_EQ(totals.right_to_left, 6U);
   EXPECT_FALSE(totals.error);
+}
+
+Task<void> reset_in_midstream(Stream& near, Stream& far) {
+  co_await send_text(near, "half");
+  Bytes heard(4);
+  EXPECT_TRUE(co_await read_exactly(far, heard, kSoon));
+  reset(near);
+  const auto rest = co_await far.read_some(heard, kSoon);
+  EXPECT_FALSE(rest) << "the end of a stream in order";
+}
+
+TEST(Copy, PassesAResetOnAsAReset) {
+  Io io;
+  const auto near = run(io, tcp_pair());
+  io.restart();
+  const auto far = run(io, tcp_pair());
+  ASSERT_TRUE(near && far);
+  CopyTotals totals;
+  io.restart();
+  run(io, join(copy_into(totals, *near->second, *far->first, kSoon), reset_in_midstream(*near->first, *far->second)));
+  ASSERT_TRUE(totals.error);
+  EXPECT_EQ(totals.error->code, Errc::unavailable);
+  EXPECT_EQ(totals.left_to_right, 4U);
+}
+
+Task<void> end_one_direction(Stream& stream) {
+  EXPECT_TRUE(co_await stream.shutdown_write(kSoon));
+}
+
+TEST(Copy, WaitsLessForTheOtherOnceOneDirectionHasEnded) {
+  Io io;
+  auto near = unix_pair(io.executor());
+  auto far = make_pipe(io.executor());
+  CopyTotals totals;
+  const CopyLimits limits(kSoon, milliseconds(5));
+  run(io, join(copy_into(totals, *near.second, *far.first, limits), end_one_direction(*near.first)));
+  ASSERT_TRUE(totals.error);
+  EXPECT_EQ(totals.error->code, Errc::expired);
 }
 
 TEST(Copy, EndsWhenNothingMoves) {

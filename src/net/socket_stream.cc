@@ -158,6 +158,14 @@ Result<void> set_socket_options(Stream& stream, const SocketOptions& options) {
   return {};
 }
 
+void reset(Stream& stream) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  if (stream.native() >= 0) {
+    static_cast<void>(::setsockopt(stream.native(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
+  }
+  stream.close();
+}
+
 Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket) {
   TRY(auto peer, describe_peer(socket.get()));
   TRY_VOID(set_non_blocking(socket.get()));

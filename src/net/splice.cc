@@ -83,6 +83,8 @@ struct Splice::Flow {
   std::size_t held_from = 0;
   bool bulk = false;
   bool ended = false;
+  bool may_hold = false;  // the kernel, bytes for `to`
+  ShutWindow window{};    // of `to`
   std::uint64_t total = 0;
 };
 
@@ -211,6 +213,7 @@ void Splice::pump(Flow& flow) {
   if (step == Step::broken) return broken();
   if (step == Step::blocked) return wait_to_write(flow);
   step = state_->take(flow);
+  flow.may_hold = flow.may_hold || step == Step::done;
   if (step == Step::broken) return broken();
   if (step == Step::ended) {
     flow.ended = true;
@@ -238,16 +241,28 @@ void Splice::wait_to_read(Flow& flow) {
 void Splice::wait_to_write(Flow& flow) {
   flow.to.async_wait(asio::posix::descriptor_base::wait_write,
                      [self = shared_from_this(), &flow](const boost::system::error_code& error) {
-                       if (!error) self->pump(flow);
+                       if (error) return;
+                       flow.window.opened(flow.to.native_handle());
+                       self->pump(flow);
                      });
+}
+
+void Splice::look_at_windows() {
+  if (state_->over) return;
+  for (Flow* flow : {&state_->forward, &state_->backward}) {
+    if (flow->may_hold) flow->may_hold = flow->window.look(flow->to.native_handle());
+  }
 }
 
 void Splice::finish(std::optional<Error> error) {
   if (state_->over) return;
   state_->over = true;
-  if (error) {
-    reset_socket(state_->left);
-    reset_socket(state_->right);
+  for (auto* socket : {&state_->left, &state_->right}) {
+    if (error) {
+      reset_socket(*socket);
+    } else {
+      ShutWindow::let_go(socket->native_handle());
+    }
   }
   boost::system::error_code ignored;
   state_->drop_pipe(state_->forward);

@@ -42,7 +42,8 @@ inline constexpr std::size_t kSpliceStep = 1024 * 1024;
 
 // Moves bytes both ways between two connected sockets until both directions have ended. The end of one direction is
 // passed on as a half-close, a reset as a reset; a side that does not read stops the other. Holds a pipe, or at most
-// kBulkThreshold bytes, per direction and only while bytes are in flight; what was copied is wiped. One thread; borrows the pool until it ended.
+// kBulkThreshold bytes, per direction and only while bytes are in flight; what was copied is wiped. One thread; borrows
+// the pool until it ended.
 class Splice : public std::enable_shared_from_this<Splice> {
  public:
   // Why it ended: absent when both directions came to their orderly ends.
@@ -55,6 +56,8 @@ class Splice : public std::enable_shared_from_this<Splice> {
   Splice(const Splice&) = delete;
   Splice& operator=(const Splice&) = delete;
 
+  // Called every few seconds: a side that only does not read is not taken for dead (TCP_USER_TIMEOUT).
+  void look_at_windows();
   // Resets both sides. `on_end` is told Errc::unavailable, later.
   void abort();
   std::uint64_t left_to_right() const;

@@ -89,6 +89,8 @@ struct SocketOptions {
   seconds keepalive_interval{2};
 };
 Result<void> set_socket_options(Stream& stream, const SocketOptions& options);
+// close() as after a fault: the peer of a TCP connection sees a reset, which it cannot take for an orderly end.
+void reset(Stream& stream);
 
 // Takes over a connected TCP or Unix stream socket, inherited or received. Errc::malformed when it is something else.
 Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket);

@@ -47,5 +47,6 @@ inline constexpr std::size_t kPipeBytes = 1024U * 1024U;
 inline constexpr milliseconds kSweepInterval{10'000};
 // The round in which deadlines are looked at.
 inline constexpr milliseconds kRound{100};
+inline constexpr milliseconds kWindowRound{4'000};  // well below kDeadPeerDeadline
 
 }  // namespace sallyport::relay

@@ -42,6 +42,7 @@ struct Visits::State : std::enable_shared_from_this<State> {
   std::unordered_map<DataId, DataConnection> ready;
   std::map<GrantId, SessionAccount> accounts;
   std::size_t joined = 0;
+  Instant windows_at{};  // when they were looked at last
   bool closed = false;
 
   static net::Task<void> watch_user(std::shared_ptr<State> self, UserId id, SocketPtr socket);
@@ -265,8 +266,12 @@ void Visits::on_round(Instant now) {
     state_->devices.settled(late.session, late.ticket);
     state_->drop_user(late.user, Alert::internal_error);
   }
+  const bool looks = now >= state_->windows_at + kWindowRound;
+  if (looks) state_->windows_at = now;
   for (auto& [session, account] : state_->accounts) {
     if (now >= account.told_at + kReportInterval) state_->tell(account, now);
+    if (!looks) continue;
+    for (const auto& [id, passage] : account.live) passage->look_at_windows();
   }
 }
 

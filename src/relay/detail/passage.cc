@@ -14,6 +14,7 @@ class SplicedPassage final : public Passage {
                                    [told = std::move(on_end)](const std::optional<Error>&) { told(); })) {}
 
   void abort() override { splice_->abort(); }
+  void look_at_windows() override { splice_->look_at_windows(); }
   std::uint64_t to_device() const override { return splice_->left_to_right(); }
   std::uint64_t to_user() const override { return splice_->right_to_left(); }
 
@@ -27,16 +28,18 @@ class CopiedPassage final : public Passage, public std::enable_shared_from_this<
       : user_(std::move(user)), data_(std::move(data)), on_end_(std::move(on_end)) {}
 
   void abort() override {
-    user_->close();
-    data_->close();
+    net::reset(*user_);
+    net::reset(*data_);
   }
+  void look_at_windows() override {}  // streams do it by themselves
   std::uint64_t to_device() const override { return to_device_; }
   std::uint64_t to_user() const override { return to_user_; }
 
   static net::Task<void> carry(std::shared_ptr<CopiedPassage> self) {
     co_await net::join(copy(self, *self->user_, *self->data_, self->to_device_),
                        copy(self, *self->data_, *self->user_, self->to_user_));
-    self->abort();
+    self->user_->close();
+    self->data_->close();
     self->on_end_();
   }
 

@@ -20,8 +20,10 @@ class Passage {
   Passage(const Passage&) = delete;
   Passage& operator=(const Passage&) = delete;
 
-  // Ends both sides at once.
+  // Breaks both sides at once.
   virtual void abort() = 0;
+  // Called every kWindowRound.
+  virtual void look_at_windows() = 0;
   virtual std::uint64_t to_device() const = 0;
   virtual std::uint64_t to_user() const = 0;
 
