@@ -38,6 +38,26 @@ TEST_F(User, WithoutAGrantLooksLikeAnUnknownName) {
   }(*this, *agent, *other, port));
 }
 
+TEST_F(User, IsToldWhetherTheDeviceRefusedHimOrCouldNot) {
+  const auto agent = make_device();
+  const auto port = start_worker();
+  run([](User& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+    using tunnel::RefuseCode;
+    const auto grant = t.make_grant(device.name);
+    CO_ASSERT(co_await prepare(t, device, grant, at));
+    const std::pair<RefuseCode, const char*> table[] = {
+        {RefuseCode::consent_denied, "access denied"}, {RefuseCode::remote_access_off, "access denied"},
+        {RefuseCode::grant_invalid, "access denied"},  {RefuseCode::grant_expired, "access denied"},
+        {RefuseCode::service_down, "internal error"},  {RefuseCode::busy, "internal error"},
+        {RefuseCode::dial_failed, "internal error"}};
+    for (const auto& [code, wanted] : table) {
+      device.refuses = code;
+      const std::string error = co_await failure(t.tree_, at, t.host_of(grant));
+      EXPECT_NE(error.find(wanted), std::string::npos) << tunnel::to_string(code) << ": " << error;
+    }
+  }(*this, *agent, port));
+}
+
 net::Task<void> write_in_pieces(net::Stream& stream, const Bytes& bytes, bool& written) {
   written = (co_await stream.write_all(bytes, kPatience)).has_value();
 }

@@ -57,6 +57,7 @@ HelloOutcome parse_client_hello(ByteView received);
 enum class Alert : std::uint8_t {
   unexpected_message = 10,
   handshake_failure = 40,
+  access_denied = 49,  // by the device
   decode_error = 50,
   internal_error = 80,
   unrecognized_name = 112,  // also for a name that is known but not open to this user: nobody learns which

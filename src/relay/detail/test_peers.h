@@ -122,6 +122,7 @@ class FakeAgent {
   bool accepted = false;
   bool over = false;
   bool answers_opens = true;
+  std::optional<tunnel::RefuseCode> refuses;  // instead of dialling back
   bool data_over_tls = false;
   std::string error;
   std::optional<tunnel::GoAwayFrame> go_away;
@@ -152,6 +153,10 @@ class FakeAgent {
         accepted = true;
       } else if (auto* asked = std::get_if<tunnel::OpenAsked>(&action)) {
         opens.push_back(asked->open);
+        if (refuses) {
+          co_await perform(session_->refuse(asked->open.ticket, *refuses, clock_.monotonic()));
+          continue;
+        }
         if (answers_opens && !asked->ready) net::spawn(executor_, dial_back(*this, asked->open.ticket), "fake.data");
       } else if (auto* cut = std::get_if<tunnel::CutAsked>(&action)) {
         cuts.push_back(cut->session);
