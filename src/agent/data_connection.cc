@@ -1,6 +1,7 @@
 #include "agent/data_connection.h"
 
 #include "agent/consent.h"
+#include "agent/user_announcement.h"
 #include "base/log.h"
 #include "codec/text.h"
 #include "net/connect.h"
@@ -234,26 +235,43 @@ net::Task<http::Response> DataConnections::enter(DnsName host, http::Request req
   co_return http::Response::error(404);
 }
 
+// Connected, and told whom for where it wants to know.
+net::Task<Result<net::StreamPtr>> DataConnections::connect_tcp_service(Admitted admitted) {
+  const LocalTarget* target = settings_.find(admitted.grant.service);
+  if (target == nullptr) co_return fail(Errc::not_found, "service: not configured");
+  CO_TRY(auto local, co_await net::connect_tcp(target->target, kServiceDialLimit));
+  if (target->proxy_protocol) {
+    const DnsName host = tunnel::grant_host(admitted.grant, settings_.zone);
+    const auto header = announce_user(admitted.client_address, host, admitted.grant.session());
+    const Bytes wire = tunnel::encode_proxy_header(header);
+    CO_TRY_VOID(co_await local->write_all(wire, kServiceDialLimit));
+  }
+  co_return std::move(local);
+}
+
 net::Task<void> DataConnections::serve_tcp(net::StreamPtr user, Admitted admitted) {
   const tunnel::AccessGrant& grant = admitted.grant;
-  auto service = co_await connect_service(grant.service);
+  auto service = co_await connect_tcp_service(admitted);
   if (!service) {
     log::warn("agent.service-down", {{"service", grant.service.get()}, {"error", service.error()}});
-    user->close();
+    net::reset(*user);
     co_return;
   }
   net::StreamPtr local = *std::move(service);
   const auto cut = [&user, &local] {
-    user->close();
-    local->close();
+    net::reset(*user);
+    net::reset(*local);
   };
   const RemoteAccess::Registration registration(access_, grant.session(), cut);
+  // The session may have ended while the service was being dialled.
   const DnsName host = tunnel::grant_host(grant, settings_.zone);
-  if (!access_.grants().find(host, access_.now())) co_return;
-  const net::CopyTotals totals = co_await net::copy_both_ways(*user, *local, kTcpIdleLimit);
+  if (!access_.grants().find(host, access_.now())) co_return cut();
+  const net::CopyLimits limits(kTcpIdleLimit, kTcpHalfClosedLimit);
+  const net::CopyTotals totals = co_await net::copy_both_ways(*user, *local, limits);
   log::info("agent.user-gone", {{"session", codec::encode_hex(grant.session().get())},
                                 {"to_user", totals.right_to_left},
-                                {"from_user", totals.left_to_right}});
+                                {"from_user", totals.left_to_right},
+                                {"why", totals.error ? totals.error->detail : std::string("both sides have ended")}});
 }
 
 }  // namespace sallyport::agent

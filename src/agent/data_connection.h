@@ -15,6 +15,7 @@ namespace sallyport::agent {
 
 inline constexpr milliseconds kUserHandshakeLimit{10'000};
 inline constexpr milliseconds kTcpIdleLimit{4 * 3'600'000};  // SSH sessions are silent for hours
+inline constexpr milliseconds kTcpHalfClosedLimit{600'000};  // an answer to what has ended comes sooner
 inline constexpr std::size_t kMaxDataConnections = 256;
 
 // One per agent. One thread. Borrows everything for its lifetime.
@@ -46,6 +47,7 @@ class DataConnections {
   net::Task<Result<net::StreamPtr>> connect_service(ServiceName service);
   net::Task<void> serve_http(net::StreamPtr user, Admitted admitted);
   net::Task<void> serve_tcp(net::StreamPtr user, Admitted admitted);
+  net::Task<Result<net::StreamPtr>> connect_tcp_service(Admitted admitted);
   net::Task<http::Decision> decide(DnsName host, http::Request head, tunnel::CookiePolicy cookies);
   net::Task<http::Response> enter(DnsName host, http::Request request);
 

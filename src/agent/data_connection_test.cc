@@ -1,15 +1,13 @@
 #include "agent/data_connection.h"
 
-#include "agent/detail/test_installation.h"
-#include "agent/local_service.h"
-#include "crypto/hash.h"
+#include "agent/detail/test_device.h"
 #include "http/client.h"
 #include "http/server.h"
-#include "net/connect.h"
 
 namespace sallyport::agent {
 namespace {
 
+using testing::kConsole;
 using testing::kDevice;
 using testing::kNow;
 using testing::kSoon;
@@ -19,8 +17,6 @@ using testing::PlainStatus;
 using testing::Responder;
 using testing::Tree;
 using tunnel::RefuseCode;
-
-constexpr std::string_view kConsole = "https://console.example";
 
 // A local application: tells what it was asked.
 net::Task<http::Response> describe(http::Request request, net::PeerInfo) {
@@ -39,38 +35,14 @@ http::Router application_routes() {
   return router;
 }
 
-// A device with services "panel" (http) and "echo" (tcp), and a user with his TLS.
-class DataConnectionTest : public ::testing::Test {
+// The services answer: a web application, and an echo.
+class DataConnectionTest : public testing::DeviceTest {
  protected:
-  DataConnectionTest()
-      : responder(tree),
-        status(io, responder),
-        application(application_routes()),
-        web_port(*net::Listener::tcp(io.executor(), {.host = "127.0.0.1", .port = 0})),
-        echo_port(*net::Listener::tcp(io.executor(), {.host = "127.0.0.1", .port = 0})),
-        state(*AgentState::initialise(folder / "state", settings(), tree.root, random)),
-        clock(kNow),
-        time(clock, true, UnixTime()),
-        way_out(state.settings()),
-        check(state, time, random, way_out),
-        access(state, time, check, random, kDevice),
-        pages(tasks, state, time, access, random, [] { return std::vector<PageRow>{{"Serial id", "pump"}}; }),
-        data(state.settings(), access, [this] { return web_identity; }, [this] { return pages.connect(); }) {
+  DataConnectionTest() : application(application_routes()) {
     net::spawn(io.executor(), serve_application(*this), "test.application");
     net::spawn(io.executor(), serve_echo(*this), "test.echo");
   }
-  ~DataConnectionTest() override { io.stop(); }
 
-  Settings settings() const {
-    Settings out = testing::make_settings();
-    out.http_address = status.address();
-    const auto target = [](std::string_view name, tunnel::ServiceKind kind, const net::Address& address) {
-      return LocalTarget{.service = {.name = ServiceName(std::string(name)), .kind = kind}, .target = address};
-    };
-    out.services = {target("panel", tunnel::ServiceKind::http, web_port->address()),
-                    target("echo", tunnel::ServiceKind::tcp, echo_port->address())};
-    return out;
-  }
   static net::Task<void> serve_application(DataConnectionTest& self) {
     for (;;) {
       auto stream = co_await self.web_port->accept(net::Deadline::never());
@@ -80,7 +52,7 @@ class DataConnectionTest : public ::testing::Test {
   }
   static net::Task<void> serve_echo(DataConnectionTest& self) {
     for (;;) {
-      auto stream = co_await self.echo_port->accept(net::Deadline::never());
+      auto stream = co_await self.tcp_port->accept(net::Deadline::never());
       if (!stream) co_return;
       net::spawn(self.io.executor(), echo(*std::move(stream)), "test.echo");
     }
@@ -95,53 +67,6 @@ class DataConnectionTest : public ::testing::Test {
     }
   }
 
-  tunnel::AccessGrant make_grant(std::string_view service = "panel") {
-    tunnel::AccessGrant grant;
-    grant.id = tunnel::draw_grant_id(random);
-    grant.user_id = "u1";
-    grant.user_display = "Ada";
-    grant.device = kDevice;
-    grant.service = ServiceName(std::string(service));
-    grant.proof_hash = crypto::sha256(secret);
-    grant.label = draw_grant_label(random);
-    grant.console_origin = kConsole;
-    grant.issued = kNow;
-    grant.expires = kNow + seconds(300);
-    grant.session_end = kNow + seconds(3'600);
-    return grant;
-  }
-  tunnel::OpenFrame make_open(const tunnel::AccessGrant& grant) {
-    return {.ticket = {}, .sealed_grant = tree.seal(grant), .client_address = "192.0.2.1", .service = grant.service};
-  }
-  std::expected<DataConnections::Admitted, RefuseCode> admit(tunnel::OpenFrame open) {
-    io.restart();
-    return *net::run(io, data.admit(std::move(open)));
-  }
-  void expect_refused(const tunnel::OpenFrame& open, RefuseCode code) {
-    const auto admitted = admit(open);
-    ASSERT_FALSE(admitted);
-    EXPECT_EQ(tunnel::to_string(admitted.error()), tunnel::to_string(code));
-  }
-
-  // The user's end of a connection that the relay joined with one that the agent dialled.
-  net::Task<Result<net::StreamPtr>> join_user(DataConnections::Admitted admitted, DnsName sni,
-                                              std::optional<crypto::TlsIdentity> identity = std::nullopt) {
-    auto ends = net::make_socket_pair();
-    auto device = net::adopt_socket(io.executor(), std::move(ends->first));
-    auto user = net::adopt_socket(io.executor(), std::move(ends->second));
-    net::spawn(io.executor(), data.serve(*std::move(device), std::move(admitted)), "test.device");
-    crypto::TlsClientSettings client;
-    client.identity = std::move(identity);
-    client.alpn = {"http/1.1"};
-    client.verify_server = [root = tree.root](std::span<const Bytes> der) -> Result<void> {
-      TRY(const auto chain, pki::parse_chain(der));
-      const pki::Certificate anchors[] = {root};
-      TRY_VOID(pki::verify_chain(chain, anchors, pki::WebDevicePurpose{.zone = kZone}, pki::TimeRule::clock(kNow)));
-      return {};
-    };
-    auto context = crypto::TlsContext::client(std::move(client));
-    co_return co_await net::tls_connect(*std::move(user), *context, sni.get(), kSoon);
-  }
   http::Request entry(const DnsName& host, std::string origin = std::string(kConsole)) {
     http::Request request = http::post("/.sallyport/enter", "application/x-www-form-urlencoded",
                                        to_bytes("secret=" + codec::encode_base64url(secret)));
@@ -160,11 +85,6 @@ class DataConnectionTest : public ::testing::Test {
     const std::string_view line = response.headers.get("Set-Cookie");
     return std::string(line.substr(0, line.find(';')));
   }
-  void run(net::Task<void> task) {
-    io.restart();
-    net::run(io, std::move(task));
-  }
-
   net::Task<void> browse();
   net::Task<void> browse_wrongly();
   net::Task<void> browse_device_pages();
@@ -173,25 +93,7 @@ class DataConnectionTest : public ::testing::Test {
   net::Task<void> use_tcp_with_another_key();
   net::Task<void> ask_for_another_name();
 
-  net::Io io;
-  crypto::SystemRandom random;
-  Tree tree;
-  Responder responder;
-  PlainStatus status;
   http::Server application;
-  std::unique_ptr<net::Listener> web_port, echo_port;
-  testing::Folder folder;
-  AgentState state;
-  ManualClock clock;
-  DeviceTime time;
-  WayOut way_out;
-  ServerCheck check;
-  RemoteAccess access;
-  net::TaskGroup tasks{io.executor()};
-  LocalService pages;
-  std::optional<crypto::TlsIdentity> web_identity = Tree::identity(tree.web, tree.web_ca);
-  DataConnections data;
-  Bytes secret = Bytes(tunnel::kEntrySecretSize, 7);
 };
 
 net::Task<void> DataConnectionTest::browse() {

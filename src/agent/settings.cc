@@ -57,6 +57,9 @@ Result<LocalTarget> read_service(const config::Table& table) {
   TRY(out.script_cookies, table.boolean("script_cookies", false));
   if (out.script_cookies && out.service.kind != tunnel::ServiceKind::http)
     return table.refuse("script_cookies", "is for services of kind http");
+  TRY(out.proxy_protocol, table.boolean("proxy_protocol", false));
+  if (out.proxy_protocol && out.service.kind == tunnel::ServiceKind::http)
+    return table.refuse("proxy_protocol", "is for services of kind tcp or tls");
   if (out.service.name.get() == kDeviceService) return table.refuse("name", "is the agent's own service");
   return out;
 }
@@ -223,6 +226,7 @@ std::string encode_settings(const Settings& settings) {
     out += fmt::format("\n[[service]]\nname = \"{}\"\nkind = \"{}\"\ntarget = \"{}\"\n", each.service.name.get(),
                        to_text(each.service.kind), net::to_string(each.target));
     if (each.script_cookies) out += "script_cookies = true\n";
+    if (each.proxy_protocol) out += "proxy_protocol = true\n";
   }
   return out;
 }

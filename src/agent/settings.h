@@ -21,6 +21,8 @@ struct LocalTarget {
   tunnel::Service service;
   net::Address target;
   bool script_cookies = false;  // kind http: it also gets cookies that its scripts write, which others can plant
+  bool proxy_protocol =
+      false;  // kinds tcp and tls: it gets a header of the PROXY protocol before the user's first byte
 };
 
 struct Settings {

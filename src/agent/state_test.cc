@@ -221,6 +221,7 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   Settings settings = make_settings();
   settings.services.push_back(*parse_local_target("panel=http:127.0.0.1:8080"));
   settings.services.push_back(*parse_local_target("ssh=tcp:127.0.0.1:22"));
+  settings.services.back().proxy_protocol = true;
   settings.telemetry_listen = net::Address{.host = "127.0.0.1", .port = 9100};
   settings.public_port = 8443;
   settings.connect_from = "127.9.0.1";
@@ -235,6 +236,8 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   EXPECT_EQ(as_text(read->proxy->credentials->password.expose()), "p@ss\"");
   EXPECT_EQ(read->relay_fallback, settings.relay_fallback);
   EXPECT_TRUE(read->proxy_else_direct);
+  EXPECT_FALSE(read->services.front().proxy_protocol);
+  EXPECT_TRUE(read->services.back().proxy_protocol);
 }
 
 // A password in a file stays there, and one in agent.toml is for its owner alone.
@@ -292,6 +295,7 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
       "[[service]]\nname = \"a\"\nkind = \"ftp\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"tls\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\nscript_cookies = true\n",
+      "[[service]]\nname = \"a\"\nkind = \"http\"\ntarget = \"127.0.0.1:1\"\nproxy_protocol = true\n",
       "[[service]]\nname = \"A B\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n[[service]]\nname = \"a\"\nkind = "
       "\"tcp\"\ntarget = \"127.0.0.1:2\"\n",
