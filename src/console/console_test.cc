@@ -205,6 +205,26 @@ TEST_F(ConsoleTest, AGrantBelongsToTheLoginSession) {
   EXPECT_EQ(problem_of(send(post(kDevicePath + "/grants", R"({"service":"panel"})", cookie))), "device-offline");
 }
 
+TEST_F(ConsoleTest, AClientKeyAsksForAServiceOfKindTcp) {
+  const std::string cookie = authority.add_session("olga");
+  const std::string key(64, 'a');
+  EXPECT_EQ(
+      send(post(kDevicePath + "/grants", R"({"service":"ssh","client_key_sha256":")" + key + "\"}", cookie)).status,
+      201U);
+  const auto parameters = *codec::parse_json(authority.asked.front().parameters);
+  EXPECT_EQ(parameters.text_at("client_key_sha256").value(), key);
+  EXPECT_EQ(parameters.text_at("kind").value(), "tcp");
+  EXPECT_TRUE(parameters.text_at("login_session"));
+  for (const std::string& wrong : {std::string(63, 'a'), std::string(65, 'a'), std::string()}) {
+    const auto order = R"({"service":"ssh","client_key_sha256":")" + wrong + "\"}";
+    EXPECT_EQ(problem_of(send(post(kDevicePath + "/grants", order, cookie))), "invalid-request") << wrong.size();
+  }
+  const auto order = R"({"service":"ssh","client_key_sha256":")" + key + R"(","kind":"tls"})";
+  EXPECT_EQ(problem_of(send(post(kDevicePath + "/grants", order, cookie))), "invalid-request") << "nobody chooses tls";
+  authority.refusal = Error{Errc::conflict, "service-not-tcp: the service is of kind http, want tcp"};
+  EXPECT_EQ(problem_of(send(post(kDevicePath + "/grants", R"({"service":"panel"})", cookie))), "service-not-tcp");
+}
+
 TEST_F(ConsoleTest, ReadsTelemetryOfWhatThePersonMaySee) {
   const std::string cookie = authority.add_session("vera");
   EXPECT_EQ(send(get(kDevicePath + "/telemetry?stream=temperature&limit=5", cookie)).status, 200U);

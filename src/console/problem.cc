@@ -32,6 +32,7 @@ constexpr std::array kTypes = {
     Type{"remote-access-off", 409, "Remote access is switched off"},
     Type{"device-switch-off", 409, "Remote access is switched off on the device itself"},
     Type{"service-not-http", 409, "A browser cannot open this service"},
+    Type{"service-not-tcp", 409, "The command line cannot open this service"},
     Type{"unsupported-media-type", 415, "The body must be JSON"},
     Type{"confirmation-mismatch", 422, "The confirmation does not match"},
     Type{"claim-refused", 422, "Serial id and code do not belong together"},

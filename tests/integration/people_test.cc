@@ -81,6 +81,29 @@ TEST(People, ADisabledUserLosesEverySessionAndGrant) {
   run(t, disabled_user(t));
 }
 
+net::Task<void> key_for_browsers(Installation& t) {
+  Watcher relay(t, "relay");
+  CO_ASSERT(co_await relay.begin());
+  const auto console = co_await t.connect("authority");
+  const DeviceName device = co_await open_device(t, relay, "d-1", "");
+  const auto order = [&](std::string key, std::string kind) {
+    return Json(Json::Object{
+        {"name", device.get()}, {"service", "web"}, {"client_key_sha256", std::move(key)}, {"kind", std::move(kind)}});
+  };
+  for (const char* kind : {"tcp", "tls"}) {
+    const auto refused = co_await t.administer(console, "grant.create", order(std::string(64, 'a'), kind));
+    CO_ASSERT(!refused.has_value());
+    EXPECT_TRUE(refused.error().detail.contains("service-not-tcp")) << refused.error().detail;
+  }
+  EXPECT_FALSE((co_await t.administer(console, "grant.create", order(std::string(62, 'a'), "tcp"))).has_value());
+  EXPECT_FALSE((co_await t.administer(console, "grant.create", order(std::string(64, 'x'), "tcp"))).has_value());
+  EXPECT_TRUE(relay.granted.empty());
+}
+TEST(People, AClientKeyIsNoProofForABrowsersService) {
+  Installation t;
+  run(t, key_for_browsers(t));
+}
+
 net::Task<void> expired_login(Installation& t) {
   Watcher relay(t, "relay");
   CO_ASSERT(co_await relay.begin());

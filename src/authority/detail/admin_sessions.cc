@@ -27,7 +27,8 @@ Result<void> check_reachable(const Core& core, const DeviceRecord& device, const
   for (const records::OfferedService& offered : online->presence.services) {
     if (offered.name != service) continue;
     if (offered.kind == kind) return {};
-    return failf(Errc::conflict, "service-not-http: the service is {}, want {}", offered.kind, kind);
+    return failf(Errc::conflict, "{}: the service is of kind {}, want {}",
+                 kind == "http" ? "service-not-http" : "service-not-tcp", offered.kind, kind);
   }
   return fail(Errc::not_found, "service-unknown: the device does not offer this service now");
 }
