@@ -16,8 +16,8 @@ const Option kLogin{
     .name = "LOGIN", .value = "LOGIN", .help = "lower-case letters, digits, . _ @ + -", .required = true};
 const Option kPasswordFile{
     .name = "password-file", .value = "FILE", .help = "file of mode 0600 with the password; asked for without it"};
-constexpr std::array kColumns = {Column{"LOGIN", "login"}, Column{"ROLE", "role"}, Column{"TENANT", "tenant"},
-                                 Column{"ENABLED", "enabled"}, Column{"CREATED", "created"}};
+constexpr std::array kUserColumns = {Column{"LOGIN", "login"}, Column{"ROLE", "role"}, Column{"TENANT", "tenant"},
+                                     Column{"ENABLED", "enabled"}, Column{"CREATED", "created"}};
 
 Result<std::string> read_password_hash(const Arguments& arguments, Random& random) {
   TRY(const auto password,
@@ -33,7 +33,7 @@ Outcome user_list(const Arguments& arguments, Environment& environment) {
   }
   TRY(const auto listed, answer.at("users"));
   TRY(const auto users, listed.array());
-  print_table(users, kColumns);
+  print_table(users, kUserColumns);
   return {};
 }
 

@@ -21,13 +21,13 @@ namespace {
 using codec::Json;
 
 const Option kSite{.name = "NAME", .value = "NAME", .help = "the factory's name", .required = true};
-constexpr std::array kColumns = {Column{"SITE", "site"},
-                                 Column{"SERIAL ID", "serial_id"},
-                                 Column{"STATE", "state"},
-                                 Column{"NAME", "name"},
-                                 Column{"CERTIFICATE SERIAL", "certificate_serial"},
-                                 Column{"KEY SHA-256", "key_sha256"},
-                                 Column{"TAKEN IN", "created"}};
+constexpr std::array kWhiteListColumns = {Column{"SITE", "site"},
+                                          Column{"SERIAL ID", "serial_id"},
+                                          Column{"STATE", "state"},
+                                          Column{"NAME", "name"},
+                                          Column{"CERTIFICATE SERIAL", "certificate_serial"},
+                                          Column{"KEY SHA-256", "key_sha256"},
+                                          Column{"TAKEN IN", "created"}};
 constexpr std::array kFindings = {Column{"FAULT", "fault"}, Column{"ENTRY", "sequence"},
                                   Column{"SERIAL ID", "serial_id"}, Column{"EXPORT", "source"},
                                   Column{"WHAT", "detail"}};
@@ -50,7 +50,7 @@ void print_devices(const Arguments& arguments, Json::Array devices) {
   if (arguments.flag("json")) {
     fmt::print("{}\n", Json(Json::Object{{"devices", std::move(devices)}}).write());
   } else {
-    print_table(devices, kColumns);
+    print_table(devices, kWhiteListColumns);
   }
 }
 
