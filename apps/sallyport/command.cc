@@ -34,10 +34,16 @@ struct Bound {
   std::map<std::string_view, std::string> values;
   std::map<std::string_view, std::vector<std::string>> lists;
   std::map<std::string_view, bool> flags;
+  std::optional<std::string_view> rest;
 };
 
 void bind_option(Bound& bound, const Option& option) {
   const std::string help(option.help);
+  if (option.rest) {
+    bound.rest = option.name;
+    bound.app->prefix_command();
+    return;
+  }
   if (option.value.empty()) {
     bound.app->add_flag("--" + std::string(option.name), bound.flags[option.name], help);
     return;
@@ -83,6 +89,7 @@ Arguments arguments_of(const Bound& bound) {
     if (!value.empty()) arguments.set(name, value);
   }
   for (const auto& [name, values] : bound.lists) arguments.set_list(name, values);
+  if (bound.rest) arguments.set_list(*bound.rest, bound.app->remaining());
   for (const auto& [name, is_raised] : bound.flags) {
     if (is_raised) arguments.raise(name);
   }

@@ -68,6 +68,7 @@ struct Option {
   bool required = false;
   std::string_view fallback;  // used when the option is not given; empty: none
   bool several = false;       // may be given more than once: Arguments::list()
+  bool rest = false;          // a last positional: takes whatever follows the others, as it is: Arguments::list()
 
   bool is_positional() const { return !name.empty() && name.front() >= 'A' && name.front() <= 'Z'; }
 };

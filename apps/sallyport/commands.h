@@ -26,6 +26,8 @@ std::vector<Command> factory_commands();         // factory_commands.cc
 std::vector<Command> white_list_commands();      // white_list_commands.cc
 std::vector<Command> device_commands();          // device_commands.cc
 std::vector<Command> device_life_commands();     // device_life_commands.cc
+std::vector<Command> connect_commands();         // connect_command.cc
+std::vector<Command> ssh_commands();             // ssh_command.cc
 std::vector<Command> user_commands();            // user_commands.cc
 std::vector<Command> audit_commands();           // audit_commands.cc
 std::vector<Command> log_commands();             // log_commands.cc

@@ -1,6 +1,5 @@
 #include "console_client.h"
 
-#include <array>
 #include <charconv>
 
 #include "net/connect.h"
@@ -16,13 +15,13 @@ constexpr std::string_view kScheme = "https://";
 constexpr std::string_view kCookie = "__Host-session";
 constexpr std::size_t kMaxAnswer = 1U << 20U;
 
-Result<std::shared_ptr<crypto::TlsContext>> trust(const pki::Certificate& root, const DnsName& name, UnixTime now) {
+Result<std::shared_ptr<crypto::TlsContext>> trust(std::vector<pki::Certificate> roots, const DnsName& name,
+                                                  UnixTime now) {
   crypto::TlsClientSettings settings;
   settings.alpn = {"http/1.1"};
-  settings.verify_server = [root, name, now](std::span<const Bytes> chain) -> Result<void> {
+  settings.verify_server = [roots = std::move(roots), name, now](std::span<const Bytes> chain) -> Result<void> {
     TRY(const auto certificates, pki::parse_chain(chain));
-    const std::array anchors{root};
-    TRY_VOID(pki::verify_chain(certificates, anchors, pki::ServerPurpose{name}, pki::TimeRule::clock(now)));
+    TRY_VOID(pki::verify_chain(certificates, roots, pki::ServerPurpose{name}, pki::TimeRule::clock(now)));
     return {};
   };
   return crypto::TlsContext::client(std::move(settings));
@@ -44,11 +43,20 @@ Errc code_of(unsigned status) {
   }
 }
 
+// What a status alone does not tell.
+std::optional<Errc> code_of(std::string_view type) {
+  if (type == "urn:sallyport:problem:device-offline") return Errc::unavailable;
+  const bool is_off =
+      type == "urn:sallyport:problem:remote-access-off" || type == "urn:sallyport:problem:device-switch-off";
+  return is_off ? std::optional(Errc::unauthorized) : std::nullopt;
+}
+
 // What the console says of a refusal (RFC 9457), in its own words.
 Error problem_of(const http::Response& response) {
   Error error{code_of(response.status), fmt::format("console: answered {}", response.status)};
   const auto body = codec::parse_json(as_text(response.body));
   if (!body) return error;
+  if (const auto type = body->text_at("type")) error.code = code_of(*type).value_or(error.code);
   if (const auto title = body->text_at("title")) error.detail = "console: " + *title;
   if (const auto detail = body->text_at("detail")) error.detail += ": " + *detail;
   return error;
@@ -86,17 +94,24 @@ Result<ConsoleAddress> parse_console_address(std::string_view url) {
   return address;
 }
 
+net::Task<Result<void>> ConsoleClient::connect() {
+  if (connection_ && connection_->is_open() && clock_->monotonic() - used_at_ < kConsoleSilence)
+    co_return Result<void>{};
+  const DnsName name = login_.console.name;
+  CO_TRY(auto context, trust(login_.roots, name, clock_->now()));
+  net::Address address{name.get(), login_.console.port};
+  if (login_.connect_to) address = *login_.connect_to;
+  auto lower = co_await net::connect_tcp(address, kConsoleLimit);
+  if (!lower) co_return std::unexpected(std::move(lower).error().at("console"));
+  auto stream = co_await net::tls_connect(*std::move(lower), std::move(context), name.get(), kConsoleLimit);
+  if (!stream) co_return std::unexpected(std::move(stream).error().at("console"));
+  connection_.emplace(*std::move(stream), login_.console.origin().substr(kScheme.size()));
+  co_return Result<void>{};
+}
+
 net::Task<Result<ConsoleClient>> ConsoleClient::log_in(ConsoleLogin login, SecretBytes password, const Clock& clock) {
-  const DnsName name = login.console.name;
-  CO_TRY(auto context, trust(login.root, name, clock.now()));
-  net::Address address{name.get(), login.console.port};
-  if (login.connect_to) address = *login.connect_to;
-  CO_TRY(auto lower, co_await net::connect_tcp(address, kConsoleLimit));
-  CO_TRY(auto stream, co_await net::tls_connect(std::move(lower), std::move(context), name.get(), kConsoleLimit));
-  const std::string origin = login.console.origin();
-  http::Client connection(std::move(stream), origin.substr(kScheme.size()));
-  ConsoleClient client(std::move(connection), origin);
   const Json body(Json::Object{{"login", login.login}, {"password", std::string(as_text(password.expose()))}});
+  ConsoleClient client(std::move(login), clock);
   CO_TRY(const auto session, co_await client.post("/login", body));
   CO_TRY(client.csrf_, session.text_at("csrf"));
   if (client.cookie_.empty()) co_return fail(Errc::malformed, "console: a login without a session");
@@ -104,8 +119,10 @@ net::Task<Result<ConsoleClient>> ConsoleClient::log_in(ConsoleLogin login, Secre
 }
 
 net::Task<Result<Json>> ConsoleClient::call(http::Request request) {
+  CO_TRY_VOID(co_await connect());
   if (!cookie_.empty()) request.headers.set("Cookie", cookie_);
-  CO_TRY(const auto response, co_await client_.send(std::move(request), kConsoleLimit, kMaxAnswer));
+  CO_TRY(const auto response, co_await connection_->send(std::move(request), kConsoleLimit, kMaxAnswer));
+  used_at_ = clock_->monotonic();
   if (response.status >= 300) co_return std::unexpected(problem_of(response));
   if (auto cookie = cookie_in(response); !cookie.empty()) cookie_ = std::move(cookie);
   if (response.body.empty()) co_return Json();
@@ -120,7 +137,7 @@ net::Task<Result<Json>> ConsoleClient::get(std::string path) {
 
 net::Task<Result<Json>> ConsoleClient::post(std::string path, Json body) {
   http::Request request = http::post("/api/v1" + path, "application/json", to_bytes(body.write()));
-  request.headers.set("Origin", origin_);
+  request.headers.set("Origin", login_.console.origin());
   if (!csrf_.empty()) request.headers.set("X-CSRF-Token", csrf_);
   co_return co_await call(std::move(request));
 }

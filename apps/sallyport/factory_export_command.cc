@@ -44,7 +44,7 @@ Result<ConsoleLogin> read_login(const Arguments& arguments, const pki::Certifica
   const auto login = arguments.find("login");
   if (!login) return fail(Errc::malformed, "--to: want --login of somebody who may take in ledgers there");
   TRY(auto console, parse_console_address(arguments.text("to")));
-  ConsoleLogin out{.console = std::move(console), .connect_to = std::nullopt, .root = root, .login = *login};
+  ConsoleLogin out{.console = std::move(console), .connect_to = std::nullopt, .roots = {root}, .login = *login};
   if (const auto address = arguments.find("connect-to")) {
     TRY(out.connect_to, net::parse_address(*address));
   }

@@ -30,6 +30,8 @@ int main(int argc, char** argv) {
                       &cli::factory_export_commands,
                       &cli::device_commands,
                       &cli::device_life_commands,
+                      &cli::connect_commands,
+                      &cli::ssh_commands,
                       &cli::user_commands,
                       &cli::cert_commands,
                       &cli::certificate_commands,

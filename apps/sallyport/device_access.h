@@ -1,0 +1,65 @@
+// One service of one device, opened end to end as a person (DESIGN §12): a key made for this command alone, access
+// grants that name its hash, and TLS connections to the device under them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "console_client.h"
+#include "crypto/tls.h"
+#include "net/timer.h"
+
+namespace sallyport::cli {
+
+inline constexpr milliseconds kDeviceLimit{20'000};  // for one connection, the device's dialling and consent included
+// A grant younger than this was not refused because its session is over.
+inline constexpr seconds kFreshGrant{5};
+
+struct AccessOrder {
+  ConsoleLogin login;
+  std::string device;  // its name, its serial id or SITE/SERIAL-ID; ".sallyport" behind it is not looked at
+  ServiceName service;
+};
+
+// One thread. Borrows the environment.
+class DeviceAccess {
+ public:
+  // Logs in, finds the device, obtains a grant. Errc::not_found: no such device or service; Errc::unauthorized: login,
+  // role or switch; Errc::unavailable: console unreachable, device offline; Errc::conflict: two such devices, a service
+  // of another kind.
+  static net::Task<Result<std::unique_ptr<DeviceAccess>>> open(AccessOrder order, SecretBytes password,
+                                                               Environment& environment);
+  // Opens a connection; several may be under way. The device is known by its web certificate, which must lead to the
+  // root and bear its name. A session that is over is replaced by another first: the console renews one that is used,
+  // and ends one after five minutes without a connection, or after eight hours.
+  net::Task<Result<net::StreamPtr>> connect();
+  // Logs out, which ends the session and its connections at once.
+  net::Task<void> close();
+
+  const std::string& device() const { return order_.device; }
+  const ServiceName& service() const { return order_.service; }
+
+ private:
+  DeviceAccess(AccessOrder order, ConsoleClient console, Environment& environment, net::Executor executor);
+  net::Task<Result<void>> prepare();
+  net::Task<Result<std::string>> look_up();
+  net::Task<Result<void>> ask_grant();
+  net::Task<Result<void>> renew(std::uint64_t known);
+  Result<void> make_context(const DnsName& zone);
+  net::Task<Result<net::StreamPtr>> dial(DnsName host);
+
+  AccessOrder order_;
+  ConsoleClient console_;
+  Environment& environment_;
+  std::shared_ptr<crypto::PrivateKey> key_;
+  std::shared_ptr<crypto::TlsContext> context_;
+  DeviceName name_;
+  std::uint16_t port_ = 443;  // of the relay
+  DnsName host_;              // of the newest grant
+  std::uint64_t grants_ = 0;  // obtained so far
+  Instant granted_at_{};
+  bool is_renewing_ = false;
+  net::Event renewed_;
+};
+
+}  // namespace sallyport::cli
