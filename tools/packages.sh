@@ -20,9 +20,10 @@ packages_for() {
       echo "libgtest-dev libclang-rt-19-dev llvm-19 openssl curl gnutls-bin libnss3-tools chromium iproute2 iptables procps gdb
             python3-cryptography python3-cryptography-vectors
             golang-go golang-golang-x-mod-dev openjdk-17-jdk-headless|openjdk-21-jdk-headless
-            strongswan-pki libstrongswan-standard-plugins softhsm2 zbar-tools faketime nginx haproxy openvpn squid" ;;
+            strongswan-pki libstrongswan-standard-plugins softhsm2 zbar-tools faketime nginx haproxy openvpn squid
+             openssh-server openssh-client socat" ;;
     demo) # what ./demo --check looks with
-      echo "openssl curl libnss3-tools chromium procps" ;;
+      echo "openssl curl libnss3-tools chromium procps openssh-server openssh-client" ;;
     bench)
       echo "haproxy nginx libnginx-mod-stream wrk mosquitto mosquitto-clients openssl curl procps" ;;
     web)
