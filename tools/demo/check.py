@@ -17,6 +17,7 @@ import time
 
 from installation import SITE, ZONE, Device, Failed, Installation, wait_for
 from person import Person
+from ssh_step import ssh_through_relay
 from wire import Wire
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -37,6 +38,7 @@ class World:
     first: Device | None = None
     second: Device | None = None
     third: Device | None = None
+    sshd: object = None
     names: dict = dataclasses.field(default_factory=dict)  # serial id → device name
     opened: dict = dataclasses.field(default_factory=dict)
     picture: pathlib.Path | None = None  # where one of the console is wanted
@@ -46,6 +48,8 @@ class World:
             self.person.stop()
         if self.wire:
             self.wire.close()
+        if self.sshd:
+            self.sshd.stop()
         self.there.stop()
 
 
@@ -428,6 +432,7 @@ def clean_stop(world):
     browser, world.person = world.person.process, None
     world.wire.close()
     world.wire = None
+    world.sshd.stop()
     ended = there.stop()
     bad = {name: status for name, status in ended.items() if status != 0}
     want(not bad, bad, "exit status 0 of every process")
@@ -439,4 +444,4 @@ def clean_stop(world):
 
 
 STEPS = [install, build, init, factory_issue, ledger_import, first_connection, ocsp_before_data, factory_cert_burnt, claim,
-         console_login, device_online, open_device_page, end_to_end_certificate, telemetry_durable, revoke_cuts, clean_stop]
+         console_login, device_online, open_device_page, end_to_end_certificate, ssh_through_relay, telemetry_durable, revoke_cuts, clean_stop]
