@@ -1,6 +1,7 @@
 #include "authority/grant_book.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sallyport::authority {
 
@@ -13,7 +14,7 @@ std::vector<tunnel::GrantId> GrantBook::select(Predicate wanted) const {
   return out;
 }
 
-void LiveSession::count(std::uint32_t worker, const WorkerCounts& counts) {
+bool LiveSession::count(std::uint32_t worker, const WorkerCounts& counts) {
   WorkerCounts& before = told[worker];
   const bool anew = counts.bytes_to_device < before.bytes_to_device || counts.bytes_to_user < before.bytes_to_user ||
                     counts.connections < before.connections;
@@ -21,7 +22,7 @@ void LiveSession::count(std::uint32_t worker, const WorkerCounts& counts) {
   record.bytes_to_device += counts.bytes_to_device - before.bytes_to_device;
   record.bytes_to_user += counts.bytes_to_user - before.bytes_to_user;
   record.connections += counts.connections - before.connections;
-  before = counts;
+  return std::exchange(before, counts) != counts;
 }
 
 GrantBook::Place::~Place() {

@@ -29,6 +29,7 @@ struct WorkerCounts {
   std::uint64_t bytes_to_device = 0;
   std::uint64_t bytes_to_user = 0;
   std::uint32_t connections = 0;
+  friend bool operator==(const WorkerCounts&, const WorkerCounts&) = default;
 };
 
 struct LiveSession {
@@ -40,9 +41,10 @@ struct LiveSession {
   std::set<std::uint64_t> acknowledged_by;       // subscriber ids that know the newest grant
   records::AccessSessionRecord record;           // its counts are the sum over all workers
   std::map<std::uint32_t, WorkerCounts> told;    // newest, by worker
+  std::set<std::uint32_t> last_words;            // workers whose counts after the end are in the audit log
 
-  // Takes a worker's newest counts into the record's.
-  void count(std::uint32_t worker, const WorkerCounts& counts);
+  // Takes a worker's newest counts into the record's. Whether they differ from those before.
+  bool count(std::uint32_t worker, const WorkerCounts& counts);
 };
 
 // How long the last words of relay workers about a session that was ended are still taken.

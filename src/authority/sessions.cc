@@ -150,6 +150,32 @@ net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order) {
   co_return granted;
 }
 
+namespace {
+
+codec::Json::Object counts_of(const AccessSessionRecord& record) {
+  return {{"session", codec::encode_hex(record.grant_id)},
+          {"service", record.service.get()},
+          {"source", record.source},
+          {"bytes_to_device", record.bytes_to_device},
+          {"bytes_to_user", record.bytes_to_user},
+          {"connections", record.connections}};
+}
+
+// Puts what a worker told of a session. Of one that was ended only the counts are news, since why it ended was decided
+// here; where they are `last_words`, the audit log gets those that were not known when it ended.
+Result<void> put_told(Records& records, AccessSessionRecord told, UnixTime now, bool last_words) {
+  TRY(const auto stored, records.access_sessions().find(told.grant_id));
+  if (stored) {
+    told.ended = stored->ended;
+    told.end_reason = stored->end_reason;
+  }
+  TRY_VOID(records.access_sessions().put(told));
+  if (!last_words || !told.ended) return {};
+  return append_audit(records, now, told.login, "session.counted", told.device.get(), counts_of(told));
+}
+
+}  // namespace
+
 net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string reason) {
   auto live = core.grants().end(session, core.clock().monotonic());
   if (!live) co_return;
@@ -159,14 +185,9 @@ net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string rea
   record.end_reason = reason;
   const auto work = [record](Records& records) -> Result<void> {
     TRY_VOID(records.access_sessions().put(record));
-    return append_audit(records, *record.ended, record.login, "session.ended", record.device.get(),
-                        {{"session", codec::encode_hex(record.grant_id)},
-                         {"service", record.service.get()},
-                         {"source", record.source},
-                         {"reason", record.end_reason},
-                         {"bytes_to_device", record.bytes_to_device},
-                         {"bytes_to_user", record.bytes_to_user},
-                         {"connections", record.connections}});
+    codec::Json::Object detail = counts_of(record);
+    detail.emplace("reason", record.end_reason);
+    return append_audit(records, *record.ended, record.login, "session.ended", record.device.get(), std::move(detail));
   };
   if (auto done = co_await core.commit(work); !done) log::error("session.end-not-recorded", {{"error", done.error()}});
   announce(core, record);
@@ -180,25 +201,19 @@ net::Task<Result<void>> take_session_report(Core& core, std::uint32_t worker, re
   LiveSession* const running = core.grants().find(session);
   LiveSession* const known = running != nullptr ? running : core.grants().find_ended(session, core.clock().monotonic());
   if (known == nullptr) co_return Result<void>{};
-  known->count(worker, {report.bytes_to_device, report.bytes_to_user, report.connections});
+  const bool is_news = known->count(worker, {report.bytes_to_device, report.bytes_to_user, report.connections});
   if (!report.source.empty()) known->record.source = report.source;
   if (running != nullptr) running->last_used = core.clock().now();
   if (running != nullptr && report.ended) {
     co_await end_session(core, session, "relay: " + report.reason);
     co_return Result<void>{};
   }
+  const bool last_words = running == nullptr && report.ended && is_news && known->last_words.insert(worker).second;
   const AccessSessionRecord told = known->record;
   announce(core, told);
-  // Of one that was ended only the counts are news: why it ended was decided here.
-  co_return co_await core.commit([told](Records& records) -> Result<void> {
-    TRY(auto stored, records.access_sessions().find(told.grant_id));
-    AccessSessionRecord record = told;
-    if (stored) {
-      record.ended = stored->ended;
-      record.end_reason = stored->end_reason;
-    }
-    return records.access_sessions().put(record);
-  });
+  const UnixTime now = core.clock().now();
+  const auto work = [told, now, last_words](Records& records) { return put_told(records, told, now, last_words); };
+  co_return co_await core.commit(work);
 }
 
 namespace {

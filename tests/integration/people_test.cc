@@ -171,14 +171,22 @@ net::Task<void> ended_by_the_relay(Installation& t) {
   records::AccessSessionReport report{*relay.granted.begin(), true, "192.0.2.7", "the device went away", 11, 22, 1};
   CO_ASSERT((co_await relay.call(RoleMethod::access_session, records::encode(report))).has_value());
   EXPECT_EQ(relay.cut, relay.granted);
-  report.bytes_to_device = 12;  // the last words of a connection that was being closed
-  CO_ASSERT((co_await relay.call(RoleMethod::access_session, records::encode(report))).has_value());
+  for (const std::uint64_t bytes : {11U, 12U, 12U, 13U}) {  // the last words of a connection that was being closed
+    report.bytes_to_device = bytes;
+    CO_ASSERT((co_await relay.call(RoleMethod::access_session, records::encode(report))).has_value());
+  }
+  t.read([](records::Records& records) -> Result<void> {
+    TRY(const auto counted, records.audit().list({.action = "session.counted", .limit = 10}));
+    EXPECT_EQ(counted.size(), 1U) << "once for a worker, whatever it goes on to tell";
+    if (!counted.empty()) EXPECT_NE(counted.front().detail.find("\"bytes_to_device\":12"), std::string::npos);
+    return {};
+  });
   const Json order(Json::Object{{"name", device.get()}, {"limit", 1}});
   auto sessions = co_await t.administer(console, "device.sessions", order);
   CO_ASSERT(sessions.has_value());
   const auto listed = sessions->at("sessions")->array();
   CO_ASSERT(listed && listed->size() == 1);
-  EXPECT_EQ(listed->front().integer_at("bytes_to_device").value_or(0), 12);
+  EXPECT_EQ(listed->front().integer_at("bytes_to_device").value_or(0), 13);
   EXPECT_EQ(listed->front().text_at("end_reason").value_or(""), "relay: the device went away");
   EXPECT_NE(listed->front().text_at("ended").value_or("null"), "null");
 }
