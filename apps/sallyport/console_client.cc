@@ -101,9 +101,9 @@ net::Task<Result<void>> ConsoleClient::connect() {
   CO_TRY(auto context, trust(login_.roots, name, clock_->now()));
   net::Address address{name.get(), login_.console.port};
   if (login_.connect_to) address = *login_.connect_to;
-  auto lower = co_await net::connect_tcp(address, kConsoleLimit);
+  auto lower = co_await net::connect_tcp(address, limit_);
   if (!lower) co_return std::unexpected(std::move(lower).error().at("console"));
-  auto stream = co_await net::tls_connect(*std::move(lower), std::move(context), name.get(), kConsoleLimit);
+  auto stream = co_await net::tls_connect(*std::move(lower), std::move(context), name.get(), limit_);
   if (!stream) co_return std::unexpected(std::move(stream).error().at("console"));
   connection_.emplace(*std::move(stream), login_.console.origin().substr(kScheme.size()));
   co_return Result<void>{};
@@ -121,7 +121,7 @@ net::Task<Result<ConsoleClient>> ConsoleClient::log_in(ConsoleLogin login, Secre
 net::Task<Result<Json>> ConsoleClient::call(http::Request request) {
   CO_TRY_VOID(co_await connect());
   if (!cookie_.empty()) request.headers.set("Cookie", cookie_);
-  CO_TRY(const auto response, co_await connection_->send(std::move(request), kConsoleLimit, kMaxAnswer));
+  CO_TRY(const auto response, co_await connection_->send(std::move(request), limit_, kMaxAnswer));
   used_at_ = clock_->monotonic();
   if (response.status >= 300) co_return std::unexpected(problem_of(response));
   if (auto cookie = cookie_in(response); !cookie.empty()) cookie_ = std::move(cookie);
@@ -143,6 +143,7 @@ net::Task<Result<Json>> ConsoleClient::post(std::string path, Json body) {
 }
 
 net::Task<Result<void>> ConsoleClient::log_out() {
+  limit_ = kLogOutLimit;
   CO_TRY_VOID(co_await post("/logout", Json::Object{}));
   co_return Result<void>{};
 }

@@ -15,6 +15,7 @@
 namespace sallyport::cli {
 
 inline constexpr milliseconds kConsoleLimit{30'000};  // for one request
+inline constexpr milliseconds kLogOutLimit{5'000};    // nobody waits longer for a command to end
 // A connection that was silent for longer is made anew: the console may have closed it.
 inline constexpr seconds kConsoleSilence{20};
 
@@ -56,6 +57,7 @@ class ConsoleClient {
   const Clock* clock_;
   std::optional<http::Client> connection_;
   Instant used_at_{};
+  milliseconds limit_ = kConsoleLimit;
   std::string cookie_;
   std::string csrf_;
 };
