@@ -15,7 +15,7 @@ using testing::Road;
 using testing::TlsPort;
 using testing::Tree;
 
-constexpr Instant kBegin{std::chrono::hours(100)};
+constexpr Instant kStart{std::chrono::hours(100)};
 
 net::Task<void> greet(net::StreamPtr stream) {
   static_cast<void>(co_await stream->write_all(as_bytes("welcome"), kSoon));
@@ -52,7 +52,7 @@ class WayOutTest : public ::testing::Test {
     EXPECT_TRUE(co_await net::read_exactly(*(*into)->stream, word, kSoon));
     EXPECT_EQ(as_text(word), "welcome");
   }
-  Result<Reached> connect(WayOut& way_out, Instant now = kBegin) {
+  Result<Reached> connect(WayOut& way_out, Instant now = kStart) {
     std::optional<Result<Reached>> out;
     io.restart();
     net::run(io, connect(way_out, wanted(), now, out));
