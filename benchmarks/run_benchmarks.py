@@ -11,7 +11,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tools" / "demo")]
 
-import bench_control
+import bench_control  # noqa: E402
 import bench_issue  # noqa: E402
 import bench_relay  # noqa: E402
 import bench_status  # noqa: E402

@@ -22,8 +22,22 @@ constexpr milliseconds kForwardLimit{9 * 3'600'000};
 constexpr std::size_t kMaxForwarded = 64;  // at a time, with --listen
 
 // ssh ends its ProxyCommand by SIGHUP, as a terminal that is closed does.
+// `nohup` stays what it is.
 void end_on_hangup() {
-  static_cast<void>(std::signal(SIGHUP, [](int) { static_cast<void>(std::raise(SIGTERM)); }));
+  const auto before = std::signal(SIGHUP, [](int) { static_cast<void>(std::raise(SIGTERM)); });
+  if (before == SIG_IGN) static_cast<void>(std::signal(SIGHUP, SIG_IGN));
+}
+
+// From here on nobody waits for signals any more, and they end the process.
+void end_by_signals() {
+  for (const int each : {SIGINT, SIGTERM, SIGHUP}) {
+    if (std::signal(each, SIG_DFL) == SIG_IGN) static_cast<void>(std::signal(each, SIG_IGN));
+  }
+}
+
+void log_out(net::Io& io, DeviceAccess& access) {
+  io.restart();
+  net::run(io, access.close());
 }
 
 Try<AccessOrder> read_order(const Arguments& arguments, ConsoleLogin login) {
@@ -59,10 +73,14 @@ net::Task<Result<void>> carry(DeviceAccess& access, net::Stream& here) {
 }
 
 Outcome connect_streams(net::Io& io, net::TaskGroup& group, DeviceAccess& access) {
-  TRY(const auto streams, StandardStreams::open(io.executor()));
+  auto opened = StandardStreams::open(io.executor());
+  if (!opened) log_out(io, access);
+  TRY(const auto streams, std::move(opened));
   const auto carried = run_in(io, group, carry(access, streams->stream()));
+  log_out(io, access);
   if (!carried) return interrupted();
-  streams->finish();
+  end_by_signals();
+  streams->finish();  // which waits for whoever reads our output
   TRY_VOID(*carried);
   return {};
 }
@@ -135,9 +153,9 @@ Outcome connect_device(const Arguments& arguments, Environment& environment) {
   auto opened = run_in(io, group, DeviceAccess::open(std::move(order), std::move(password), environment));
   if (!opened) return interrupted();
   TRY(const auto access, *std::move(opened));
-  auto outcome = port ? connect_port(io, group, *access, arguments, *port) : connect_streams(io, group, *access);
-  io.restart();
-  net::run(io, access->close());
+  if (!port) return connect_streams(io, group, *access);
+  auto outcome = connect_port(io, group, *access, arguments, *port);
+  log_out(io, *access);
   return outcome;
 }
 

@@ -94,16 +94,16 @@ Result<ConsoleAddress> parse_console_address(std::string_view url) {
   return address;
 }
 
-net::Task<Result<void>> ConsoleClient::connect() {
+net::Task<Result<void>> ConsoleClient::connect(net::Deadline deadline) {
   if (connection_ && connection_->is_open() && clock_->monotonic() - used_at_ < kConsoleSilence)
     co_return Result<void>{};
   const DnsName name = login_.console.name;
   CO_TRY(auto context, trust(login_.roots, name, clock_->now()));
   net::Address address{name.get(), login_.console.port};
   if (login_.connect_to) address = *login_.connect_to;
-  auto lower = co_await net::connect_tcp(address, limit_);
+  auto lower = co_await net::connect_tcp(address, deadline);
   if (!lower) co_return std::unexpected(std::move(lower).error().at("console"));
-  auto stream = co_await net::tls_connect(*std::move(lower), std::move(context), name.get(), limit_);
+  auto stream = co_await net::tls_connect(*std::move(lower), std::move(context), name.get(), deadline);
   if (!stream) co_return std::unexpected(std::move(stream).error().at("console"));
   connection_.emplace(*std::move(stream), login_.console.origin().substr(kScheme.size()));
   co_return Result<void>{};
@@ -119,9 +119,10 @@ net::Task<Result<ConsoleClient>> ConsoleClient::log_in(ConsoleLogin login, Secre
 }
 
 net::Task<Result<Json>> ConsoleClient::call(http::Request request) {
-  CO_TRY_VOID(co_await connect());
+  const net::Deadline deadline(limit_);
+  CO_TRY_VOID(co_await connect(deadline));
   if (!cookie_.empty()) request.headers.set("Cookie", cookie_);
-  CO_TRY(const auto response, co_await connection_->send(std::move(request), limit_, kMaxAnswer));
+  CO_TRY(const auto response, co_await connection_->send(std::move(request), deadline, kMaxAnswer));
   used_at_ = clock_->monotonic();
   if (response.status >= 300) co_return std::unexpected(problem_of(response));
   if (auto cookie = cookie_in(response); !cookie.empty()) cookie_ = std::move(cookie);

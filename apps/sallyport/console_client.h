@@ -50,7 +50,7 @@ class ConsoleClient {
 
  private:
   ConsoleClient(ConsoleLogin login, const Clock& clock) : login_(std::move(login)), clock_(&clock) {}
-  net::Task<Result<void>> connect();
+  net::Task<Result<void>> connect(net::Deadline deadline);
   net::Task<Result<codec::Json>> call(http::Request request);
 
   ConsoleLogin login_;

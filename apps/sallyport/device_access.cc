@@ -136,14 +136,18 @@ net::Task<Result<void>> DeviceAccess::ask_grant() {
   co_return Result<void>{};
 }
 
-// One at a time; whoever waited for another's takes that one.
+// One at a time; whoever waited for another's takes that one, or its failure.
 net::Task<Result<void>> DeviceAccess::renew(std::uint64_t known) {
-  while (is_renewing_) static_cast<void>(co_await renewed_.wait(net::Deadline::never()));
+  if (is_renewing_) {
+    static_cast<void>(co_await renewed_.wait(net::Deadline::never()));
+    if (grants_ == known && renewal_) co_return *renewal_;
+  }
   if (grants_ != known) co_return Result<void>{};
   is_renewing_ = true;
   renewed_.clear();
   auto granted = co_await ask_grant();
   is_renewing_ = false;
+  renewal_ = granted;
   renewed_.set();
   co_return granted;
 }

@@ -59,6 +59,7 @@ class DeviceAccess {
   std::uint64_t grants_ = 0;  // obtained so far
   Instant granted_at_{};
   bool is_renewing_ = false;
+  std::optional<Result<void>> renewal_;  // the outcome of the last
   net::Event renewed_;
 };
 

@@ -1,6 +1,7 @@
 #include "standard_streams.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,18 +14,27 @@ namespace {
 constexpr std::size_t kStandardPiece = 16U * 1024U;
 using Piece = std::array<std::uint8_t, kStandardPiece>;
 
-// Both return -1 on any fault but an interruption.
+// Whether what has just failed may be tried again, at once or when the descriptor is ready: whoever shares it with us
+// may have made it non-blocking.
+bool may_go_on(int descriptor, short ready) {
+  if (errno == EINTR) return true;
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
+  pollfd waiting{.fd = descriptor, .events = ready, .revents = 0};
+  return ::poll(&waiting, 1, -1) >= 0 || errno == EINTR;
+}
+
+// -1 on a fault.
 ssize_t read_piece(int from, Piece& piece) {
   for (;;) {
     const ssize_t got = ::read(from, piece.data(), piece.size());
-    if (got >= 0 || errno != EINTR) return got;
+    if (got >= 0 || !may_go_on(from, POLLIN)) return got;
   }
 }
 
 bool write_all_of(int to, ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(to, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && may_go_on(to, POLLOUT)) continue;
     if (written <= 0) return false;
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
@@ -42,8 +52,7 @@ bool pump(int from, int to) {
 }
 
 void read_input(int far) {
-  pump(STDIN_FILENO, far);
-  ::shutdown(far, SHUT_WR);
+  ::shutdown(far, pump(STDIN_FILENO, far) ? SHUT_WR : SHUT_RDWR);
 }
 
 void write_output(int far) {

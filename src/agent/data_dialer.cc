@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "net/copy.h"
 #include "net/descriptor.h"
@@ -10,8 +11,9 @@ namespace sallyport::agent {
 namespace {
 
 constexpr std::size_t kFirstPiece = 16U * 1024U;
-// The user's TLS inside has limits of its own, which end it sooner.
-constexpr milliseconds kSealedIdleLimit{5 * 3'600'000};
+// The user's TLS inside has limits of its own, which end it sooner. What is left when that has ended is a peer who does
+// not end his direction.
+const net::CopyLimits kSealedLimits(milliseconds(5 * 3'600'000), kSealedHalfClosedLimit);
 
 }  // namespace
 
@@ -34,6 +36,7 @@ net::Task<Result<net::StreamPtr>> DataDialer::dial_raw(tunnel::Ticket ticket, st
 
 net::Task<Result<net::StreamPtr>> DataDialer::dial_sealed(tunnel::Ticket ticket, std::size_t way,
                                                           net::SocketOptions socket) {
+  if (*carried_ >= kMaxSealed) co_return failf(Errc::overloaded, "{} are carried already", *carried_);
   const net::Deadline deadline(kDataDialLimit);
   CO_TRY(auto sealed, co_await dialer_.connect_for_data(way, relay_, deadline, socket));
   const Bytes preface = tunnel::encode_preface(ticket);
@@ -45,13 +48,15 @@ net::Task<Result<net::StreamPtr>> DataDialer::dial_sealed(tunnel::Ticket ticket,
   CO_TRY(auto ends, net::make_socket_pair());
   CO_TRY(auto inside, net::adopt_socket(tasks_.executor(), std::move(ends.first)));
   CO_TRY(auto outside, net::adopt_socket(tasks_.executor(), std::move(ends.second)));
-  tasks_.spawn(carry(std::move(sealed), std::move(inside), std::move(first)), "agent.sealed-data");
+  tasks_.spawn(carry(std::move(sealed), std::move(inside), std::move(first), carried_), "agent.sealed-data");
   co_return std::move(outside);
 }
 
-net::Task<void> DataDialer::carry(net::StreamPtr sealed, net::StreamPtr inside, Bytes first) {
+net::Task<void> DataDialer::carry(net::StreamPtr sealed, net::StreamPtr inside, Bytes first,
+                                  std::shared_ptr<std::size_t> carried) {
+  const Counted counted(*carried);
   if (!co_await inside->write_all(first, kDataDialLimit)) co_return;
-  static_cast<void>(co_await net::copy_both_ways(*sealed, *inside, kSealedIdleLimit));
+  static_cast<void>(co_await net::copy_both_ways(*sealed, *inside, kSealedLimits));
 }
 
 bool DataDialer::wants_sealed(const NetworkMemory& known) {

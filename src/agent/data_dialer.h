@@ -2,6 +2,8 @@
 // the network lets nothing else through (DESIGN §11). Which of the two is learnt for each way out of each network.
 #pragma once
 
+#include <memory>
+
 #include "agent/checked_stream.h"
 #include "net/task_group.h"
 #include "tunnel/ticket.h"
@@ -13,6 +15,10 @@ inline constexpr milliseconds kDataDialLimit{4'000};
 // The relay has the user's first bytes when it asks for a connection, so they are due a round trip after the preface.
 // Where they do not come the network has swallowed one of the two.
 inline constexpr milliseconds kRawPatience{2'500};
+// Sealed connections that are carried at the same time, and how long one lives on without a byte when one of its
+// directions has ended.
+inline constexpr std::size_t kMaxSealed = 256;
+inline constexpr milliseconds kSealedHalfClosedLimit{600'000};
 // Where raw connections did not get through they are tried again after this.
 inline constexpr milliseconds kTryRawAfter{86'400'000};
 
@@ -30,7 +36,8 @@ class DataDialer {
  private:
   net::Task<Result<net::StreamPtr>> dial_raw(tunnel::Ticket ticket, std::size_t way, net::SocketOptions socket);
   net::Task<Result<net::StreamPtr>> dial_sealed(tunnel::Ticket ticket, std::size_t way, net::SocketOptions socket);
-  static net::Task<void> carry(net::StreamPtr sealed, net::StreamPtr inside, Bytes first);
+  static net::Task<void> carry(net::StreamPtr sealed, net::StreamPtr inside, Bytes first,
+                               std::shared_ptr<std::size_t> carried);
   bool wants_sealed(const NetworkMemory& known);
   void learn(const std::string& network, bool is_sealed);
 
@@ -40,6 +47,7 @@ class DataDialer {
   DnsName relay_;
   std::string sealed_network_;  // the network for which it was found out, or first used, at sealed_since_
   Instant sealed_since_{};
+  std::shared_ptr<std::size_t> carried_ = std::make_shared<std::size_t>(0);
 };
 
 }  // namespace sallyport::agent

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "codec/text.h"
 #include "net/connect.h"
 #include "net/tls_stream.h"
 #include "pki/foreign_names.h"
@@ -63,7 +64,9 @@ std::optional<std::string> find_inspector(std::span<const Bytes> chain, std::spa
     const auto names = pki::parse_foreign_names(der);
     const auto is_ours = [&](const pki::Certificate& anchor) { return names && anchor.subject() == names->issuer; };
     if (std::ranges::any_of(anchors, is_ours)) return std::nullopt;
-    if (!who) who = names ? names->issuer.text().substr(0, kMaxInspectorText) : "a name that cannot be read";
+    if (!who)
+      who =
+          names ? std::string(codec::cut_utf8(names->issuer.text(), kMaxInspectorText)) : "a name that cannot be read";
   }
   return who;
 }

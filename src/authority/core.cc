@@ -8,6 +8,7 @@
 #include "authority/sessions.h"
 #include "base/counted.h"
 #include "base/log.h"
+#include "codec/text.h"
 #include "net/io.h"
 
 namespace sallyport::authority {
@@ -38,13 +39,6 @@ class Aside {
  private:
   std::shared_ptr<std::atomic<int>> count_;
 };
-
-// A text for people, cut between characters.
-std::string_view cut(std::string_view text, std::size_t most) {
-  if (text.size() <= most) return text;
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
-  return text.substr(0, most);
-}
 
 }  // namespace
 
@@ -245,9 +239,9 @@ void Core::announce_device(const SiteName& site, const SerialId& serial_id) {
 
 void Core::announce_alarm(std::string_view kind, std::string_view tenant, std::string_view subject,
                           std::string_view detail) {
-  kind = cut(kind, records::kMaxAlarmKind);
-  subject = cut(subject, records::kMaxAlarmSubject);
-  detail = cut(detail, records::kMaxAlarmDetail);
+  kind = codec::cut_utf8(kind, records::kMaxAlarmKind);
+  subject = codec::cut_utf8(subject, records::kMaxAlarmSubject);
+  detail = codec::cut_utf8(detail, records::kMaxAlarmDetail);
   log::warn("alarm", {{"kind", kind}, {"tenant", tenant}, {"subject", subject}, {"detail", detail}});
   feed_.announce(
       "alarm", tenant,

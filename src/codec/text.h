@@ -29,4 +29,7 @@ Result<Bytes> decode_base32(std::string_view text);
 // "3f9a 00c1 …": a fingerprint for people, in groups of four digits.
 std::string encode_fingerprint(ByteView bytes);
 
+// The beginning of a UTF-8 text, `most` bytes at most, cut between characters. Borrows.
+std::string_view cut_utf8(std::string_view text, std::size_t most);
+
 }  // namespace sallyport::codec

@@ -55,5 +55,15 @@ TEST(Text, FingerprintsStandInGroupsOfFour) {
   EXPECT_EQ(encode_fingerprint({}), "");
 }
 
+TEST(Text, Utf8IsCutBetweenCharacters) {
+  EXPECT_EQ(cut_utf8("abc", 3), "abc");
+  EXPECT_EQ(cut_utf8("abc", 2), "ab");
+  EXPECT_EQ(cut_utf8("a\u00e9", 2), "a");
+  EXPECT_EQ(cut_utf8("a\u20ac!", 3), "a");
+  EXPECT_EQ(cut_utf8("a\u20ac!", 4), "a\u20ac");
+  EXPECT_EQ(cut_utf8("\u20ac", 1), "");
+  EXPECT_EQ(cut_utf8("", 0), "");
+}
+
 }  // namespace
 }  // namespace sallyport::codec

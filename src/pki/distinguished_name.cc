@@ -40,9 +40,15 @@ std::string printable(const der::Element& value) {
   const std::string_view raw = as_text(value.content);
   const bool keep_high = value.tag == Tag::utf8_string && codec::is_utf8(raw);
   std::string out(raw);
-  for (char& c : out) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !keep_high)) c = '?';
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(out[i]);
+    // U+0080 to U+009F, which terminals obey.
+    if (keep_high && byte == 0xC2 && static_cast<unsigned char>(out[i + 1]) < 0xA0) {
+      out[i] = out[i + 1] = '?';
+      ++i;
+    } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !keep_high)) {
+      out[i] = '?';
+    }
   }
   return out;
 }

@@ -162,7 +162,9 @@ class Inspector:
     def __init__(self, folder, port, common_name):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
-        self.name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Plant"), x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        # Long, and of characters of three bytes: whoever cuts it at a number of bytes has no text any more.
+        self.name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Plant"), x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+                               x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "\u20ac" * 60)])
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.ca = sign(self.name, self.name, self.key, self.key)
         self.asked = []  # targets of CONNECT

@@ -292,7 +292,7 @@ const operations = {
     if (service.kind !== "http") throw new Refusal(409, "service-not-http", "A browser cannot open this service");
     const label = base32Name(randomBytes(8).toString("hex"), 16);
     return [201, {
-      grant_id: randomBytes(16).toString("hex"), label, url: `https://${label}.${device.name}.${zone}:${this.port}/.sallyport/enter`,
+      grant_id: randomBytes(16).toString("hex"), label, host: `${label}.${device.name}.${zone}`, url: `https://${label}.${device.name}.${zone}:${this.port}/.sallyport/enter`,
       secret: randomBytes(32).toString("base64url"), expires: iso(Date.now() + 300_000),
     }];
   },

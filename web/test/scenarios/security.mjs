@@ -81,7 +81,7 @@ export const security = {
       "javascript:alert(1)",
     ];
     for (const url of addresses) {
-      peer.overrides.set(`POST /devices/${asked}/grants`, () => [201, { grant_id: "0".repeat(32), label, url, secret: "A".repeat(43), expires: new Date().toISOString() }]);
+      peer.overrides.set(`POST /devices/${asked}/grants`, () => [201, { grant_id: "0".repeat(32), label, host: new URL(url).hostname, url, secret: "A".repeat(43), expires: new Date().toISOString() }]);
       const popup = page.waitForEvent("popup");
       await page.getByRole("link", { name: "Open web of Press line 4" }).click();
       const opened = await popup;
