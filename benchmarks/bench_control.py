@@ -7,7 +7,6 @@ The devices are many, each with a certificate of its own; they are entered into 
 import json
 import os
 import pathlib
-import selectors
 import signal
 import subprocess
 import time
@@ -41,6 +40,8 @@ def pss_kb(pids):
 class Relay:
     """An installation with one relay worker and `count` devices."""
 
+    zone, most, settles_in = ZONE, DEVICES, TWO_PINGS_SECONDS  # as rivals.Mtls
+
     def __init__(self, programs, folder, count):
         self.there = Installation(programs / "apps", folder / "ours", free_port(), free_port())
         self.there.initialise()
@@ -55,7 +56,6 @@ class Relay:
             subprocess.run(["chown", "-R", "--reference", self.there.state / "authority", self.there.state / "authority"], check=True)
         self.there.start()
         self.port = self.idle_port = self.there.tls_port
-        self.zone = ZONE
 
     @property
     def root(self):
@@ -78,7 +78,7 @@ class Handshakes:
 
     def rate(self, server):
         before = cpu_seconds(server.pids())
-        command = [self.program, "shake", self.devices, server.port, getattr(server, "zone", "-"), self.count, AT_A_TIME]
+        command = [self.program, "shake", self.devices, server.port, server.zone, self.count, AT_A_TIME]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
         if done.returncode != 0:
             raise Failed(f"bench_control shake at port {server.port}: {done.stderr.strip()[-300:]}")
@@ -89,7 +89,7 @@ class Held:
     """`count` devices that keep their connections to a server."""
 
     def __init__(self, program, devices, server, count, folder):
-        command = [program, "hold", devices, server.idle_port, getattr(server, "zone", "-"), 0, count]
+        command = [program, "hold", devices, server.idle_port, server.zone, 0, count]
         self.process = Process("bench_control", [str(word) for word in command], folder / "bench_control.log", talks=True)
         self.count = count
 
@@ -98,9 +98,7 @@ class Held:
         child = self.process.child
         child.stdin.write(f"wait {count} {seconds}\n".encode())
         child.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(child.stdout, selectors.EVENT_READ)
-            line = child.stdout.readline() if selector.select(seconds + 30) else b""
+        line = self.process.read_line(seconds + 30)
         if not line:
             raise Failed(f"bench_control hold: no answer; {self.process.tail(3)}")
         told = json.loads(line)
@@ -119,12 +117,12 @@ class Idle:
         self.program, self.devices, self.count, self.folder = program, devices, count, folder
 
     def measure(self, server):
-        count = min(self.count, getattr(server, "most", self.count))
+        count = min(self.count, server.most)
         before = pss_kb(server.pids())
         held = Held(self.program, self.devices, server, count, self.folder)
         try:
             held.wait(count, LIMIT_SECONDS)
-            time.sleep(TWO_PINGS_SECONDS if hasattr(server, "zone") else 2)
+            time.sleep(server.settles_in)
             held.wait(count, 1)
             return (pss_kb(server.pids()) - before) / count
         finally:

@@ -5,7 +5,6 @@ bytes go user → relay → data connection → device. A rival brings the same 
 """
 import http.client
 import json
-import selectors
 import socket
 import ssl
 import subprocess
@@ -86,21 +85,15 @@ class Ours:
         record = there.device(SERIAL_ID)
         command = [str(self.programs / "benchmarks" / "bench_device"), str(device.state), record["name"], str(there.tls_port)]
         self.stand_in = Process("bench_device", command, folder / "bench_device.log", talks=True)
-        self.device_port = int(self._first_line().split()[1])
+        line = self.stand_in.read_line(ONLINE_SECONDS) or ""
+        if not line.startswith("online "):
+            raise Failed(f"bench_device is not online: {self.stand_in.tail(3)}")
+        self.device_port = int(line.split()[1])
         wait_for(lambda: there.device(SERIAL_ID)["online"], ONLINE_SECONDS, "the stand-in to be online")
         grant = Console(there).post(f"/api/v1/devices/{record['name']}/grants", {"service": "panel"})
         self.host = urllib.parse.urlsplit(grant["url"]).hostname
         self.port = there.tls_port
         self.pid = there.pid_of("relay")
-
-    def _first_line(self):
-        output = self.stand_in.child.stdout
-        with selectors.DefaultSelector() as selector:
-            selector.register(output, selectors.EVENT_READ)
-            line = output.readline() if selector.select(ONLINE_SECONDS) else b""
-        if not line.startswith(b"online "):
-            raise Failed(f"bench_device is not online: {self.stand_in.tail(3)}")
-        return line.decode()
 
     def pids(self):
         return [self.pid]

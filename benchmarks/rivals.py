@@ -69,7 +69,7 @@ NGINX_MTLS_SETTINGS = """ssl_protocols TLSv1.3;
         ssl_verify_client on;
         ssl_verify_depth 3;
         ssl_client_certificate {root};
-        ssl_session_tickets {tickets};"""
+        ssl_session_tickets off;"""
 HAPROXY_MTLS = """global
     nbthread 1
     maxconn 9900
@@ -138,6 +138,17 @@ class Rival:
         self.process.stop()
 
 
+class Mtls(Rival):
+    """One that ends devices' TLS. At `port` a handshake is answered, at `idle_port` connections wait, `most` at a time, of which
+    memory is as it stays after `settles_in` seconds. It has no zone."""
+
+    zone, settles_in = "-", 2
+
+    def __init__(self, name, command, folder, port, idle_port, most):
+        super().__init__(name, command, folder, port)
+        self.idle_port, self.most = idle_port, most
+
+
 def haproxy(folder, zone, device, splice=True):
     """TCP by SNI, one thread. With `splice` it moves bytes by splice(2) always; splice-auto would hardly ever."""
     port = free_port()
@@ -148,11 +159,15 @@ def haproxy(folder, zone, device, splice=True):
     return Rival(name, [program("haproxy"), "-db", "-f", str(config)], folder, port)
 
 
-def nginx(name, folder, port, modules, body):
+def nginx_command(name, folder, modules, body):
     config = folder / f"{name}.conf"
     identity = "user www-data;" if os.geteuid() == 0 else ""
     config.write_text(NGINX.format(folder=folder, identity=identity, modules=modules, body=body))
-    return Rival(name, [program("nginx"), "-c", str(config), "-p", str(folder)], folder, port)
+    return [program("nginx"), "-c", str(config), "-p", str(folder)]
+
+
+def nginx(name, folder, port, modules, body):
+    return Rival(name, nginx_command(name, folder, modules, body), folder, port)
 
 
 def nginx_stream(folder, zone, device):
@@ -181,14 +196,13 @@ def server_identity(folder):
     (folder / "server.both.pem").write_bytes((folder / "server.pem").read_bytes() + (folder / "server.key").read_bytes())
 
 
-def nginx_mtls(folder, root, tickets=False):
+def nginx_mtls(folder, root):
     """One worker that ends mutual TLS and verifies chains up to `root`: says a byte and closes at `port`, waits for a request at `idle_port`."""
     port, idle_port = free_port(), free_port()
     modules = f"load_module {STREAM_MODULE};" if STREAM_MODULE.exists() else ""
-    tls = NGINX_MTLS_SETTINGS.format(folder=folder, root=root, tickets="on" if tickets else "off")
-    rival = nginx("nginx-mtls", folder, port, modules, NGINX_MTLS.format(port=port, idle_port=idle_port, tls=tls))
-    rival.idle_port = idle_port
-    return rival
+    tls = NGINX_MTLS_SETTINGS.format(folder=folder, root=root)
+    body = NGINX_MTLS.format(port=port, idle_port=idle_port, tls=tls)
+    return Mtls("nginx-mtls", nginx_command("nginx-mtls", folder, modules, body), folder, port, idle_port, 19_000)
 
 
 def haproxy_mtls(folder, root):
@@ -197,9 +211,8 @@ def haproxy_mtls(folder, root):
     identity = "    user haproxy\n    group haproxy" if os.geteuid() == 0 else ""
     config = folder / "haproxy-mtls.cfg"
     config.write_text(HAPROXY_MTLS.format(identity=identity, port=port, folder=folder, root=root))
-    rival = Rival("haproxy-mtls", [program("haproxy"), "-db", "-f", str(config)], folder, port)
-    rival.idle_port, rival.most = port, 9_500  # it wants two descriptors for each
-    return rival
+    # It wants two descriptors for each.
+    return Mtls("haproxy-mtls", [program("haproxy"), "-db", "-f", str(config)], folder, port, port, 9_500)
 
 
 def openssl_ocsp(folder, made):

@@ -2,7 +2,6 @@
 // NO_PROXY. Credentials are secrets: no error and no text() here has them.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -48,10 +47,9 @@ class NoProxy {
 
  private:
   struct Entry {
-    std::string name;  // empty: an address
-    std::array<std::uint8_t, 16> network{};
+    std::string name;       // empty: an address
+    net::IpOctets network;  // of size 0 for a name
     unsigned bits = 0;
-    unsigned size = 0;       // octets of an address, 4 or 16
     std::uint16_t port = 0;  // 0: any
   };
   static Entry read_entry(std::string_view text);

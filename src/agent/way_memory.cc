@@ -1,11 +1,9 @@
 #include "agent/way_memory.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 
 #include "codec/json.h"
+#include "net/address.h"
 
 namespace sallyport::agent {
 namespace {
@@ -81,17 +79,11 @@ Result<WayMemory> parse_way_memory(ByteView bytes) {
 }
 
 std::string network_of(const std::string& own_address) {
-  std::array<std::uint8_t, 16> octets{};
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (::inet_pton(AF_INET, own_address.c_str(), octets.data()) == 1) {
-    octets[3] = 0;
-    ::inet_ntop(AF_INET, octets.data(), text.data(), text.size());
-    return std::string(text.data()) + "/24";
-  }
-  if (::inet_pton(AF_INET6, own_address.c_str(), octets.data()) != 1) return {};
-  std::fill(octets.begin() + 8, octets.end(), std::uint8_t{0});
-  ::inet_ntop(AF_INET6, octets.data(), text.data(), text.size());
-  return std::string(text.data()) + "/64";
+  auto address = net::find_ip_octets(own_address);
+  if (!address) return {};
+  const std::size_t kept = address->size == 4 ? 3 : 8;
+  std::fill(address->octets.begin() + static_cast<std::ptrdiff_t>(kept), address->octets.end(), std::uint8_t{0});
+  return fmt::format("{}/{}", net::to_string(*address), 8 * kept);
 }
 
 }  // namespace sallyport::agent

@@ -179,7 +179,7 @@ TEST_F(WayOutTest, TakesTheOtherPortAndRemembersItOverARestart) {
     ASSERT_TRUE(state);
     WayOut way_out(*state);
     ASSERT_TRUE(connect(way_out));
-    EXPECT_EQ(way_out.ways().current(), 1U);
+    EXPECT_EQ(way_out.ways().used(), 1U);
     NetworkMemory known = way_out.find_network("n");
     known.is_sealed = true;
     known.ping = {.current = seconds(7), .ceiling = seconds(8)};
@@ -188,7 +188,7 @@ TEST_F(WayOutTest, TakesTheOtherPortAndRemembersItOverARestart) {
   auto state = AgentState::open(folder / "state");
   ASSERT_TRUE(state);
   WayOut way_out(*state);
-  EXPECT_EQ(way_out.ways().current(), 1U);
+  EXPECT_EQ(way_out.ways().used(), 1U);
   EXPECT_TRUE(way_out.find_network("n").is_sealed);
   EXPECT_EQ(way_out.find_network("n").ping.ceiling, seconds(8));
   EXPECT_FALSE(way_out.find_network("another").is_sealed);

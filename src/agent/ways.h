@@ -59,8 +59,6 @@ class Ways {
   const WayRecord& record(std::size_t way) const { return records_[way]; }
   // The one that worked last. Absent: none has yet.
   std::optional<std::size_t> used() const { return used_; }
-  // The one that a connection beside an open one takes: used(), or the first.
-  std::size_t current() const { return used_.value_or(0); }
 
   // The order in which to try them now: better ones than the one that worked last where it is time again, that one, the
   // rest. Never empty.

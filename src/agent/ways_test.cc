@@ -59,7 +59,7 @@ TEST(Ways, WhatWorkedIsTriedFirst) {
   EXPECT_TRUE(ways.on_failed(0, {.hurdle = Hurdle::proxy, .detail = "refused"}, kBegin));
   EXPECT_TRUE(ways.on_failed(1, {.hurdle = Hurdle::proxy, .detail = "refused"}, kBegin));
   ways.on_worked(2);
-  EXPECT_EQ(ways.current(), 2U);
+  EXPECT_EQ(ways.used(), 2U);
   EXPECT_EQ(ways.order(kBegin), (Order{2, 0, 1, 3}));
   EXPECT_EQ(ways.record(0).error, "refused");
 }

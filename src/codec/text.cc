@@ -71,14 +71,14 @@ Result<Bytes> decode_unpadded(const Base& base, std::string_view text) {
   return out;
 }
 
+}  // namespace
+
 std::optional<unsigned> hex_digit(char c) {
   if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
   if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
   if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
   return std::nullopt;
 }
-
-}  // namespace
 
 std::string encode_hex(ByteView bytes) {
   std::string out;
@@ -135,6 +135,14 @@ std::string encode_fingerprint(ByteView bytes) {
   for (std::size_t i = 0; i < hex.size(); i += 4) {
     if (i > 0) out += ' ';
     out += hex.substr(i, 4);
+  }
+  return out;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // Bytes as text: hexadecimal, base64 and base32 (RFC 4648). Decoders are strict: one spelling for one value.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,8 @@
 
 namespace sallyport::codec {
 
+// The value of a hexadecimal digit of either case.
+std::optional<unsigned> hex_digit(char c);
 // Lower-case hexadecimal, two digits a byte.
 std::string encode_hex(ByteView bytes);
 // Accepts upper and lower case. Fails with Errc::malformed on an odd length or another character.
@@ -29,6 +32,8 @@ Result<Bytes> decode_base32(std::string_view text);
 // "3f9a 00c1 …": a fingerprint for people, in groups of four digits.
 std::string encode_fingerprint(ByteView bytes);
 
+// ASCII letters alone; every other byte stays.
+std::string lower_case(std::string_view text);
 // The beginning of a UTF-8 text, `most` bytes at most, cut between characters. Borrows.
 std::string_view cut_utf8(std::string_view text, std::size_t most);
 

@@ -73,9 +73,10 @@ class CurveVerifiers {
   // The one that has the point, as the first; null when it is not on the curve.
   CurveVerifier* find(ByteView point) {
     auto found = std::ranges::find_if(recent_, [&](const CurveVerifier& each) { return each.has(point); });
-    if (found == recent_.end() && recent_.size() < kMost) found = recent_.emplace(recent_.end(), group_);
-    if (found == recent_.end()) --found;
-    if (!found->has(point) && !found->load(point)) return nullptr;
+    if (found == recent_.end()) {
+      found = recent_.size() < kMost ? recent_.emplace(recent_.end(), group_) : recent_.end() - 1;
+      if (!found->load(point)) return nullptr;
+    }
     std::rotate(recent_.begin(), found, found + 1);
     return &recent_.front();
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "codec/text.h"
+
 namespace sallyport::http {
 namespace {
 
@@ -63,13 +65,6 @@ bool any_part(std::string_view text, char separator, Visit visit) {
     if (end == std::string_view::npos) return false;
     text.remove_prefix(end + 1);
   }
-}
-
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  const char l = lower(c);
-  if (l >= 'a' && l <= 'f') return static_cast<unsigned>(l - 'a') + 10;
-  return std::nullopt;
 }
 
 }  // namespace
@@ -208,12 +203,13 @@ std::string_view reason_phrase(unsigned status) {
 
 Result<std::string> percent_decode(std::string_view text, bool plus_is_space) {
   std::string out;
+  out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c == '+' && plus_is_space) c = ' ';
     if (c == '%') {
-      const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
-      const auto low = high ? hex_digit(text[i + 2]) : std::nullopt;
+      const auto high = i + 2 < text.size() ? codec::hex_digit(text[i + 1]) : std::nullopt;
+      const auto low = high ? codec::hex_digit(text[i + 2]) : std::nullopt;
       if (!low) return fail(Errc::malformed, "percent-encoding: '%' without two hex digits");
       c = static_cast<char>(*high * 16 + *low);
       i += 2;

@@ -20,18 +20,22 @@ Result<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
-// The canonical text of an IP address; empty when it is none.
-std::string canonical_ip(const std::string& host) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  std::array<std::uint8_t, 16> raw{};
-  for (const int family : {AF_INET, AF_INET6}) {
-    if (::inet_pton(family, host.c_str(), raw.data()) == 1)
-      return ::inet_ntop(family, raw.data(), text.data(), text.size());
+}  // namespace
+
+std::optional<IpOctets> find_ip_octets(const std::string& host) {
+  IpOctets out;
+  for (const auto& [family, size] : {std::pair(AF_INET, std::size_t{4}), std::pair(AF_INET6, std::size_t{16})}) {
+    out.size = size;
+    if (::inet_pton(family, host.c_str(), out.octets.data()) == 1) return out;
   }
-  return {};
+  return std::nullopt;
 }
 
-}  // namespace
+std::string to_string(const IpOctets& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const int family = address.size == 4 ? AF_INET : AF_INET6;
+  return ::inet_ntop(family, address.octets.data(), text.data(), text.size());
+}
 
 Result<Address> parse_address(std::string_view text) {
   if (text.size() > 300 || text.find('\0') != std::string_view::npos) return fail(Errc::malformed, "address: too long");
@@ -47,7 +51,7 @@ Result<Address> parse_address(std::string_view text) {
   } else if (host.find(':') != std::string::npos) {
     return fail(Errc::malformed, "address: IPv6 address without brackets");
   }
-  if (auto ip = canonical_ip(host); !ip.empty()) return Address{.host = std::move(ip), .port = port};
+  if (const auto ip = find_ip_octets(host)) return Address{.host = to_string(*ip), .port = port};
   if (bracketed) return fail(Errc::malformed, "address: no IPv6 address in brackets");
   std::ranges::transform(host, host.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -64,7 +68,7 @@ std::string to_string(const Address& address) {
 }
 
 bool is_ip(std::string_view host) {
-  return !canonical_ip(std::string(host)).empty();
+  return find_ip_octets(std::string(host)).has_value();
 }
 
 bool is_loopback(const Address& address) {

@@ -1,7 +1,9 @@
 // Host and port.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,15 @@ Result<Address> parse_address(std::string_view text);
 // The form that parse_address reads.
 std::string to_string(const Address& address);
 bool is_loopback(const Address& address);
+// The octets of an IP address.
+struct IpOctets {
+  std::array<std::uint8_t, 16> octets{};
+  std::size_t size = 0;  // 4 or 16; the rest is 0
+};
+// Absent for a name, and for an address in another form than inet_pton(3) reads.
+std::optional<IpOctets> find_ip_octets(const std::string& host);
+// What find_ip_octets reads.
+std::string to_string(const IpOctets& address);
 // Whether `host` is an IP address and not a name.
 bool is_ip(std::string_view host);
 

@@ -124,8 +124,7 @@ void RawSocket::end_with(ByteView last_words) {
 
 void RawSocket::reset() {
   if (!readiness_->is_open()) return;
-  const linger at_once{.l_onoff = 1, .l_linger = 0};
-  static_cast<void>(::setsockopt(readiness_->get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
+  reset_at_close(readiness_->get());
   readiness_->close();
 }
 

@@ -1,5 +1,7 @@
 #include "net/detail/readiness.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -100,6 +102,11 @@ Descriptor Readiness::release() {
 
 bool would_block(int cause) {
   return cause == EAGAIN || cause == EWOULDBLOCK;
+}
+
+void reset_at_close(int socket) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  static_cast<void>(::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
 }
 
 std::unexpected<Error> system_error(std::string_view where, int cause) {

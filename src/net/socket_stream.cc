@@ -159,10 +159,7 @@ Result<void> set_socket_options(Stream& stream, const SocketOptions& options) {
 }
 
 void reset(Stream& stream) {
-  const linger at_once{.l_onoff = 1, .l_linger = 0};
-  if (stream.native() >= 0) {
-    static_cast<void>(::setsockopt(stream.native(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
-  }
+  if (stream.native() >= 0) reset_at_close(stream.native());
   stream.close();
 }
 

@@ -44,12 +44,6 @@ std::optional<Pipe> make_pipe_of(std::size_t bytes) {
   return pipe;
 }
 
-void reset_socket(asio::posix::stream_descriptor& socket) {
-  if (!socket.is_open()) return;
-  const linger at_once{.l_onoff = 1, .l_linger = 0};
-  static_cast<void>(::setsockopt(socket.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
-}
-
 }  // namespace
 
 PipePool::PipePool(std::size_t count, std::size_t bytes) {
@@ -259,7 +253,7 @@ void Splice::finish(std::optional<Error> error) {
   state_->over = true;
   for (auto* socket : {&state_->left, &state_->right}) {
     if (error) {
-      reset_socket(*socket);
+      if (socket->is_open()) reset_at_close(socket->native_handle());
     } else {
       ShutWindow::let_go(socket->native_handle());
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codec/text.h"
 #include "pki/detail/names.h"
 #include "pki/detail/path_search.h"
 #include "pki/detail/revocation.h"
@@ -28,7 +29,7 @@ bool is_for_host(const Certificate& certificate, const HostName& host) {
   if (const auto* address = std::get_if<IpAddress>(&host))
     return std::ranges::find(names->ip, *address) != names->ip.end();
   return std::ranges::any_of(names->dns, [&](const std::string& name) {
-    return detail::matches_host(detail::lower_case(name), std::get<DnsName>(host).get());
+    return detail::matches_host(codec::lower_case(name), std::get<DnsName>(host).get());
   });
 }
 

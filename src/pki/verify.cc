@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codec/text.h"
 #include "pki/detail/names.h"
 #include "pki/detail/path_search.h"
 #include "pki/detail/rules.h"
@@ -113,7 +114,7 @@ class PathCheck {
 
   Verdict<Identity> identity_for(const ForeignServerPurpose& purpose) const {
     for (const std::string& name : dns_names()) {
-      if (detail::matches_host(detail::lower_case(name), purpose.name.get()))
+      if (detail::matches_host(codec::lower_case(name), purpose.name.get()))
         return Identity(ServerIdentity{purpose.name});
     }
     return refuse(Reason::identity, fmt::format("server certificate: is not for {}", purpose.name.get()));

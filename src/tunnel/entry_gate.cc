@@ -52,23 +52,17 @@ bool is_served_method(std::string_view method) {
   return is_token(method) && !equal_ignoring_case(method, "CONNECT") && !equal_ignoring_case(method, "TRACE");
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 std::string percent_decode(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape =
-        text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
-    if (!escape) {
+    const bool may_escape = text[i] == '%' && i + 2 < text.size();
+    const auto high = may_escape ? codec::hex_digit(text[i + 1]) : std::nullopt;
+    const auto low = may_escape ? codec::hex_digit(text[i + 2]) : std::nullopt;
+    if (!high || !low) {
       out += text[i];
       continue;
     }
-    out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+    out += static_cast<char>(*high * 16 + *low);
     i += 2;
   }
   return out;
@@ -77,7 +71,7 @@ std::string percent_decode(std::string_view text) {
 // Whether an application might read `path` as one below /.sallyport: after percent-decoding, dot segments, repeated
 // slashes, backslashes, parameters and without regard to case.
 bool is_reserved(std::string_view path) {
-  std::string decoded = to_lower(percent_decode(path));
+  std::string decoded = codec::lower_case(percent_decode(path));
   std::ranges::replace(decoded, '\\', '/');
   std::vector<std::string_view> segments;
   std::string_view rest = decoded;
@@ -107,7 +101,7 @@ bool asks_upgrade(const Headers& headers) {
 
 // What only the agent may say to an application. '_' counts as '-', because CGI and its heirs cannot tell them apart.
 bool is_stripped(std::string_view name) {
-  std::string lower = to_lower(name);
+  std::string lower = codec::lower_case(name);
   std::ranges::replace(lower, '_', '-');
   return lower == "forwarded" || lower.starts_with("x-forwarded-") || lower == "x-forwarded" ||
          lower.starts_with("x-sallyport-") || lower == "x-sallyport";

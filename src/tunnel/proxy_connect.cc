@@ -57,7 +57,7 @@ Result<ConnectReply> parse_head(std::string_view head) {
       return fail(Errc::malformed, "proxy reply: a header with CR, LF or NUL");
     if (!equal_ignoring_case(line.substr(0, colon), "proxy-authenticate")) continue;
     const std::string_view scheme = value.substr(0, value.find_first_of(" ,"));
-    if (is_token(scheme)) reply.auth_schemes.push_back(to_lower(scheme));
+    if (is_token(scheme)) reply.auth_schemes.push_back(codec::lower_case(scheme));
   }
   return reply;
 }

@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
-from plant import HERE, Plant, needs  # noqa: E402
+from plant import HERE, needs, put_in_plant  # noqa: E402
 from stage import ENROLMENT_SECONDS, Stage, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
@@ -28,18 +28,7 @@ class Scene:
 @cases.carries_the_rest
 def check_device_behind_a_firewall_is_set_up(scene):
     needs("ip", "iptables", "sysctl")
-    stage = scene.stage
-    there = stage.prepare()
-    settings = there.state / "sallyport.toml"
-    text = settings.read_text()
-    want('"127.0.0.1"' in text, "found no listening address in sallyport.toml, want it")
-    settings.write_text(text.replace('"127.0.0.1"', '"0.0.0.0"'))
-    there.start()
-    scene.net = Plant()
-    stage.closing.append(scene.net.close)
-    scene.net.lets_out(there.tls_port, there.http_port)
-    scene.device, = stage.make_devices("press-1")
-    stage.configure(scene.device, relay_address=f"{HERE}:{there.tls_port}", http_address=f"{HERE}:{there.http_port}")
+    scene.net, scene.device = put_in_plant(scene.stage, "press-1")
 
 
 def check_nothing_else_is_reachable(scene):

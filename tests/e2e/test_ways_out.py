@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
-from plant import HERE, THERE, Inspector, Plant, Squid, needs  # noqa: E402
+from plant import HERE, THERE, Inspector, Squid, needs, put_in_plant  # noqa: E402
 from stage import ENROLMENT_SECONDS, ZONE, Stage, free_port, tool, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
@@ -103,18 +103,9 @@ class Scene:
 def check_a_device_in_an_open_network_goes_directly(scene):
     needs("ip", "iptables", "sysctl", "ss", "squid", "openssl")
     stage = scene.stage
-    there = scene.there = stage.prepare()
-    settings = there.state / "sallyport.toml"
-    text = settings.read_text()
-    want('"127.0.0.1"' in text, "found no listening address in sallyport.toml, want it")
-    settings.write_text(text.replace('"127.0.0.1"', '"0.0.0.0"'))
-    there.start()
-    scene.net = Plant()
-    stage.closing.append(scene.net.close)
-    scene.net.lets_out(there.tls_port, there.http_port)
-    scene.device, = stage.make_devices(SERIAL_ID)
+    scene.net, scene.device = put_in_plant(stage, SERIAL_ID)
+    there = scene.there = stage.there
     scene.relay, scene.other = f"{HERE}:{there.tls_port}", f"{HERE}:{there.http_port}"
-    stage.configure(scene.device, relay_address=scene.relay, http_address=scene.other)
     scene.plain_agent = there.agent_program
     scene.restart()
     scene.stage.wait_online(scene.device, ENROLMENT_SECONDS)

@@ -9,7 +9,6 @@ makes their certificates. The orders and their answers are described in tests/fl
 import json
 import os
 import pathlib
-import select
 import shutil
 import sys
 import tempfile
@@ -55,10 +54,9 @@ class Fleet:
             self.process.child.stdin.flush()
         except OSError as error:
             raise Failed(f"fleet {verb}: found the program ended ({error}): {self.process.tail(3)}, want it running") from error
-        ready, _, _ = select.select([self.process.child.stdout], [], [], seconds)
-        want(ready, f"fleet {verb}: found no answer within {seconds} s, want one; {self.process.tail(3)}")
-        answer = self.process.child.stdout.readline()
-        want(answer, f"fleet {verb}: found the program ended: {self.process.tail(3)}, want an answer")
+        answer = self.process.read_line(seconds)
+        want(answer or self.process.running(), f"fleet {verb}: found the program ended: {self.process.tail(3)}, want an answer")
+        want(answer, f"fleet {verb}: found no answer within {seconds} s, want one; {self.process.tail(3)}")
         told = json.loads(answer)
         if "error" in told:
             raise Failed(f"fleet {verb}: {told['error']}\n{json.dumps(told, indent=1)[:3000]}")

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cases import Missing
+from cases import Missing, want
 from stage import tool, wait_for
 from installation import Process  # by the path that stage has set
 
@@ -134,6 +134,23 @@ class Squid:
 
     def close(self):
         self.process.stop()
+
+
+def put_in_plant(stage, serial_id):
+    """An installation that listens on this side of the cable as well, and a factory-fresh device inside, whose filter lets it out to
+    the installation's two ports. Returns the network and the device, whose agent does not run yet."""
+    there = stage.prepare()
+    settings = there.state / "sallyport.toml"
+    text = settings.read_text()
+    want('"127.0.0.1"' in text, "found no listening address in sallyport.toml, want it")
+    settings.write_text(text.replace('"127.0.0.1"', '"0.0.0.0"'))
+    there.start()
+    net = Plant()
+    stage.closing.append(net.close)
+    net.lets_out(there.tls_port, there.http_port)
+    device, = stage.make_devices(serial_id)
+    stage.configure(device, relay_address=f"{HERE}:{there.tls_port}", http_address=f"{HERE}:{there.http_port}")
+    return net, device
 
 
 def reachable(host, port):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -95,6 +96,12 @@ class Process:
 
     def running(self):
         return self.child.poll() is None
+
+    def read_line(self, seconds):
+        """The next line of a child that talks and says one at a time, without its end; None when none came in time or it has ended."""
+        ready, _, _ = select.select([self.child.stdout], [], [], seconds)
+        line = self.child.stdout.readline().decode() if ready else ""
+        return line.rstrip("\n") if line else None
 
     def stop(self, how=signal.SIGTERM):
         """Asks the child to end, insists after STOP_SECONDS. Returns its exit status."""

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include <openssl/bn.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
@@ -31,7 +30,6 @@ using OwnedPkeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using OwnedDigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 using OwnedMacContext = Owned<EVP_MAC_CTX, EVP_MAC_CTX_free>;
 using OwnedKdfContext = Owned<EVP_KDF_CTX, EVP_KDF_CTX_free>;
-using OwnedPoint = Owned<EC_POINT, EC_POINT_free>;
 using OwnedPkcs8 = Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 using OwnedEncryptedPkcs8 = Owned<X509_SIG, X509_SIG_free>;
 

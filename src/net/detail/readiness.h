@@ -49,6 +49,8 @@ class Readiness {
 
 // Whether errno says that it cannot be done without waiting.
 bool would_block(int cause);
+// Has the kernel reset the connection when the socket is closed (SO_LINGER of 0 s).
+void reset_at_close(int socket);
 // "where: what errno says", in the category that fits.
 std::unexpected<Error> system_error(std::string_view where, int cause);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codec/text.h"
 #include "pki/detail/names.h"
 
 namespace sallyport::pki::detail {
@@ -55,11 +56,11 @@ Result<void> add_mailbox_subtree(std::string_view text, Subtrees& subtrees) {
   if (at == std::string_view::npos) {
     if (!text.empty() && !is_host_or_domain(text))
       return fail(Errc::malformed, "subtree: not a mailbox, host or domain");
-    subtrees.email.push_back(lower_case(text));
+    subtrees.email.push_back(codec::lower_case(text));
     return {};
   }
   if (!is_mailbox(text)) return fail(Errc::malformed, "subtree: not a mailbox");
-  subtrees.email.push_back(std::string(text.substr(0, at + 1)) + lower_case(text.substr(at + 1)));
+  subtrees.email.push_back(std::string(text.substr(0, at + 1)) + codec::lower_case(text.substr(at + 1)));
   return {};
 }
 
@@ -79,7 +80,7 @@ Result<void> add_subtree(der::Reader& reader, Subtrees& subtrees) {
   switch (base.tag) {
     case kDnsForm:
       if (!text.empty() && !are_labels(text)) return fail(Errc::malformed, "subtree: not a DNS name");
-      subtrees.dns.push_back(lower_case(text));
+      subtrees.dns.push_back(codec::lower_case(text));
       return {};
     case kIpForm:
       return add_ip_subtree(base.content, subtrees);
@@ -87,7 +88,7 @@ Result<void> add_subtree(der::Reader& reader, Subtrees& subtrees) {
       return add_mailbox_subtree(text, subtrees);
     case kUriForm:
       if (!is_host_or_domain(text)) return fail(Errc::malformed, "subtree: not a URI's host or domain");
-      subtrees.uri.push_back(lower_case(text));
+      subtrees.uri.push_back(codec::lower_case(text));
       return {};
     case kDirectoryForm:
       return add_directory_subtree(base.content, subtrees);
@@ -129,7 +130,7 @@ Verdict<void> judge(std::string_view shown, const std::vector<Tree>& permitted, 
 }
 
 Verdict<void> check_dns(const std::string& written, const NameConstraints& constraints, Work& work) {
-  const std::string name = lower_case(written);
+  const std::string name = codec::lower_case(written);
   return judge(
       fmt::format("DNS name '{}'", name), constraints.permitted.dns, constraints.excluded.dns, work,
       [&](const std::string& tree) { return is_covered(name, tree); },
@@ -226,7 +227,7 @@ bool may_overlap(std::string_view name, std::string_view subtree) {
 
 bool is_mailbox_within(std::string_view mailbox, std::string_view subtree) {
   if (subtree.empty()) return true;
-  const std::string host = lower_case(host_part(mailbox));
+  const std::string host = codec::lower_case(host_part(mailbox));
   if (subtree.find('@') == std::string_view::npos) return is_uri_host_within(host, subtree);
   return host == host_part(subtree) && mailbox.substr(0, mailbox.rfind('@')) == subtree.substr(0, subtree.rfind('@'));
 }
@@ -246,7 +247,7 @@ std::string dns_host_of(std::string_view uri) {
   const std::string_view host = authority.substr(0, authority.find(':'));
   // An IPv4 address is made of labels too; it is no name.
   const bool is_address = host.find_first_not_of("0123456789.") == std::string_view::npos;
-  return are_labels(host) && !is_address ? lower_case(host) : std::string();
+  return are_labels(host) && !is_address ? codec::lower_case(host) : std::string();
 }
 
 }  // namespace sallyport::pki::detail

@@ -70,14 +70,6 @@ std::string_view without_wildcard(std::string_view name) {
   return name.starts_with("*.") ? name.substr(2) : name;
 }
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 bool is_certificate_dns_name(std::string_view text) {
   return are_labels(without_wildcard(text));
 }

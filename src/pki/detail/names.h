@@ -32,7 +32,6 @@ bool is_own_dns_name(std::string_view text);
 bool are_labels(std::string_view text);
 // Whether `text` is local part, '@' and a host of labels (RFC 5321 §4.1.2 without quoting and address literals).
 bool is_mailbox(std::string_view text);
-std::string lower_case(std::string_view text);
 // `name` without a first label that is '*'.
 std::string_view without_wildcard(std::string_view name);
 

@@ -6,7 +6,6 @@
 
 namespace sallyport::tunnel {
 
-std::string to_lower(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 // Without spaces and tabs at either end.
 std::string_view trim(std::string_view text);
