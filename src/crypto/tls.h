@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/secret.h"
 #include "crypto/key.h"
 
 namespace sallyport::crypto {
@@ -37,6 +38,20 @@ struct TlsIdentity {
   std::shared_ptr<const PrivateKey> key;
 };
 
+// A key that both ends hold (RFC 8446 §2.2, external PSK with (EC)DHE), of TLS_AES_256_GCM_SHA384's hash length.
+inline constexpr std::size_t kPskBytes = 48;
+inline constexpr std::size_t kMaxPskIdentity = 1'024;
+using Psk = Secret<kPskBytes>;
+
+// What a client resumes with: a key that it agreed on with the server in an earlier session, the identity under which
+// the server finds it again, and the chain that the server showed then, on which the verifier is asked once more. A
+// server that does not know the identity makes a full handshake.
+struct TlsResumption {
+  Bytes identity;  // 1 to kMaxPskIdentity bytes
+  Psk key;
+  std::vector<Bytes> server_chain;
+};
+
 struct TlsServerSettings {
   TlsIdentity identity;
   std::vector<std::string> alpn;  // accepted protocols in order of preference; empty: no ALPN
@@ -53,6 +68,9 @@ struct TlsServerSettings {
   std::function<Bytes(std::string_view server_name)> ocsp_staple;
   // A resumed session skips the client's certificate, so this excludes client authentication (Errc::conflict).
   bool session_tickets = false;
+  // The key of an identity that a client offers; absent, and a full handshake follows, when it is none of ours. A
+  // client that holds the key shows no certificate, whatever `client_auth` says: psk_identity() then tells who it is.
+  std::function<std::optional<Psk>(ByteView identity)> find_psk;
 };
 
 struct TlsClientSettings {
@@ -63,6 +81,7 @@ struct TlsClientSettings {
   // Keep the newest ticket per server name in the context and offer it the next time. The verifier is asked again at
   // every resumption, about the chain that the server showed when the session began.
   bool resume = false;
+  std::shared_ptr<const TlsResumption> resumption;  // may be empty; excludes `resume` (Errc::conflict)
 };
 
 struct TlsCallbacks;
@@ -122,6 +141,8 @@ class TlsSession {
   std::string_view server_name() const;
   // Whether this session resumed an earlier one.
   bool resumed() const;
+  // A server's: under which identity the client resumed; empty when it did not, or by a ticket.
+  ByteView psk_identity() const;
   // What the server stapled; empty when it stapled nothing.
   Bytes stapled_ocsp() const;
   // RFC 8446 §7.5 exporter.

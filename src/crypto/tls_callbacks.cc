@@ -183,4 +183,42 @@ int TlsCallbacks::remember(SSL* ssl, SSL_SESSION* ticket) {
   return 1;  // the reference is ours now
 }
 
+// RFC 8446 §4.2.11: the cipher suite's hash belongs to the key. Null when OpenSSL has no memory.
+OwnedSslSession TlsCallbacks::session_with(SSL* ssl, const Psk& key) {
+  constexpr std::array<unsigned char, 2> kAes256GcmSha384{0x13, 0x02};
+  const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl, kAes256GcmSha384.data());
+  OwnedSslSession session(SSL_SESSION_new());
+  if (!session || cipher == nullptr) return nullptr;
+  const bool made = SSL_SESSION_set1_master_key(session.get(), key.expose().data(), key.expose().size()) == 1 &&
+                    SSL_SESSION_set_cipher(session.get(), cipher) == 1 &&
+                    SSL_SESSION_set_protocol_version(session.get(), TLS1_3_VERSION) == 1;
+  return made ? std::move(session) : nullptr;
+}
+
+int TlsCallbacks::find_psk(SSL* ssl, const unsigned char* identity, std::size_t length, SSL_SESSION** session) {
+  *session = nullptr;
+  auto& state = session_of(ssl);
+  if (length == 0 || length > kMaxPskIdentity) return 1;
+  auto found = guarded([&]() -> Result<void> {
+    const ByteView name(identity, length);
+    const auto key = context_of(state).server.find_psk(name);
+    if (!key) return {};
+    *session = session_with(ssl, *key).release();
+    state.psk_identity = to_bytes(name);
+    return {};
+  });
+  if (found) return 1;
+  state.refusal = std::move(found).error();
+  return 0;
+}
+
+int TlsCallbacks::use_psk(SSL* ssl, const EVP_MD*, const unsigned char** identity, std::size_t* length,
+                          SSL_SESSION** session) {
+  const auto& resumption = *context_of(session_of(ssl)).client.resumption;
+  *session = session_with(ssl, resumption.key).release();
+  *identity = resumption.identity.data();
+  *length = resumption.identity.size();
+  return *session != nullptr ? 1 : 0;
+}
+
 }  // namespace sallyport::crypto

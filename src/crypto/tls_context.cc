@@ -31,6 +31,14 @@ Result<std::string> encode_alpn(const std::vector<std::string>& protocols) {
   return wire;
 }
 
+Result<void> check_resumption(const TlsClientSettings& settings) {
+  if (settings.resume) return fail(Errc::conflict, "tls client: tickets and a resumption, want one of the two");
+  const std::size_t length = settings.resumption->identity.size();
+  if (length == 0 || length > kMaxPskIdentity)
+    return failf(Errc::malformed, "tls client: a PSK identity of {} bytes, want 1 to {}", length, kMaxPskIdentity);
+  return {};
+}
+
 Result<OwnedSslContext> make_context(const SSL_METHOD* method) {
   const ErrorQueueGuard guard;
   OwnedSslContext context(SSL_CTX_new(method));
@@ -119,6 +127,12 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
     SSL_CTX_set_num_tickets(raw, 0);
     SSL_CTX_set_options(raw, SSL_OP_NO_TICKET);
   }
+  if (settings.find_psk) {
+    // OpenSSL resumes nothing where client certificates are asked for and no session is told apart from another.
+    const ByteView context_id = as_bytes("sallyport");
+    SSL_CTX_set_session_id_context(raw, context_id.data(), static_cast<unsigned>(context_id.size()));
+    SSL_CTX_set_psk_find_session_callback(raw, &TlsCallbacks::find_psk);
+  }
   SSL_CTX_set_tlsext_servername_callback(raw, &TlsCallbacks::select_name);
   if (settings.require_alpn) SSL_CTX_set_client_hello_cb(raw, &TlsCallbacks::require_alpn, nullptr);
   if (!settings.alpn.empty()) SSL_CTX_set_alpn_select_cb(raw, &TlsCallbacks::select_alpn, nullptr);
@@ -134,6 +148,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
 
 Result<std::shared_ptr<TlsContext>> TlsContext::client(TlsClientSettings settings) {
   if (!settings.verify_server) return fail(Errc::conflict, "tls client: no verifier for the server");
+  if (settings.resumption) TRY_VOID(check_resumption(settings));
   TRY(auto alpn, encode_alpn(settings.alpn));
   TRY(auto context, make_context(TLS_client_method()));
   SSL_CTX* raw = context.get();
@@ -144,6 +159,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(TlsClientSettings setting
     return fail(Errc::internal, take_openssl_error("tls client: ALPN refused"));
   }
   if (settings.request_ocsp_staple) SSL_CTX_set_tlsext_status_type(raw, TLSEXT_STATUSTYPE_ocsp);
+  if (settings.resumption) SSL_CTX_set_psk_use_session_callback(raw, &TlsCallbacks::use_psk);
   if (settings.resume) {
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(raw, &TlsCallbacks::remember);

@@ -91,6 +91,7 @@ TlsSession::TlsSession(std::shared_ptr<TlsContext> context, int descriptor, std:
     state_->refusal = Error{Errc::malformed, "tls client: not a server name"};
     return;
   }
+  if (shared.client.resumption) state_->remembered_chain = shared.client.resumption->server_chain;
   const std::lock_guard lock(shared.sessions_mutex);
   auto found = shared.sessions.find(server_name);
   if (found == shared.sessions.end()) return;
@@ -199,6 +200,10 @@ std::string_view TlsSession::server_name() const {
 
 bool TlsSession::resumed() const {
   return SSL_session_reused(state_->ssl.get()) == 1;
+}
+
+ByteView TlsSession::psk_identity() const {
+  return resumed() ? ByteView(state_->psk_identity) : ByteView();
 }
 
 Bytes TlsSession::stapled_ocsp() const {

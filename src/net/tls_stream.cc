@@ -134,4 +134,9 @@ bool is_resumed(const Stream& stream) {
   return tls != nullptr && tls->session().resumed();
 }
 
+ByteView psk_identity(const Stream& stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
+  return tls == nullptr ? ByteView() : tls->session().psk_identity();
+}
+
 }  // namespace sallyport::net

@@ -25,5 +25,7 @@ Result<Bytes> export_keying_material(const Stream& stream, std::string_view labe
 Result<Bytes> stapled_ocsp(const Stream& stream);
 // Whether a TLS stream resumed an earlier session; false for any other.
 bool is_resumed(const Stream& stream);
+// TlsSession::psk_identity() of a TLS stream, which lives as long as it; empty for any other.
+ByteView psk_identity(const Stream& stream);
 
 }  // namespace sallyport::net

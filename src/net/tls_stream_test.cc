@@ -258,6 +258,99 @@ TEST(TlsStream, AResumedSessionAsksTheVerifierAgain) {
   EXPECT_EQ(refused.client.error().detail, "test: no longer");
 }
 
+// A server that asks for certificates and knows one key, and a client that has both.
+struct KnownKey {
+  Bytes identity = to_bytes("who I was");
+  int certificates = 0;
+  int keys = 0;
+
+  TlsServerSettings server() {
+    auto settings = server_settings();
+    settings.client_auth = ClientAuth::required;
+    settings.verify_client = [this](std::span<const Bytes>) -> Result<void> {
+      ++certificates;
+      return {};
+    };
+    settings.find_psk = [this](ByteView offered) -> std::optional<crypto::Psk> {
+      if (to_bytes(offered) != identity) return std::nullopt;
+      ++keys;
+      return key(1);
+    };
+    return settings;
+  }
+
+  TlsClientSettings client(Bytes offered, std::uint8_t filled_with) {
+    auto settings = client_settings();
+    settings.identity = test_identity("client");
+    settings.resumption = std::make_shared<crypto::TlsResumption>(crypto::TlsResumption{
+        .identity = std::move(offered), .key = key(filled_with), .server_chain = test_identity("server").chain});
+    return settings;
+  }
+
+  static crypto::Psk key(std::uint8_t filled_with) { return *crypto::Psk::from(Bytes(crypto::kPskBytes, filled_with)); }
+};
+
+TEST(TlsStream, AKeyThatBothHoldStandsForTheCertificates) {
+  Io io;
+  KnownKey known;
+  auto client = known.client(known.identity, 1);
+  std::size_t asked_about = 0;
+  client.verify_server = [&](std::span<const Bytes> chain) -> Result<void> {
+    asked_about = chain.size();
+    return {};
+  };
+  auto outcome = shake(io, known.server(), std::move(client));
+  ASSERT_TRUE(outcome.client && outcome.server);
+  EXPECT_EQ(known.certificates, 0);
+  EXPECT_EQ(to_bytes(psk_identity(**outcome.server)), known.identity);
+  EXPECT_TRUE(psk_identity(**outcome.client).empty());
+  EXPECT_TRUE(is_resumed(**outcome.client));
+  EXPECT_EQ(asked_about, 2U);
+  EXPECT_TRUE((*outcome.server)->peer().tls_chain.empty());
+  EXPECT_EQ((*outcome.client)->peer().tls_chain.size(), 2U);
+  run(io, talk(**outcome.client, **outcome.server));
+}
+
+TEST(TlsStream, AnUnknownIdentityMakesAFullHandshake) {
+  Io io;
+  KnownKey known;
+  auto outcome = shake(io, known.server(), known.client(to_bytes("somebody else"), 1));
+  ASSERT_TRUE(outcome.client && outcome.server);
+  EXPECT_EQ(known.certificates, 1);
+  EXPECT_EQ(known.keys, 0);
+  EXPECT_TRUE(psk_identity(**outcome.server).empty());
+  EXPECT_FALSE(is_resumed(**outcome.client));
+}
+
+TEST(TlsStream, AnotherKeyUnderAKnownIdentityIsRefused) {
+  Io io;
+  KnownKey known;
+  auto outcome = shake(io, known.server(), known.client(known.identity, 2));
+  EXPECT_FALSE(outcome.client);
+  EXPECT_FALSE(outcome.server);
+  EXPECT_EQ(known.certificates, 0);
+}
+
+TEST(TlsStream, AServerWhoseOldChainIsRefusedGetsNothing) {
+  Io io;
+  KnownKey known;
+  auto client = known.client(known.identity, 1);
+  client.verify_server = [](std::span<const Bytes>) -> Result<void> { return fail(Errc::expired, "test: no longer"); };
+  auto outcome = shake(io, known.server(), std::move(client));
+  ASSERT_FALSE(outcome.client);
+  EXPECT_EQ(outcome.client.error().detail, "test: no longer");
+}
+
+TEST(TlsStream, AServerWithoutSuchKeysAsksForTheCertificate) {
+  Io io;
+  KnownKey known;
+  auto server = known.server();
+  server.find_psk = nullptr;
+  auto outcome = shake(io, std::move(server), known.client(known.identity, 1));
+  ASSERT_TRUE(outcome.client && outcome.server);
+  EXPECT_EQ(known.certificates, 1);
+}
+
 TEST(TlsStream, StaplesWhatItIsGiven) {
   Io io;
   auto server = server_settings();
@@ -314,6 +407,12 @@ TEST(TlsContext, RefusesChoicesThatContradict) {
   auto mismatched = server_settings();
   mismatched.identity.key = test_identity("second").key;
   EXPECT_FALSE(TlsContext::server(mismatched));
+  KnownKey known;
+  EXPECT_FALSE(TlsContext::client(known.client({}, 1)));
+  EXPECT_FALSE(TlsContext::client(known.client(Bytes(crypto::kMaxPskIdentity + 1), 1)));
+  auto twice = known.client(known.identity, 1);
+  twice.resume = true;
+  EXPECT_FALSE(TlsContext::client(twice));
 }
 
 }  // namespace

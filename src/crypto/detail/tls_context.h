@@ -46,6 +46,7 @@ struct TlsSession::State {
   std::vector<Bytes> chain;
   std::vector<Bytes> remembered_chain;
   std::string server_name;
+  Bytes psk_identity;
   std::optional<Error> refusal;  // why a callback of ours ended the handshake
   bool established = false;
   bool write_closed = false;
@@ -61,9 +62,13 @@ struct TlsCallbacks {
                          unsigned in_length, void* unused);
   static int staple(SSL* ssl, void* unused);
   static int remember(SSL* ssl, SSL_SESSION* session);
+  static int find_psk(SSL* ssl, const unsigned char* identity, std::size_t length, SSL_SESSION** session);
+  static int use_psk(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, std::size_t* length,
+                     SSL_SESSION** session);
 
   // Asks the verifier that the session's context has.
   static Result<void> ask_verifier(const TlsContext::State& context, std::span<const Bytes> chain);
+  static OwnedSslSession session_with(SSL* ssl, const Psk& key);
   static TlsSession::State& session_of(const SSL* ssl);
   static TlsContext::State& context_of(const TlsSession::State& session);
   static Result<void> verify_chain(TlsSession::State& session, const STACK_OF(X509) * certificates);
