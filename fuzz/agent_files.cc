@@ -1,8 +1,9 @@
-// The files of an agent's folder: ratchets, the password's verifier, what is remembered of ways out, agent.toml and a
-// service of the command line. The first byte says which.
+// The files of an agent's folder: ratchets, the password's verifier, what is remembered of ways out, the relay's
+// resumption, agent.toml and a service of the command line. The first byte says which.
 #include <cstdint>
 
 #include "agent/device_password.h"
+#include "agent/resumptions.h"
 #include "agent/settings.h"
 #include "agent/state.h"
 
@@ -49,6 +50,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto again = agent::parse_way_memory(as_bytes(agent::encode_way_memory(*memory)));
         SALLYPORT_CHECK(again.has_value() && *again == *memory);
       }
+      break;
+    case 'k':
+      if (const auto kept = agent::parse_resumption(rest))
+        SALLYPORT_CHECK(equal(agent::encode_resumption(*kept).expose(), rest));
       break;
     case 't':
       read_target(as_text(rest));

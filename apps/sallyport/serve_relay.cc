@@ -39,6 +39,8 @@ Outcome serve_relay(const Arguments& arguments, Environment& environment) {
   TRY(listeners.public_http,
       open_public(executor, "public-http", {.host = settings.address, .port = settings.http_port}));
   listeners.peers = net::Descriptor(::fcntl(peers->native(), F_DUPFD_CLOEXEC, 0));
+  TRY(auto resumption, take_inherited("resumption"));
+  if (resumption) listeners.resumption = *std::move(resumption);
   relay::Worker worker(executor, environment.clock, environment.random,
                        {.zone = settings.zone,
                         .console_name = settings.console_name,

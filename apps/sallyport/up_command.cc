@@ -12,6 +12,7 @@
 #include "installation_folder.h"
 #include "net/io.h"
 #include "net/listener.h"
+#include "relay/resumption.h"
 #include "role_users.h"
 #include "settings.h"
 #include "store/record_database.h"
@@ -26,9 +27,10 @@ constexpr mode_t kPassable = 0711;
 constexpr mode_t kReadable = 0755;
 constexpr mode_t kPrivate = 0700;
 
-// The sockets that live as long as the supervisor, whichever role restarts.
+// The sockets that live as long as the supervisor, whichever role restarts, and the memory that relay workers share.
 struct Sockets {
   std::vector<std::unique_ptr<net::Listener>> owned;
+  net::Descriptor resumption;
   std::map<std::string, int> by_name;
 };
 
@@ -95,6 +97,8 @@ Result<Sockets> open_sockets(net::Io& io, const InstallationPaths& paths, const 
   }
   TRY_VOID(open_tcp(sockets, io, "public-tls", {settings.address, settings.tls_port}));
   TRY_VOID(open_tcp(sockets, io, "public-http", {settings.address, settings.http_port}));
+  TRY(sockets.resumption, relay::make_resumption_memory());
+  sockets.by_name.emplace("resumption", sockets.resumption.get());
   if (settings.metrics_port != 0) TRY_VOID(open_tcp(sockets, io, "metrics", {"127.0.0.1", settings.metrics_port}));
   return sockets;
 }
@@ -132,8 +136,8 @@ std::vector<ChildProcess> all_roles(const InstallationPaths& paths, const RoleUs
       role("console", paths, users, sockets, console_sockets(sockets)),
   };
   for (std::uint32_t slot = 0; slot < workers; ++slot) {
-    ChildProcess child =
-        role("relay", paths, users, sockets, {fmt::format("worker-{}", slot), "public-tls", "public-http"});
+    ChildProcess child = role("relay", paths, users, sockets,
+                              {fmt::format("worker-{}", slot), "public-tls", "public-http", "resumption"});
     child.name = fmt::format("relay {}", slot);
     child.arguments.insert(child.arguments.end(),
                            {"--slot", std::to_string(slot), "--workers", std::to_string(workers)});

@@ -53,8 +53,19 @@ Result<void> ServerDialer::keep_roots(const Proof& proof) {
 }
 
 net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
+  auto resumption = target.resumes ? resumptions_.find(target.identity.chain.front()) : nullptr;
+  const bool resumes = resumption != nullptr;
+  auto checked = co_await connect_and_check(std::move(target), std::move(resumption));
+  if (resumes && !checked) resumptions_.failed(checked.error());
+  if (resumes && checked) resumptions_.worked();
+  co_return checked;
+}
+
+net::Task<Result<CheckedStream>> ServerDialer::connect_and_check(
+    ServerTarget target, std::shared_ptr<const crypto::TlsResumption> resumption) {
   const auto proof = std::make_shared<Proof>();
   TlsWanted wanted{.settings = settings_for(target, proof), .server_name = target.server_name.get(), .anchors = {}};
+  wanted.settings.resumption = std::move(resumption);
   wanted.anchors = proof->known;
   CO_TRY(Reached reached, co_await way_out_.connect_tls(std::move(wanted), time_.monotonic()));
   if (!proof->server) co_return fail(Errc::unauthorized, "server: showed no certificate");

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "agent/resumptions.h"
 #include "agent/server_check.h"
 
 namespace sallyport::agent {
@@ -14,6 +15,7 @@ struct ServerTarget {
   DnsName certificate_name;  // must be in the certificate
   std::string alpn;
   crypto::TlsIdentity identity;
+  bool resumes = false;  // with what an earlier connection gave: Resumptions
 };
 
 // A connection on which no application data has been sent yet and whose server passed the status check. Made by
@@ -22,6 +24,8 @@ class CheckedStream {
  public:
   // The chain, for the hourly check.
   const pki::VerifiedChain& server() const { return server_; }
+  // The same as it was shown, DER.
+  const std::vector<Bytes>& shown() const { return shown_; }
   // The way that it took, and the network: WayOut::connect_tls.
   std::size_t way() const { return way_; }
   const std::string& network() const { return network_; }
@@ -33,10 +37,12 @@ class CheckedStream {
       : stream_(std::move(reached.stream)),
         way_(reached.way),
         network_(std::move(reached.network)),
+        shown_(stream_->peer().tls_chain),
         server_(std::move(server)) {}
   net::StreamPtr stream_;
   std::size_t way_;
   std::string network_;
+  std::vector<Bytes> shown_;
   pki::VerifiedChain server_;
 };
 
@@ -44,7 +50,7 @@ class CheckedStream {
 class ServerDialer {
  public:
   ServerDialer(AgentState& state, DeviceTime& time, ServerCheck& check, WayOut& way_out)
-      : state_(state), time_(time), check_(check), way_out_(way_out) {}
+      : state_(state), time_(time), check_(check), way_out_(way_out), resumptions_(state) {}
 
   // Connects, verifies chain and name in the handshake, then asks the status service while the connection carries
   // nothing. A chain whose links lead to a newer root is verified by that one, which is kept once the status is good:
@@ -55,9 +61,13 @@ class ServerDialer {
   net::Task<Result<net::StreamPtr>> connect_for_data(std::size_t way, DnsName server_name, net::Deadline deadline,
                                                      net::SocketOptions socket = {});
   WayOut& way_out() { return way_out_; }
+  // What targets resume with.
+  Resumptions& resumptions() { return resumptions_; }
 
  private:
   struct Proof;
+  net::Task<Result<CheckedStream>> connect_and_check(ServerTarget target,
+                                                     std::shared_ptr<const crypto::TlsResumption> resumption);
   crypto::TlsClientSettings settings_for(const ServerTarget& target, std::shared_ptr<Proof> proof) const;
   Result<void> keep_roots(const Proof& proof);
 
@@ -65,6 +75,7 @@ class ServerDialer {
   DeviceTime& time_;
   ServerCheck& check_;
   WayOut& way_out_;
+  Resumptions resumptions_;
 };
 
 }  // namespace sallyport::agent

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "net/tls_stream.h"
 
 namespace sallyport::agent {
 namespace {
@@ -36,12 +37,15 @@ struct ControlConnection::Live {
   Live(net::Executor executor, CheckedStream connected, tunnel::AgentHello hello, tunnel::PingInterval& interval)
       : way(connected.way()),
         network(connected.network()),
+        server_shown(connected.shown()),
         stream(std::move(connected).take()),
         session(std::move(hello), interval),
         to_write(executor) {}
 
   std::size_t way;
   std::string network;
+  std::vector<Bytes> server_shown;
+  Bytes leaf;  // the certificate that we showed, or came back with
   net::StreamPtr stream;
   tunnel::AgentSession session;
   Bytes outbox;
@@ -136,7 +140,9 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
   ServerTarget target{.server_name = under(name_.get(), relay),
                       .certificate_name = relay,
                       .alpn = std::string(tunnel::kControlAlpn),
-                      .identity = *std::move(identity)};
+                      .identity = *std::move(identity),
+                      .resumes = true};
+  Bytes leaf = target.identity.chain.front();
   CO_TRY(auto checked, co_await dialer_.connect(std::move(target)));
   const pki::VerifiedChain server = checked.server();
   tunnel::AgentHello hello{.boot_id = boot_id_,
@@ -145,6 +151,7 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
                            .services = settings_.offered()};
   enter_network(checked.network());
   const auto live = std::make_shared<Live>(tasks_.executor(), std::move(checked), std::move(hello), ping_interval_);
+  live->leaf = std::move(leaf);
   live_ = live;
   tasks_.spawn(write_out(live), "agent.control-writer");
   tasks_.spawn(recheck(live, server), "agent.control-recheck");
@@ -235,7 +242,8 @@ void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::Agent
                      state_ = ControlState::established;
                      last_error_.clear();
                      backoff_.on_connected(time_.monotonic());
-                     log::info("agent.control-up", {{"way", dialer_.way_out().ways().all()[live->way].label()}});
+                     log::info("agent.control-up", {{"way", dialer_.way_out().ways().all()[live->way].label()},
+                                                    {"resumed", net::is_resumed(*live->stream)}});
                    },
                    [&](tunnel::OpenAsked& open) { tasks_.spawn(serve_open(live, std::move(open.open)), "agent.user"); },
                    [&](tunnel::DropReady&) {},
@@ -243,9 +251,19 @@ void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::Agent
                      tasks_.spawn(renew_grant(std::move(grant.sealed_grant)), "agent.grant");
                    },
                    [&](tunnel::CutAsked& cut) { access_.cut(cut.session); },
+                   [&](tunnel::ResumptionGiven& given) { keep_resumption(*live, std::move(given.identity)); },
                },
                action);
   }
+}
+
+void ControlConnection::keep_resumption(const Live& live, Bytes identity) {
+  auto exported = net::export_keying_material(*live.stream, tunnel::kResumptionLabel, crypto::kPskBytes);
+  if (!exported) return;
+  dialer_.resumptions().keep(live.leaf, {.identity = std::move(identity),
+                                         .key = crypto::Psk::from(*exported).value(),
+                                         .server_chain = live.server_shown});
+  wipe(*exported);
 }
 
 net::Task<void> ControlConnection::serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open) {

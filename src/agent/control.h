@@ -62,6 +62,7 @@ class ControlConnection {
   void keep_ping_interval();
   net::Task<void> serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open);
   net::Task<void> renew_grant(Bytes sealed_grant);
+  void keep_resumption(const Live& live, Bytes identity);
 
   net::TaskGroup& tasks_;
   const Settings& settings_;

@@ -255,6 +255,19 @@ Result<void> AgentState::remember_ways(const WayMemory& memory) const {
   return keystore::atomic_write_file(file("ways-out"), as_bytes(encode_way_memory(memory)), keystore::kPublicMode);
 }
 
+Result<SecretBytes> AgentState::resumption() const {
+  return keystore::read_secret_file(file("resumption"), kMaxResumptionFile);
+}
+
+Result<void> AgentState::remember_resumption(const SecretBytes& resumption) const {
+  return keystore::atomic_write_file(file("resumption"), resumption.expose(), keystore::kSecretMode);
+}
+
+Result<void> AgentState::forget_resumption() const {
+  const fs::path files[] = {file("resumption")};
+  return keystore::remove_files(files);
+}
+
 Result<SecretBytes> AgentState::device_secret() const {
   TRY(auto secret, keystore::read_secret_file(file("device-secret"), kMaxSmallFile));
   if (secret.size() != kDeviceSecretSize)
@@ -282,6 +295,7 @@ Result<void> AgentState::reset() {
                             file("remote-access"),
                             file("public-port"),
                             file("ways-out"),
+                            file("resumption"),
                             file("operational.tlog-proof"),
                             file("operational.log-key.pem"),
                             file("web.tlog-proof"),

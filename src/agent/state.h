@@ -11,6 +11,7 @@
 //   claim-code             shown to the owner, drawn anew after every claim and every reset
 //   claim-acknowledged     SHA-256 of it, hexadecimal, as the gateway acknowledged it last
 //   ways-out               what was learnt of the ways out of the device's networks: way_memory.h
+//   resumption             how it comes back to the relay without its certificate: resumptions.h
 //   public-port            of the installation, decimal, as the gateway told it last
 //   device-secret          32 bytes, of which the default password is made
 //   password               verifier of the password that replaced the default one
@@ -43,6 +44,7 @@ struct Ratchets {
 };
 inline constexpr std::size_t kMaxRatchetSigners = 16;
 inline constexpr std::size_t kMaxRatchetRoots = 8;
+inline constexpr std::size_t kMaxResumptionFile = 128U * 1024U;
 Bytes encode_ratchets(const Ratchets& ratchets);
 // Errc::malformed.
 Result<Ratchets> parse_ratchets(ByteView bytes);
@@ -117,6 +119,10 @@ class AgentState {
   // What was learnt of the ways out; empty where nothing was, or the file is none of ours.
   WayMemory way_memory() const;
   Result<void> remember_ways(const WayMemory& memory) const;
+  // How to come back to the relay, as resumptions.h writes it. Errc::not_found for none.
+  Result<SecretBytes> resumption() const;
+  Result<void> remember_resumption(const SecretBytes& resumption) const;
+  Result<void> forget_resumption() const;
   Result<SecretBytes> device_secret() const;
   // The local switch: what somebody set on the device, else what the settings say.
   bool remote_access() const;

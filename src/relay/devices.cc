@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "net/tls_stream.h"
 #include "relay/detail/control_connection.h"
 #include "relay/limits.h"
 #include "tunnel/reconnect.h"
@@ -52,12 +53,13 @@ struct Devices::State : std::enable_shared_from_this<State> {
     std::map<Generation, SessionId> sessions;
   };
 
-  State(net::Executor on, const Clock& time, Random& source, const DeviceCheck& rules, Reports& told,
-        tunnel::WorkerSlot number, DeviceEvents listener)
+  State(net::Executor on, const Clock& time, Random& source, const DeviceCheck& rules, const ResumptionKeys& keys,
+        Reports& told, tunnel::WorkerSlot number, DeviceEvents listener)
       : executor(on),
         clock(time),
         random(source),
         check(rules),
+        resumption(keys),
         reports(told),
         slot(number),
         events(std::move(listener)) {}
@@ -66,6 +68,7 @@ struct Devices::State : std::enable_shared_from_this<State> {
   const Clock& clock;
   Random& random;
   const DeviceCheck& check;
+  const ResumptionKeys& resumption;
   Reports& reports;
   tunnel::WorkerSlot slot;
   DeviceEvents events;
@@ -85,6 +88,7 @@ struct Devices::State : std::enable_shared_from_this<State> {
   void wake(ControlConnection& connection, Instant when);
   void judge(const ConnectionPtr& connection, const tunnel::HelloFrame& hello);
   void admit(const ConnectionPtr& connection);
+  void give_resumption(const ConnectionPtr& connection);
   void send_away(const ConnectionPtr& connection, GoAwayReason reason, milliseconds come_back_in);
   void incumbent_answered(const ConnectionPtr& connection);
   void retire(const ConnectionPtr& connection, std::string_view why);
@@ -181,8 +185,20 @@ void Devices::State::judge(const ConnectionPtr& connection, const tunnel::HelloF
 void Devices::State::admit(const ConnectionPtr& connection) {
   perform(connection, connection->session.admit(clock.monotonic()));
   if (connection->retired) return;
+  give_resumption(connection);
+  if (connection->retired) return;
   log::info("relay.device-online", {{"device", connection->certificate.name.get()}});
   reports.presence(presence_of(*connection, true));
+}
+
+void Devices::State::give_resumption(const ConnectionPtr& connection) {
+  auto exported = net::export_keying_material(*connection->stream, tunnel::kResumptionLabel, crypto::kPskBytes);
+  if (!exported) return;
+  const auto identity =
+      resumption.seal({.key = crypto::Psk::from(*exported).value(), .certificate = connection->certificate});
+  wipe(*exported);
+  if (!identity) return;
+  if (auto given = connection->session.give_resumption(*identity)) perform(connection, *std::move(given));
 }
 
 void Devices::State::send_away(const ConnectionPtr& connection, GoAwayReason reason, milliseconds come_back_in) {
@@ -265,9 +281,9 @@ net::Task<void> Devices::State::write(std::shared_ptr<State> self, ConnectionPtr
   connection->stream->close();
 }
 
-Devices::Devices(net::Executor executor, const Clock& clock, Random& random, const DeviceCheck& check, Reports& reports,
-                 tunnel::WorkerSlot slot, DeviceEvents events)
-    : state_(std::make_shared<State>(executor, clock, random, check, reports, slot, std::move(events))) {}
+Devices::Devices(net::Executor executor, const Clock& clock, Random& random, const DeviceCheck& check,
+                 const ResumptionKeys& resumption, Reports& reports, tunnel::WorkerSlot slot, DeviceEvents events)
+    : state_(std::make_shared<State>(executor, clock, random, check, resumption, reports, slot, std::move(events))) {}
 
 Devices::~Devices() {
   close();

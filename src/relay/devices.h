@@ -9,6 +9,7 @@
 #include "net/stream.h"
 #include "relay/device_check.h"
 #include "relay/reports.h"
+#include "relay/resumption.h"
 #include "tunnel/control_session.h"
 #include "tunnel/displacement.h"
 #include "tunnel/rendezvous.h"
@@ -25,8 +26,8 @@ struct DeviceEvents {
 // One thread. Borrows all that it is given until close().
 class Devices {
  public:
-  Devices(net::Executor executor, const Clock& clock, Random& random, const DeviceCheck& check, Reports& reports,
-          tunnel::WorkerSlot slot, DeviceEvents events);
+  Devices(net::Executor executor, const Clock& clock, Random& random, const DeviceCheck& check,
+          const ResumptionKeys& resumption, Reports& reports, tunnel::WorkerSlot slot, DeviceEvents events);
   ~Devices();
   Devices(const Devices&) = delete;
   Devices& operator=(const Devices&) = delete;

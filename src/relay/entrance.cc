@@ -76,6 +76,7 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
                                                        std::shared_ptr<crypto::TlsContext> context);
   static net::Task<Result<void>> open_control(std::shared_ptr<State> self, net::StreamPtr lower, DeviceName device);
+  Result<DeviceCertificate> identify(const net::Stream& stream);
   static net::Task<Result<void>> open_data(std::shared_ptr<State> self, net::StreamPtr lower);
   net::Task<void> bring(SocketPtr socket, ClientHello hello, bool passed_on);
   void bring_to_device(SocketPtr socket, const ToDevice& route, bool passed_on);
@@ -112,6 +113,11 @@ Result<void> Entrance::use_identity(crypto::TlsIdentity identity) {
   settings.client_auth = crypto::ClientAuth::required;
   settings.verify_client = [check = &state_->inside.check](std::span<const Bytes> chain) {
     return check->verify(chain);
+  };
+  settings.find_psk = [keys = &state_->inside.resumption](ByteView identity) -> std::optional<crypto::Psk> {
+    auto resumption = keys->open(identity);
+    if (!resumption) return std::nullopt;
+    return std::move(resumption->key);
   };
   TRY(state_->control, crypto::TlsContext::server(std::move(settings)));
   return {};
@@ -249,10 +255,19 @@ net::Task<Result<void>> Entrance::State::open_data(std::shared_ptr<State> self, 
   co_return Result<void>{};
 }
 
+// Who has completed the handshake, with his certificate or with what was made of it in an earlier one.
+Result<DeviceCertificate> Entrance::State::identify(const net::Stream& stream) {
+  const ByteView resumed = net::psk_identity(stream);
+  if (resumed.empty()) return inside.check.take_verified(stream.peer().tls_chain.front());
+  TRY(auto resumption, inside.resumption.open(resumed));
+  TRY_VOID(inside.check.recheck(resumption.certificate));
+  return std::move(resumption.certificate);
+}
+
 net::Task<Result<void>> Entrance::State::open_control(std::shared_ptr<State> self, net::StreamPtr lower,
                                                       DeviceName device) {
   CO_TRY(auto stream, co_await shake_hands(self, std::move(lower), self->control));
-  CO_TRY(auto certificate, self->inside.check.take_verified(stream->peer().tls_chain.front()));
+  CO_TRY(auto certificate, self->identify(*stream));
   net::forget_peer_chain(*stream);
   if (certificate.name != device) co_return fail(Errc::unauthorized, "control: certificate is another device's");
   CO_TRY_VOID(co_await self->inside.check.confirm(certificate));

@@ -8,6 +8,7 @@
 #include "relay/device_check.h"
 #include "relay/devices.h"
 #include "relay/grant_table.h"
+#include "relay/resumption.h"
 #include "relay/settings.h"
 #include "relay/visits.h"
 
@@ -19,6 +20,7 @@ struct Inside {
   const Clock& clock;
   const rolelink::RoleLink& link;
   DeviceCheck& check;
+  const ResumptionKeys& resumption;
   const GrantTable& grants;
   Devices& devices;
   Visits& visits;

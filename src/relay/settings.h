@@ -36,6 +36,7 @@ struct Listeners {
   net::Descriptor public_tls;
   net::Descriptor public_http;  // may be absent
   net::Descriptor peers;        // run/worker-N.sock of this slot
+  net::Descriptor resumption;   // make_resumption_memory(), shared by the workers; may be absent
 };
 
 // Where the socket of a role or worker is.

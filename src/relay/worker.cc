@@ -21,6 +21,12 @@ std::unique_ptr<net::RawListener> make_listener(net::Executor executor, net::Des
   return std::make_unique<net::RawListener>(executor, std::move(socket), public_socket_options());
 }
 
+std::vector<pki::Certificate> trusted_roots(const Settings& settings) {
+  std::vector<pki::Certificate> roots = {settings.root};
+  roots.insert(roots.end(), settings.older_roots.begin(), settings.older_roots.end());
+  return roots;
+}
+
 }  // namespace
 
 struct Worker::State : std::enable_shared_from_this<State> {
@@ -30,10 +36,12 @@ struct Worker::State : std::enable_shared_from_this<State> {
         settings(std::move(chosen)),
         link(on, time, source, link_settings(), link_events()),
         check(link, time, settings.zone),
+        resumption(std::move(listeners.resumption), settings.slot == tunnel::WorkerSlot(0), trusted_roots(settings),
+                   time, source),
         reports(on, link),
-        devices(on, time, source, check, reports, settings.slot, device_events()),
+        devices(on, time, source, check, resumption, reports, settings.slot, device_events()),
         visits(on, time, devices, check, reports, settings.pipes, settings.pipe_bytes),
-        entrance(on, {settings, time, link, check, grants, devices, visits}),
+        entrance(on, {settings, time, link, check, resumption, grants, devices, visits}),
         public_tls(make_listener(on, std::move(listeners.public_tls))),
         public_http(make_listener(on, std::move(listeners.public_http))),
         peers_socket(std::move(listeners.peers)) {}
@@ -43,6 +51,7 @@ struct Worker::State : std::enable_shared_from_this<State> {
   Settings settings;
   rolelink::RoleLink link;
   DeviceCheck check;
+  ResumptionKeys resumption;
   Reports reports;
   GrantTable grants;
   Devices devices;
@@ -127,6 +136,7 @@ void Worker::State::on_round(Instant now) {
   }
   if (now < next_recheck) return;
   next_recheck = now + kSweepInterval;
+  resumption.on_round();
   devices.recheck();
   if (link.without_lease() < rolelink::kSessionsWithoutLease) return;
   devices.end_all("no lease");

@@ -123,6 +123,7 @@ void AgentSession::on_frame(Frame frame, Instant now, AgentActions& out) {
                  [&](HelloFrame&) { violation("established"); },
                  [&](RefuseFrame&) { violation("established"); },
                  [&](StatusFrame&) { violation("established"); },
+                 [&](ResumptionFrame& f) { out.emplace_back(ResumptionGiven{.identity = std::move(f.identity)}); },
              },
              frame);
 }

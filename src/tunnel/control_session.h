@@ -67,7 +67,12 @@ struct GrantRenewed {
 struct CutAsked {
   GrantId session;
 };
-using AgentAction = std::variant<SendBytes, WakeAt, Close, Accepted, OpenAsked, DropReady, GrantRenewed, CutAsked>;
+// Come back with this identity and the key of this connection (kResumptionLabel).
+struct ResumptionGiven {
+  Bytes identity;
+};
+using AgentAction =
+    std::variant<SendBytes, WakeAt, Close, Accepted, OpenAsked, DropReady, GrantRenewed, CutAsked, ResumptionGiven>;
 using AgentActions = std::vector<AgentAction>;
 
 struct AgentHello {
@@ -184,6 +189,7 @@ class RelaySession {
   // Each fails with Errc::unavailable unless established.
   Result<RelayActions> renew(Bytes sealed_grant, Instant now);
   Result<RelayActions> cut(const GrantId& session, Instant now);
+  Result<RelayActions> give_resumption(Bytes identity);
   // Pings at once; ProbeAnswered, or Close(peer_dead) after kIncumbentPingDeadline.
   Result<RelayActions> probe(Instant now);
 

@@ -74,6 +74,7 @@ std::string describe(const Actions& actions) {
           if constexpr (std::is_same_v<A, DropReady>) word = "drop";
           if constexpr (std::is_same_v<A, GrantRenewed>) word = "renewed";
           if constexpr (std::is_same_v<A, CutAsked>) word = "cut";
+          if constexpr (std::is_same_v<A, ResumptionGiven>) word = "resumption";
           if constexpr (std::is_same_v<A, HelloReceived>) word = "hello";
           if constexpr (std::is_same_v<A, TicketsIssued>) word = "issued";
           if constexpr (std::is_same_v<A, OpenRefused>) word = "refused";
@@ -97,7 +98,8 @@ std::vector<Frame> every_frame() {
           PongFrame{.token = 5},
           CutFrame{.session = GrantId({1})},
           GoAwayFrame{.reason = GoAwayReason::restarting, .come_back_in = milliseconds(100)},
-          StatusFrame{.remote_access = false, .services = {}}};
+          StatusFrame{.remote_access = false, .services = {}},
+          ResumptionFrame{.identity = {1}}};
 }
 
 AgentSession agent_in(AgentState state, PingInterval& interval) {
@@ -113,14 +115,14 @@ TEST(AgentSession, EveryFrameInEveryState) {
   const std::string violation = "close:violation";
   const struct {
     AgentState state;
-    std::vector<std::string> want;  // HELLO TICKETS OPEN GRANT REFUSE PING PONG CUT GOAWAY STATUS
+    std::vector<std::string> want;  // HELLO TICKETS OPEN GRANT REFUSE PING PONG CUT GOAWAY STATUS RESUMPTION
   } rows[] = {
       {AgentState::greeting,
        {violation, "accepted PING", violation, violation, violation, "PONG", violation, violation, "close:told_to_go",
-        violation}},
+        violation, violation}},
       {AgentState::established,
-       {violation, "", "open", "renewed", violation, "PONG", "", "cut", "close:told_to_go", violation}},
-      {AgentState::closed, {"", "", "", "", "", "", "", "", "", ""}},
+       {violation, "", "open", "renewed", violation, "PONG", "", "cut", "close:told_to_go", violation, "resumption"}},
+      {AgentState::closed, {"", "", "", "", "", "", "", "", "", "", ""}},
   };
   for (const auto& row : rows) {
     const auto frames = every_frame();
@@ -151,12 +153,13 @@ TEST(RelaySession, EveryFrameInEveryState) {
     std::vector<std::string> want;
   } rows[] = {
       {RelayState::awaiting_hello,
-       {"hello", violation, violation, violation, violation, violation, violation, violation, violation, violation}},
+       {"hello", violation, violation, violation, violation, violation, violation, violation, violation, violation,
+        violation}},
       {RelayState::judging,
-       {violation, violation, violation, violation, violation, "PONG", "", violation, violation, "status"}},
+       {violation, violation, violation, violation, violation, "PONG", "", violation, violation, "status", violation}},
       {RelayState::established,
-       {violation, violation, violation, violation, "", "PONG", "", violation, violation, "status"}},
-      {RelayState::closed, {"", "", "", "", "", "", "", "", "", ""}},
+       {violation, violation, violation, violation, "", "PONG", "", violation, violation, "status", violation}},
+      {RelayState::closed, {"", "", "", "", "", "", "", "", "", "", ""}},
   };
   for (const auto& row : rows) {
     const auto frames = every_frame();
@@ -168,6 +171,12 @@ TEST(RelaySession, EveryFrameInEveryState) {
           << "state " << static_cast<int>(row.state) << ", " << to_string(type_of(frames[i]));
     }
   }
+}
+
+TEST(RelaySession, AnAgentThatIsAdmittedMayBeGivenAResumption) {
+  SeededRandom random(1);
+  EXPECT_EQ(relay_in(RelayState::judging, random).give_resumption({1}).error().code, Errc::unavailable);
+  EXPECT_EQ(describe(relay_in(RelayState::established, random).give_resumption({1}).value()), "RESUMPTION");
 }
 
 TEST(RelaySession, NoOpenAndNothingElseBeforeTheAgentIsAdmitted) {

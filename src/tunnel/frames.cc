@@ -166,6 +166,15 @@ Result<Frame> parse_status(Reader& reader) {
   return StatusFrame{.remote_access = remote_access, .services = std::move(services)};
 }
 
+// resumption := identity u16 bytes
+Result<Frame> parse_resumption(Reader& reader) {
+  TRY(auto identity, reader.bytes_u16());
+  if (identity.empty() || identity.size() > kMaxResumptionIdentity)
+    return failf(Errc::malformed, "resumption: identity of {} bytes, want 1 to {}", identity.size(),
+                 kMaxResumptionIdentity);
+  return ResumptionFrame{.identity = to_bytes(identity)};
+}
+
 void encode_services(Writer& writer, const std::vector<Service>& services) {
   SALLYPORT_CHECK(services.size() <= kMaxServices);
   writer.u8(static_cast<std::uint8_t>(services.size()));
@@ -215,6 +224,10 @@ struct PayloadEncoder {
     writer.u8(frame.remote_access ? kRemoteAccessFlag : 0);
     encode_services(writer, frame.services);
   }
+  void operator()(const ResumptionFrame& frame) const {
+    SALLYPORT_CHECK(!frame.identity.empty() && frame.identity.size() <= kMaxResumptionIdentity);
+    writer.bytes_u16(frame.identity);
+  }
 };
 
 Result<Frame> parse_fields(FrameType type, Reader& reader) {
@@ -239,8 +252,10 @@ Result<Frame> parse_fields(FrameType type, Reader& reader) {
       return parse_go_away(reader);
     case FrameType::status:
       return parse_status(reader);
+    case FrameType::resumption:
+      return parse_resumption(reader);
   }
-  return failf(Errc::malformed, "frame: type {}, want 1 to 10", static_cast<unsigned>(type));
+  return failf(Errc::malformed, "frame: type {}, want 1 to 11", static_cast<unsigned>(type));
 }
 
 }  // namespace
@@ -267,6 +282,8 @@ std::string_view to_string(FrameType type) {
       return "GOAWAY";
     case FrameType::status:
       return "STATUS";
+    case FrameType::resumption:
+      return "RESUMPTION";
   }
   return "unknown";
 }
@@ -318,7 +335,7 @@ std::string_view to_string(GoAwayReason reason) {
 FrameType type_of(const Frame& frame) {
   return static_cast<FrameType>(frame.index() + 1);
 }
-static_assert(std::variant_size_v<Frame> == static_cast<std::size_t>(FrameType::status));
+static_assert(std::variant_size_v<Frame> == static_cast<std::size_t>(FrameType::resumption));
 
 Bytes encode_frame(const Frame& frame) {
   Writer payload;

@@ -53,6 +53,7 @@ enum class FrameType : std::uint8_t {
   cut = 8,
   go_away = 9,
   status = 10,
+  resumption = 11,
 };
 std::string_view to_string(FrameType type);
 
@@ -150,8 +151,16 @@ struct StatusFrame {
   friend bool operator==(const StatusFrame&, const StatusFrame&) = default;
 };
 
+// Relay to agent: with this identity, and the key that kResumptionLabel exports from the present TLS connection, the
+// agent may come back without showing its certificate. Replaces the one before.
+struct ResumptionFrame {
+  Bytes identity;  // 1 to kMaxResumptionIdentity bytes that only the relay understands
+  friend bool operator==(const ResumptionFrame&, const ResumptionFrame&) = default;
+};
+inline constexpr std::string_view kResumptionLabel = "EXPORTER-sallyport-resumption";
+
 using Frame = std::variant<HelloFrame, TicketsFrame, OpenFrame, GrantFrame, RefuseFrame, PingFrame, PongFrame, CutFrame,
-                           GoAwayFrame, StatusFrame>;
+                           GoAwayFrame, StatusFrame, ResumptionFrame>;
 FrameType type_of(const Frame& frame);
 
 // The whole frame, header included. A value over its limit is a broken invariant.

@@ -43,6 +43,7 @@ std::vector<std::pair<std::string, Frame>> examples() {
       {"CUT", CutFrame{.session = GrantId({1, 2, 3, 4})}},
       {"GOAWAY", GoAwayFrame{.reason = GoAwayReason::restarting, .come_back_in = milliseconds(12'000)}},
       {"STATUS", StatusFrame{.remote_access = false, .services = services}},
+      {"RESUMPTION", ResumptionFrame{.identity = {0xDE, 0xAD, 0xBE, 0xEF}}},
   };
 }
 
@@ -90,7 +91,9 @@ TEST(Frames, ValueOutsideItsRangeIsMalformed) {
     std::string payload;
   } cases[] = {
       {"type 0", 0, ""},
-      {"type 11", 11, ""},
+      {"type 12", 12, ""},
+      {"resumption without an identity", 11, "0000"},
+      {"resumption with an identity of 513", 11, "0201" + std::string(2 * 513, '0')},
       {"type 255", 255, "00"},
       {"hello with switch 2", 1, "0001" + boot + "02" + "0131" + "00"},
       {"hello without agent version", 1, "0001" + boot + "01" + "00" + "00"},

@@ -24,6 +24,7 @@ inline constexpr std::size_t kMaxServices = 64;
 inline constexpr std::size_t kMaxTicketsPerFrame = 64;
 inline constexpr std::size_t kMaxSealedGrant = 16U * 1024U;
 inline constexpr std::size_t kMaxVersionText = 64;
+inline constexpr std::size_t kMaxResumptionIdentity = 512;
 inline constexpr std::size_t kMaxClientAddressText = 64;
 inline constexpr milliseconds kMaxComeBackIn{10 * 60 * 1000};
 inline constexpr seconds kHelloDeadline{60};      // after TLS: the agent first asks for the server's status

@@ -189,6 +189,13 @@ Result<RelayActions> RelaySession::cut(const GrantId& session, Instant) {
   return out;
 }
 
+Result<RelayActions> RelaySession::give_resumption(Bytes identity) {
+  if (state_ != RelayState::established) return fail(Errc::unavailable, "relay session: not established");
+  RelayActions out;
+  send(ResumptionFrame{.identity = std::move(identity)}, out);
+  return out;
+}
+
 Result<RelayActions> RelaySession::probe(Instant now) {
   if (state_ != RelayState::established) return fail(Errc::unavailable, "relay session: not established");
   RelayActions out;

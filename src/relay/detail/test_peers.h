@@ -130,6 +130,8 @@ class FakeAgent {
   std::vector<tunnel::GrantId> cuts;
   std::size_t renewals = 0;
   std::size_t served = 0;
+  bool resumed = false;                                     // the last connection was
+  std::shared_ptr<const crypto::TlsResumption> resumption;  // what it was given last, and comes back with
 
  private:
   static net::Task<Result<net::StreamPtr>> connect(FakeAgent& self, std::uint16_t port, std::string server_name) {
@@ -137,9 +139,19 @@ class FakeAgent {
     settings.identity = self.tree_.identity(self.operational, self.tree_.online_ca);
     settings.alpn = {std::string(tunnel::kControlAlpn)};
     settings.verify_server = verifier(self.tree_, pki::ServerPurpose{DnsName("relay." + kZone.get())});
+    settings.resumption = self.resumption;
     CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
     CO_TRY(auto lower, co_await net::connect_tcp(loopback(port), kPatience));
-    co_return co_await net::tls_connect(std::move(lower), std::move(context), std::move(server_name), kPatience);
+    auto stream = co_await net::tls_connect(std::move(lower), std::move(context), std::move(server_name), kPatience);
+    self.resumed = stream && net::is_resumed(**stream);
+    co_return stream;
+  }
+  void keep_resumption(Bytes identity) {
+    const auto key = net::export_keying_material(*stream_, tunnel::kResumptionLabel, crypto::kPskBytes);
+    resumption =
+        std::make_shared<crypto::TlsResumption>(crypto::TlsResumption{.identity = std::move(identity),
+                                                                      .key = crypto::Psk::from(key.value()).value(),
+                                                                      .server_chain = stream_->peer().tls_chain});
   }
   static net::Task<void> dial_back(FakeAgent& self, tunnel::Ticket ticket) {
     auto stream = self.data_over_tls ? co_await dial_over_tls(self, ticket) : co_await dial(self, ticket);
@@ -162,6 +174,8 @@ class FakeAgent {
         cuts.push_back(cut->session);
       } else if (std::holds_alternative<tunnel::GrantRenewed>(action)) {
         ++renewals;
+      } else if (auto* given = std::get_if<tunnel::ResumptionGiven>(&action)) {
+        keep_resumption(std::move(given->identity));
       } else if (auto* close = std::get_if<tunnel::Close>(&action)) {
         go_away = close->go_away;
         stream_->close();

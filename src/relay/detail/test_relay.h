@@ -38,6 +38,9 @@ class RelayTest : public ::testing::Test {
     auto peers = net::Listener::unix_socket(io_.executor(), worker_socket(chosen, chosen.slot));
     EXPECT_TRUE(peers) << peers.error().detail;
     listeners.peers = copy_of(**peers);
+    if (shared_keys_.is_open()) {
+      listeners.resumption = net::Descriptor(::fcntl(shared_keys_.get(), F_DUPFD_CLOEXEC, 0));
+    }
     listeners_.push_back(*std::move(open));
     listeners_.push_back(*std::move(peers));
     workers_.push_back(
@@ -116,6 +119,7 @@ class RelayTest : public ::testing::Test {
   std::unique_ptr<FakeAuthority> authority_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  net::Descriptor shared_keys_;  // make_resumption_memory(), where workers share
 
  private:
   static net::Descriptor copy_of(const net::Listener& listener) {

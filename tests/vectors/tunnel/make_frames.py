@@ -37,6 +37,7 @@ FRAMES = [
     ("CUT", 8, bytes([1, 2, 3, 4]) + bytes(12)),
     ("GOAWAY", 9, u8(1) + struct.pack(">I", 12000)),
     ("STATUS", 10, u8(0) + SERVICES),
+    ("RESUMPTION", 11, bytes16(b"\xde\xad\xbe\xef")),
 ]
 
 print("# Made by make_frames.py from the text of docs/protocol/tunnel.md.")
