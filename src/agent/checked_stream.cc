@@ -65,6 +65,11 @@ net::Task<Result<CheckedStream>> ServerDialer::connect_and_check(
     ServerTarget target, std::shared_ptr<const crypto::TlsResumption> resumption) {
   const auto proof = std::make_shared<Proof>();
   TlsWanted wanted{.settings = settings_for(target, proof), .server_name = target.server_name.get(), .anchors = {}};
+  // A server that has shown another chain since, or none that is good by now, is met as a stranger.
+  if (resumption && !wanted.settings.verify_server(resumption->server_chain)) {
+    resumptions_.forget();
+    resumption.reset();
+  }
   wanted.settings.resumption = std::move(resumption);
   wanted.anchors = proof->known;
   CO_TRY(Reached reached, co_await way_out_.connect_tls(std::move(wanted), time_.monotonic()));

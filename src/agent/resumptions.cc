@@ -68,10 +68,9 @@ void Resumptions::keep(ByteView leaf, crypto::TlsResumption resumption) {
     log::warn("agent.resumption-not-stored", {{"error", written.error()}});
 }
 
-// A relay that cannot be reached says nothing about the key; one that was refused, or that refused, does.
+// A relay that cannot be reached, or is not ready, says nothing about the key; one that was refused does.
 void Resumptions::failed(const Error& error) {
-  const bool is_of_the_network = error.code == Errc::unavailable || error.code == Errc::expired;
-  if (!is_of_the_network || ++failures_ >= kMaxResumptionFailures) forget();
+  if (error.code == Errc::unauthorized || ++failures_ >= kMaxResumptionFailures) forget();
 }
 
 void Resumptions::forget() {

@@ -11,7 +11,7 @@
 namespace sallyport::agent {
 
 // Attempts in a row that led nowhere before the certificate is shown again.
-inline constexpr std::size_t kMaxResumptionFailures = 3;
+inline constexpr std::size_t kMaxResumptionFailures = 5;
 
 // A resumption and the certificate that it stands for.
 struct KeptResumption {
@@ -35,10 +35,9 @@ class Resumptions {
   // How a connection for which something was offered came out.
   void worked() { failures_ = 0; }
   void failed(const Error& error);
-
- private:
   void forget();
 
+ private:
   AgentState& state_;
   KeptResumption kept_;
   std::size_t failures_ = 0;
