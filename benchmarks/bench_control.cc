@@ -2,12 +2,14 @@
 //
 //   bench_control enrol STATE COUNT FILE               devices that the stopped installation in STATE takes for its own
 //   bench_control shake FILE PORT ZONE|- COUNT AT_A_TIME  full handshakes, each a new connection of the next device
+//   bench_control resume FILE PORT ZONE|- COUNT AT_A_TIME the same with what the device's last connection gave for it
 //   bench_control hold FILE PORT ZONE|- FIRST COUNT       keeps every device connected, as agents do: with their
 //   back-off
 //
 // ZONE is the relay's: the name asked for is <name>.relay.ZONE, HELLO is said, and a handshake counts once the relay
 // has accepted the device. With "-" it is a rival's port: the name is "rival"; a handshake counts with the first byte
-// that comes back, and `hold` says nothing. `shake` prints {"handshakes":…,"seconds":…}. `hold` obeys lines on its
+// that comes back, and `hold` says nothing. `shake` prints {"handshakes":…,"resumed":…,"seconds":…}. `resume` first
+// makes one full handshake of every device, prints a line, and goes on when it has read one. `hold` obeys lines on its
 // standard input: "wait N SECONDS" prints {"online":…,"seconds":…} once N are online or the time is up; it ends with
 // the input.
 #include <unistd.h>
@@ -51,10 +53,20 @@ std::string source_of(std::size_t number) {
   return fmt::format("127.{}.{}.{}", 1 + network / 60'000, 1 + network / 240 % 250, 1 + network % 240);
 }
 
-Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device, bool to_relay) {
+// What a device knows of a server that it has met.
+struct Met {
+  std::shared_ptr<const crypto::TlsResumption> relay;
+  std::shared_ptr<crypto::TlsContext> rival;  // its tickets are in there
+};
+
+Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device, bool to_relay, bool resumes,
+                                                         const Met& met) {
+  if (met.rival) return met.rival;
   crypto::TlsClientSettings settings;
   settings.identity = device.identity;
   if (to_relay) settings.alpn = {std::string(tunnel::kControlAlpn)};
+  if (to_relay && resumes) settings.resumption = met.relay;
+  settings.resume = !to_relay && resumes;
   // Whom the device trusts is not what is measured.
   settings.verify_server = [](std::span<const Bytes>) { return Result<void>{}; };
   return crypto::TlsContext::client(std::move(settings));
@@ -63,11 +75,14 @@ Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device,
 struct Fleet {
   Target target;
   std::vector<Enrolled> devices;
+  std::vector<Met> met;
+  bool resumes = false;
   const Clock& clock;
   Random& random;
   std::size_t next = 0;
   std::size_t left = 0;
   std::size_t done = 0;
+  std::size_t resumed = 0;
   std::size_t online = 0;
   std::size_t working = 0;
   std::optional<Error> error;
@@ -75,13 +90,16 @@ struct Fleet {
 
 net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
   const Enrolled& device = fleet.devices[number];
-  CO_TRY(auto context, make_context(device, fleet.target.is_relay()));
+  Met& met = fleet.met[number];
+  CO_TRY(auto context, make_context(device, fleet.target.is_relay(), fleet.resumes, met));
+  if (fleet.resumes && !fleet.target.is_relay()) met.rival = context;
   net::ConnectOptions options;
   options.source = source_of(number);
   net::Address address{.host = "127.0.0.1", .port = fleet.target.port};
   CO_TRY(auto lower, co_await net::connect_tcp(std::move(address), kPatience, std::move(options)));
   auto stream =
       co_await net::tls_connect(std::move(lower), std::move(context), fleet.target.name_of(device), kPatience);
+  if (stream && net::is_resumed(**stream)) ++fleet.resumed;
   if (stream) net::forget_peer_chain(**stream);
   co_return stream;
 }
@@ -93,14 +111,24 @@ tunnel::AgentHello hello_of(Fleet& fleet) {
           .services = {}};
 }
 
+// Whom the device trusts is not what is measured, so no chain is kept.
+std::shared_ptr<const crypto::TlsResumption> resumption_of(const net::Stream& stream, Bytes identity) {
+  const auto key = net::export_keying_material(stream, tunnel::kResumptionLabel, crypto::kPskBytes);
+  return std::make_shared<crypto::TlsResumption>(crypto::TlsResumption{
+      .identity = std::move(identity), .key = crypto::Psk::from(key.value()).value(), .server_chain = {}});
+}
+
 // What a session wants done; false when it is over.
-net::Task<bool> perform(net::Stream& stream, tunnel::AgentActions actions, bool& accepted,
+net::Task<bool> perform(net::Stream& stream, tunnel::AgentActions actions, Met& met, bool& accepted,
                         std::optional<tunnel::GoAwayFrame>& away) {
   for (auto& action : actions) {
     if (const auto* bytes = std::get_if<tunnel::SendBytes>(&action)) {
       if (!co_await stream.write_all(bytes->bytes, kPatience)) co_return false;
     }
     if (std::holds_alternative<tunnel::Accepted>(action)) accepted = true;
+    if (auto* given = std::get_if<tunnel::ResumptionGiven>(&action)) {
+      met.relay = resumption_of(stream, std::move(given->identity));
+    }
     if (const auto* close = std::get_if<tunnel::Close>(&action)) {
       away = close->go_away;
       co_return false;
@@ -110,14 +138,16 @@ net::Task<bool> perform(net::Stream& stream, tunnel::AgentActions actions, bool&
 }
 
 // Speaks as an agent until the connection is over, or only until it was accepted.
-net::Task<Result<std::optional<tunnel::GoAwayFrame>>> hold_control(Fleet& fleet, net::StreamPtr stream,
-                                                                   bool only_begin) {
+net::Task<Result<std::optional<tunnel::GoAwayFrame>>> hold_control(Fleet& fleet, std::size_t number,
+                                                                   net::StreamPtr stream, bool only_begin) {
+  Met& met = fleet.met[number];
+  const auto before = met.relay;
   tunnel::PingInterval interval;
   tunnel::AgentSession session(hello_of(fleet), interval);
   bool accepted = false;
   bool counted = false;
   std::optional<tunnel::GoAwayFrame> away;
-  bool on = co_await perform(*stream, session.start(fleet.clock.monotonic()), accepted, away);
+  bool on = co_await perform(*stream, session.start(fleet.clock.monotonic()), met, accepted, away);
   while (on) {
     // No buffer is held while nothing comes.
     const auto ready = co_await stream->wait_readable(net::Deadline(kTick * 5));
@@ -126,15 +156,15 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> hold_control(Fleet& fleet,
       Bytes piece(kPiece);
       const auto got = co_await stream->read_some(piece, kPatience);
       if (!got || *got == 0) break;
-      on = co_await perform(*stream, session.on_bytes(ByteView(piece).first(*got), fleet.clock.monotonic()), accepted,
-                            away);
+      on = co_await perform(*stream, session.on_bytes(ByteView(piece).first(*got), fleet.clock.monotonic()), met,
+                            accepted, away);
     }
-    if (accepted && only_begin) co_return away;
+    if (accepted && only_begin && (!fleet.resumes || met.relay != before)) co_return away;
     if (accepted && !counted) {
       counted = true;
       ++fleet.online;
     }
-    if (on) on = co_await perform(*stream, session.on_tick(fleet.clock.monotonic()), accepted, away);
+    if (on) on = co_await perform(*stream, session.on_tick(fleet.clock.monotonic()), met, accepted, away);
   }
   if (counted) --fleet.online;
   if (!accepted) co_return fail(Errc::unavailable, "bench_control: the connection ended before it was accepted");
@@ -144,7 +174,7 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> hold_control(Fleet& fleet,
 net::Task<Result<void>> shake(Fleet& fleet, std::size_t number) {
   CO_TRY(auto stream, co_await dial(fleet, number));
   if (fleet.target.is_relay()) {
-    CO_TRY(const auto away, co_await hold_control(fleet, std::move(stream), true));
+    CO_TRY(const auto away, co_await hold_control(fleet, number, std::move(stream), true));
     static_cast<void>(away);
     co_return Result<void>{};
   }
@@ -182,7 +212,7 @@ net::Task<void> keep(Fleet& fleet, std::size_t number) {
     auto stream = co_await dial(fleet, number);
     if (stream && fleet.target.is_relay()) {
       backoff.on_connected(fleet.clock.monotonic());
-      if (const auto ended = co_await hold_control(fleet, *std::move(stream), false)) away = *ended;
+      if (const auto ended = co_await hold_control(fleet, number, *std::move(stream), false)) away = *ended;
     } else if (stream) {
       ++fleet.online;
       co_await hold_silent(**stream);
@@ -223,15 +253,32 @@ net::Task<void> until_idle(Fleet& fleet) {
   while (fleet.working > 0) co_await net::sleep_for(milliseconds(1));
 }
 
-Result<void> run_shake(Fleet& fleet, std::size_t count, std::size_t at_a_time) {
+Result<void> shake_all(Fleet& fleet, std::size_t count, std::size_t at_a_time) {
   net::Io io;
   fleet.left = count;
+  fleet.done = fleet.resumed = 0;
   fleet.working = at_a_time;
-  const Instant began = fleet.clock.monotonic();
   for (std::size_t i = 0; i < at_a_time; ++i) net::spawn(io.executor(), shake_until_done(fleet), "bench.shake");
   net::run(io, until_idle(fleet));
   if (fleet.error) return std::unexpected(*fleet.error);
-  std::printf("{\"handshakes\":%zu,\"seconds\":%.3f}\n", fleet.done,
+  return {};
+}
+
+// Every device has met the server when it returns, and whoever started us has seen it.
+Result<void> meet(Fleet& fleet, std::size_t at_a_time) {
+  TRY_VOID(shake_all(fleet, fleet.devices.size(), at_a_time));
+  std::printf("{\"met\":%zu}\n", fleet.done);
+  static_cast<void>(std::fflush(stdout));
+  std::string line;
+  std::getline(std::cin, line);
+  return {};
+}
+
+Result<void> run_shake(Fleet& fleet, std::size_t count, std::size_t at_a_time) {
+  if (fleet.resumes) TRY_VOID(meet(fleet, at_a_time));
+  const Instant began = fleet.clock.monotonic();
+  TRY_VOID(shake_all(fleet, count, at_a_time));
+  std::printf("{\"handshakes\":%zu,\"resumed\":%zu,\"seconds\":%.3f}\n", fleet.done, fleet.resumed,
               std::chrono::duration<double>(fleet.clock.monotonic() - began).count());
   return {};
 }
@@ -255,18 +302,21 @@ Result<void> run(int count, char** words) {
   crypto::SystemRandom random;
   const std::string_view what = count > 1 ? words[1] : "";
   if (what == "enrol" && count == 5) return enrol_devices(words[2], number_at(words, 3), words[4], clock);
-  if (count != 7 || (what != "shake" && what != "hold"))
+  const bool is_shake = what == "shake" || what == "resume";
+  if (count != 7 || (!is_shake && what != "hold"))
     return fail(Errc::malformed,
-                "usage: bench_control enrol STATE COUNT FILE | shake FILE PORT ZONE COUNT AT_A_TIME | "
+                "usage: bench_control enrol STATE COUNT FILE | shake|resume FILE PORT ZONE COUNT AT_A_TIME | "
                 "hold FILE PORT ZONE FIRST COUNT");
   const std::string zone = words[4];
   Fleet fleet{.target = {.port = static_cast<std::uint16_t>(number_at(words, 3)), .zone = zone == "-" ? "" : zone},
               .devices = {},
+              .met = {},
+              .resumes = what == "resume",
               .clock = clock,
               .random = random,
               .error = {}};
-  const bool is_shake = what == "shake";
   TRY(fleet.devices, load_devices(words[2], is_shake ? 0 : number_at(words, 5), is_shake ? 512 : number_at(words, 6)));
+  fleet.met.resize(fleet.devices.size());
   return is_shake ? run_shake(fleet, number_at(words, 5), number_at(words, 6)) : run_hold(fleet);
 }
 

@@ -85,6 +85,24 @@ class Handshakes:
         return json.loads(done.stdout)["handshakes"] / (cpu_seconds(server.pids()) - before)
 
 
+class Resumptions(Handshakes):
+    """The same for devices that have met the server before."""
+
+    def rate(self, server):
+        command = [self.program, "resume", self.devices, server.port, server.zone, self.count, AT_A_TIME]
+        with subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+            try:
+                met = child.stdout.readline()
+                before = cpu_seconds(server.pids())
+                out, err = child.communicate("\n", timeout=LIMIT_SECONDS)
+            finally:
+                child.kill()
+        told = json.loads(out) if met and child.returncode == 0 else {}
+        if told.get("resumed", 0) < self.count * 99 // 100:
+            raise Failed(f"bench_control resume at port {server.port}: {told or err.strip()[-300:]}")
+        return told["handshakes"] / (cpu_seconds(server.pids()) - before)
+
+
 class Held:
     """`count` devices that keep their connections to a server."""
 
@@ -167,6 +185,11 @@ def run(programs, folder, options):
         shakes = Handshakes(program, relay.devices, 200 if options.quick else 4_000)
         yield from Metric("handshake", "full_per_s", "1/s", lambda: shakes.rate(relay), (
             Rival("nginx-mtls", lambda: shakes.rate(nginx), Goal(">=", 1.5)),)).lines(options.runs, options.progress)
+        ticketed = rivals.nginx_mtls(folder, relay.root, tickets=True)
+        started.append(ticketed)
+        again = Resumptions(program, relay.devices, shakes.count)
+        yield from Metric("handshake", "resumed_per_s", "1/s", lambda: again.rate(relay), (
+            Rival("nginx-mtls", lambda: again.rate(ticketed), Goal(">=", 3.0)),)).lines(options.runs, options.progress)
         idle = Idle(program, relay.devices, count, folder)
         yield from Metric("relay", "idle_device_kb", "kB", lambda: idle.measure(relay), (
             Rival("nginx-mtls", lambda: idle.measure(nginx), Goal("<=", 0.6)),

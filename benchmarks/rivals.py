@@ -69,7 +69,7 @@ NGINX_MTLS_SETTINGS = """ssl_protocols TLSv1.3;
         ssl_verify_client on;
         ssl_verify_depth 3;
         ssl_client_certificate {root};
-        ssl_session_tickets off;"""
+        ssl_session_tickets {tickets};"""
 HAPROXY_MTLS = """global
     nbthread 1
     maxconn 9900
@@ -196,13 +196,15 @@ def server_identity(folder):
     (folder / "server.both.pem").write_bytes((folder / "server.pem").read_bytes() + (folder / "server.key").read_bytes())
 
 
-def nginx_mtls(folder, root):
-    """One worker that ends mutual TLS and verifies chains up to `root`: says a byte and closes at `port`, waits for a request at `idle_port`."""
+def nginx_mtls(folder, root, tickets=False):
+    """One worker that ends mutual TLS and verifies chains up to `root`: says a byte and closes at `port`, waits for a request at `idle_port`. Tickets cost
+    it time where nobody resumes."""
+    name = "nginx-mtls-tickets" if tickets else "nginx-mtls"
     port, idle_port = free_port(), free_port()
     modules = f"load_module {STREAM_MODULE};" if STREAM_MODULE.exists() else ""
-    tls = NGINX_MTLS_SETTINGS.format(folder=folder, root=root)
+    tls = NGINX_MTLS_SETTINGS.format(folder=folder, root=root, tickets="on" if tickets else "off")
     body = NGINX_MTLS.format(port=port, idle_port=idle_port, tls=tls)
-    return Mtls("nginx-mtls", nginx_command("nginx-mtls", folder, modules, body), folder, port, idle_port, 19_000)
+    return Mtls(name, nginx_command(name, folder, modules, body), folder, port, idle_port, 19_000)
 
 
 def haproxy_mtls(folder, root):
