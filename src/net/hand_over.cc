@@ -27,7 +27,8 @@ Task<void> serve_channel(StreamPtr channel, std::function<void(HandedOver)> take
 
 }  // namespace
 
-Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::function<void(HandedOver)> take) {
+Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::function<void(HandedOver)> take,
+                           std::function<void()> on_channel) {
   for (;;) {
     auto channel = co_await listener.accept(Deadline::never());
     if (!channel) co_return;
@@ -36,6 +37,7 @@ Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::func
       log::warn("hand-over.peer-refused", {{"uid", uid.value_or(static_cast<uid_t>(-1))}});
       continue;
     }
+    if (on_channel) on_channel();
     const Executor executor = (*channel)->executor();
     spawn(executor, serve_channel(*std::move(channel), take), "net.hand-over");
   }

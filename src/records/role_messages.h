@@ -49,7 +49,7 @@ enum class RoleEvent : std::uint16_t {
 
 struct Subscribe {
   std::string role;            // "relay", "gateway", "status", "console"
-  std::uint32_t instance = 0;  // worker slot of a relay, else 0
+  std::uint32_t instance = 0;  // tells a relay worker's process from others, else 0
   std::uint64_t have_number = 0;
 };
 // The manifest is a signed object of kind "snapshot" (pki/snapshot_manifest.h) that names the SHA-256 of every portion.

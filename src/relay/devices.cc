@@ -390,6 +390,15 @@ net::Task<void> Devices::send_all_away() {
   }
 }
 
+void Devices::send_away(std::size_t count) {
+  std::vector<ConnectionPtr> leaving;
+  for (const auto& [id, connection] : state_->connections) {
+    if (leaving.size() >= count) break;
+    if (connection->session.pending_opens() == 0) leaving.push_back(connection);
+  }
+  for (const auto& connection : leaving) state_->send_away(connection, GoAwayReason::restarting, kComeBackSoon);
+}
+
 std::size_t Devices::size() const {
   return state_->connections.size();
 }

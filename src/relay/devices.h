@@ -52,6 +52,8 @@ class Devices {
   void report_all();
   // GOAWAY to all, spread over the time in which they can be served again; returns when it was sent.
   net::Task<void> send_all_away();
+  // GOAWAY to at most `count` of those for whom no user waits: they come back at once, to whoever then has the slot.
+  void send_away(std::size_t count);
   std::size_t size() const;
   void close();
 

@@ -68,21 +68,25 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   std::shared_ptr<crypto::TlsContext> control;
   std::shared_ptr<crypto::TlsContext> data;
   std::map<std::string, std::unique_ptr<Passing>, std::less<>> passings;  // by path; one per role and worker
+  std::unique_ptr<Passing> predecessor;  // while there is one that may know what this one does not
+  std::unique_ptr<Passing> successor;    // once this one leaves
   bool closed = false;
 
-  void begin(SocketPtr socket, bool passed_on);
-  static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, bool passed_on);
+  void begin(SocketPtr socket, Came came);
+  static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, Came came);
   static net::Task<void> take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device, bool is_control);
   static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
                                                        std::shared_ptr<crypto::TlsContext> context);
   static net::Task<Result<void>> open_control(std::shared_ptr<State> self, net::StreamPtr lower, DeviceName device);
   Result<DeviceCertificate> identify(const net::Stream& stream);
   static net::Task<Result<void>> open_data(std::shared_ptr<State> self, net::StreamPtr lower);
-  net::Task<void> bring(SocketPtr socket, ClientHello hello, bool passed_on);
-  void bring_to_device(SocketPtr socket, const ToDevice& route, bool passed_on);
-  void bring_data(SocketPtr socket, const tunnel::Ticket& ticket, bool passed_on);
-  bool pass_to_owner(SocketPtr& socket, WorkerSlot owner, bool passed_on);
+  net::Task<void> bring(SocketPtr socket, ClientHello hello, Came came);
+  static net::Task<void> bring_to_device(std::shared_ptr<State> self, SocketPtr socket, ToDevice route, Came came);
+  void bring_data(SocketPtr socket, const tunnel::Ticket& ticket, Came came);
+  bool pass_to_owner(SocketPtr& socket, WorkerSlot owner, Came came);
   void pass(std::string path, SocketPtr socket);
+  bool pass_within_slot(SocketPtr& socket, Came came);
+  static net::Task<bool> comes_online(std::shared_ptr<State> self, DeviceName device);
 };
 
 Entrance::Entrance(net::Executor executor, Inside inside) : state_(std::make_shared<State>(executor, inside)) {}
@@ -94,6 +98,8 @@ Entrance::~Entrance() {
 void Entrance::close() {
   state_->closed = true;
   state_->passings.clear();
+  state_->predecessor.reset();
+  state_->successor.reset();
 }
 
 std::size_t Entrance::strangers() const {
@@ -128,20 +134,34 @@ net::Task<void> Entrance::accept_from(net::RawListener& listener) {
   for (;;) {
     auto socket = co_await listener.accept();
     if (!socket || state->closed) co_return;
-    state->begin(*std::move(socket), false);
+    state->begin(*std::move(socket), Came::from_outside);
   }
 }
 
-void Entrance::take_passed(SocketPtr socket) {
-  state_->begin(std::move(socket), true);
+void Entrance::take_passed(SocketPtr socket, Came came) {
+  state_->begin(std::move(socket), came);
 }
 
-void Entrance::State::begin(SocketPtr socket, bool passed_on) {
+void Entrance::connect_to_predecessor() {
+  state_->predecessor = std::make_unique<Passing>(state_->executor, succession_socket(state_->inside.settings));
+  state_->predecessor->open();
+}
+
+void Entrance::forget_predecessor() {
+  state_->predecessor.reset();
+}
+
+void Entrance::leave() {
+  const auto& settings = state_->inside.settings;
+  state_->successor = std::make_unique<Passing>(state_->executor, worker_socket(settings, settings.slot), true);
+}
+
+void Entrance::State::begin(SocketPtr socket, Came came) {
   if (closed || !caps.enter(source_of(socket->peer()))) return socket->reset();
-  net::spawn(executor, receive(shared_from_this(), std::move(socket), passed_on), "relay.receive");
+  net::spawn(executor, receive(shared_from_this(), std::move(socket), came), "relay.receive");
 }
 
-net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, bool passed_on) {
+net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, Came came) {
   struct Counted {
     tunnel::ConnectionCaps& caps;
     Source source;
@@ -152,9 +172,9 @@ net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr 
   if (!flight || self->closed) {
     socket->reset();
   } else if (auto* hello = std::get_if<ClientHello>(&*flight)) {
-    co_await self->bring(std::move(socket), std::move(*hello), passed_on);
+    co_await self->bring(std::move(socket), std::move(*hello), came);
   } else if (const auto* ticket = std::get_if<tunnel::Ticket>(&*flight)) {
-    self->bring_data(std::move(socket), *ticket, passed_on);
+    self->bring_data(std::move(socket), *ticket, came);
   } else if (std::holds_alternative<PlainStatus>(*flight)) {
     self->pass(role_socket(self->inside.settings, "status"), std::move(socket));
   } else if (const auto* answer = std::get_if<Answer>(&*flight)) {
@@ -169,9 +189,9 @@ void Entrance::State::pass(std::string path, SocketPtr socket) {
 }
 
 // Whether the connection is another worker's and was dealt with.
-bool Entrance::State::pass_to_owner(SocketPtr& socket, WorkerSlot owner, bool passed_on) {
+bool Entrance::State::pass_to_owner(SocketPtr& socket, WorkerSlot owner, Came came) {
   if (owner == inside.settings.slot) return false;
-  if (passed_on || owner.get() >= inside.settings.workers) {
+  if (came != Came::from_outside || owner.get() >= inside.settings.workers) {
     socket->reset();
   } else {
     pass(worker_socket(inside.settings, owner), std::move(socket));
@@ -179,19 +199,43 @@ bool Entrance::State::pass_to_owner(SocketPtr& socket, WorkerSlot owner, bool pa
   return true;
 }
 
-net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, bool passed_on) {
+// Whether the connection, of which this process knows nothing, is now with the other one of its slot.
+bool Entrance::State::pass_within_slot(SocketPtr& socket, Came came) {
+  if (successor) {
+    successor->pass(std::move(socket));
+  } else if (predecessor && came != Came::passed_back) {
+    predecessor->pass(std::move(socket));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// Whether a device that has left the process before this one arrives here.
+net::Task<bool> Entrance::State::comes_online(std::shared_ptr<State> self, DeviceName device) {
+  const net::Deadline deadline(kReturnedUserDeadline);
+  while (!self->closed && !deadline.passed()) {
+    if (self->inside.devices.find(device)) co_return true;
+    co_await net::sleep_for(kSuccessionRound);
+  }
+  co_return false;
+}
+
+net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, Came came) {
   const Route route = find_route(hello.server_name, inside.settings.zone, inside.settings.console_name);
   if (const auto* role = std::get_if<ToRole>(&route)) {
     pass(role_socket(inside.settings, role->role), std::move(socket));
   } else if (const auto* to_device = std::get_if<ToDevice>(&route)) {
-    bring_to_device(std::move(socket), *to_device, passed_on);
+    co_await bring_to_device(shared_from_this(), std::move(socket), *to_device, came);
   } else if (const auto* to_control = std::get_if<ToControl>(&route)) {
     if (!inside.check.is_known(to_control->device)) {
       refuse(*socket, Alert::unrecognized_name);
     } else if (!hello.offers(tunnel::kControlAlpn) && !hello.offers(tunnel::kDataAlpn)) {
       refuse(*socket, Alert::no_application_protocol);
-    } else if (!pass_to_owner(socket, owner_of(to_control->device, inside.settings.workers), passed_on)) {
+    } else if (!pass_to_owner(socket, owner_of(to_control->device, inside.settings.workers), came)) {
       const bool is_control = hello.offers(tunnel::kControlAlpn);
+      const bool is_ours = is_control ? successor == nullptr : successor || inside.devices.find(to_control->device);
+      if (!is_ours && pass_within_slot(socket, came)) co_return;
       co_await take_tls(shared_from_this(), std::move(socket), to_control->device, is_control);
     }
   } else {
@@ -199,16 +243,25 @@ net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, bool
   }
 }
 
-void Entrance::State::bring_to_device(SocketPtr socket, const ToDevice& route, bool passed_on) {
+net::Task<void> Entrance::State::bring_to_device(std::shared_ptr<State> self, SocketPtr socket, ToDevice route,
+                                                 Came came) {
+  const Inside& inside = self->inside;
   const auto* grant = inside.grants.find(route.label, inside.clock.now());
-  if (grant == nullptr || grant->grant.device != route.device) return refuse(*socket, Alert::unrecognized_name);
-  if (pass_to_owner(socket, owner_of(route.device, inside.settings.workers), passed_on)) return;
-  if (!inside.link.has_lease()) return refuse(*socket, Alert::internal_error);
+  if (grant == nullptr || grant->grant.device != route.device) co_return refuse(*socket, Alert::unrecognized_name);
+  if (self->pass_to_owner(socket, owner_of(route.device, inside.settings.workers), came)) co_return;
+  if (!inside.devices.find(route.device)) {
+    if (self->pass_within_slot(socket, came)) co_return;
+    if (came == Came::passed_back) static_cast<void>(co_await comes_online(self, route.device));
+    grant = self->closed ? nullptr : inside.grants.find(route.label, inside.clock.now());
+    if (grant == nullptr) co_return refuse(*socket, Alert::unrecognized_name);
+  }
+  if (!inside.link.has_lease()) co_return refuse(*socket, Alert::internal_error);
   inside.visits.on_user(std::move(socket), *grant);
 }
 
-void Entrance::State::bring_data(SocketPtr socket, const tunnel::Ticket& ticket, bool passed_on) {
-  if (pass_to_owner(socket, ticket.slot(), passed_on)) return;
+void Entrance::State::bring_data(SocketPtr socket, const tunnel::Ticket& ticket, Came came) {
+  if (pass_to_owner(socket, ticket.slot(), came)) return;
+  if (!inside.visits.expects(ticket) && pass_within_slot(socket, came)) return;
   if (!socket->take(tunnel::kPrefaceSize)) return socket->reset();
   inside.visits.on_data(std::move(socket), ticket);
 }

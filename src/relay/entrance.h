@@ -8,6 +8,7 @@
 #include "relay/device_check.h"
 #include "relay/devices.h"
 #include "relay/grant_table.h"
+#include "relay/passing.h"
 #include "relay/resumption.h"
 #include "relay/settings.h"
 #include "relay/visits.h"
@@ -38,8 +39,14 @@ class Entrance {
   Result<void> use_identity(crypto::TlsIdentity identity);
   // Accepts until the listener is closed.
   net::Task<void> accept_from(net::RawListener& listener);
-  // Takes a connection that another worker passed on; it is passed on no further.
-  void take_passed(std::unique_ptr<net::RawSocket> socket);
+  // Takes a connection that another worker passed on, or that comes back from the process before this one.
+  void take_passed(std::unique_ptr<net::RawSocket> socket, Came came);
+  // Until forget_predecessor(): what this process does not know of its own slot goes to the one before it, which
+  // `connect_to_predecessor` tells to leave.
+  void connect_to_predecessor();
+  void forget_predecessor();
+  // From now on what this process does not know goes back to the one after it.
+  void leave();
   // Strangers at this moment.
   std::size_t strangers() const;
   void close();

@@ -29,6 +29,13 @@ inline constexpr std::size_t kMaxVisitsPerSession = 256;
 inline constexpr milliseconds kReportInterval{2'000};     // how often changed counts are told
 inline constexpr milliseconds kLivenessInterval{30'000};  // and unchanged ones of a session in use
 
+// Another process takes over the slot of a worker.
+inline constexpr milliseconds kSuccession{60'000};           // how long the one before is asked about what is its own
+inline constexpr milliseconds kLeaveLimit{3'600'000};        // for live connections of users to end by themselves
+inline constexpr milliseconds kComeBackSoon{20};             // devices that leave it find the next one at once
+inline constexpr milliseconds kReturnedUserDeadline{5'000};  // a user whose device is between the two
+inline constexpr milliseconds kSuccessionRound{20};
+
 // Passing connections on.
 inline constexpr std::size_t kMaxPassing = 256;  // connections that wait for one role or worker to take them
 inline constexpr milliseconds kPassDeadline{5'000};

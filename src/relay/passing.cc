@@ -1,5 +1,7 @@
 #include "relay/passing.h"
 
+#include <fcntl.h>
+
 #include "base/log.h"
 #include "net/connect.h"
 #include "net/descriptor_passing.h"
@@ -7,16 +9,31 @@
 
 namespace sallyport::relay {
 
+constexpr std::string_view kPassedBack = "back ";
+
+std::string encode_passed_source(const net::Address& source, bool passed_back) {
+  return (passed_back ? std::string(kPassedBack) : std::string()) + net::to_string(source);
+}
+
+Result<PassedSource> parse_passed_source(std::string_view text) {
+  const bool passed_back = text.starts_with(kPassedBack);
+  if (passed_back) text.remove_prefix(kPassedBack.size());
+  TRY(auto address, net::parse_address(text));
+  return PassedSource{.address = std::move(address), .came = passed_back ? Came::passed_back : Came::passed_on};
+}
+
 struct Passing::State {
   struct Waiting {
     std::unique_ptr<net::RawSocket> socket;
     net::Deadline deadline;
   };
 
-  State(net::Executor on, std::string to) : executor(on), path(std::move(to)), work(on) {}
+  State(net::Executor on, std::string to, bool back) : executor(on), path(std::move(to)), passes_back(back), work(on) {}
 
   net::Executor executor;
   std::string path;
+  bool passes_back;
+  bool opens = false;
   net::Event work;
   std::deque<Waiting> queue;
   net::StreamPtr channel;
@@ -30,8 +47,8 @@ struct Passing::State {
   }
 };
 
-Passing::Passing(net::Executor executor, std::string path)
-    : state_(std::make_shared<State>(executor, std::move(path))) {
+Passing::Passing(net::Executor executor, std::string path, bool passes_back)
+    : state_(std::make_shared<State>(executor, std::move(path), passes_back)) {
   net::spawn(executor, send_all(state_), "relay.passing");
 }
 
@@ -43,6 +60,11 @@ void Passing::close() {
   state_->closed = true;
   state_->queue.clear();
   if (state_->channel) state_->channel->close();
+  state_->work.set();
+}
+
+void Passing::open() {
+  state_->opens = true;
   state_->work.set();
 }
 
@@ -61,7 +83,7 @@ void Passing::pass(std::unique_ptr<net::RawSocket> socket) {
 
 net::Task<void> Passing::send_all(std::shared_ptr<State> state) {
   while (!state->closed) {
-    if (state->queue.empty()) {
+    if (state->queue.empty() && (!state->opens || state->channel)) {
       state->work.clear();
       static_cast<void>(co_await state->work.wait(net::Deadline::never()));
       continue;
@@ -78,18 +100,22 @@ net::Task<void> Passing::send_all(std::shared_ptr<State> state) {
       state->drop_late();
       continue;
     }
-    auto next = std::move(state->queue.front());
-    state->queue.pop_front();
-    if (!next.socket->is_open()) continue;
-    Bytes metadata = to_bytes(net::to_string(next.socket->peer()));
-    // A broken channel takes this one connection with it: half a message cannot be repeated.
-    auto sent =
-        co_await net::send_descriptor(*state->channel, next.socket->release(), std::move(metadata), kPassDeadline);
-    if (!sent) {
-      log::warn("relay.passing-broken", {{"to", state->path}, {"error", sent.error()}});
-      state->channel.reset();
-    }
+    co_await send_next(state);
   }
+}
+
+// Whoever had the channel may have ended: the connection then goes to the one that comes after.
+net::Task<void> Passing::send_next(std::shared_ptr<State> state) {
+  auto next = std::move(state->queue.front());
+  state->queue.pop_front();
+  if (!next.socket->is_open()) co_return;
+  net::Descriptor copy(::fcntl(next.socket->native(), F_DUPFD_CLOEXEC, 0));
+  Bytes metadata = to_bytes(encode_passed_source(next.socket->peer(), state->passes_back));
+  const auto sent = co_await net::send_descriptor(*state->channel, std::move(copy), std::move(metadata), next.deadline);
+  if (sent) co_return;
+  log::info("relay.passing-broken", {{"to", state->path}, {"error", sent.error()}});
+  state->channel.reset();
+  if (!state->closed) state->queue.push_front(std::move(next));
 }
 
 }  // namespace sallyport::relay

@@ -49,4 +49,8 @@ std::string worker_socket(const Settings& settings, tunnel::WorkerSlot slot) {
   return fmt::format("{}/worker-{}.sock", settings.run_folder, slot.get());
 }
 
+std::string succession_socket(const Settings& settings) {
+  return fmt::format("{}/succession-{}.sock", settings.run_folder, settings.slot.get());
+}
+
 }  // namespace sallyport::relay

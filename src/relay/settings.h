@@ -29,6 +29,9 @@ struct Settings {
   milliseconds first_flight = tunnel::kFirstFlightDeadline;
   std::size_t pipes = kPipes;
   std::size_t pipe_bytes = kPipeBytes;
+  bool succeeds = false;  // a process of this slot is still there, and leaves when this one is ready
+  milliseconds succession = kSuccession;
+  milliseconds leave_limit = kLeaveLimit;
 };
 
 // Bound and listening sockets. The two public ones are shared by the workers.
@@ -36,11 +39,14 @@ struct Listeners {
   net::Descriptor public_tls;
   net::Descriptor public_http;  // may be absent
   net::Descriptor peers;        // run/worker-N.sock of this slot
+  net::Descriptor succession;   // run/succession-N.sock of this slot; may be absent: nobody can succeed
   net::Descriptor resumption;   // make_resumption_memory(), shared by the workers; may be absent
 };
 
 // Where the socket of a role or worker is.
 std::string role_socket(const Settings& settings, std::string_view role);
 std::string worker_socket(const Settings& settings, tunnel::WorkerSlot slot);
+// On which a worker hears that another process takes over its slot.
+std::string succession_socket(const Settings& settings);
 
 }  // namespace sallyport::relay

@@ -287,6 +287,19 @@ void Visits::on_round(Instant now) {
   }
 }
 
+bool Visits::expects(const Ticket& ticket) const {
+  return state_->rendezvous.knows(ticket);
+}
+
+void Visits::leave() {
+  const auto accounts = std::move(state_->accounts);
+  state_->accounts.clear();
+  for (const auto& [session, account] : accounts) {
+    state_->reports.session(session, account.report());
+    for (const auto& [id, passage] : account.live) passage->abort();
+  }
+}
+
 std::size_t Visits::waiting() const {
   return state_->users.size();
 }

@@ -44,6 +44,11 @@ class Visits {
   void end_all(std::string_view why);
   void on_round(Instant now);
 
+  // Whether a data connection with this ticket is expected here.
+  bool expects(const tunnel::Ticket& ticket) const;
+  // Tells the last counts of all sessions, which go on at another process, and aborts what is still live here.
+  void leave();
+
   std::size_t waiting() const;
   std::size_t joined() const;
   std::size_t ready() const;

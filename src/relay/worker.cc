@@ -21,6 +21,11 @@ std::unique_ptr<net::RawListener> make_listener(net::Executor executor, net::Des
   return std::make_unique<net::RawListener>(executor, std::move(socket), public_socket_options());
 }
 
+std::uint32_t draw_process(Random& random) {
+  const auto drawn = random.array<4>();
+  return Reader(drawn).u32().value();
+}
+
 std::vector<pki::Certificate> trusted_roots(const Settings& settings) {
   std::vector<pki::Certificate> roots = {settings.root};
   roots.insert(roots.end(), settings.older_roots.begin(), settings.older_roots.end());
@@ -34,6 +39,7 @@ struct Worker::State : std::enable_shared_from_this<State> {
       : executor(on),
         clock(time),
         settings(std::move(chosen)),
+        process(draw_process(source)),
         link(on, time, source, link_settings(), link_events()),
         check(link, time, settings.zone),
         resumption(std::move(listeners.resumption), settings.slot == tunnel::WorkerSlot(0), trusted_roots(settings),
@@ -44,11 +50,14 @@ struct Worker::State : std::enable_shared_from_this<State> {
         entrance(on, {settings, time, link, check, resumption, grants, devices, visits}),
         public_tls(make_listener(on, std::move(listeners.public_tls))),
         public_http(make_listener(on, std::move(listeners.public_http))),
-        peers_socket(std::move(listeners.peers)) {}
+        peers_socket(std::move(listeners.peers)),
+        succession_socket(std::move(listeners.succession)),
+        left(on) {}
 
   net::Executor executor;
   const Clock& clock;
   Settings settings;
+  const std::uint32_t process;  // tells this one from those before and after it in the slot
   rolelink::RoleLink link;
   DeviceCheck check;
   ResumptionKeys resumption;
@@ -60,7 +69,11 @@ struct Worker::State : std::enable_shared_from_this<State> {
   std::unique_ptr<net::RawListener> public_tls;
   std::unique_ptr<net::RawListener> public_http;
   net::Descriptor peers_socket;
+  net::Descriptor succession_socket;
   std::unique_ptr<net::Listener> peers;
+  std::unique_ptr<net::Listener> succession;
+  net::Event left;
+  bool leaving = false;
   bool has_certificate = false;
   bool stopping = false;
   Instant next_expiry{};
@@ -68,7 +81,7 @@ struct Worker::State : std::enable_shared_from_this<State> {
 
   rolelink::Settings link_settings() const {
     return {.role = "relay",
-            .instance = settings.slot.get(),
+            .instance = process,
             .authority_socket = role_socket(settings, "authority"),
             .root = settings.root,
             .older_roots = settings.older_roots};
@@ -82,6 +95,13 @@ struct Worker::State : std::enable_shared_from_this<State> {
   static net::Task<void> keep_certificate(std::shared_ptr<State> self);
   static net::Task<void> accept_public(std::shared_ptr<State> self, net::RawListener& listener);
   static net::Task<void> accept_peers(std::shared_ptr<State> self);
+  static net::Task<void> accept_successor(std::shared_ptr<State> self);
+  static net::Task<void> succeed(std::shared_ptr<State> self);
+  static net::Task<void> leave(std::shared_ptr<State> self);
+  bool is_ready() const { return link.has_lease() && has_certificate && link.snapshot().number() > 0; }
+  void take_handed_over(net::HandedOver given);
+  void accept();
+  void stop_accepting();
 };
 
 rolelink::Events Worker::State::link_events() {
@@ -166,13 +186,74 @@ net::Task<void> Worker::State::accept_public(std::shared_ptr<State> self, net::R
 
 net::Task<void> Worker::State::accept_peers(std::shared_ptr<State> self) {
   State* const state = self.get();
-  co_await net::serve_hand_over(*self->peers, {::geteuid()}, [state](net::HandedOver given) {
-    auto socket = given.stream->release();
-    auto source = net::parse_address(given.source);
-    if (!socket || !source) return;
-    state->entrance.take_passed(
-        std::make_unique<net::RawSocket>(state->executor, *std::move(socket), *std::move(source)));
-  });
+  co_await net::serve_hand_over(*self->peers, {::geteuid()},
+                                [state](net::HandedOver given) { state->take_handed_over(std::move(given)); });
+}
+
+void Worker::State::take_handed_over(net::HandedOver given) {
+  auto socket = given.stream->release();
+  auto source = parse_passed_source(given.source);
+  if (!socket || !source) return;
+  entrance.take_passed(std::make_unique<net::RawSocket>(executor, *std::move(socket), std::move(source->address)),
+                       source->came);
+}
+
+void Worker::State::accept() {
+  const auto self = shared_from_this();
+  if (peers) net::spawn(executor, accept_peers(self), "relay.peers");
+  for (auto* listener : {&public_tls, &public_http}) {
+    if (*listener) net::spawn(executor, accept_public(self, **listener), "relay.accept");
+  }
+}
+
+void Worker::State::stop_accepting() {
+  if (public_tls) public_tls->close();
+  if (public_http) public_http->close();
+  if (peers) peers->close();
+}
+
+// ---- one process of a slot after another
+
+// The process before this one serves until this one can.
+net::Task<void> Worker::State::succeed(std::shared_ptr<State> self) {
+  while (!self->stopping && !self->is_ready()) co_await net::sleep_for(kSuccessionRound);
+  if (self->stopping) co_return;
+  self->entrance.connect_to_predecessor();
+  self->accept();
+  co_await net::sleep_for(self->settings.succession);
+  if (self->stopping) co_return;
+  self->entrance.forget_predecessor();
+  if (self->succession) co_await accept_successor(self);
+}
+
+net::Task<void> Worker::State::accept_successor(std::shared_ptr<State> self) {
+  State* const state = self.get();
+  co_await net::serve_hand_over(
+      *self->succession, {::geteuid()}, [state](net::HandedOver given) { state->take_handed_over(std::move(given)); },
+      [state] {
+        if (!std::exchange(state->leaving, true))
+          net::spawn(state->executor, leave(state->shared_from_this()), "relay.leave");
+      });
+}
+
+net::Task<void> Worker::State::leave(std::shared_ptr<State> self) {
+  log::info("relay.leaving", {{"devices", self->devices.size()}, {"joined", self->visits.joined()}});
+  self->stop_accepting();
+  self->entrance.leave();
+  constexpr std::size_t kAtOnce = kComeBackHandshakesPerSecond * kRound.count() / 1'000;
+  const net::Deadline deadline(self->settings.leave_limit);
+  // The one after this asks for so long, and what it asks about is answered.
+  const net::Deadline asked(self->settings.succession);
+  const auto is_needed = [&] {
+    return self->devices.size() + self->visits.waiting() + self->visits.joined() > 0 || !asked.passed();
+  };
+  while (!self->stopping && !deadline.passed() && is_needed()) {
+    self->devices.send_away(kAtOnce);
+    co_await net::sleep_for(kRound);
+  }
+  self->visits.leave();
+  log::info("relay.left");
+  self->left.set();
 }
 
 Worker::Worker(net::Executor executor, const Clock& clock, Random& random, Settings settings, Listeners listeners)
@@ -184,32 +265,37 @@ Worker::~Worker() {
   state_->visits.close();
   state_->devices.close();
   state_->reports.close();
-  if (state_->public_tls) state_->public_tls->close();
-  if (state_->public_http) state_->public_http->close();
-  if (state_->peers) state_->peers->close();
+  state_->stop_accepting();
+  if (state_->succession) state_->succession->close();
 }
 
 void Worker::start() {
   const auto executor = state_->executor;
-  if (state_->peers_socket.is_open()) {
-    auto peers = net::Listener::inherited(executor, std::move(state_->peers_socket));
-    SALLYPORT_CHECK(peers.has_value());
-    state_->peers = *std::move(peers);
-    net::spawn(executor, State::accept_peers(state_), "relay.peers");
-  }
+  const auto listen = [&](net::Descriptor& socket, std::unique_ptr<net::Listener>& listener) {
+    if (!socket.is_open()) return;
+    auto inherited = net::Listener::inherited(executor, std::move(socket));
+    SALLYPORT_CHECK(inherited.has_value());
+    listener = *std::move(inherited);
+  };
+  listen(state_->peers_socket, state_->peers);
+  listen(state_->succession_socket, state_->succession);
   net::spawn(executor, State::keep_certificate(state_), "relay.certificate");
   net::spawn(executor, State::keep_rounds(state_), "relay.rounds");
-  for (auto* listener : {&state_->public_tls, &state_->public_http}) {
-    if (*listener) net::spawn(executor, State::accept_public(state_, **listener), "relay.accept");
-  }
+  if (state_->settings.succeeds) return net::spawn(executor, State::succeed(state_), "relay.succeed");
+  state_->accept();
+  if (state_->succession) net::spawn(executor, State::accept_successor(state_), "relay.successor");
+}
+
+net::Task<void> Worker::until_left() {
+  const auto state = state_;
+  static_cast<void>(co_await state->left.wait(net::Deadline::never()));
 }
 
 net::Task<void> Worker::shut_down() {
   const auto state = state_;
   state->stopping = true;
-  if (state->public_tls) state->public_tls->close();
-  if (state->public_http) state->public_http->close();
-  if (state->peers) state->peers->close();
+  state->stop_accepting();
+  if (state->succession) state->succession->close();
   state->entrance.close();
   co_await state->devices.send_all_away();
   state->visits.close();
@@ -227,7 +313,8 @@ Counts Worker::counts() const {
           .grants = state_->grants.size(),
           .snapshot = state_->link.snapshot().number(),
           .has_lease = state_->link.has_lease(),
-          .has_certificate = state_->has_certificate};
+          .has_certificate = state_->has_certificate,
+          .is_leaving = state_->leaving};
 }
 
 }  // namespace sallyport::relay

@@ -21,6 +21,7 @@ struct Counts {
   std::uint64_t snapshot = 0;
   bool has_lease = false;
   bool has_certificate = false;
+  bool is_leaving = false;  // another process has taken over the slot
 };
 
 class Worker {
@@ -32,8 +33,12 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Connects to the authority and serves until shut_down().
+  // Connects to the authority and serves until shut_down(). A worker that succeeds another process begins to accept
+  // when it is ready, and the other one then leaves.
   void start();
+  // Returns when another process has taken over the slot and nobody needs this one any more: its devices have come back
+  // to the other, its users' connections have ended, or leave_limit is over. shut_down() then remains to be called.
+  net::Task<void> until_left();
   // Accepts no more, sends every device away with a time to come back at, tells the authority the last counts, closes
   // all. Returns within 2 s.
   net::Task<void> shut_down();

@@ -20,7 +20,7 @@ namespace sallyport::rolelink {
 
 struct Settings {
   std::string role;            // "relay", "gateway", "status", "console"
-  std::uint32_t instance = 0;  // worker slot of a relay
+  std::uint32_t instance = 0;  // of several processes of the role, this one
   std::string authority_socket;
   pki::Certificate root;                           // the anchor of everything
   std::vector<pki::Certificate> older_roots = {};  // that are still trusted beside it, newest first

@@ -198,6 +198,7 @@ class RelaySession {
   const std::vector<Service>& services() const { return services_; }
   std::optional<milliseconds> round_trip() const { return round_trip_; }
   std::size_t outstanding_tickets() const { return outstanding_.size(); }
+  std::size_t pending_opens() const { return pending_.size(); }
 
  private:
   void on_frame(Frame frame, Instant now, RelayActions& out);

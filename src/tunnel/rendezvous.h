@@ -54,6 +54,9 @@ class Rendezvous {
   // Errc::not_found for a ticket that is unknown, spent or void, Errc::conflict for one shown before, Errc::overloaded.
   Result<Arrival> arrive(const Ticket& ticket, DataId data);
 
+  // Whether a data connection may still come with it.
+  bool knows(const Ticket& ticket) const { return tickets_.contains(ticket); }
+
   // The agent refused, or OPEN could not be sent. Returns the user that waited.
   std::optional<UserId> refuse(const Ticket& ticket);
   // The user hung up. Returns the ticket, now void; settle it with the session.

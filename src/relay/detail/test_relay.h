@@ -38,15 +38,32 @@ class RelayTest : public ::testing::Test {
     auto peers = net::Listener::unix_socket(io_.executor(), worker_socket(chosen, chosen.slot));
     EXPECT_TRUE(peers) << peers.error().detail;
     listeners.peers = copy_of(**peers);
+    auto succession = net::Listener::unix_socket(io_.executor(), succession_socket(chosen));
+    EXPECT_TRUE(succession) << succession.error().detail;
+    listeners.succession = copy_of(**succession);
     if (shared_keys_.is_open()) {
       listeners.resumption = net::Descriptor(::fcntl(shared_keys_.get(), F_DUPFD_CLOEXEC, 0));
     }
     listeners_.push_back(*std::move(open));
     listeners_.push_back(*std::move(peers));
+    listeners_.push_back(*std::move(succession));
+    start_worker(std::move(chosen), std::move(listeners));
+    return port;
+  }
+  // Another process for the slot of the worker that was started last, on the same sockets.
+  void start_successor(Settings chosen) {
+    chosen.succeeds = true;
+    const std::size_t first = listeners_.size() - 3;
+    start_worker(std::move(chosen), {.public_tls = copy_of(*listeners_.at(first)),
+                                     .public_http = {},
+                                     .peers = copy_of(*listeners_.at(first + 1)),
+                                     .succession = copy_of(*listeners_.at(first + 2)),
+                                     .resumption = {}});
+  }
+  void start_worker(Settings chosen, Listeners listeners) {
     workers_.push_back(
         std::make_unique<Worker>(io_.executor(), clock_, random_, std::move(chosen), std::move(listeners)));
     workers_.back()->start();
-    return port;
   }
   std::uint16_t start_worker() { return start_worker(settings(0, 1)); }
   Worker& worker(std::size_t index = 0) { return *workers_.at(index); }
