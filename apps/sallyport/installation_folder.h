@@ -39,6 +39,7 @@ struct InstallationPaths {
   std::filesystem::path to_root() const { return state / "to-root"; }
   std::filesystem::path from_root() const { return state / "from-root"; }
   std::filesystem::path run() const { return state / "run"; }
+  std::filesystem::path supervisor_pid() const { return run() / "up.pid"; }
   std::filesystem::path socket(std::string_view name) const { return run() / (std::string(name) + ".sock"); }
   signer::KeyFolders key_folders() const { return {.keys = signer_keys(), .trust = trust()}; }
 };

@@ -45,7 +45,8 @@ int main(int argc, char** argv) {
                       &cli::export_commands,
                       &cli::openvpn_commands,
                       &cli::backup_commands,
-                      &cli::restore_commands}) {
+                      &cli::restore_commands,
+                      &cli::restart_commands}) {
     auto more = group();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }

@@ -22,6 +22,13 @@ Result<net::Descriptor> open_public(net::Executor executor, std::string_view nam
   return copy;
 }
 
+// Another process has the slot, and the last user has gone.
+net::Task<void> end_when_left(relay::Worker& worker, net::Io& io) {
+  co_await worker.until_left();
+  co_await worker.shut_down();
+  io.stop();
+}
+
 net::Task<void> end_worker(relay::Worker& worker, net::Io& io) {
   co_await worker.shut_down();
   io.stop();
@@ -41,6 +48,8 @@ Outcome serve_relay(const Arguments& arguments, Environment& environment) {
   listeners.peers = net::Descriptor(::fcntl(peers->native(), F_DUPFD_CLOEXEC, 0));
   TRY(auto resumption, take_inherited("resumption"));
   if (resumption) listeners.resumption = *std::move(resumption);
+  TRY(auto succession, take_inherited(fmt::format("succession-{}", slot)));
+  if (succession) listeners.succession = *std::move(succession);
   relay::Worker worker(executor, environment.clock, environment.random,
                        {.zone = settings.zone,
                         .console_name = settings.console_name,
@@ -49,12 +58,14 @@ Outcome serve_relay(const Arguments& arguments, Environment& environment) {
                         .public_port = settings.public_port,
                         .run_folder = process->paths.socket("authority").parent_path().string(),
                         .root = process->root,
-                        .older_roots = process->older_roots},
+                        .older_roots = process->older_roots,
+                        .succeeds = arguments.flag("succeeds")},
                        std::move(listeners));
   TRY_VOID(process->leave_root(arguments));
   process->io.on_termination([&] { net::spawn(process->io.executor(), end_worker(worker, process->io), "relay.end"); });
   log::info("role.serving", {{"role", "relay"}, {"slot", slot}, {"pid", ::getpid()}, {"uid", ::getuid()}});
   worker.start();
+  net::spawn(executor, end_when_left(worker, process->io), "relay.succeeded");
   process->io.run();
   log::info("role.ended", {{"role", "relay"}, {"slot", slot}});
   return {};
@@ -66,6 +77,7 @@ std::vector<Command> relay_commands() {
   auto options = role_options();
   options.push_back({.name = "slot", .value = "N", .help = "which of the workers this is", .fallback = "0"});
   options.push_back({.name = "workers", .value = "N", .help = "how many there are", .fallback = "1"});
+  options.push_back({.name = "succeeds", .help = "take the slot over from the process that has it"});
   return {{.words = "serve relay",
            .summary = "hold the public ports: route by name, hold devices, move users' bytes unread",
            .example = "sallyport serve relay --state /var/lib/sallyport --slot 0 --workers 2 --run-as 61005",

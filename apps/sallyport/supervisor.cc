@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
 
 #include <fcntl.h>
@@ -24,7 +25,8 @@ constexpr const char* kSupervisorVariable = "SALLYPORT_SUPERVISOR";
 
 struct Running {
   const ChildProcess* what = nullptr;
-  pid_t pid = -1;  // -1: not running
+  pid_t pid = -1;                // -1: not running
+  std::vector<pid_t> leaving{};  // replaced, and not gone yet
   Instant started{};
   Instant start_at{};  // when it is to be started again
   milliseconds pause = kFirstRestart;
@@ -39,13 +41,25 @@ std::string listen_variable(const ChildProcess& child) {
   return out;
 }
 
+// Where this program was started from, whatever is there now.
+const std::string& started_program() {
+  static const std::string path = [] {
+    std::error_code error;
+    const auto target = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::string("/proc/self/exe") : target.string();
+  }();
+  return path;
+}
+
 // Runs in the child between fork and exec: only what is safe there.
-[[noreturn]] void become(const ChildProcess& child, char* const* arguments, char* const* environment) {
+[[noreturn]] void become(const ChildProcess& child, const char* program, char* const* arguments,
+                         char* const* environment) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const auto& [name, descriptor] : child.inherited) ::fcntl(descriptor, F_SETFD, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+  ::execve(program, arguments, environment);
   ::execve("/proc/self/exe", arguments, environment);
   ::_exit(127);
 }
@@ -71,11 +85,13 @@ std::vector<std::string> child_environment(const ChildProcess& child) {
 void start(Running& running, const Clock& clock) {
   std::vector<std::string> words = {"sallyport"};
   words.insert(words.end(), running.what->arguments.begin(), running.what->arguments.end());
+  if (!running.leaving.empty()) words.push_back(running.what->succeeds_by);
+  const std::string& program = started_program();
   std::vector<std::string> variables = child_environment(*running.what);
   const std::vector<char*> arguments = pointers(words);
   const std::vector<char*> environment = pointers(variables);
   const pid_t pid = ::fork();
-  if (pid == 0) become(*running.what, arguments.data(), environment.data());
+  if (pid == 0) become(*running.what, program.c_str(), arguments.data(), environment.data());
   running.started = clock.monotonic();
   if (pid < 0) {
     log::error("supervisor.not-started", {{"child", running.what->name}, {"error", std::strerror(errno)}});
@@ -106,16 +122,19 @@ class Supervisor {
   Result<void> run() {
     sigset_t wanted;
     sigemptyset(&wanted);
-    for (const int number : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&wanted, number);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&wanted, number);
     if (sigprocmask(SIG_BLOCK, &wanted, nullptr) != 0)
       return fail(Errc::internal, "supervisor: signals cannot be blocked");
     signals_ = net::Descriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_.is_open()) return failf(Errc::internal, "supervisor: signalfd: {}", std::strerror(errno));
+    started_program();
     for (Running& child : running_) start(child, clock_);
     while (!stopping_) {
       wait_for_signal(next_start());
       reap();
-      if (!stopping_) start_what_is_due();
+      if (stopping_) break;
+      start_what_is_due();
+      replace_what_is_due();
     }
     stop_all();
     return {};
@@ -123,7 +142,7 @@ class Supervisor {
 
  private:
   milliseconds next_start() const {
-    milliseconds wait = kLongestRestart;
+    milliseconds wait = is_replacing() ? kReplaceInterval / 10 : kLongestRestart;
     for (const Running& child : running_) {
       if (child.pid >= 0) continue;
       wait = std::min(wait, std::chrono::duration_cast<milliseconds>(child.start_at - clock_.monotonic()));
@@ -137,6 +156,7 @@ class Supervisor {
     signalfd_siginfo signal{};
     while (::read(signals_.get(), &signal, sizeof(signal)) == static_cast<ssize_t>(sizeof(signal))) {
       if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT) stopping_ = true;
+      if (signal.ssi_signo == SIGHUP) begin_replacing();
     }
   }
 
@@ -144,9 +164,46 @@ class Supervisor {
     int status = 0;
     for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
       for (Running& child : running_) {
-        if (child.pid == pid) ended(child, status, clock_);
+        if (child.pid == pid) {
+          if (is_replacing() && newest_ == &child) stop_replacing(child);
+          ended(child, status, clock_);
+        }
+        if (std::erase(child.leaving, pid) != 0)
+          log::info("supervisor.child-left", {{"child", child.what->name}, {"pid", pid}});
       }
     }
+  }
+
+  // ---- replacing
+
+  bool is_replacing() const { return next_ < running_.size(); }
+
+  void begin_replacing() {
+    if (is_replacing() || clock_.monotonic() < replace_again_at_) return log::warn("supervisor.replaced-just-now");
+    log::info("supervisor.replacing", {{"program", started_program()}});
+    next_ = 0;
+    replace_at_ = clock_.monotonic();
+  }
+
+  void replace_what_is_due() {
+    if (!is_replacing() || clock_.monotonic() < replace_at_) return;
+    while (is_replacing() && running_[next_].what->succeeds_by.empty()) ++next_;
+    if (!is_replacing()) {
+      replace_again_at_ = clock_.monotonic() + kReplaceAgain;
+      newest_ = nullptr;
+      return log::info("supervisor.replaced");
+    }
+    Running& child = running_[next_++];
+    if (child.pid < 0) return;  // is about to be started anyway
+    child.leaving.push_back(std::exchange(child.pid, -1));
+    start(child, clock_);
+    newest_ = &child;
+    replace_at_ = clock_.monotonic() + kReplaceInterval;
+  }
+
+  void stop_replacing(const Running& child) {
+    log::error("supervisor.replacing-stopped", {{"child", child.what->name}});
+    next_ = running_.size();
   }
 
   void start_what_is_due() {
@@ -156,12 +213,13 @@ class Supervisor {
   }
 
   bool anybody_runs() const {
-    return std::ranges::any_of(running_, [](const Running& child) { return child.pid >= 0; });
+    return std::ranges::any_of(running_, [](const Running& child) { return child.pid >= 0 || !child.leaving.empty(); });
   }
 
   void signal_all(int number) {
     for (auto child = running_.rbegin(); child != running_.rend(); ++child) {
       if (child->pid >= 0) ::kill(child->pid, number);
+      for (const pid_t pid : child->leaving) ::kill(pid, number);
     }
   }
 
@@ -183,6 +241,10 @@ class Supervisor {
   const Clock& clock_;
   std::vector<Running> running_;
   net::Descriptor signals_;
+  std::size_t next_ = SIZE_MAX;      // of running_, to be replaced
+  const Running* newest_ = nullptr;  // what was replaced last
+  Instant replace_at_{};
+  Instant replace_again_at_{};
   bool stopping_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "folders.h"
 #include "installation_folder.h"
+#include "keystore/file.h"
 #include "net/io.h"
 #include "net/listener.h"
 #include "relay/resumption.h"
@@ -94,6 +95,7 @@ Result<Sockets> open_sockets(net::Io& io, const InstallationPaths& paths, const 
   }
   for (std::uint32_t slot = 0; slot < workers; ++slot) {
     TRY_VOID(open_unix(sockets, io, paths, fmt::format("worker-{}", slot)));
+    TRY_VOID(open_unix(sockets, io, paths, fmt::format("succession-{}", slot)));
   }
   TRY_VOID(open_tcp(sockets, io, "public-tls", {settings.address, settings.tls_port}));
   TRY_VOID(open_tcp(sockets, io, "public-http", {settings.address, settings.http_port}));
@@ -137,8 +139,10 @@ std::vector<ChildProcess> all_roles(const InstallationPaths& paths, const RoleUs
   };
   for (std::uint32_t slot = 0; slot < workers; ++slot) {
     ChildProcess child = role("relay", paths, users, sockets,
-                              {fmt::format("worker-{}", slot), "public-tls", "public-http", "resumption"});
+                              {fmt::format("worker-{}", slot), fmt::format("succession-{}", slot), "public-tls",
+                               "public-http", "resumption"});
     child.name = fmt::format("relay {}", slot);
+    child.succeeds_by = "--succeeds";
     child.arguments.insert(child.arguments.end(),
                            {"--slot", std::to_string(slot), "--workers", std::to_string(workers)});
     children.push_back(std::move(child));
@@ -170,6 +174,8 @@ Outcome up(const Arguments& arguments, Environment& environment) {
   net::Io io;
   const std::uint32_t workers = worker_count(settings);
   TRY(const auto sockets, open_sockets(io, paths, settings, workers));
+  TRY_VOID(keystore::atomic_write_file(paths.supervisor_pid(), as_bytes(fmt::format("{}\n", ::getpid())),
+                                       keystore::kPublicMode));
   TRY_VOID(supervise(all_roles(paths, users, sockets, workers), environment.clock));
   return {};
 }

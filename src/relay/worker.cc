@@ -96,6 +96,7 @@ struct Worker::State : std::enable_shared_from_this<State> {
   static net::Task<void> accept_public(std::shared_ptr<State> self, net::RawListener& listener);
   static net::Task<void> accept_peers(std::shared_ptr<State> self);
   static net::Task<void> accept_successor(std::shared_ptr<State> self);
+  static net::Task<void> accept_when_ready(std::shared_ptr<State> self);
   static net::Task<void> succeed(std::shared_ptr<State> self);
   static net::Task<void> leave(std::shared_ptr<State> self);
   bool is_ready() const { return link.has_lease() && has_certificate && link.snapshot().number() > 0; }
@@ -212,6 +213,16 @@ void Worker::State::stop_accepting() {
   if (peers) peers->close();
 }
 
+// Whoever comes meanwhile is better off in the queue than refused. Without the authority we are not ready for long, and
+// say so.
+net::Task<void> Worker::State::accept_when_ready(std::shared_ptr<State> self) {
+  const net::Deadline deadline(kReadyPatience);
+  while (!self->stopping && !self->is_ready() && !deadline.passed()) co_await net::sleep_for(kSuccessionRound);
+  if (self->stopping) co_return;
+  self->accept();
+  if (self->succession) co_await accept_successor(self);
+}
+
 // ---- one process of a slot after another
 
 // The process before this one serves until this one can.
@@ -250,6 +261,8 @@ net::Task<void> Worker::State::leave(std::shared_ptr<State> self) {
   while (!self->stopping && !deadline.passed() && is_needed()) {
     self->devices.send_away(kAtOnce);
     co_await net::sleep_for(kRound);
+    // Whoever succeeds the successor has nothing to ask here.
+    if (asked.passed() && self->succession) self->succession->close();
   }
   self->visits.leave();
   log::info("relay.left");
@@ -282,8 +295,7 @@ void Worker::start() {
   net::spawn(executor, State::keep_certificate(state_), "relay.certificate");
   net::spawn(executor, State::keep_rounds(state_), "relay.rounds");
   if (state_->settings.succeeds) return net::spawn(executor, State::succeed(state_), "relay.succeed");
-  state_->accept();
-  if (state_->succession) net::spawn(executor, State::accept_successor(state_), "relay.successor");
+  net::spawn(executor, State::accept_when_ready(state_), "relay.begin");
 }
 
 net::Task<void> Worker::until_left() {

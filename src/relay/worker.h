@@ -33,8 +33,9 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Connects to the authority and serves until shut_down(). A worker that succeeds another process begins to accept
-  // when it is ready, and the other one then leaves.
+  // Connects to the authority, accepts when it has state, lease and certificate or after kReadyPatience, and serves
+  // until shut_down(). A worker that succeeds another process begins to accept when it is ready, and the other one then
+  // leaves.
   void start();
   // Returns when another process has taken over the slot and nobody needs this one any more: its devices have come back
   // to the other, its users' connections have ended, or leave_limit is over. shut_down() then remains to be called.
