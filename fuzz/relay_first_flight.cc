@@ -6,14 +6,29 @@
 
 #include "relay/first_flight.h"
 #include "relay/limits.h"
+#include "relay/passing.h"
 #include "relay/redirect.h"
 #include "relay/route.h"
 #include "tunnel/limits.h"
 
 using namespace sallyport;
 
+namespace {
+
+// What goes along with a connection between two processes.
+void read_passed_source(std::string_view text) {
+  const auto source = relay::parse_passed_source(text);
+  if (!source) return;
+  const std::string written = relay::encode_passed_source(source->address, source->came == relay::Came::passed_back);
+  const auto again = relay::parse_passed_source(written);
+  if (!again || again->came != source->came || again->address.port != source->address.port) std::abort();
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView input(data, size);
+  read_passed_source(as_text(input));
   const relay::OwnNames names{.zone = DnsName("devices.example"), .console = DnsName("console.example"), .port = 8443};
   const auto whole = relay::find_first_flight(input, names);
   if (const auto* more = std::get_if<relay::NeedMore>(&whole)) {

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "net/tls_stream.h"
+#include "tunnel/refusal.h"
 
 namespace sallyport::agent {
 namespace {
@@ -50,6 +51,7 @@ struct ControlConnection::Live {
   tunnel::AgentSession session;
   Bytes outbox;
   net::Event to_write;
+  std::shared_ptr<ReadyConnections> ready;
   std::optional<Instant> wake;
   std::optional<tunnel::GoAwayFrame> go_away;
   std::optional<Error> error;
@@ -59,6 +61,7 @@ struct ControlConnection::Live {
     if (is_over) return;
     is_over = true;
     error = std::move(why);
+    if (ready) ready->close();
     stream->close();
     to_write.set();
   }
@@ -152,6 +155,7 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
   enter_network(checked.network());
   const auto live = std::make_shared<Live>(tasks_.executor(), std::move(checked), std::move(hello), ping_interval_);
   live->leaf = std::move(leaf);
+  live->ready = make_ready(live);
   live_ = live;
   tasks_.spawn(write_out(live), "agent.control-writer");
   tasks_.spawn(recheck(live, server), "agent.control-recheck");
@@ -223,37 +227,39 @@ net::Task<void> ControlConnection::recheck(std::shared_ptr<Live> live, pki::Veri
 
 void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::AgentActions actions) {
   for (tunnel::AgentAction& action : actions) {
-    std::visit(Overloaded{
-                   [&](tunnel::SendBytes& send) {
-                     append(live->outbox, send.bytes);
-                     live->to_write.set();
-                     if (live->outbox.size() > kMaxUnsent)
-                       live->end(Error{.code = Errc::overloaded, .detail = "relay: does not read"});
-                   },
-                   [&](tunnel::WakeAt& wake) { live->wake = wake.when; },
-                   [&](tunnel::Close& close) {
-                     live->go_away = close.go_away;
-                     const auto why =
-                         Error{.code = Errc::unavailable,
-                               .detail = fmt::format("relay: {}: {}", to_string(close.reason), close.detail)};
-                     live->end(close.go_away ? std::optional<Error>() : why);
-                   },
-                   [&](tunnel::Accepted&) {
-                     state_ = ControlState::established;
-                     last_error_.clear();
-                     backoff_.on_connected(time_.monotonic());
-                     log::info("agent.control-up", {{"way", dialer_.way_out().ways().all()[live->way].label()},
-                                                    {"resumed", net::is_resumed(*live->stream)}});
-                   },
-                   [&](tunnel::OpenAsked& open) { tasks_.spawn(serve_open(live, std::move(open.open)), "agent.user"); },
-                   [&](tunnel::DropReady&) {},
-                   [&](tunnel::GrantRenewed& grant) {
-                     tasks_.spawn(renew_grant(std::move(grant.sealed_grant)), "agent.grant");
-                   },
-                   [&](tunnel::CutAsked& cut) { access_.cut(cut.session); },
-                   [&](tunnel::ResumptionGiven& given) { keep_resumption(*live, std::move(given.identity)); },
-               },
-               action);
+    std::visit(
+        Overloaded{
+            [&](tunnel::SendBytes& send) {
+              append(live->outbox, send.bytes);
+              live->to_write.set();
+              if (live->outbox.size() > kMaxUnsent)
+                live->end(Error{.code = Errc::overloaded, .detail = "relay: does not read"});
+            },
+            [&](tunnel::WakeAt& wake) { live->wake = wake.when; },
+            [&](tunnel::Close& close) {
+              live->go_away = close.go_away;
+              const auto why = Error{.code = Errc::unavailable,
+                                     .detail = fmt::format("relay: {}: {}", to_string(close.reason), close.detail)};
+              live->end(close.go_away ? std::optional<Error>() : why);
+            },
+            [&](tunnel::Accepted&) {
+              state_ = ControlState::established;
+              last_error_.clear();
+              backoff_.on_connected(time_.monotonic());
+              log::info("agent.control-up", {{"way", dialer_.way_out().ways().all()[live->way].label()},
+                                             {"resumed", net::is_resumed(*live->stream)}});
+            },
+            [&](tunnel::OpenAsked& open) {
+              tasks_.spawn(serve_open(live, std::move(open.open), open.ready), "agent.user");
+            },
+            [&](tunnel::DropReady& drop) { tasks_.spawn(drop_ready(live->ready, drop.ticket), "agent.drop-ready"); },
+            [&](tunnel::GrantRenewed& grant) {
+              tasks_.spawn(renew_grant(std::move(grant.sealed_grant)), "agent.grant");
+            },
+            [&](tunnel::CutAsked& cut) { access_.cut(cut.session); },
+            [&](tunnel::ResumptionGiven& given) { keep_resumption(*live, std::move(given.identity)); },
+        },
+        action);
   }
 }
 
@@ -266,19 +272,54 @@ void ControlConnection::keep_resumption(const Live& live, Bytes identity) {
   wipe(*exported);
 }
 
-net::Task<void> ControlConnection::serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open) {
+// The session outlives what it is asked through here: the connections close when it ends, and hold it no longer than
+// the group of tasks.
+std::shared_ptr<ReadyConnections> ControlConnection::make_ready(const std::shared_ptr<Live>& live) {
+  const std::weak_ptr<Live> weak = live;
+  return std::make_shared<ReadyConnections>(
+      tasks_, time_, settings_.ready_connections,
+      ReadyConnections::Source{
+          .take_ticket = [weak]() -> std::optional<tunnel::Ticket> {
+            const auto alive = weak.lock();
+            return alive && !alive->is_over ? alive->session.take_ticket() : std::nullopt;
+          },
+          .dial = [this, way = live->way, network = live->network](
+                      tunnel::Ticket ticket) { return data_dialer_.dial_ready(ticket, way, network); },
+          .lost =
+              [weak](const tunnel::Ticket& ticket) {
+                if (const auto alive = weak.lock()) alive->session.ready_lost(ticket);
+              }});
+}
+
+net::Task<void> ControlConnection::drop_ready(std::shared_ptr<ReadyConnections> connections, tunnel::Ticket ticket) {
+  const auto ready = co_await ReadyConnections::take(std::move(connections), ticket);
+  if (ready) ready->close();
+}
+
+// The relay has joined user and ready connection already, and hears of no refusal: the alert takes the way of his
+// bytes.
+net::Task<void> ControlConnection::refuse_on(net::StreamPtr ready, tunnel::RefuseCode code) {
+  const Bytes alert = tunnel::encode_alert(tunnel::alert_for(code));
+  if (co_await ready->write_all(alert, kWriteLimit)) static_cast<void>(co_await ready->shutdown_write(kWriteLimit));
+  ready->close();
+}
+
+net::Task<void> ControlConnection::serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open, bool is_ready) {
   const tunnel::Ticket ticket = open.ticket;
+  auto ready = is_ready ? co_await ReadyConnections::take(live->ready, ticket) : nullptr;
   auto admitted = co_await data_.admit(std::move(open));
   if (!admitted) {
+    if (ready) co_return co_await refuse_on(std::move(ready), admitted.error());
     if (!live->is_over) perform(live, live->session.refuse(ticket, admitted.error(), time_.monotonic()));
     co_return;
   }
-  auto stream = co_await data_dialer_.dial(ticket, live->way, live->network);
+  auto stream = co_await data_dialer_.dial(ticket, live->way, live->network, std::move(ready));
   if (!stream) {
     log::warn("agent.dial-failed", {{"error", stream.error()}});
     if (!live->is_over) perform(live, live->session.refuse(ticket, tunnel::RefuseCode::dial_failed, time_.monotonic()));
     co_return;
   }
+  live->ready->user_came(is_ready);
   // The user's bytes do not depend on the control connection from here on.
   live.reset();
   co_await data_.serve(*std::move(stream), *std::move(admitted));

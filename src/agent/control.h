@@ -8,6 +8,7 @@
 #include "agent/checked_stream.h"
 #include "agent/data_connection.h"
 #include "agent/data_dialer.h"
+#include "agent/ready_connections.h"
 #include "net/task_group.h"
 #include "net/timer.h"
 #include "tunnel/reconnect.h"
@@ -60,7 +61,10 @@ class ControlConnection {
   void perform(const std::shared_ptr<Live>& live, tunnel::AgentActions actions);
   void enter_network(const std::string& network);
   void keep_ping_interval();
-  net::Task<void> serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open);
+  std::shared_ptr<ReadyConnections> make_ready(const std::shared_ptr<Live>& live);
+  net::Task<void> serve_open(std::shared_ptr<Live> live, tunnel::OpenFrame open, bool is_ready);
+  static net::Task<void> drop_ready(std::shared_ptr<ReadyConnections> connections, tunnel::Ticket ticket);
+  static net::Task<void> refuse_on(net::StreamPtr ready, tunnel::RefuseCode code);
   net::Task<void> renew_grant(Bytes sealed_grant);
   void keep_resumption(const Live& live, Bytes identity);
 

@@ -17,18 +17,40 @@ const net::CopyLimits kSealedLimits(milliseconds(5 * 3'600'000), kSealedHalfClos
 
 }  // namespace
 
-net::Task<Result<net::StreamPtr>> DataDialer::dial_raw(tunnel::Ticket ticket, std::size_t way,
-                                                       net::SocketOptions socket) {
-  const net::Deadline limit(kDataDialLimit);
+net::SocketOptions DataDialer::socket_options(const NetworkMemory& known) {
+  net::SocketOptions socket;
+  socket.keepalive_idle = std::min(socket.keepalive_idle, known.ping.current);
+  return socket;
+}
+
+// Dials and says what for.
+net::Task<Result<net::StreamPtr>> DataDialer::show(tunnel::Ticket ticket, std::size_t way, net::SocketOptions socket,
+                                                   net::Deadline limit) {
   auto dialled = co_await dialer_.way_out().dial(way, limit, socket);
   if (!dialled) co_return fail(Errc::unavailable, std::move(dialled).error().detail);
   net::StreamPtr stream = *std::move(dialled);
   const Bytes preface = tunnel::encode_preface(ticket);
   CO_TRY_VOID(co_await stream->write_all(preface, limit));
+  co_return std::move(stream);
+}
+
+net::Task<Result<net::StreamPtr>> DataDialer::dial_ready(tunnel::Ticket ticket, std::size_t way, std::string network) {
+  const NetworkMemory known = dialer_.way_out().find_network(network);
+  if (wants_sealed(known) || raw_network_ != network)
+    co_return fail(Errc::unavailable, "ready connection: none has brought a user's bytes in this network yet");
+  co_return co_await show(ticket, way, socket_options(known), kDataDialLimit);
+}
+
+net::Task<Result<net::StreamPtr>> DataDialer::dial_raw(tunnel::Ticket ticket, std::size_t way,
+                                                       net::SocketOptions socket, net::StreamPtr ready) {
+  const net::Deadline limit(kDataDialLimit);
+  auto shown = ready ? Result<net::StreamPtr>(std::move(ready)) : co_await show(ticket, way, socket, limit);
+  if (!shown) co_return shown;
+  net::StreamPtr stream = *std::move(shown);
   const auto deadline = earlier(limit, kRawPatience);
   while (net::look_at_unread(*stream) == net::Unread::nothing) {
-    const auto ready = co_await stream->wait_readable(deadline);
-    if (!ready) co_return fail(ready.error().code, "no byte of the user came");
+    const auto came = co_await stream->wait_readable(deadline);
+    if (!came) co_return fail(came.error().code, "no byte of the user came");
   }
   if (net::look_at_unread(*stream) == net::Unread::end) co_return fail(Errc::unavailable, "ended before the user came");
   co_return std::move(stream);
@@ -71,6 +93,7 @@ bool DataDialer::wants_sealed(const NetworkMemory& known) {
 
 void DataDialer::learn(const std::string& network, bool is_sealed) {
   sealed_network_ = is_sealed ? network : std::string();
+  raw_network_ = is_sealed ? std::string() : network;
   sealed_since_ = time_.monotonic();
   NetworkMemory known = dialer_.way_out().find_network(network);
   if (known.is_sealed == is_sealed) return;
@@ -79,18 +102,19 @@ void DataDialer::learn(const std::string& network, bool is_sealed) {
   log::info("agent.data-connections", {{"network", network}, {"inside_tls", is_sealed}});
 }
 
-net::Task<Result<net::StreamPtr>> DataDialer::dial(tunnel::Ticket ticket, std::size_t way, std::string network) {
+net::Task<Result<net::StreamPtr>> DataDialer::dial(tunnel::Ticket ticket, std::size_t way, std::string network,
+                                                   net::StreamPtr ready) {
   const NetworkMemory known = dialer_.way_out().find_network(network);
-  net::SocketOptions socket;
-  socket.keepalive_idle = std::min(socket.keepalive_idle, known.ping.current);
+  const net::SocketOptions socket = socket_options(known);
   if (wants_sealed(known)) {
     auto stream = co_await dial_sealed(ticket, way, socket);
     if (stream) co_return stream;
     // The next one finds out anew.
     learn(network, false);
+    raw_network_.clear();
     co_return std::unexpected(std::move(stream).error().at("data connection inside TLS"));
   }
-  auto raw = co_await dial_raw(ticket, way, socket);
+  auto raw = co_await dial_raw(ticket, way, socket, std::move(ready));
   if (raw) {
     learn(network, false);
     co_return raw;

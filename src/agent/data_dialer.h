@@ -30,11 +30,20 @@ class DataDialer {
       : tasks_(tasks), dialer_(dialer), time_(time), relay_(std::move(relay)) {}
 
   // A connection to the relay that has shown `ticket`, the way the control connection took, on which the user's first
-  // bytes have come: a socket, silent no longer than the network's NAT stands. Errors name what was tried.
-  net::Task<Result<net::StreamPtr>> dial(tunnel::Ticket ticket, std::size_t way, std::string network);
+  // bytes have come: a socket, silent no longer than the network's NAT stands. That is `ready`, which dial_ready() made
+  // with the same ticket, where there is one and they come. Errors name what was tried.
+  net::Task<Result<net::StreamPtr>> dial(tunnel::Ticket ticket, std::size_t way, std::string network,
+                                         net::StreamPtr ready = nullptr);
+  // One that waits for a user who has not come yet: raw. Errc::unavailable where no raw connection has brought a user's
+  // bytes yet, or connections run inside TLS.
+  net::Task<Result<net::StreamPtr>> dial_ready(tunnel::Ticket ticket, std::size_t way, std::string network);
 
  private:
-  net::Task<Result<net::StreamPtr>> dial_raw(tunnel::Ticket ticket, std::size_t way, net::SocketOptions socket);
+  static net::SocketOptions socket_options(const NetworkMemory& known);
+  net::Task<Result<net::StreamPtr>> show(tunnel::Ticket ticket, std::size_t way, net::SocketOptions socket,
+                                         net::Deadline limit);
+  net::Task<Result<net::StreamPtr>> dial_raw(tunnel::Ticket ticket, std::size_t way, net::SocketOptions socket,
+                                             net::StreamPtr ready);
   net::Task<Result<net::StreamPtr>> dial_sealed(tunnel::Ticket ticket, std::size_t way, net::SocketOptions socket);
   static net::Task<void> carry(net::StreamPtr sealed, net::StreamPtr inside, Bytes first,
                                std::shared_ptr<std::size_t> carried);
@@ -47,6 +56,7 @@ class DataDialer {
   DnsName relay_;
   std::string sealed_network_;  // the network for which it was found out, or first used, at sealed_since_
   Instant sealed_since_{};
+  std::string raw_network_;  // where a raw connection has brought a user's bytes
   std::shared_ptr<std::size_t> carried_ = std::make_shared<std::size_t>(0);
 };
 

@@ -131,6 +131,10 @@ Result<Settings> read(const config::Table& root) {
   }
   TRY(out.remote_access, root.boolean("remote_access", false));
   TRY(out.trusted_clock, root.boolean("trusted_clock", true));
+  if (root.has("ready_connections")) {
+    TRY(const auto most, root.integer("ready_connections", {.least = 0, .most = kMostReady}));
+    out.ready_connections = static_cast<std::size_t>(most);
+  }
   TRY(out.allow_tls_services, root.boolean("allow_tls_services", false));
   TRY(out.telemetry_listen, find_address(root, "telemetry_listen"));
   if (out.telemetry_listen && !net::is_loopback(*out.telemetry_listen))
@@ -214,6 +218,8 @@ std::string encode_settings(const Settings& settings) {
   out += fmt::format("\n# The device's own switch; the local page changes it too.\nremote_access = {}\n",
                      settings.remote_access);
   out += fmt::format("# false: the time comes from status answers.\ntrusted_clock = {}\n", settings.trusted_clock);
+  if (settings.ready_connections != kMostReady)
+    out += fmt::format("ready_connections = {}\n", settings.ready_connections);
   if (settings.allow_tls_services) out += "allow_tls_services = true\n";
   if (settings.telemetry_listen)
     out += fmt::format("telemetry_listen = \"{}\"\n", net::to_string(*settings.telemetry_listen));

@@ -25,6 +25,8 @@ struct LocalTarget {
       false;  // kinds tcp and tls: it gets a header of the PROXY protocol before the user's first byte
 };
 
+inline constexpr std::size_t kMostReady = 6;  // what a browser opens at once
+
 struct Settings {
   SerialId serial_id;
   SiteName site;
@@ -37,9 +39,10 @@ struct Settings {
   std::optional<net::Address> second_status;  // plain HTTP to a second status host; asked too while there is no clock
   std::optional<std::uint16_t> public_port;  // that browsers see; absent: as the gateway says (AgentState::public_port)
   std::vector<LocalTarget> services;
-  bool remote_access = false;       // the device's own switch, as first set
-  bool trusted_clock = true;        // whether the system's clock is right; else the time comes from status answers
-  bool allow_tls_services = false;  // kind "tls" cannot be proven by the agent (DESIGN §12)
+  bool remote_access = false;  // the device's own switch, as first set
+  bool trusted_clock = true;   // whether the system's clock is right; else the time comes from status answers
+  std::size_t ready_connections = kMostReady;  // data connections that wait for users at most; 0: none is dialled early
+  bool allow_tls_services = false;             // kind "tls" cannot be proven by the agent (DESIGN §12)
   std::optional<net::Address> telemetry_listen;  // loopback alone; absent: the Unix socket only
   std::optional<Proxy> proxy;                    // HTTP CONNECT for everything that leaves but what no_proxy meets
   std::string proxy_credentials_file;            // holds USER:PASSWORD for it; empty: those of its URL

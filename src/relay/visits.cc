@@ -8,6 +8,7 @@
 #include "relay/detail/session_account.h"
 #include "relay/limits.h"
 #include "tunnel/client_hello.h"
+#include "tunnel/refusal.h"
 
 namespace sallyport::relay {
 
@@ -208,23 +209,11 @@ void Visits::on_tickets(SessionId session, std::span<const Ticket> tickets) {
   state_->rendezvous.issue(session, tickets);
 }
 
-namespace {
-
-// What a user is told of a device that refused him: whether to ask somebody, or to try again.
-Alert alert_of(tunnel::RefuseCode code) {
-  using tunnel::RefuseCode;
-  const bool denied = code == RefuseCode::consent_denied || code == RefuseCode::remote_access_off ||
-                      code == RefuseCode::grant_invalid || code == RefuseCode::grant_expired;
-  return denied ? Alert::access_denied : Alert::internal_error;
-}
-
-}  // namespace
-
 void Visits::on_refused(const Ticket& ticket, tunnel::RefuseCode code) {
   const auto user = state_->rendezvous.refuse(ticket);
   if (!user) return;
   log::debug("relay.user-refused", {{"by", "device"}, {"code", tunnel::to_string(code)}});
-  state_->drop_user(*user, alert_of(code));
+  state_->drop_user(*user, tunnel::alert_for(code));
 }
 
 void Visits::on_session_over(SessionId session) {

@@ -78,6 +78,9 @@ class Scene:
             with open(device.state / "agent.toml", "a") as file:
                 file.write(f'\n[[service]]\nname = "counted"\nkind = "http"\ntarget = "127.0.0.1:{self.service.port}"\n')
             self.devices[serial_id] = device
+        for device in self.devices.values():
+            # Every connection that is taken here is one that a user asked for.
+            self.stage.configure(device, ready_connections=0)
         self.stage.bring_online(*self.devices.values())
         for serial_id in self.devices:
             self.names[serial_id] = there.device(serial_id)["name"]
