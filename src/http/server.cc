@@ -1,5 +1,7 @@
 #include "http/server.h"
 
+#include <array>
+
 #include "base/log.h"
 #include "http/detail/message_reader.h"
 #include "http/detail/message_writer.h"
@@ -50,6 +52,7 @@ struct Connection {
   MessageReader reader;
   const Router& router;
   const ServerOptions& options;
+  std::size_t requests = 0;  // answered
 };
 
 void add_defaults(Response& response, const Headers& defaults) {
@@ -126,8 +129,9 @@ net::Task<void> refuse_head(Connection& connection, const Error& error) {
 }
 
 // Answers one request; false when the connection is to end.
-net::Task<bool> serve_one(Connection& connection, bool last) {
+net::Task<bool> serve_one(Connection& connection) {
   const auto& options = connection.options;
+  const bool last = ++connection.requests == options.max_requests;
   const auto head = co_await connection.reader.read_head(options.idle_limit, options.header_limit);
   if (!head) co_await refuse_head(connection, head.error());
   if (!head || head->empty()) co_return false;
@@ -137,14 +141,57 @@ net::Task<bool> serve_one(Connection& connection, bool last) {
   co_return written.has_value();
 }
 
+// What came of looking for a request that was answered before.
+struct Repeat {
+  enum class Found : std::uint8_t { nothing, other, answered } found = Found::nothing;
+  std::shared_ptr<const Bytes> answer{};
+  std::size_t written = 0;  // of it
+};
+
+// What is read and is no such request goes to the reader.
+Repeat answer_at_once(Connection& connection) {
+  using Found = Repeat::Found;
+  static thread_local std::array<std::uint8_t, kHeadReadSize> buffer;
+  const auto got = connection.stream.read_now(buffer);
+  if (got && !*got) return {};
+  if (!got || **got == 0) return {.found = Found::other};  // which the reader finds as well
+  const ByteView bytes = ByteView(buffer).first(**got);
+  Repeat repeat{.found = Found::answered, .answer = connection.options.repeated->find(bytes)};
+  if (!repeat.answer) {
+    connection.reader.put_back(bytes);
+    return {.found = Found::other};
+  }
+  ++connection.requests;
+  repeat.written = connection.stream.write_now(*repeat.answer).value_or(0);  // a fault shows at the next write
+  return repeat;
+}
+
+// Answers requests that were answered before, as long as nothing else comes, without a buffer for each connection.
+// False when it is to end.
+net::Task<bool> serve_repeated(Connection& connection) {
+  using Found = Repeat::Found;
+  const auto& options = connection.options;
+  bool has_waited = false;
+  while (options.repeated && !connection.reader.has_unread() && connection.requests + 1 < options.max_requests) {
+    const Repeat repeat = answer_at_once(connection);
+    if (repeat.found == Found::other || (repeat.found == Found::nothing && has_waited)) break;
+    has_waited = repeat.found == Found::nothing;
+    if (has_waited && !co_await connection.stream.wait_readable(options.idle_limit)) co_return false;
+    if (has_waited || repeat.written == repeat.answer->size()) continue;
+    const auto rest = ByteView(*repeat.answer).subspan(repeat.written);
+    if (!co_await connection.stream.write_all(rest, options.write_limit)) co_return false;
+  }
+  co_return true;
+}
+
 }  // namespace
 
 Server::Server(Router router, ServerOptions options) : router_(std::move(router)), options_(std::move(options)) {}
 
 net::Task<void> Server::serve(net::StreamPtr stream) const {
   Connection connection(*stream, router_, options_);
-  std::size_t requests = 0;
-  while (co_await serve_one(connection, requests + 1 == options_.max_requests)) ++requests;
+  while (co_await serve_repeated(connection) && co_await serve_one(connection)) {
+  }
   co_await linger_and_close(*stream);
 }
 

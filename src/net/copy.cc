@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "net/detail/shut_window.h"
 #include "net/run.h"
@@ -15,7 +16,12 @@ using SteadyClock = std::chrono::steady_clock;
 // What both directions share.
 struct Copy {
   Copy(Stream& left_side, Stream& right_side, CopyLimits limits)
-      : left(left_side), right(right_side), idle_limit(limits.idle), half_closed_limit(limits.half_closed) {}
+      : left(left_side),
+        right(right_side),
+        idle_limit(limits.idle),
+        half_closed_limit(limits.half_closed),
+        window_look(limits.window_look),
+        over(left_side.executor()) {}
 
   void break_with(Error error) {
     if (!totals.error) totals.error = std::move(error);
@@ -26,6 +32,7 @@ struct Copy {
   // Whether the kernel may hold bytes that somebody has to look after.
   bool may_hold() const { return left_may_hold || right_may_hold; }
   void look_at_windows() {
+    looked_at = SteadyClock::now();
     if (left_may_hold) left_may_hold = left_window.look(left.native());
     if (right_may_hold) right_may_hold = right_window.look(right.native());
   }
@@ -36,7 +43,11 @@ struct Copy {
   bool left_may_hold = false, right_may_hold = false;
   milliseconds idle_limit;  // as it is now
   milliseconds half_closed_limit;
+  milliseconds window_look;
   SteadyClock::time_point last_byte = SteadyClock::now();
+  SteadyClock::time_point looked_at = SteadyClock::now();
+  bool one_has_ended = false;
+  Event over;  // both have
   CopyTotals totals;
 };
 
@@ -46,11 +57,12 @@ Task<Result<void>> wait_unless_idle(Copy& copy, Stream& from) {
     const auto silence = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - copy.last_byte);
     // The limit may have become the other one meanwhile.
     milliseconds wait = std::min(copy.idle_limit - silence, copy.half_closed_limit);
-    if (copy.may_hold()) wait = std::min(wait, kWindowLook);
+    if (copy.may_hold()) wait = std::min(wait, copy.window_look);
     auto ready = co_await from.wait_readable(std::max(milliseconds(1), wait));
     const bool idle = SteadyClock::now() - copy.last_byte >= copy.idle_limit;
+    // Also where so much comes that no wait expires.
+    if (copy.may_hold() && SteadyClock::now() - copy.looked_at >= copy.window_look) copy.look_at_windows();
     if (ready || ready.error().code != Errc::expired || idle) co_return ready;
-    copy.look_at_windows();
   }
 }
 
@@ -71,16 +83,30 @@ Task<Result<std::size_t>> pass_on(Copy& copy, Stream& from, Stream& to) {
   co_return count;
 }
 
+// What the kernel still holds when a direction has ended is looked after from here: the other direction may have begun
+// its wait, of minutes, before there was anything to look after.
+Task<void> end_one_way(Copy& copy) {
+  if (std::exchange(copy.one_has_ended, true)) {
+    copy.over.set();
+    co_return;
+  }
+  while (!copy.over.is_set() && copy.may_hold()) {
+    static_cast<void>(co_await copy.over.wait(copy.window_look));
+    copy.look_at_windows();
+  }
+}
+
 Task<void> copy_one_way(Copy& copy, Stream& from, Stream& to, std::uint64_t& total) {
   while (true) {
     auto passed = co_await pass_on(copy, from, to);
     if (!passed) {
       copy.break_with(std::move(passed).error());
-      co_return;
+      break;
     }
-    if (*passed == 0) co_return;
+    if (*passed == 0) break;
     total += *passed;
   }
+  co_await end_one_way(copy);
 }
 
 }  // namespace

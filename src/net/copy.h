@@ -25,6 +25,9 @@ struct CopyLimits {
   CopyLimits(milliseconds while_open, milliseconds after_one_end) : idle(while_open), half_closed(after_one_end) {}
   milliseconds idle;
   milliseconds half_closed;  // once one direction has ended
+  // How often a side is looked at whose kernel may hold bytes for it: one that only does not read is not taken for
+  // dead (TCP_USER_TIMEOUT).
+  milliseconds window_look{4'000};
 };
 
 // Copies each direction into the other until both have ended. An end of stream is passed on as a half-close; an error,

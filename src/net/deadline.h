@@ -17,6 +17,7 @@ class Deadline {
   static Deadline never();
 
   std::chrono::steady_clock::time_point at() const { return at_; }
+  bool is_never() const { return at_ == std::chrono::steady_clock::time_point::max(); }
   bool passed() const;
   // Never negative.
   milliseconds remaining() const;

@@ -33,17 +33,11 @@ class PipeEnd final : public Stream {
   Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) override {
     SALLYPORT_CHECK(!into.empty());
     auto in = in_;
-    while (in->bytes.empty() || in->broken) {
-      if (in->broken) co_return fail(Errc::unavailable, "pipe: closed");
-      if (in->ended) co_return std::size_t{0};
+    for (;;) {
+      CO_TRY(const auto count, take(*in, into));
+      if (count) co_return *count;
       CO_TRY_VOID(co_await in->changed.wait(deadline));
     }
-    const auto count = std::min(into.size(), in->bytes.size());
-    const auto end = in->bytes.begin() + static_cast<std::ptrdiff_t>(count);
-    std::copy(in->bytes.begin(), end, into.begin());
-    in->bytes.erase(in->bytes.begin(), end);
-    in->change();
-    co_return count;
   }
 
   Task<Result<void>> wait_readable(Deadline deadline) override {
@@ -55,15 +49,15 @@ class PipeEnd final : public Stream {
   Task<Result<void>> write_all(ByteView from, Deadline deadline) override {
     auto out = out_;
     while (!from.empty()) {
-      if (out->broken || out->ended) co_return fail(Errc::unavailable, "pipe: closed");
-      const auto room = std::min(from.size(), out->capacity - out->bytes.size());
-      out->bytes.insert(out->bytes.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(room));
-      from = from.subspan(room);
-      out->change();
+      CO_TRY(const auto count, give(*out, from));
+      from = from.subspan(count);
       if (!from.empty()) CO_TRY_VOID(co_await out->changed.wait(deadline));
     }
     co_return Result<void>{};
   }
+
+  Result<std::optional<std::size_t>> read_now(std::span<std::uint8_t> into) override { return take(*in_, into); }
+  Result<std::size_t> write_now(ByteView from) override { return give(*out_, from); }
 
   Task<Result<void>> shutdown_write(Deadline) override {
     if (out_->broken) co_return fail(Errc::unavailable, "pipe: closed");
@@ -79,6 +73,25 @@ class PipeEnd final : public Stream {
   Executor executor() const override { return executor_; }
 
  private:
+  static Result<std::optional<std::size_t>> take(Channel& in, std::span<std::uint8_t> into) {
+    if (in.broken) return fail(Errc::unavailable, "pipe: closed");
+    if (in.bytes.empty()) return in.ended ? std::optional<std::size_t>(0) : std::nullopt;
+    const auto count = std::min(into.size(), in.bytes.size());
+    const auto end = in.bytes.begin() + static_cast<std::ptrdiff_t>(count);
+    std::copy(in.bytes.begin(), end, into.begin());
+    in.bytes.erase(in.bytes.begin(), end);
+    in.change();
+    return std::optional(count);
+  }
+
+  static Result<std::size_t> give(Channel& out, ByteView from) {
+    if (out.broken || out.ended) return fail(Errc::unavailable, "pipe: closed");
+    const auto room = std::min(from.size(), out.capacity - out.bytes.size());
+    out.bytes.insert(out.bytes.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(room));
+    out.change();
+    return room;
+  }
+
   // As a socket: what was written before the close can still be read, then comes the end.
   void close_now() {
     if (closed_) return;

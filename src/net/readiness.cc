@@ -2,11 +2,9 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -16,21 +14,30 @@ namespace sallyport::net {
 
 namespace asio = boost::asio;
 
-namespace {
+// A coroutine that waits, in its frame: in the list of its descriptor, and in the wheel of its loop.
+struct Readiness::Wait final : Readiness::Listed, Alarm {
+  explicit Wait(Readiness& waited_for) : readiness(&waited_for), alarms(waited_for.alarms_) {
+    readiness->waits_.append(static_cast<Listed&>(*this));
+  }
+  ~Wait() { alarms->clear(*this); }
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
 
-// Shared by a waiting coroutine and the loop's callback, of which either may be the last.
-struct Wait {
-  Wait(const Executor& executor, Deadline deadline) : timer(executor, deadline.at()) {}
-  asio::steady_timer timer;
-  asio::cancellation_signal cancel;
-  boost::system::error_code outcome;
-  bool done = false;
+  // Ends the wait for the other direction as well, which then goes on waiting.
+  void on_deadline() override {
+    is_over = true;
+    boost::system::error_code ignored;
+    if (readiness != nullptr) readiness->descriptor_.cancel(ignored);
+  }
+  void on_loop_end() override {}  // the coroutine is kept by the loop's list of waits
+
+  Readiness* readiness;  // null when it was closed meanwhile
+  Alarms* alarms;
+  bool is_over = false;
 };
 
-}  // namespace
-
 Readiness::Readiness(Executor executor, Descriptor descriptor)
-    : executor_(std::move(executor)), descriptor_(executor_) {
+    : executor_(std::move(executor)), descriptor_(executor_), alarms_(&Alarms::of(executor_)) {
   boost::system::error_code error;
   const int number = descriptor.release();
   descriptor_.assign(number, error);
@@ -60,25 +67,20 @@ Task<Result<void>> Readiness::wait_to_write(Deadline deadline) {
 
 Task<Result<void>> Readiness::wait_once(Direction direction, Deadline deadline) {
   if (closed_) co_return fail(Errc::unavailable, "stream: closed");
-  auto wait = std::make_shared<Wait>(executor_, deadline);
+  turn_ = 0;
+  Wait wait(*this);
+  alarms_->set(wait, deadline);
   const auto type =
       direction == Direction::read ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
-  descriptor_.async_wait(
-      type, asio::bind_cancellation_slot(wait->cancel.slot(), [wait](const boost::system::error_code& error) {
-        wait->outcome = error;
-        wait->done = true;
-        wait->timer.cancel();
-      }));
-  turn_ = 0;
-  boost::system::error_code ignored;
-  co_await wait->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  if (!wait->done) {
-    wait->cancel.emit(asio::cancellation_type::terminal);
-    leave_if_ended(co_await asio::this_coro::cancellation_state, co_await asio::this_coro::throw_if_cancelled());
-    co_return fail(Errc::expired, "stream: deadline passed");
+  for (;;) {
+    const auto [error] = co_await descriptor_.async_wait(type, asio::as_tuple(asio::deferred));
+    if (wait.readiness == nullptr) co_return fail(Errc::unavailable, "stream: closed while waiting");
+    if (!error) co_return Result<void>{};
+    const auto state = co_await asio::this_coro::cancellation_state;
+    leave_if_ended(state, co_await asio::this_coro::throw_if_cancelled());
+    if (wait.is_over || is_ended(state)) co_return fail(Errc::expired, "stream: deadline passed");
+    if (error != asio::error::operation_aborted) co_return fail(Errc::unavailable, "stream: closed while waiting");
   }
-  if (wait->outcome) co_return fail(Errc::unavailable, "stream: closed while waiting");
-  co_return Result<void>{};
 }
 
 bool Readiness::turn_is_over() {
@@ -87,9 +89,18 @@ bool Readiness::turn_is_over() {
   return true;
 }
 
+void Readiness::forget_waits() {
+  while (!waits_.is_alone()) {
+    auto& listed = static_cast<Listed&>(waits_.first());
+    listed.leave();
+    static_cast<Wait&>(listed).readiness = nullptr;
+  }
+}
+
 void Readiness::close() {
   if (closed_) return;
   closed_ = true;
+  forget_waits();
   boost::system::error_code ignored;
   descriptor_.close(ignored);
 }
@@ -97,6 +108,7 @@ void Readiness::close() {
 Descriptor Readiness::release() {
   if (closed_) return {};
   closed_ = true;
+  forget_waits();
   return Descriptor(descriptor_.release());
 }
 

@@ -18,6 +18,10 @@ Result<void> set_option(int socket, int level, int option, std::int64_t value) {
   return system_error("socket option", errno);
 }
 
+Task<Result<void>> without_waiting(Result<void> outcome) {
+  co_return outcome;
+}
+
 }  // namespace
 
 SocketStream::SocketStream(Executor executor, Descriptor socket, PeerInfo peer)
@@ -40,13 +44,33 @@ Task<Result<std::size_t>> SocketStream::read_some(std::span<std::uint8_t> into, 
 }
 
 Task<Result<void>> SocketStream::wait_readable(Deadline deadline) {
-  if (!readiness_.is_open()) co_return fail(Errc::unavailable, "stream: closed");
+  if (!readiness_.is_open()) return without_waiting(fail(Errc::unavailable, "stream: closed"));
   if (!std::exchange(is_drained_, false) || deadline.passed()) {
     std::uint8_t byte = 0;
     const ssize_t seen = ::recv(readiness_.get(), &byte, 1, MSG_PEEK);
-    if (seen >= 0 || !would_block(errno)) co_return Result<void>{};
+    if (seen >= 0 || !would_block(errno)) return without_waiting(Result<void>{});
   }
-  co_return co_await readiness_.wait(Direction::read, deadline);
+  return readiness_.wait(Direction::read, deadline);
+}
+
+Result<std::optional<std::size_t>> SocketStream::read_now(std::span<std::uint8_t> into) {
+  SALLYPORT_CHECK(!into.empty());
+  if (!readiness_.is_open()) return fail(Errc::unavailable, "stream: closed");
+  if (readiness_.turn_is_over()) is_drained_ = true;  // as if: the wait for more lets others run
+  if (is_drained_) return std::optional<std::size_t>();
+  const ssize_t got = ::recv(readiness_.get(), into.data(), into.size(), 0);
+  if (got < 0 && (would_block(errno) || errno == EINTR)) return std::optional<std::size_t>();
+  if (got < 0) return system_error("stream: read", errno);
+  is_drained_ = static_cast<std::size_t>(got) < into.size();
+  return std::optional(static_cast<std::size_t>(got));
+}
+
+Result<std::size_t> SocketStream::write_now(ByteView from) {
+  if (!readiness_.is_open()) return fail(Errc::unavailable, "stream: closed");
+  const ssize_t sent = ::send(readiness_.get(), from.data(), from.size(), MSG_NOSIGNAL);
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  if (would_block(errno) || errno == EINTR) return std::size_t{0};
+  return system_error("stream: write", errno);
 }
 
 Task<Result<void>> SocketStream::write_all(ByteView from, Deadline deadline) {

@@ -5,6 +5,14 @@
 
 namespace sallyport::net {
 
+Result<std::optional<std::size_t>> Stream::read_now(std::span<std::uint8_t>) {
+  return std::optional<std::size_t>();
+}
+
+Result<std::size_t> Stream::write_now(ByteView) {
+  return std::size_t{0};
+}
+
 Task<Result<void>> read_exactly(Stream& stream, std::span<std::uint8_t> into, Deadline deadline) {
   while (!into.empty()) {
     CO_TRY(const auto count, co_await stream.read_some(into, deadline));

@@ -48,6 +48,11 @@ class Stream {
   virtual Task<Result<void>> wait_readable(Deadline deadline) = 0;
   // Writes all of `from`, which must stay until it returns.
   virtual Task<Result<void>> write_all(ByteView from, Deadline deadline) = 0;
+  // For who has a buffer only for this moment: what read_some would return without waiting; absent where it would have
+  // to wait, where others are to get their turn first, or always (TLS).
+  virtual Result<std::optional<std::size_t>> read_now(std::span<std::uint8_t> into);
+  // How many bytes of `from` could be written without waiting; 0 where none, or always (TLS).
+  virtual Result<std::size_t> write_now(ByteView from);
   // Ends our direction (FIN, close_notify); the peer's goes on.
   virtual Task<Result<void>> shutdown_write(Deadline deadline) = 0;
   // Ends both directions at once and wakes who waits. May be called again.

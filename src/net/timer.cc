@@ -1,12 +1,9 @@
 #include "net/timer.h"
 
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <vector>
 
 #include "net/detail/leave.h"
+#include "net/detail/parked.h"
 
 namespace sallyport::net {
 
@@ -32,9 +29,8 @@ milliseconds Deadline::remaining() const {
 }
 
 Task<void> sleep_until(Deadline deadline) {
-  asio::steady_timer timer(co_await current_executor(), deadline.at());
-  boost::system::error_code error;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  Parked parked(co_await asio::this_coro::executor);
+  co_await parked.until(deadline);
   leave_if_ended(co_await asio::this_coro::cancellation_state, co_await asio::this_coro::throw_if_cancelled());
 }
 
@@ -43,24 +39,26 @@ Task<void> sleep_for(milliseconds duration) {
 }
 
 struct Event::State {
-  struct Waiter {
-    Waiter(const Executor& executor, Deadline deadline) : timer(executor, deadline.at()) {}
-    asio::steady_timer timer;
+  struct Waiter : Link {
+    explicit Waiter(const Executor& executor) : parked(executor) {}
+    Parked parked;
     bool woken = false;
   };
 
   explicit State(Executor on) : executor(std::move(on)) {}
   void wake_all() {
-    for (auto& waiter : std::exchange(waiters, {})) {
-      waiter->woken = true;
-      waiter->timer.cancel();
+    while (!waiters.is_alone()) {
+      auto& waiter = static_cast<Waiter&>(waiters.first());
+      waiter.leave();
+      waiter.woken = true;
+      waiter.parked.wake();
     }
   }
 
   Executor executor;
   bool set = false;
   bool ended = false;
-  std::vector<std::shared_ptr<Waiter>> waiters;
+  Link waiters;
 };
 
 Event::Event(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
@@ -90,12 +88,10 @@ Task<Result<void>> Event::wait(Deadline deadline) {
 Task<Result<void>> Event::wait_on(std::shared_ptr<State> state, Deadline deadline) {
   if (state->set) co_return Result<void>{};
   if (state->ended) co_return fail(Errc::unavailable, "wait: what was waited for has gone");
-  auto waiter = std::make_shared<State::Waiter>(state->executor, deadline);
-  state->waiters.push_back(waiter);
-  boost::system::error_code error;
-  co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
-  if (!waiter->woken) {
-    std::erase(state->waiters, waiter);
+  State::Waiter waiter(state->executor);
+  state->waiters.append(waiter);
+  co_await waiter.parked.until(deadline);
+  if (!waiter.woken) {
     leave_if_ended(co_await asio::this_coro::cancellation_state, co_await asio::this_coro::throw_if_cancelled());
     co_return fail(Errc::expired, "wait: deadline passed");
   }

@@ -37,6 +37,9 @@ class MessageReader {
   net::Task<Result<Bytes>> read_piece(net::Deadline deadline);
   // Errc::overloaded when there is more than `limit`.
   net::Task<Result<Bytes>> read_whole(std::size_t limit, net::Deadline deadline);
+  // What was read of the stream by somebody else, and comes next. Only where nothing is unread.
+  void put_back(ByteView bytes) { unread_.assign(bytes.begin(), bytes.end()); }
+  bool has_unread() const { return !unread_.empty(); }
   // What arrived behind the message.
   Bytes take_unread() { return std::exchange(unread_, {}); }
 

@@ -7,6 +7,7 @@
 
 #include "net/deadline.h"
 #include "net/descriptor.h"
+#include "net/detail/alarms.h"
 #include "net/detail/shut_window.h"
 #include "net/task.h"
 
@@ -17,8 +18,8 @@ enum class Direction : std::uint8_t { read, write };
 // After so many operations that did not have to wait, others get their turn.
 inline constexpr unsigned kTurnLength = 64;
 
-// Owns a descriptor and its registration with the loop. One waiter per direction. A wait to read survives the end of
-// this object.
+// Owns a descriptor and its registration with the loop. One waiter per direction. A wait survives the end of this
+// object.
 class Readiness {
  public:
   Readiness(Executor executor, Descriptor descriptor);
@@ -37,11 +38,16 @@ class Readiness {
   const Executor& executor() const { return executor_; }
 
  private:
+  struct Listed : Link {};
+  struct Wait;
+  void forget_waits();
   Task<Result<void>> wait_once(Direction direction, Deadline deadline);
   Task<Result<void>> wait_to_write(Deadline deadline);
 
   Executor executor_;
   boost::asio::posix::stream_descriptor descriptor_;
+  Alarms* alarms_;
+  Link waits_;
   ShutWindow window_;
   bool closed_ = false;
   unsigned turn_ = 0;

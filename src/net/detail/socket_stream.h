@@ -15,6 +15,8 @@ class SocketStream final : public Stream {
   Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) override;
   Task<Result<void>> wait_readable(Deadline deadline) override;
   Task<Result<void>> write_all(ByteView from, Deadline deadline) override;
+  Result<std::optional<std::size_t>> read_now(std::span<std::uint8_t> into) override;
+  Result<std::size_t> write_now(ByteView from) override;
   Task<Result<void>> shutdown_write(Deadline deadline) override;
   void close() override { readiness_.close(); }
   Result<Descriptor> release() override;

@@ -1,0 +1,126 @@
+#include "net/copy.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "net/detail/test_streams.h"
+#include "net/timer.h"
+
+namespace sallyport::net {
+namespace {
+
+constexpr milliseconds kNeverReached{60'000};  // a limit that no test reaches
+constexpr milliseconds kLookOften{20};
+// More than the window of a peer that never reads, less than what the kernel is made to hold for it.
+constexpr std::size_t kMoreThanAWindow = 300'000;
+constexpr int kRoomToSend = 2'000'000;
+
+int user_timeout(const Stream& stream) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  EXPECT_EQ(::getsockopt(stream.native(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &size), 0);
+  return value;
+}
+
+// A user who does not read, a service, and what joins them. The side towards the user can hold much.
+struct Joined {
+  StreamPtr user, left, right, service;
+  std::optional<CopyTotals> totals;
+};
+
+Task<void> set_up(Joined& joined) {
+  auto towards_user = co_await tcp_pair();
+  joined.user = std::move(towards_user.first);
+  joined.left = std::move(towards_user.second);
+  auto towards_service = co_await tcp_pair();
+  joined.right = std::move(towards_service.first);
+  joined.service = std::move(towards_service.second);
+  EXPECT_TRUE(set_socket_options(*joined.left, {}));
+  EXPECT_TRUE(::setsockopt(joined.left->native(), SOL_SOCKET, SO_SNDBUFFORCE, &kRoomToSend, sizeof(kRoomToSend)) == 0 ||
+              ::setsockopt(joined.left->native(), SOL_SOCKET, SO_SNDBUF, &kRoomToSend, sizeof(kRoomToSend)) == 0);
+}
+
+Task<void> join_both(Joined& joined) {
+  CopyLimits limits(kNeverReached);
+  limits.window_look = kLookOften;
+  joined.totals = co_await copy_both_ways(*joined.left, *joined.right, limits);
+}
+
+Task<void> until_timeout_is_off(Joined& joined) {
+  const Deadline deadline(kSoon);
+  while (user_timeout(*joined.left) != 0 && !deadline.passed()) co_await sleep_for(milliseconds(1));
+  EXPECT_EQ(user_timeout(*joined.left), 0) << "the kernel would end this connection while its peer answers";
+}
+
+Task<void> service_ends_first(Joined& joined) {
+  co_await set_up(joined);
+  const Bytes answer(kMoreThanAWindow, 0x5A);
+  spawn(co_await current_executor(), join_both(joined), "test.join");
+  EXPECT_TRUE(co_await joined.service->write_all(answer, kSoon));
+  EXPECT_TRUE(co_await joined.service->shutdown_write(kSoon));
+  co_await until_timeout_is_off(joined);
+  EXPECT_TRUE(co_await joined.user->shutdown_write(kSoon));
+  EXPECT_EQ((co_await read_text(*joined.user)).size(), answer.size());
+  const Deadline deadline(kSoon);
+  while (!joined.totals && !deadline.passed()) co_await sleep_for(milliseconds(1));
+  EXPECT_TRUE(joined.totals && !joined.totals->error);
+  EXPECT_TRUE(joined.totals && joined.totals->right_to_left == answer.size());
+}
+
+TEST(Copy, LooksAfterBytesForAShutWindowAlsoWhenTheirDirectionHasEnded) {
+  Io io;
+  Joined joined;
+  run(io, service_ends_first(joined));
+}
+
+Task<void> say_again_and_again(Stream& stream) {
+  while (stream.native() >= 0) {
+    if (!co_await stream.write_all(as_bytes("x"), kSoon)) co_return;
+    co_await sleep_for(milliseconds(1));
+  }
+}
+
+Task<void> both_say_much(Joined& joined) {
+  co_await set_up(joined);
+  const auto executor = co_await current_executor();
+  const Bytes answer(kMoreThanAWindow, 0x5A);
+  spawn(executor, join_both(joined), "test.join");
+  EXPECT_TRUE(co_await joined.service->write_all(answer, kSoon));
+  spawn(executor, say_again_and_again(*joined.user), "test.user");
+  spawn(executor, say_again_and_again(*joined.service), "test.service");
+  co_await until_timeout_is_off(joined);
+  joined.user->close();
+  joined.service->close();
+  const Deadline deadline(kSoon);
+  while (!joined.totals && !deadline.passed()) co_await sleep_for(milliseconds(1));
+  EXPECT_TRUE(joined.totals);
+}
+
+TEST(Copy, LooksAfterBytesForAShutWindowAlsoWhileBothSidesSayMuch) {
+  Io io;
+  Joined joined;
+  run(io, both_say_much(joined));
+}
+
+Task<void> reset_while_one_has_ended(Joined& joined) {
+  co_await set_up(joined);
+  const Bytes answer(kMoreThanAWindow, 0x5A);
+  spawn(co_await current_executor(), join_both(joined), "test.join");
+  EXPECT_TRUE(co_await joined.service->write_all(answer, kSoon));
+  EXPECT_TRUE(co_await joined.service->shutdown_write(kSoon));
+  co_await until_timeout_is_off(joined);
+  reset(*joined.user);
+  const Deadline deadline(kSoon);
+  while (!joined.totals && !deadline.passed()) co_await sleep_for(milliseconds(1));
+  EXPECT_TRUE(joined.totals && joined.totals->error) << "found an end in order, want that of a reset";
+}
+
+TEST(Copy, IsOverAtAResetWhileItLooksAfterBytes) {
+  Io io;
+  Joined joined;
+  run(io, reset_while_one_has_ended(joined));
+}
+
+}  // namespace
+}  // namespace sallyport::net
