@@ -139,17 +139,35 @@ net::Task<Result<void>> Core::store(records::RecordDatabase::Work work) {
   auto start = [this, work = std::move(work)](std::function<void(Result<void>)> done) mutable {
     database_.write(std::move(work), std::move(done));
   };
-  co_return co_await net::await_callback(std::move(start));
+  return net::await_callback(std::move(start));
+}
+
+net::Task<Result<void>> Core::store_repeatable(records::RecordDatabase::Work work) {
+  auto start = [this, work = std::move(work)](std::function<void(Result<void>)> done) mutable {
+    database_.write_repeatable(std::move(work), std::move(done));
+  };
+  return net::await_callback(std::move(start));
 }
 
 net::Task<Result<void>> Core::commit(records::RecordDatabase::Work work) {
   auto result = co_await store(std::move(work));
-  if (result) {
-    feed_.changed();
-    log_.changed();
-    announce_audit();
-  }
+  if (result) tell_of_commits();
   co_return result;
+}
+
+net::Task<Result<void>> Core::commit_repeatable(records::RecordDatabase::Work work) {
+  auto result = co_await store_repeatable(std::move(work));
+  if (result) tell_of_commits();
+  co_return result;
+}
+
+// Once for all works that shared a commit: whoever is told reads what is committed by then.
+void Core::tell_of_commits() {
+  const std::uint64_t commits = database_.commit_count();
+  if (std::exchange(told_commits_, commits) == commits) return;
+  feed_.changed();
+  log_.changed();
+  announce_audit();
 }
 
 Result<Core::Heads> Core::find_heads() {

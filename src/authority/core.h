@@ -86,6 +86,9 @@ class Core {
   // Commits durably, then lets the feed tell the roles, and the consoles what the audit log gained. `work` runs on a
   // thread of the database.
   net::Task<Result<void>> commit(records::RecordDatabase::Work work);
+  // The same for works that may be run more than once, as of RecordDatabase::write_repeatable().
+  net::Task<Result<void>> store_repeatable(records::RecordDatabase::Work work);
+  net::Task<Result<void>> commit_repeatable(records::RecordDatabase::Work work);
   Result<void> read(const records::RecordDatabase::Work& work) const { return database_.read(work); }
   // Runs `work` on another thread, for what takes long: the loop has leases to give. What it throws is Errc::internal.
   net::Task<Result<void>> read_aside(records::RecordDatabase::Work work) const;
@@ -125,6 +128,7 @@ class Core {
   net::Task<void> renew_ended(pki::ControlKind kind);
   void announce_record(const records::DeviceRecord& device, const codec::Json& shown);
   void announce_audit();
+  void tell_of_commits();
 
   net::Executor executor_;
   records::RecordDatabase& database_;
@@ -139,6 +143,7 @@ class Core {
   PresenceTable presence_;
   StatusHosts status_hosts_;
   std::optional<Heads> heads_;
+  std::uint64_t told_commits_ = 0;       // RecordDatabase::commit_count() of the last commit that was told of
   std::size_t issuing_ = 0;              // certificates that are at the signer
   std::set<pki::ControlKind> renewing_;  // control certificates that are being ordered
   GrantBook grants_;

@@ -182,7 +182,7 @@ net::Task<Result<records::CertificateChain>> enrol_applicant(Core& core, Applica
     TRY(*burning, burn_factory_certificate(records, applicant, now, random));
     return {};
   };
-  if (const auto burnt = co_await core.commit(burn); !burnt) {
+  if (const auto burnt = co_await core.commit_repeatable(burn); !burnt) {
     if (co_await is_misused_by_factory(core, applicant)) {
       co_return fail(Errc::unauthorized, "enrolment: the factory certificate contradicts the ledger");
     }
@@ -260,7 +260,7 @@ net::Task<Result<void>> remember_claim_hash(Core& core, records::ClaimHash claim
     device->claim_hash = claim.hash;
     return records.devices().update(*device);
   };
-  co_return co_await core.commit(remember);
+  co_return co_await core.commit_repeatable(remember);
 }
 
 }  // namespace sallyport::authority

@@ -1,5 +1,6 @@
 #include "authority/issuance.h"
 
+#include <memory>
 #include <utility>
 
 #include "authority/audit.h"
@@ -54,13 +55,16 @@ records::CertificateRecord intent_record(const Core& core, const IssueOrder& ord
 
 net::Task<Result<pki::Certificate>> sign(Core& core, pki::IssueCertificate request) {
   const pki::SerialNumber serial = request.fields.serial;
+  const crypto::PublicKey key = request.fields.public_key;
   pki::SigningRequest wrapped(std::move(request));
   CO_TRY(auto answer, co_await core.sign(std::move(wrapped)));
   const auto* issued = std::get_if<pki::IssuedCertificate>(&answer);
   if (issued == nullptr) co_return fail(Errc::internal, "signer: another kind of answer, want a certificate");
-  CO_TRY(auto certificate, pki::parse_certificate(issued->der));
+  CO_TRY(auto certificate, pki::parse_certificate_of(key, issued->der));
   if (certificate.serial() != serial)
     co_return fail(Errc::internal, "signer: certificate with another serial than recorded");
+  if (!(certificate.public_key() == key))
+    co_return fail(Errc::internal, "signer: certificate of another key than ordered");
   co_return certificate;
 }
 
@@ -93,14 +97,14 @@ net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder ord
   CO_TRY(auto issuer, core.installation().ca(order.ca));
   const pki::SerialNumber serial = pki::SerialNumber::draw(core.random());
   pki::IssueCertificate request = signing_request(core, order, issuer, serial);
-  const records::CertificateRecord intent = intent_record(core, order, request);
+  const auto intent = std::make_shared<const records::CertificateRecord>(intent_record(core, order, request));
 
-  const auto take_serial = [intent, more = order.with_intent](records::Records& records) -> Result<void> {
-    TRY_VOID(advance_issuance_clock(records, intent.recorded_at));
+  auto take_serial = [intent, more = std::move(order.with_intent)](records::Records& records) -> Result<void> {
+    TRY_VOID(advance_issuance_clock(records, intent->recorded_at));
     if (more) TRY_VOID(more(records));
-    return records.certificates().record_intent(intent);
+    return records.certificates().record_intent(*intent);
   };
-  if (auto taken = co_await core.commit(take_serial); !taken) {
+  if (auto taken = co_await core.commit_repeatable(std::move(take_serial)); !taken) {
     tell_if_clock_is_behind(core, taken.error());
     co_return std::unexpected(std::move(taken).error());
   }
@@ -108,20 +112,20 @@ net::Task<Result<pki::Certificate>> issue_certificate(Core& core, IssueOrder ord
   auto certificate = co_await sign(core, std::move(request));
   if (!certificate) {
     const auto give_up = [intent](records::Records& records) {
-      return records.certificates().void_intent(intent.ca, intent.serial);
+      return records.certificates().void_intent(intent->ca, intent->serial);
     };
-    if (auto voided = co_await core.commit(give_up); !voided) {
+    if (auto voided = co_await core.commit_repeatable(give_up); !voided) {
       log::warn("certificate.intent-not-voided", {{"serial", serial.hex()}, {"error", voided.error()}});
     }
     co_return std::unexpected(std::move(certificate).error());
   }
 
-  const auto store_result = [intent, der = to_bytes(certificate->der()),
-                             more = order.with_result](records::Records& records) -> Result<void> {
-    TRY_VOID(record_issued(records, intent.ca, intent.serial, der, intent.recorded_at));
+  auto store_result = [intent, issued = *certificate,
+                       more = std::move(order.with_result)](records::Records& records) -> Result<void> {
+    TRY_VOID(record_issued(records, intent->ca, intent->serial, issued.der(), intent->recorded_at));
     return more ? more(records) : Result<void>{};
   };
-  CO_TRY_VOID(co_await core.commit(store_result));
+  CO_TRY_VOID(co_await core.commit_repeatable(std::move(store_result)));
   CO_TRY_VOID(co_await core.until_known());
   log::info("certificate.issued",
             {{"ca", order.ca.get()}, {"subject", order.subject}, {"serial", certificate->serial().hex()}});

@@ -25,9 +25,10 @@ struct IssueOrder {
   std::vector<std::string> dns_names;
   crypto::PublicKey public_key;
   seconds lifetime{};
-  // Further changes in the transaction that takes the serial; an error refuses the whole order. May be empty.
+  // Further changes in the transaction that takes the serial; an error refuses the whole order. May be empty, and may
+  // be run more than once, as of RecordDatabase::write_repeatable().
   records::RecordDatabase::Work with_intent;
-  // Further changes in the transaction that stores the certificate. May be empty.
+  // Further changes in the transaction that stores the certificate. May be empty, and may be run more than once.
   records::RecordDatabase::Work with_result;
 };
 

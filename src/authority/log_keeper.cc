@@ -130,7 +130,7 @@ net::Task<Result<void>> LogKeeper::hash_entries(Alive alive) {
       TRY(complete, log_what_was_before(records, now, kBackfillPage));
       return {};
     };
-    CO_TRY_VOID(co_await core_.store(take_in));
+    CO_TRY_VOID(co_await core_.store_repeatable(take_in));
     if (!*alive) co_return closed();
     complete_ = complete;
   }
@@ -139,7 +139,7 @@ net::Task<Result<void>> LogKeeper::hash_entries(Alive alive) {
       TRY(complete, hash_page(records));
       return {};
     };
-    CO_TRY_VOID(co_await core_.store(hash));
+    CO_TRY_VOID(co_await core_.store_repeatable(hash));
     if (!*alive) co_return closed();
   }
   co_return Result<void>{};
@@ -174,7 +174,7 @@ net::Task<Result<SignedHead>> LogKeeper::sign(Alive alive, std::uint64_t size) {
   const auto keep = [note = head.note](records::Records& records) {
     return records.put_value(kCheckpointValue, as_bytes(note));
   };
-  CO_TRY_VOID(co_await core_.store(keep));
+  CO_TRY_VOID(co_await core_.store_repeatable(keep));
   co_return head;
 }
 

@@ -159,7 +159,7 @@ net::Task<Result<void>> supersede_older(Core& core, records::FindCertificate use
     }
     return {};
   };
-  co_return co_await core.commit(supersede);
+  co_return co_await core.commit_repeatable(supersede);
 }
 
 }  // namespace sallyport::authority

@@ -83,7 +83,7 @@ net::Task<Result<void>> record_opening(Core& core, LiveSession live, std::string
     return append_audit(records, record.opened, record.login, "session.granted", serial_id,
                         {{"session", codec::encode_hex(record.grant_id)}, {"service", record.service.get()}});
   };
-  co_return co_await core.commit(work);
+  co_return co_await core.commit_repeatable(work);
 }
 
 net::Task<void> renew_session(Core& core, tunnel::GrantId session) {
@@ -189,7 +189,8 @@ net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string rea
     detail.emplace("reason", record.end_reason);
     return append_audit(records, *record.ended, record.login, "session.ended", record.device.get(), std::move(detail));
   };
-  if (auto done = co_await core.commit(work); !done) log::error("session.end-not-recorded", {{"error", done.error()}});
+  if (auto done = co_await core.commit_repeatable(work); !done)
+    log::error("session.end-not-recorded", {{"error", done.error()}});
   announce(core, record);
 }
 
@@ -213,7 +214,7 @@ net::Task<Result<void>> take_session_report(Core& core, std::uint32_t worker, re
   announce(core, told);
   const UnixTime now = core.clock().now();
   const auto work = [told, now, last_words](Records& records) { return put_told(records, told, now, last_words); };
-  co_return co_await core.commit(work);
+  co_return co_await core.commit_repeatable(work);
 }
 
 namespace {

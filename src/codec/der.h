@@ -2,6 +2,9 @@
 // nothing else.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,7 +48,8 @@ struct Element {
   ByteView whole;    // with them
 };
 
-// An object identifier in its DER content form ("2A 86 48 …"), compared as bytes.
+// An object identifier in its DER content form ("2A 86 48 …"), compared as bytes. Holds them itself: certificates have
+// a dozen of them, and each is read several times.
 class Oid {
  public:
   Oid() = default;
@@ -53,13 +57,19 @@ class Oid {
   static Oid of(std::string_view dotted);
   // Fails with Errc::malformed on content that is empty, not minimal, or over 63 bytes.
   static Result<Oid> from_content(ByteView content);
-  ByteView content() const { return content_; }
+  ByteView content() const { return ByteView(octets_).first(size_); }
   std::string dotted() const;
-  friend bool operator==(const Oid&, const Oid&) = default;
-  friend auto operator<=>(const Oid&, const Oid&) = default;
+  friend bool operator==(const Oid& a, const Oid& b) { return equal(a.content(), b.content()); }
+  friend std::strong_ordering operator<=>(const Oid& a, const Oid& b) {
+    const ByteView left = a.content();
+    const ByteView right = b.content();
+    return std::lexicographical_compare_three_way(left.begin(), left.end(), right.begin(), right.end());
+  }
 
  private:
-  Bytes content_;
+  static constexpr std::size_t kMaxContent = 63;
+  std::array<std::uint8_t, kMaxContent> octets_{};
+  std::uint8_t size_ = 0;
 };
 
 // Reads consecutive elements. Borrows its input. Every failure is Errc::malformed and says which rule of X.690 is

@@ -22,6 +22,23 @@ void append_length(Bytes& out, std::size_t length) {
   for (unsigned i = count; i > 0; --i) out.push_back(static_cast<std::uint8_t>(length >> (8U * (i - 1))));
 }
 
+// The start of an element of `tag` with `size` octets of content, and room for those.
+Bytes begin_element(Tag tag, std::size_t size) {
+  Bytes out;
+  out.reserve(size + kMaxHead);
+  out.push_back(static_cast<std::uint8_t>(tag));
+  append_length(out, size);
+  return out;
+}
+
+Bytes encode_parts(Tag tag, std::initializer_list<ByteView> parts) {
+  std::size_t size = 0;
+  for (const ByteView part : parts) size += part.size();
+  Bytes out = begin_element(tag, size);
+  for (const ByteView part : parts) append(out, part);
+  return out;
+}
+
 // X.680 §41.4.
 bool is_printable(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
@@ -68,16 +85,13 @@ Bytes encode_head(Tag tag, std::size_t size) {
 }
 
 Bytes encode(Tag tag, ByteView content) {
-  Bytes out;
-  out.reserve(content.size() + kMaxHead);
-  out.push_back(static_cast<std::uint8_t>(tag));
-  append_length(out, content.size());
+  Bytes out = begin_element(tag, content.size());
   append(out, content);
   return out;
 }
 
 Bytes encode_sequence(std::initializer_list<ByteView> elements) {
-  return encode(Tag::sequence, concat(elements));
+  return encode_parts(Tag::sequence, elements);
 }
 
 Bytes encode_set_of(std::vector<Bytes> elements) {
@@ -116,7 +130,7 @@ Bytes encode_octet_string(ByteView content) {
 
 Bytes encode_bit_string(ByteView content) {
   constexpr std::array<std::uint8_t, 1> kNoUnusedBits = {0};
-  return encode(Tag::bit_string, concat({kNoUnusedBits, content}));
+  return encode_parts(Tag::bit_string, {kNoUnusedBits, content});
 }
 
 Bytes encode_named_bits(std::uint32_t bits) {

@@ -5,8 +5,6 @@
 namespace sallyport::codec::der {
 namespace {
 
-constexpr std::size_t kMaxOidContent = 63;
-
 // Arcs are unbounded (under 2.25 they have 128 bits): numbers here are digits, least significant first, of base 10 or
 // 128.
 using Digits = std::vector<unsigned>;
@@ -71,18 +69,18 @@ Oid Oid::of(std::string_view dotted) {
   Digits second = parse_arc(dotted);
   SALLYPORT_CHECK(first == 2 || second.empty() || (second.size() == 1 && second[0] < 40));
   multiply_add(second, 128, 1, 40 * first);
-  Oid out;
-  append_subidentifier(out.content_, second);
-  while (!dotted.empty()) append_subidentifier(out.content_, parse_arc(dotted));
-  SALLYPORT_CHECK(out.content_.size() <= kMaxOidContent);
-  return out;
+  Bytes content;
+  append_subidentifier(content, second);
+  while (!dotted.empty()) append_subidentifier(content, parse_arc(dotted));
+  auto out = from_content(content);
+  SALLYPORT_CHECK(out.has_value());
+  return *out;
 }
 
 Result<Oid> Oid::from_content(ByteView content) {
   if (content.empty()) return fail(Errc::malformed, "der: OBJECT IDENTIFIER without content");
-  if (content.size() > kMaxOidContent) {
-    return failf(Errc::malformed, "der: OBJECT IDENTIFIER of {} bytes, want at most {}", content.size(),
-                 kMaxOidContent);
+  if (content.size() > kMaxContent) {
+    return failf(Errc::malformed, "der: OBJECT IDENTIFIER of {} bytes, want at most {}", content.size(), kMaxContent);
   }
   bool at_start = true;
   for (const std::uint8_t byte : content) {
@@ -91,7 +89,8 @@ Result<Oid> Oid::from_content(ByteView content) {
   }
   if (!at_start) return fail(Errc::malformed, "der: OBJECT IDENTIFIER cut short");
   Oid out;
-  out.content_ = to_bytes(content);
+  std::ranges::copy(content, out.octets_.begin());
+  out.size_ = static_cast<std::uint8_t>(content.size());
   return out;
 }
 
@@ -99,11 +98,11 @@ std::string Oid::dotted() const {
   std::string out;
   Digits arc;
   bool first = true;
-  for (std::size_t i = 0; i < content_.size(); ++i) {
-    multiply_add(arc, 10, 128, content_[i] & 0x7FU);
-    if (content_[i] >= 0x80) continue;
+  for (std::size_t i = 0; i < size_; ++i) {
+    multiply_add(arc, 10, 128, octets_[i] & 0x7FU);
+    if (octets_[i] >= 0x80) continue;
     if (first) {
-      const unsigned root = i > 0 ? 2 : std::min(content_[0] / 40U, 2U);
+      const unsigned root = i > 0 ? 2 : std::min(octets_[0] / 40U, 2U);
       subtract(arc, 40 * root);
       out = std::to_string(root);
       first = false;

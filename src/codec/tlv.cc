@@ -17,14 +17,20 @@ bool has_control_character(std::string_view text) {
   return false;
 }
 
+template <std::size_t N>
+std::array<std::uint8_t, N> big_endian(std::uint64_t value) {
+  std::array<std::uint8_t, N> out;
+  for (std::size_t i = N; i > 0; --i, value >>= 8U) out[i - 1] = static_cast<std::uint8_t>(value);
+  return out;
+}
+
 }  // namespace
 
 TlvWriter& TlvWriter::bytes(std::uint16_t tag, ByteView value) {
   SALLYPORT_CHECK(tag >= last_tag_ && value.size() <= kMaxValue);
   last_tag_ = tag;
-  const auto length = static_cast<std::uint32_t>(value.size());
-  for (const unsigned shift : {8U, 0U}) out_.push_back(static_cast<std::uint8_t>(tag >> shift));
-  for (const unsigned shift : {16U, 8U, 0U}) out_.push_back(static_cast<std::uint8_t>(length >> shift));
+  append(out_, big_endian<2>(tag));
+  append(out_, big_endian<3>(value.size()));
   append(out_, value);
   return *this;
 }
@@ -34,15 +40,11 @@ TlvWriter& TlvWriter::u8(std::uint16_t tag, std::uint8_t value) {
 }
 
 TlvWriter& TlvWriter::u32(std::uint16_t tag, std::uint32_t value) {
-  Writer field;
-  field.u32(value);
-  return bytes(tag, field.view());
+  return bytes(tag, big_endian<4>(value));
 }
 
 TlvWriter& TlvWriter::u64(std::uint16_t tag, std::uint64_t value) {
-  Writer field;
-  field.u64(value);
-  return bytes(tag, field.view());
+  return bytes(tag, big_endian<8>(value));
 }
 
 TlvWriter& TlvWriter::time(std::uint16_t tag, UnixTime value) {

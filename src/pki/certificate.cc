@@ -145,6 +145,10 @@ Result<Certificate> parse_certificate(ByteView bytes) {
   return detail::parse_certificate_with_key(bytes, nullptr);
 }
 
+Result<Certificate> parse_certificate_of(const crypto::PublicKey& key, ByteView bytes) {
+  return detail::parse_certificate_with_key(bytes, &key);
+}
+
 Result<std::vector<Certificate>> parse_certificates_pem(std::string_view pem, std::size_t limit) {
   TRY(const auto blocks, codec::parse_pem(pem));
   std::vector<Certificate> out;

@@ -61,6 +61,8 @@ class Certificate {
 // Errc::unauthorized: a key or signature algorithm that we never accept (SHA-1, RSA below 2,048 bits, explicit curves
 // …), named in the error.
 Result<Certificate> parse_certificate(ByteView der);
+// The same, sooner for a certificate of `key`, which is not examined again.
+Result<Certificate> parse_certificate_of(const crypto::PublicKey& key, ByteView der);
 
 // Parses all CERTIFICATE blocks of a PEM text, at least one, at most `limit`.
 Result<std::vector<Certificate>> parse_certificates_pem(std::string_view pem, std::size_t limit = 16);

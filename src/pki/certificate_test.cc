@@ -58,6 +58,21 @@ TEST(Certificate, NoPrefixOfASoundOneParses) {
   }
 }
 
+TEST(Certificate, AKeyThatIsKnownExcusesNothingElse) {
+  const auto other = crypto::PrivateKey::generate().public_key();
+  for (const TestVector& vector : load_test_vectors("certificates.txt")) {
+    SCOPED_TRACE(vector.name);
+    const auto alone = parse_certificate(vector.bytes("der"));
+    const auto with_other = parse_certificate_of(other, vector.bytes("der"));
+    EXPECT_EQ(outcome_of(with_other), vector.text("expect"));
+    if (!alone || !with_other) continue;
+    EXPECT_EQ(with_other->public_key(), alone->public_key()) << "the certificate's, not the one that was given";
+    const auto with_own = parse_certificate_of(alone->public_key(), vector.bytes("der"));
+    ASSERT_TRUE(with_own);
+    EXPECT_EQ(with_own->public_key(), alone->public_key());
+  }
+}
+
 TEST(Certificate, PemHoldsWhatWasWrittenAndNothingIsRefused) {
   const auto first = parse_certificate(load_test_vectors("certificates.txt")[0].bytes("der"));
   const std::array pair = {*first, *first};

@@ -8,7 +8,8 @@ SerialNumber SerialNumber::draw(Random& random) {
   SerialNumber out;
   out.size_ = kSerialOctets;
   random.fill(std::span(out.octets_).first(kSerialOctets));
-  out.octets_[0] = static_cast<std::uint8_t>(1 + random.below(0x7F));
+  for (out.octets_[0] &= 0x7FU; out.octets_[0] == 0; out.octets_[0] &= 0x7FU)
+    random.fill(std::span(out.octets_).first(1));
   return out;
 }
 

@@ -214,6 +214,20 @@ Result<SigningRequest> read_checkpoint(TlvReader& reader) {
   return SigningRequest(std::move(out));
 }
 
+Result<SigningRequest> read_request(TlvReader& reader, std::uint8_t type) {
+  switch (static_cast<RequestType>(type)) {
+    case RequestType::issue:
+      return read_issue(reader);
+    case RequestType::crl:
+      return read_crl(reader);
+    case RequestType::object:
+      return read_object(reader);
+    case RequestType::checkpoint:
+      return read_checkpoint(reader);
+  }
+  return failf(Errc::malformed, "signing request: type {}, want 1 to 4", type);
+}
+
 Result<SigningAnswer> read_answer(TlvReader& reader, std::uint8_t type) {
   if (type == static_cast<std::uint8_t>(AnswerType::refusal)) {
     Error error;
@@ -269,11 +283,7 @@ Result<SigningRequest> parse_signing_request(ByteView bytes) {
   }
   TlvReader reader(bytes, "signing request");
   TRY(const std::uint8_t type, reader.u8(kTagType));
-  Result<SigningRequest> out = failf(Errc::malformed, "signing request: type {}, want 1 to 4", type);
-  if (type == static_cast<std::uint8_t>(RequestType::issue)) out = read_issue(reader);
-  if (type == static_cast<std::uint8_t>(RequestType::crl)) out = read_crl(reader);
-  if (type == static_cast<std::uint8_t>(RequestType::object)) out = read_object(reader);
-  if (type == static_cast<std::uint8_t>(RequestType::checkpoint)) out = read_checkpoint(reader);
+  auto out = read_request(reader, type);
   if (out) TRY_VOID(reader.finish());
   return out;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include "records/audit_record.h"
 #include "records/certificate_record.h"
@@ -52,7 +53,10 @@ class RecordDatabase {
   // error of `work` undoes that work alone. `done` is called once, on a thread of the database, after the commit is
   // durable.
   virtual void write(Work work, Done done) = 0;
-  // The same, waiting. Not for threads that serve a network.
+  // The same, cheaper where many wait, for a work that may be run more than once before the commit: whatever it does
+  // beyond its records must be right when the last run alone counts.
+  virtual void write_repeatable(Work work, Done done) { write(std::move(work), std::move(done)); }
+  // The same as write(), waiting. Not for threads that serve a network.
   virtual Result<void> write_and_wait(Work work) = 0;
   // Runs `work` at once on the calling thread over a consistent state of committed transactions; writing in it is
   // Errc::internal.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <deque>
 #include <future>
 #include <latch>
 
@@ -68,6 +69,108 @@ TEST_F(CommitQueueTest, UndoesOnlyTheWorkThatFails) {
   EXPECT_EQ(results[2]->error().code, Errc::unauthorized);
   EXPECT_EQ(results[3]->error().code, Errc::conflict) << "each work sees those before it";
   EXPECT_EQ(count(), 2);
+}
+
+// A group that waits until it is let go, so that all that is written meanwhile shares one transaction.
+class Group {
+ public:
+  explicit Group(SharedDatabase& database) : database_(database) {
+    database_.write(
+        [this](Database&) -> Result<void> {
+          begun_.count_down();
+          held_.wait();
+          return {};
+        },
+        [](Result<void>) {});
+    begun_.wait();
+  }
+  void write(CommitQueue::Work work, Rerun rerun) {
+    const std::size_t place = results_.size();
+    results_.emplace_back();
+    database_.write(
+        std::move(work), [this, place](Result<void> result) { results_[place].set_value(std::move(result)); }, rerun);
+  }
+  // The result of each work, in order.
+  std::vector<Result<void>> let_go() {
+    held_.count_down();
+    std::vector<Result<void>> out;
+    for (auto& result : results_) out.push_back(result.get_future().get());
+    return out;
+  }
+
+ private:
+  SharedDatabase& database_;
+  std::latch begun_{1};
+  std::latch held_{1};
+  std::deque<std::promise<Result<void>>> results_;
+};
+
+TEST_F(CommitQueueTest, BeginsAGroupAnewForAWorkThatFailsAfterItChangedSomething) {
+  int runs = 0;
+  Group group(*database_);
+  const auto counted = [&runs](std::int64_t key) {
+    return [&runs, key](Database& database) {
+      ++runs;
+      return insert(database, key);
+    };
+  };
+  group.write(counted(1), Rerun::allowed);
+  group.write(
+      [&](Database& database) -> Result<void> {
+        TRY_VOID(counted(2)(database));
+        return fail(Errc::unauthorized, "refused after writing");
+      },
+      Rerun::allowed);
+  group.write(counted(2), Rerun::allowed);
+  group.write(counted(1), Rerun::allowed);
+  const auto results = group.let_go();
+  EXPECT_TRUE(results[0]);
+  EXPECT_EQ(results[1].error().code, Errc::unauthorized);
+  EXPECT_TRUE(results[2]) << "what was refused is not there";
+  EXPECT_EQ(results[3].error().code, Errc::conflict) << "each work sees those before it";
+  EXPECT_EQ(count(), 2);
+  EXPECT_EQ(runs, 2 + 4) << "the first two, and then all";
+}
+
+TEST_F(CommitQueueTest, RunsNothingAgainForAWorkThatFailsBeforeItChangesAnything) {
+  int runs = 0;
+  Group group(*database_);
+  group.write(
+      [&runs](Database& database) {
+        ++runs;
+        return insert(database, 1);
+      },
+      Rerun::allowed);
+  group.write([](Database&) -> Result<void> { return fail(Errc::unauthorized, "refused"); }, Rerun::allowed);
+  group.write([](Database& database) { return insert(database, 1); }, Rerun::allowed);
+  const auto results = group.let_go();
+  EXPECT_TRUE(results[0]);
+  EXPECT_EQ(results[1].error().code, Errc::unauthorized);
+  EXPECT_EQ(results[2].error().code, Errc::conflict);
+  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(runs, 1);
+}
+
+TEST_F(CommitQueueTest, NeverRunsAWorkAgainThatMayNotBe) {
+  std::array<int, 3> runs{};
+  Group group(*database_);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    // The second fails after it wrote.
+    const Rerun rerun = i == 0 ? Rerun::never : Rerun::allowed;
+    group.write(
+        [&runs, i](Database& database) -> Result<void> {
+          ++runs[i];
+          TRY_VOID(insert(database, static_cast<std::int64_t>(i)));
+          return i == 1 ? Result<void>(fail(Errc::unauthorized, "refused after writing")) : Result<void>();
+        },
+        rerun);
+  }
+  const auto results = group.let_go();
+  EXPECT_TRUE(results[0]);
+  EXPECT_EQ(results[1].error().code, Errc::unauthorized);
+  EXPECT_TRUE(results[2]);
+  EXPECT_EQ(count(), 2);
+  EXPECT_EQ(runs, (std::array{1, 1, 1}));
 }
 
 TEST_F(CommitQueueTest, CompletesInOrderAfterTheCommit) {
@@ -182,6 +285,50 @@ TEST_F(CommitQueueTest, SaysThatTheDiskIsFullAndRecoversWhenItIsNot) {
   EXPECT_EQ(count(), stored) << "what was acknowledged stays, what was refused is not there";
   limit(1'000'000);
   EXPECT_TRUE(database_->write_and_wait([&](Database& database) { return insert(database, 1'000, 4'000); }));
+}
+
+TEST_F(CommitQueueTest, BeginsNoGroupAnewAfterDamageWasFound) {
+  Group group(*database_);
+  int runs = 0;
+  group.write(
+      [&runs](Database& database) {
+        ++runs;
+        return insert(database, 1);
+      },
+      Rerun::allowed);
+  group.write(
+      [](Database& database) -> Result<void> {
+        TRY_VOID(insert(database, 2));
+        return database.error(11);  // SQLITE_CORRUPT, as a statement would have it
+      },
+      Rerun::allowed);
+  for (const auto& result : group.let_go()) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Errc::unavailable);
+  }
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(CommitQueueTest, GathersWhileManyWriteAtOnceAndLosesNone) {
+  constexpr Schema kGathering{
+      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .gathering = milliseconds(5)};
+  database_.reset();
+  database_ = SharedDatabase::open(folder_.file("a.db"), kGathering).value();
+  constexpr int kWorks = 3 * static_cast<int>(CommitQueue::kGathered) + 1;
+  std::latch done(kWorks);
+  std::atomic<int> failures = 0;
+  for (int i = 0; i < kWorks; ++i) {
+    database_->write([i](Database& database) { return insert(database, i); },
+                     [&](Result<void> result) {
+                       if (!result) ++failures;
+                       done.count_down();
+                     });
+  }
+  done.wait();
+  EXPECT_EQ(failures, 0);
+  EXPECT_TRUE(database_->write_and_wait([](Database& database) { return insert(database, kWorks); }));
+  EXPECT_EQ(count(), kWorks + 1);
 }
 
 TEST_F(CommitQueueTest, StopsWritingAfterDamageWasFound) {

@@ -1,5 +1,8 @@
 #include "records/log_record.h"
 
+#include <future>
+#include <latch>
+
 #include "store/detail/record_database_fixture.h"
 
 namespace sallyport::store {
@@ -44,6 +47,51 @@ TEST_P(LogRecordsTest, TakesNoEntryFromATransactionThatFailed) {
             Errc::unauthorized);
   read([](Records& records) -> Result<void> {
     EXPECT_EQ(*records.log().size(), 0U);
+    return {};
+  });
+}
+
+// What works of one commit know together goes back with the one that is undone, whether it has a savepoint of its own
+// or the others are run again.
+TEST_P(LogRecordsTest, WorksOfOneCommitCountOnFromEachOtherAndNotFromWhatWasUndone) {
+  std::latch begun(1);
+  std::latch held(1);
+  database_->write(
+      [&](Records&) -> Result<void> {
+        begun.count_down();
+        held.wait();
+        return {};
+      },
+      [](Result<void>) {});
+  begun.wait();
+  std::array<std::promise<Result<void>>, 6> answers;
+  const auto append = [](std::uint64_t index, bool fails) {
+    return [index, fails](Records& records) -> Result<void> {
+      TRY(const auto size, records.log().size());
+      EXPECT_EQ(size, index);
+      TRY_VOID(records.log().append(index, row(static_cast<std::uint8_t>(index))));
+      TRY_VOID(records.raise_change_number());
+      TRY(const auto number, records.change_number());
+      EXPECT_EQ(number, index + 1);
+      return fails ? Result<void>(fail(Errc::unauthorized, "no")) : Result<void>();
+    };
+  };
+  const auto answer = [&](std::size_t i) {
+    return [&answers, i](Result<void> result) { answers[i].set_value(std::move(result)); };
+  };
+  database_->write_repeatable(append(0, false), answer(0));
+  database_->write_repeatable(append(1, true), answer(1));
+  database_->write_repeatable(append(1, false), answer(2));
+  database_->write(append(2, true), answer(3));
+  database_->write(append(2, false), answer(4));
+  database_->write_repeatable([](Records& records) { return records.log().append(2, row(9)); }, answer(5));
+  held.count_down();
+  const std::array wanted = {true, false, true, false, true, false};
+  for (std::size_t i = 0; i < answers.size(); ++i) EXPECT_EQ(answers[i].get_future().get().has_value(), wanted[i]) << i;
+  EXPECT_EQ(change_number(), 3U);
+  read([](Records& records) -> Result<void> {
+    EXPECT_EQ(*records.log().size(), 3U);
+    EXPECT_EQ(*records.log().entries(0, 9), (std::vector<Bytes>{Bytes(4, 0), Bytes(4, 1), Bytes(4, 2)}));
     return {};
   });
 }

@@ -10,19 +10,19 @@ namespace {
 
 using records::Records;
 
-// The records of one work in one transaction.
+// The records of one work in one transaction, whose state they borrow.
 class SqliteRecords final : public Records {
  public:
-  explicit SqliteRecords(Database& database)
+  SqliteRecords(Database& database, TransactionState& state)
       : database_(database),
-        changes_(database),
+        changes_(database, state),
         certificates_(database, changes_),
         devices_(database, changes_),
         sites_(database),
         users_(database),
         audit_(database),
         access_sessions_(database),
-        log_(database) {}
+        log_(database, state) {}
 
   records::CertificateStore& certificates() override { return certificates_; }
   records::DeviceDirectory& devices() override { return devices_; }
@@ -54,9 +54,6 @@ class SqliteRecords final : public Records {
     return {};
   }
 
-  // Stores the change numbers that were taken.
-  Result<void> finish() { return changes_.store(); }
-
  private:
   Database& database_;
   mutable ChangeCounter changes_;
@@ -69,25 +66,42 @@ class SqliteRecords final : public Records {
   LogTable log_;
 };
 
-SharedDatabase::Work writing(records::RecordDatabase::Work work) {
-  return [work = std::move(work)](Database& database) -> Result<void> {
-    SqliteRecords records(database);
-    TRY_VOID(work(records));
-    return records.finish();
-  };
-}
+// The change number is stored once for all works of a commit.
+class RecordsOfGroup final : public GroupState {
+ public:
+  void begin() override { now_ = {}; }
+  void mark() override { mark_ = now_; }
+  void back_to_mark() override { now_ = mark_; }
+  Result<void> store(Database& database) override { return ChangeCounter(database, now_).store(); }
+
+  Result<void> run(Database& database, const records::RecordDatabase::Work& work) {
+    SqliteRecords records(database, now_);
+    return work(records);
+  }
+
+ private:
+  TransactionState now_;
+  TransactionState mark_;
+};
 
 class SqliteRecordDatabase final : public records::RecordDatabase {
  public:
-  explicit SqliteRecordDatabase(std::unique_ptr<SharedDatabase> database) : database_(std::move(database)) {}
+  // Borrows `group`, which `database` has.
+  SqliteRecordDatabase(std::unique_ptr<SharedDatabase> database, RecordsOfGroup& group)
+      : group_(group), database_(std::move(database)) {}
 
   void write(Work work, Done done) override { database_->write(writing(std::move(work)), std::move(done)); }
+
+  void write_repeatable(Work work, Done done) override {
+    database_->write(writing(std::move(work)), std::move(done), Rerun::allowed);
+  }
 
   Result<void> write_and_wait(Work work) override { return database_->write_and_wait(writing(std::move(work))); }
 
   Result<void> read(const Work& work) const override {
     return database_->read([&](Database& database) {
-      SqliteRecords records(database);
+      TransactionState state;
+      SqliteRecords records(database, state);
       return work(records);
     });
   }
@@ -95,6 +109,11 @@ class SqliteRecordDatabase final : public records::RecordDatabase {
   std::uint64_t commit_count() const override { return database_->commit_count(); }
 
  private:
+  SharedDatabase::Work writing(Work work) {
+    return [&group = group_, work = std::move(work)](Database& database) { return group.run(database, work); };
+  }
+
+  RecordsOfGroup& group_;
   std::unique_ptr<SharedDatabase> database_;
 };
 
@@ -102,8 +121,10 @@ class SqliteRecordDatabase final : public records::RecordDatabase {
 
 Result<std::unique_ptr<records::RecordDatabase>> open_record_database(const std::filesystem::path& path,
                                                                       std::function<void()> on_failure) {
-  TRY(auto database, SharedDatabase::open(path, kRecordsSchema, std::move(on_failure)));
-  return std::make_unique<SqliteRecordDatabase>(std::move(database));
+  auto group = std::make_unique<RecordsOfGroup>();
+  RecordsOfGroup& records = *group;
+  TRY(auto database, SharedDatabase::open(path, kRecordsSchema, std::move(on_failure), std::move(group)));
+  return std::make_unique<SqliteRecordDatabase>(std::move(database), records);
 }
 
 Result<void> check_record_database(const std::filesystem::path& path) {

@@ -10,9 +10,12 @@ using der::Tag;
 
 constexpr std::size_t kMaxUrlLength = 2'048;
 
-Result<void> add_urls_of(ByteView full_name, std::vector<std::string>& urls) {
-  TRY(const AlternativeNames names, parse_general_names(der::Reader(full_name)));
-  for (const std::string& url : names.uri) TRY_VOID(add_url(urls, url));
+// Of names that were read before.
+Result<void> add_urls_of(const DistributionPointName& name, std::vector<std::string>& urls) {
+  for (const Bytes& each : name.full) {
+    TRY(const der::Element form, der::Reader(each).any());
+    if (form.tag == kUriForm) TRY_VOID(add_url(urls, as_text(form.content)));
+  }
   return {};
 }
 
@@ -33,9 +36,7 @@ Result<DistributionPoint> read_point(der::Reader point, std::vector<std::string>
   DistributionPoint out;
   if (name) {
     TRY(out.name, read_distribution_point_name(name->content));
-    der::Reader choice(name->content);
-    TRY(const der::Element form, choice.any());
-    if (form.tag == der::context_constructed(0)) TRY_VOID(add_urls_of(form.content, urls));
+    TRY_VOID(add_urls_of(*out.name, urls));
   }
   if (reasons) {
     TRY(out.reasons, read_reasons(reasons->content));

@@ -39,28 +39,32 @@ Result<records::NumberedCertificate> read_numbered(const Query& row) {
 }  // namespace
 
 Result<std::uint64_t> ChangeCounter::current() {
-  if (!stored_) {
+  if (!state_.change_number) {
     TRY(auto number, database_.integer("SELECT number FROM change"));
-    stored_ = static_cast<std::uint64_t>(number);
+    state_.change_number = static_cast<std::uint64_t>(number);
   }
-  return *stored_ + taken_;
+  return *state_.change_number;
 }
 
 Result<std::uint64_t> ChangeCounter::next() {
-  TRY(auto number, current());
-  ++taken_;
+  TRY(const auto number, current());
+  state_.change_number = number + 1;
+  state_.is_raised = true;
   return number + 1;
 }
 
 Result<void> ChangeCounter::raise_above(std::uint64_t known) {
   TRY(const auto number, current());
-  if (known >= number) taken_ += known - number + 1;
+  if (known < number) return {};
+  state_.change_number = known + 1;
+  state_.is_raised = true;
   return {};
 }
 
 Result<void> ChangeCounter::store() {
-  if (taken_ == 0) return {};
-  TRY_VOID(database_.run("UPDATE change SET number = number + ?1", taken_));
+  if (!state_.is_raised) return {};
+  TRY_VOID(database_.run("UPDATE change SET number = ?1", state_.change_number));
+  state_.is_raised = false;
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "store/detail/commit_queue.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -13,10 +14,19 @@ Result<void> run_alone(Database& database, const CommitQueue::Work& work) {
   return savepoint.commit();
 }
 
+Error stopped() {
+  return {Errc::unavailable, "database: writing has stopped after a storage failure; restart the program"};
+}
+
 }  // namespace
 
-CommitQueue::CommitQueue(Database database, std::function<void()> on_failure)
-    : on_failure_(std::move(on_failure)), database_(std::move(database)), thread_([this] { run(); }) {}
+CommitQueue::CommitQueue(Database database, std::function<void()> on_failure, std::unique_ptr<GroupState> state,
+                         milliseconds gathering)
+    : gathering_(gathering),
+      on_failure_(std::move(on_failure)),
+      database_(std::move(database)),
+      state_(std::move(state)),
+      thread_([this] { run(); }) {}
 
 CommitQueue::~CommitQueue() {
   {
@@ -32,16 +42,15 @@ void CommitQueue::stop_writing() {
   std::function<void()> tell;
   {
     const std::lock_guard lock(mutex_);
-    if (!broken_) {
-      broken_ = Error{Errc::unavailable, "database: writing has stopped after a storage failure; restart the program"};
-    }
+    if (!broken_) broken_ = stopped();
     tell = std::exchange(on_failure_, {});
   }
   if (tell) tell();
 }
 
-void CommitQueue::submit(Work work, Done done) {
+void CommitQueue::submit(Work work, Done done, Rerun rerun) {
   std::optional<Error> refusal;
+  bool is_enough = false;
   {
     const std::lock_guard lock(mutex_);
     if (broken_) {
@@ -49,11 +58,12 @@ void CommitQueue::submit(Work work, Done done) {
     } else if (waiting_.size() >= kMaxWaiting) {
       refusal = Error{Errc::overloaded, fmt::format("database: {} writes are waiting", kMaxWaiting)};
     } else {
-      waiting_.push_back({std::move(work), std::move(done)});
+      waiting_.push_back({std::move(work), std::move(done), rerun});
+      is_enough = waiting_.size() == enough_;
     }
   }
   if (refusal) return done(std::unexpected(std::move(*refusal)));
-  wake_.notify_one();
+  if (is_enough) wake_.notify_one();
 }
 
 Result<void> CommitQueue::submit_and_wait(Work work) {
@@ -73,24 +83,33 @@ Result<void> CommitQueue::read(const Work& work) {
 }
 
 void CommitQueue::run() {
-  for (;;) {
-    std::deque<Waiting> group;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty()) return;
-      while (!waiting_.empty() && group.size() < kMaxGroup) {
-        group.push_back(std::move(waiting_.front()));
-        waiting_.pop_front();
-      }
-    }
+  for (Group group = take_group(); !group.empty(); group = take_group()) {
     auto results = commit(group);
     for (std::size_t i = 0; i < group.size(); ++i) group[i].done(std::move(results[i]));
   }
 }
 
-std::vector<Result<void>> CommitQueue::commit(const std::deque<Waiting>& group) {
-  const auto all = [&](const Error& error) { return std::vector<Result<void>>(group.size(), std::unexpected(error)); };
+CommitQueue::Group CommitQueue::take_group() {
+  std::unique_lock lock(mutex_);
+  const auto has_enough = [this] { return stopping_ || waiting_.size() >= enough_; };
+  wake_.wait(lock, has_enough);
+  if (last_group_ >= kCrowd && gathering_.count() > 0) {
+    enough_ = kGathered;
+    wake_.wait_for(lock, gathering_, has_enough);
+    enough_ = 1;
+  }
+  Group group;
+  group.reserve(std::min(waiting_.size(), kMaxGroup));
+  while (!waiting_.empty() && group.size() < kMaxGroup) {
+    group.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  last_group_ = group.size();
+  return group;
+}
+
+CommitQueue::Results CommitQueue::commit(const Group& group) {
+  const auto all = [&](const Error& error) { return Results(group.size(), std::unexpected(error)); };
   const std::lock_guard connection_lock(connection_mutex_);
   {
     const std::lock_guard lock(mutex_);
@@ -102,21 +121,39 @@ std::vector<Result<void>> CommitQueue::commit(const std::deque<Waiting>& group) 
   return committed ? std::move(*committed) : all(committed.error());
 }
 
-Result<std::vector<Result<void>>> CommitQueue::commit_group(const std::deque<Waiting>& group) {
-  std::vector<Result<void>> results;
+Result<CommitQueue::Results> CommitQueue::commit_group(const Group& group) {
+  TRY(auto results, try_group(group, Savepoints::where_needed));
+  if (!results) {
+    if (database_.storage_failed()) return std::unexpected(stopped());
+    TRY(results, try_group(group, Savepoints::always));
+  }
+  SALLYPORT_CHECK(results.has_value());
+  return *std::move(results);
+}
+
+Result<std::optional<CommitQueue::Results>> CommitQueue::try_group(const Group& group, Savepoints savepoints) {
+  Results results;
   results.reserve(group.size());
+  state_->begin();
   TRY(auto transaction, Transaction::begin(database_));
-  for (const auto& waiting : group) {
-    auto result = run_alone(database_, waiting.work);
+  bool has_savepoint = savepoints == Savepoints::always;
+  for (const Waiting& waiting : group) {
+    has_savepoint = has_savepoint || waiting.rerun == Rerun::never;
+    const std::int64_t changes = database_.total_changes();
+    state_->mark();
+    auto result = has_savepoint ? run_alone(database_, waiting.work) : waiting.work(database_);
     // A full disk or a failed one ends the whole transaction, and with it what the works before have done.
     if (!database_.in_transaction()) {
       if (result) return fail(Errc::internal, "database: a work ended its transaction");
       return std::unexpected(std::move(result).error());
     }
+    if (!result) state_->back_to_mark();
+    if (!result && !has_savepoint && database_.total_changes() != changes) return std::optional<Results>();
     results.push_back(std::move(result));
   }
+  TRY_VOID(state_->store(database_));
   TRY_VOID(transaction.commit());
-  return results;
+  return std::optional(std::move(results));
 }
 
 }  // namespace sallyport::store

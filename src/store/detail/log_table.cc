@@ -14,19 +14,22 @@ Result<std::uint64_t> read_number(const Query& row) {
 }  // namespace
 
 Result<std::uint64_t> LogTable::size() const {
-  TRY(const auto last, database_.integer("SELECT coalesce(max(log_index), -1) FROM log_entry"));
-  return static_cast<std::uint64_t>(last + 1);
+  if (!state_.log_size) {
+    TRY(const auto last, database_.integer("SELECT coalesce(max(log_index), -1) FROM log_entry"));
+    state_.log_size = static_cast<std::uint64_t>(last + 1);
+  }
+  return *state_.log_size;
 }
 
 Result<void> LogTable::append(std::uint64_t index, const records::LogRow& row) {
-  TRY(const auto inserted,
-      database_.run("INSERT INTO log_entry(log_index, entry, certificate_sha256, audit_sequence) SELECT ?1, ?2, ?3, ?4 "
-                    "WHERE ?1 = (SELECT coalesce(max(log_index), -1) + 1 FROM log_entry) ON CONFLICT DO NOTHING",
-                    index, row.entry, row.certificate, row.audit_sequence));
-  if (inserted > 0) return {};
   TRY(const auto next, size());
   if (index != next) return failf(Errc::conflict, "log: entry {}, want {}", index, next);
-  return failf(Errc::conflict, "log: entry {} logs what is logged already", index);
+  TRY(const auto inserted, database_.run("INSERT INTO log_entry(log_index, entry, certificate_sha256, audit_sequence) "
+                                         "VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                                         index, row.entry, row.certificate, row.audit_sequence));
+  if (inserted == 0) return failf(Errc::conflict, "log: entry {} logs what is logged already", index);
+  state_.log_size = next + 1;
+  return {};
 }
 
 Result<std::vector<Bytes>> LogTable::entries(std::uint64_t first, std::size_t limit) const {

@@ -8,7 +8,8 @@ namespace sallyport::store {
 
 class LogTable final : public records::LogStore {
  public:
-  explicit LogTable(Database& database) : database_(database) {}
+  // Borrows the state of its transaction.
+  LogTable(Database& database, TransactionState& state) : database_(database), state_(state) {}
 
   Result<std::uint64_t> size() const override;
   Result<void> append(std::uint64_t index, const records::LogRow& row) override;
@@ -21,6 +22,7 @@ class LogTable final : public records::LogStore {
 
  private:
   Database& database_;
+  TransactionState& state_;
 };
 
 }  // namespace sallyport::store

@@ -177,7 +177,10 @@ ALTER TABLE device ADD COLUMN renew_asked INTEGER;
 
 }  // namespace
 
-extern const Schema kRecordsSchema{
-    .name = "records", .application_id = 0x53507264 /* SPrd */, .migrations = kRecordsMigrations};
+extern const Schema kRecordsSchema{.name = "records",
+                                   .application_id = 0x53507264 /* SPrd */,
+                                   .migrations = kRecordsMigrations,
+                                   .writer_cache_kib = 32 * 1'024,
+                                   .gathering = milliseconds(4)};
 
 }  // namespace sallyport::store

@@ -10,22 +10,28 @@
 
 namespace sallyport::store {
 
+// What a transaction has read once and knows since.
+struct TransactionState {
+  std::optional<std::uint64_t> change_number;
+  bool is_raised = false;  // the change number is not stored yet
+  std::optional<std::uint64_t> log_size;
+};
+
 // Numbers the changes that snapshots show. Each changed row gets a number of its own, so that reading in portions by
-// number loses none.
+// number loses none. Borrows the state of its transaction.
 class ChangeCounter {
  public:
-  explicit ChangeCounter(Database& database) : database_(database) {}
+  ChangeCounter(Database& database, TransactionState& state) : database_(database), state_(state) {}
   Result<std::uint64_t> current();
   // Takes the next number.
   Result<std::uint64_t> next();
   Result<void> raise_above(std::uint64_t known);
-  // Stores what was taken; called once, at the end of a work.
+  // Stores the last that was taken; called once, at the end of a transaction.
   Result<void> store();
 
  private:
   Database& database_;
-  std::optional<std::uint64_t> stored_;
-  std::uint64_t taken_ = 0;
+  TransactionState& state_;
 };
 
 class CertificateTable final : public records::CertificateStore {

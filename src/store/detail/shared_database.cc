@@ -3,16 +3,20 @@
 namespace sallyport::store {
 
 Result<std::unique_ptr<SharedDatabase>> SharedDatabase::open(const std::filesystem::path& path, const Schema& schema,
-                                                             std::function<void()> on_failure) {
+                                                             std::function<void()> on_failure,
+                                                             std::unique_ptr<GroupState> state) {
   TRY(auto lock, FileLock::take(path));
   TRY(auto writer, open_writer(path, schema));
-  return std::unique_ptr<SharedDatabase>(
-      new SharedDatabase(path, std::move(lock), std::move(writer), std::move(on_failure)));
+  return std::unique_ptr<SharedDatabase>(new SharedDatabase(path, std::move(lock), std::move(writer),
+                                                            std::move(on_failure), std::move(state), schema.gathering));
 }
 
 SharedDatabase::SharedDatabase(std::filesystem::path path, FileLock lock, Database writer,
-                               std::function<void()> on_failure)
-    : path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer), std::move(on_failure)) {}
+                               std::function<void()> on_failure, std::unique_ptr<GroupState> state,
+                               milliseconds gathering)
+    : path_(std::move(path)),
+      lock_(std::move(lock)),
+      writer_(std::move(writer), std::move(on_failure), std::move(state), gathering) {}
 
 Result<Database> SharedDatabase::take_reader() const {
   {

@@ -19,11 +19,14 @@ class SharedDatabase {
 
   static constexpr std::size_t kMaxIdleReaders = 8;
 
-  // `on_failure`: as of CommitQueue.
-  static Result<std::unique_ptr<SharedDatabase>> open(const std::filesystem::path& path, const Schema& schema,
-                                                      std::function<void()> on_failure = {});
+  // `on_failure` and `state`: as of CommitQueue, which gathers as `schema` says.
+  static Result<std::unique_ptr<SharedDatabase>> open(
+      const std::filesystem::path& path, const Schema& schema, std::function<void()> on_failure = {},
+      std::unique_ptr<GroupState> state = std::make_unique<GroupState>());
 
-  void write(Work work, Done done) { writer_.submit(std::move(work), std::move(done)); }
+  void write(Work work, Done done, Rerun rerun = Rerun::never) {
+    writer_.submit(std::move(work), std::move(done), rerun);
+  }
   Result<void> write_and_wait(Work work) { return writer_.submit_and_wait(std::move(work)); }
   // Runs `work` on the calling thread over one consistent state; writing in it is Errc::internal. Must not be called
   // from a work of write().
@@ -32,7 +35,8 @@ class SharedDatabase {
   std::uint64_t commit_count() const { return writer_.commit_count(); }
 
  private:
-  SharedDatabase(std::filesystem::path path, FileLock lock, Database writer, std::function<void()> on_failure);
+  SharedDatabase(std::filesystem::path path, FileLock lock, Database writer, std::function<void()> on_failure,
+                 std::unique_ptr<GroupState> state, milliseconds gathering);
   Result<Database> take_reader() const;
 
   std::filesystem::path path_;

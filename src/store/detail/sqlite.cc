@@ -56,10 +56,12 @@ Fault fault_of(int code, bool read_only) {
 }  // namespace
 
 Query::Query(Query&& other) noexcept
-    : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
+    : database_(other.database_),
+      place_(std::move(other.place_)),
+      statement_(std::exchange(other.statement_, nullptr)) {}
 
 Query::~Query() {
-  if (statement_ != nullptr) database_->give_back(statement_);
+  if (statement_ != nullptr) database_->give_back(std::move(place_));
 }
 
 Result<void> Query::bind(int parameter, const Value& value) {
@@ -114,6 +116,8 @@ std::optional<UnixTime> Query::optional_time(int column) const {
 }
 
 Result<Database> Database::open(const std::filesystem::path& path, Open how) {
+  // Statistics that nobody reads cost a lock at every allocation.
+  [[maybe_unused]] static const int without_statistics = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   sqlite3* handle = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (how == Open::create || path == ":memory:" ? SQLITE_OPEN_CREATE : 0);
@@ -162,29 +166,32 @@ Result<void> Database::execute(const std::string& sql) {
 
 Result<Query> Database::prepare(std::string_view sql) {
   if (const auto idle = idle_statements_.find(sql); idle != idle_statements_.end()) {
-    sqlite3_stmt* statement = idle->second;
-    idle_statements_.erase(idle);
-    return Query(*this, statement);
+    return Query(*this, idle_statements_.extract(idle));
   }
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                       &statement, nullptr);
   if (code != SQLITE_OK) return error(code);
-  return Query(*this, statement);
+  return Query(*this, idle_statements_.extract(idle_statements_.emplace(sql, statement)));
 }
 
-void Database::give_back(sqlite3_stmt* statement) {
+void Database::give_back(Query::Cache::node_type place) {
+  sqlite3_stmt* const statement = place.mapped();
   sqlite3_reset(statement);
   sqlite3_clear_bindings(statement);
   if (idle_statements_.size() >= kMaxIdleStatements) {
     sqlite3_finalize(statement);
     return;
   }
-  idle_statements_.emplace(sqlite3_sql(statement), statement);
+  idle_statements_.insert(std::move(place));
 }
 
 std::uint64_t Database::changes() const {
   return static_cast<std::uint64_t>(sqlite3_changes64(handle_));
+}
+
+std::int64_t Database::total_changes() const {
+  return sqlite3_total_changes64(handle_);
 }
 
 std::int64_t Database::last_insert_id() const {

@@ -97,10 +97,14 @@ class Query {
 
  private:
   friend class Database;
-  Query(Database& database, sqlite3_stmt* statement) : database_(&database), statement_(statement) {}
+  // A statement with its place in the cache, which it is taken from and given back to without a copy of its text.
+  using Cache = std::multimap<std::string, sqlite3_stmt*, std::less<>>;
+  Query(Database& database, Cache::node_type place)
+      : database_(&database), place_(std::move(place)), statement_(place_.mapped()) {}
   Result<void> bind(int parameter, const Value& value);
 
   Database* database_;
+  Cache::node_type place_;
   sqlite3_stmt* statement_;
 };
 
@@ -145,6 +149,8 @@ class Database {
   }
 
   std::int64_t last_insert_id() const;
+  // Rows that all statements so far have inserted, changed or deleted.
+  std::int64_t total_changes() const;
   // Whether a transaction is open: some errors end it.
   bool in_transaction() const;
   // From now on refuses (or again allows) everything that writes.
@@ -161,13 +167,13 @@ class Database {
   Database(sqlite3* handle, std::string name) : handle_(handle), name_(std::move(name)) {}
   Result<Query> prepare(std::string_view sql);
   std::uint64_t changes() const;
-  void give_back(sqlite3_stmt* statement);
+  void give_back(Query::Cache::node_type place);
 
   sqlite3* handle_ = nullptr;
   std::string name_;
   bool read_only_ = false;
   mutable bool storage_failed_ = false;
-  std::multimap<std::string, sqlite3_stmt*, std::less<>> idle_statements_;
+  Query::Cache idle_statements_;
 };
 
 // A transaction (or a savepoint within one) that is undone at its end unless it was committed.
