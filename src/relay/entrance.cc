@@ -295,16 +295,14 @@ void Entrance::State::note_refused(const std::string& source, const DeviceName& 
 // Admission around a handshake.
 net::Task<Result<net::StreamPtr>> Entrance::State::shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
                                                                std::shared_ptr<crypto::TlsContext> context) {
-  if (!self->admission.begin()) co_return fail(Errc::overloaded, "control: too many handshakes under way");
   const Instant began = self->inside.clock.monotonic();
+  if (!self->admission.begin(began)) co_return fail(Errc::overloaded, "control: too many handshakes under way");
   auto stream = co_await net::tls_accept(std::move(lower), std::move(context), kHandshakeDeadline);
   const Instant now = self->inside.clock.monotonic();
   if (stream) {
-    self->admission.on_success(std::chrono::duration_cast<milliseconds>(now - began), now);
-  } else if (stream.error().code == Errc::expired) {
-    self->admission.on_timeout(now);
+    self->admission.on_success(began, now);
   } else {
-    self->admission.on_refused();
+    self->admission.on_over(began, now);
   }
   co_return stream;
 }

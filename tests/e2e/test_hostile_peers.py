@@ -23,6 +23,7 @@ DEADLINE, SLACK = 10, 8  # of a first flight and of a handshake (docs/protocol/t
 DRIPPERS, PER_SOURCE = 20, 50
 DRIPPER_BYTES = 8 * 1024
 CAP_PER_SOURCE, WORKERS_CAP = 64, 2
+WINDOW, SLOW_PEER = 64, 1.2  # handshakes that a worker works at to begin with, and when one is no work (tunnel/admission.h)
 STORM = 3_000
 RESET = struct.pack("ii", 1, 0)
 CONTROL = ("sallyport-control/1",)
@@ -64,6 +65,23 @@ def check_A1_dripped_hello_is_cut_at_its_deadline(scene):
 def check_A1_handshake_that_stalls_is_cut_at_its_deadline(scene):
     with scene.undisturbed():
         cut_in_time(scene.stalled, "stalled handshakes")
+
+
+def check_A1_strangers_who_stall_keep_no_device_out(scene):
+    """Twice as many handshakes of nobody as one worker works at hang on a device's name; the device comes back at its first try."""
+    stalls = in_records(hello([scene.control_name("press-2").encode()], CONTROL))
+    with scene.bystander.undisturbed():
+        with Crowd(scene.port, addresses(WINDOW // 4, "127.74"), 4, stalls) as first:
+            wait_for(lambda: len(first.heard) + len(first.ended) == WINDOW, DEADLINE, "as many handshakes as are worked at")
+            wait_for(lambda: time.monotonic() - first.began > SLOW_PEER, DEADLINE, "them to count as slow")
+            with Crowd(scene.port, addresses(WINDOW // 4, "127.75"), 4, stalls) as second:
+                wait_for(lambda: len(second.heard) > WINDOW // 2, DEADLINE, lambda: f"more of them let in; {len(second.heard)} were, {len(second.ended)} refused")
+                wait_for(lambda: time.monotonic() - second.began > SLOW_PEER, DEADLINE, "them to count as slow")
+                scene.stage.restart_agent(scene.second)
+                scene.stage.wait_online(scene.second, ENROLMENT_SECONDS)
+                wait_for(lambda: "agent.control-up" in scene.stage.agent_log(scene.second), ENROLMENT_SECONDS, "the device to be back")
+    log = scene.stage.agent_log(scene.second)
+    want("agent.way-failed" not in log, f"found the device refused: {[line for line in log.splitlines() if 'way-failed' in line][:1]}, want it in at its first try")
 
 
 def check_A2_silent_connection_is_cut_at_the_same_deadline(scene):
