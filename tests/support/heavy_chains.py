@@ -1,14 +1,15 @@
 """Certificates that cost whoever verifies them, or would: long chains, big keys, many names (hostile case A8)."""
+import base64
 import datetime
 import math
+import secrets
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature  # noqa: F401
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dishonest import integer, seq, spki, tlv
+from dishonest import integer, parts_of, seq, sign, spki, tlv
 
 SMALL_PRIME_BITS = 512  # a number of 16,384 bits made of small primes is an RSA key as well, and takes no minutes to make
 E = 65537
@@ -89,14 +90,12 @@ class Heavy:
 
 
 def wrapped(der):
-    import base64
     text = base64.b64encode(der).decode()
     return "".join(text[at:at + 64] + "\n" for at in range(0, len(text), 64))
 
 
 def leaf_with_key(der, old, new, key):
     """The certificate with another public key, signed anew."""
-    from dishonest import parts_of, sign
     (_, content, _), = parts_of(der)
     tbs, algorithm, _ = parts_of(content)
     fields = b"".join(new if whole == old else whole for _, _, whole in parts_of(tbs[1]))
@@ -120,7 +119,6 @@ def rsa_numbers(bits):
 
 def prime(bits):
     """With its two highest bits set, so that the product of such has the bits of them all."""
-    import secrets
     while True:
         found = secrets.randbits(bits) | (3 << bits - 2) | 1
         if all(found % small for small in (3, 5, 7, 11, 13, 17, 19, 23)) and pow(2, found - 1, found) == 1:
