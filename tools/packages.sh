@@ -21,9 +21,9 @@ packages_for() {
             python3-cryptography python3-cryptography-vectors
             golang-go golang-golang-x-mod-dev openjdk-17-jdk-headless|openjdk-21-jdk-headless
             strongswan-pki libstrongswan-standard-plugins softhsm2 zbar-tools faketime nginx haproxy openvpn squid
-            openssh-server openssh-client socat" ;;
+            openssh-server openssh-client socat spin" ;;
     demo) # what ./demo --check looks with
-      echo "openssl curl libnss3-tools chromium procps openssh-server openssh-client" ;;
+      echo "openssl curl libnss3-tools chromium procps openssh-server openssh-client python3-cryptography" ;;
     bench)
       echo "haproxy nginx libnginx-mod-stream wrk mosquitto mosquitto-clients openssl curl procps" ;;
     web)

@@ -93,11 +93,11 @@ std::string key_usage_text(std::uint32_t bits) {
 
 std::string use_text(const pki::Oid& use) {
   using enum pki::ExtendedUse;
-  constexpr std::array kUses = {server_auth, client_auth, ocsp_signing, grant, snapshot, permit, licence};
-  constexpr std::array<std::string_view, kUses.size()> kNames = {
+  constexpr std::array kKnownUses = {server_auth, client_auth, ocsp_signing, grant, snapshot, permit, licence};
+  constexpr std::array<std::string_view, kKnownUses.size()> kNames = {
       "TLS servers", "TLS clients", "OCSP signing", "access grants", "snapshots", "site permits", "licences"};
-  for (std::size_t i = 0; i < kUses.size(); ++i) {
-    if (use == pki::oid_of(kUses[i])) return std::string(kNames[i]);
+  for (std::size_t i = 0; i < kKnownUses.size(); ++i) {
+    if (use == pki::oid_of(kKnownUses[i])) return std::string(kNames[i]);
   }
   return use == pki::oid::eku_any ? "any use" : use.dotted();
 }

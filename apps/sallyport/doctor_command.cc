@@ -2,6 +2,7 @@
 #include <array>
 
 #include "administration.h"
+#include "caa_check.h"
 #include "commands.h"
 #include "crypto/tls.h"
 #include "expiry_text.h"
@@ -218,6 +219,24 @@ void check_ports(const Settings& settings, const std::vector<pki::Certificate>& 
   }
 }
 
+Try<CaaQuestion> read_caa_question(const Arguments& arguments, const Settings& settings) {
+  CaaQuestion out{.names = {settings.zone, settings.console_name}, .account = std::nullopt, .dns_server = std::nullopt};
+  if (const auto account = arguments.find("acme-account")) out.account = std::string(*account);
+  if (const auto server = arguments.find("dns-server")) {
+    auto address = net::parse_address(*server);
+    if (!address) return std::unexpected(Failure(std::move(address).error(), ExitStatus::usage));
+    out.dns_server = *std::move(address);
+  }
+  return out;
+}
+
+// DESIGN §12: nobody in between gets a second certificate for a name. A warning alone, as it is the DNS that is to be
+// changed.
+void add_caa(const CaaQuestion& question, Findings& findings) {
+  for (const CaaFinding& one : check_caa(question))
+    findings.add("CAA " + one.name.get(), one.is_good ? kGood : kWarning, one.detail);
+}
+
 Outcome doctor(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
   const UnixTime now = environment.clock.now();
@@ -225,6 +244,7 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
   CLI_TRY(const auto roots, in_state(read_installed_roots(paths)));
+  CLI_TRY(const auto caa, read_caa_question(arguments, settings));
   findings.add("state folder", kGood, paths.state.string());
   for (const auto& folder : {paths.state, paths.database().parent_path(), paths.telemetry().parent_path()})
     check_space(folder, findings);
@@ -246,6 +266,7 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
     findings.add("authority", kBad, tree.error().error.detail);
   }
   check_ports(settings, roots, now, findings);
+  add_caa(caa, findings);
   if (arguments.flag("json")) {
     fmt::print("{}\n", Json(Json::Object{{"checks", findings.rows()}, {"healthy", !findings.is_bad()}}).write());
   } else {
@@ -268,6 +289,12 @@ std::vector<Command> doctor_commands() {
                    {.name = "accept-clock",
                     .help = "issue again by the present clock, though certificates were recorded at a later time"},
                    {.name = "accept-restored", .help = "say no more that this state came out of a backup"},
+                   {.name = "acme-account",
+                    .value = "URI",
+                    .help = "the account that alone may get certificates of public CAs; without it any one account"},
+                   {.name = "dns-server",
+                    .value = "ADDRESS:PORT",
+                    .help = "whom to ask for CAA records; without it this machine's resolver"},
                    json_option()},
        .run = doctor},
   };

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/log_budget.h"
 #include "base/names.h"
 #include "base/secret.h"
 #include "base/time.h"
@@ -108,6 +109,28 @@ TEST(Names, DrawnNamesFollowTheirGrammarAndDiffer) {
 TEST(Log, EscapesWhatCouldBreakALineAndCutsWhatIsLong) {
   EXPECT_EQ(log::escape("a\nb\x1b[31m\"c\\"), "a\\x0ab\\x1b[31m\\x22c\\x5c");
   EXPECT_LT(log::escape(std::string(100'000, 'x')).size(), 600U);
+}
+
+TEST(LogBudget, WritesOneLineOfASourceInASecondAndSaysHowManyWereLeftOut) {
+  log::Budget budget;
+  Instant now{};
+  EXPECT_EQ(budget.take("192.0.2.1", now), 0U);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(budget.take("192.0.2.1", now), std::nullopt);
+  EXPECT_EQ(budget.take("192.0.2.2", now), 0U);
+  EXPECT_EQ(budget.take("192.0.2.1", now + milliseconds(999)), std::nullopt);
+  EXPECT_EQ(budget.take("192.0.2.1", now + milliseconds(1'000)), 6U);
+}
+
+TEST(LogBudget, SourcesBeyondItsMemoryShareOneLine) {
+  log::Budget budget(seconds(1), 2);
+  Instant now{};
+  std::size_t written = 0;
+  for (int i = 0; i < 1'000; ++i) written += budget.take(std::to_string(i), now).has_value() ? 1 : 0;
+  EXPECT_EQ(written, 3U);
+  now += seconds(1);
+  EXPECT_EQ(budget.take("new", now), 0U) << "room was made";
+  ASSERT_TRUE(budget.take("other", now));
+  EXPECT_EQ(budget.take("third", now), 997U) << "what the shared one left out";
 }
 
 TEST(Random, BelowStaysBelow) {

@@ -173,6 +173,11 @@ int TlsCallbacks::staple(SSL* ssl, void*) {
   return SSL_TLSEXT_ERR_OK;
 }
 
+void TlsCallbacks::watch(int written, int, int content_type, const void* message, std::size_t length, SSL* ssl, void*) {
+  if (written != 0 || content_type != SSL3_RT_HANDSHAKE || length == 0) return;
+  if (*static_cast<const unsigned char*>(message) == SSL3_MT_KEY_UPDATE) ++session_of(ssl).key_updates;
+}
+
 int TlsCallbacks::remember(SSL* ssl, SSL_SESSION* ticket) {
   const auto& session = session_of(ssl);
   if (session.remembered_chain.empty() || session.server_name.empty()) return 0;

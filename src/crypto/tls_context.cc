@@ -39,9 +39,9 @@ Result<void> check_resumption(const TlsClientSettings& settings) {
   return {};
 }
 
-Result<OwnedSslContext> make_context(const SSL_METHOD* method) {
+Result<OwnedSslContext> make_context(bool is_server) {
   const ErrorQueueGuard guard;
-  OwnedSslContext context(SSL_CTX_new(method));
+  OwnedSslContext context(SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method()));
   SSL_CTX* raw = context.get();
   // OpenSSL's macros want lists that they could write to.
   std::string hybrid_groups(kHybridGroups);
@@ -58,7 +58,12 @@ Result<OwnedSslContext> make_context(const SSL_METHOD* method) {
   SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_max_early_data(raw, 0);
   SSL_CTX_set_recv_max_early_data(raw, 0);
-  SSL_CTX_set_max_cert_list(raw, static_cast<long>(kMaxPeerChainBytes));
+  // So that a read returns after each record that was not for the application, and a flood of such keeps nobody
+  // waiting.
+  SSL_CTX_clear_mode(raw, SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_msg_callback(raw, &TlsCallbacks::watch);
+  // A server's message holds its stapled answer as well.
+  SSL_CTX_set_max_cert_list(raw, static_cast<long>(kMaxPeerChainBytes + (is_server ? 0 : kMaxStapledOcsp)));
   SSL_CTX_set_cert_verify_callback(raw, &TlsCallbacks::verify, nullptr);
   return context;
 }
@@ -114,7 +119,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
   if (settings.require_alpn && settings.alpn.empty())
     return fail(Errc::conflict, "tls server: ALPN required, none named");
   TRY(auto alpn, encode_alpn(settings.alpn));
-  TRY(auto context, make_context(TLS_server_method()));
+  TRY(auto context, make_context(true));
   SSL_CTX* raw = context.get();
   if (!settings.identity.chain.empty() || !settings.identity_for) {
     TRY_VOID(use_identity(raw, nullptr, settings.identity));
@@ -150,7 +155,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(TlsClientSettings setting
   if (!settings.verify_server) return fail(Errc::conflict, "tls client: no verifier for the server");
   if (settings.resumption) TRY_VOID(check_resumption(settings));
   TRY(auto alpn, encode_alpn(settings.alpn));
-  TRY(auto context, make_context(TLS_client_method()));
+  TRY(auto context, make_context(false));
   SSL_CTX* raw = context.get();
   if (settings.identity) TRY_VOID(use_identity(raw, nullptr, *settings.identity));
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);

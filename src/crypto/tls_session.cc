@@ -146,6 +146,11 @@ Result<TlsStep> TlsSession::read(std::span<std::uint8_t> into) {
   prepare();
   std::size_t count = 0;
   const int done = SSL_read_ex(state_->ssl.get(), into.data(), into.size(), &count);
+  if (state_->key_updates > kMaxKeyUpdates) {
+    state_->broken = true;
+    ERR_clear_error();
+    return failf(Errc::overloaded, "tls: the peer updates its keys more than {} times", kMaxKeyUpdates);
+  }
   if (done == 1) return TlsStep{.bytes = count};
   return after(state_->ssl.get(), done, state_->refusal, state_->broken);
 }

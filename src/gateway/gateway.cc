@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "base/log_budget.h"
 #include "codec/json.h"
 #include "codec/text.h"
 #include "gateway/detail/answers.h"
@@ -101,6 +102,7 @@ struct Gateway::State {
   const Clock& clock;
   telemetry::TelemetrySink& sink;
   std::optional<Instant> said_at;  // that the store failed
+  log::Budget failed_handshakes;
   Settings settings;
   rolelink::RoleLink link;
   http::Server server;
@@ -402,7 +404,10 @@ net::Task<void> Gateway::State::serve_connection(net::HandedOver connection) {
   if (!connection.is_tls || !context) co_return;
   auto stream = co_await net::tls_accept(std::move(connection.stream), context, kHandshakeLimit);
   if (!stream) {
-    log::info("gateway.handshake-failed", {{"source", connection.source}, {"error", stream.error()}});
+    const std::string host = connection.source.substr(0, connection.source.rfind(':'));
+    const auto left_out = failed_handshakes.take(host, clock.monotonic());
+    if (left_out)
+      log::info("gateway.handshake-failed", {{"source", host}, {"error", stream.error()}, {"left_out", *left_out}});
     co_return;
   }
   co_await server.serve(*std::move(stream));

@@ -9,9 +9,9 @@ namespace sallyport::pki {
 namespace {
 
 constexpr std::string_view kDomain = "root-order";
-constexpr std::string_view kWhere = "root order";
+constexpr std::string_view kRootOrder = "root order";
 constexpr std::size_t kMaxName = 64;
-constexpr detail::EnvelopeLimits kLimits{.where = kWhere, .bytes = kMaxRootOrderBytes, .certificates = 1};
+constexpr detail::EnvelopeLimits kLimits{.where = kRootOrder, .bytes = kMaxRootOrderBytes, .certificates = 1};
 
 struct OrderField {
   enum : std::uint16_t { number = 1, installation, issued_at, ca, ca_key, serial, reason };
@@ -50,7 +50,7 @@ Bytes encode_root_order(const RootOrder& order) {
 Result<RootOrder> parse_root_order(ByteView payload) {
   if (payload.size() > kMaxRootOrderPayload)
     return failf(Errc::malformed, "root order: {} bytes, want at most {}", payload.size(), kMaxRootOrderPayload);
-  codec::TlvReader reader(payload, kWhere);
+  codec::TlvReader reader(payload, kRootOrder);
   RootOrder out;
   TRY(out.number, reader.u64(OrderField::number));
   TRY(out.installation, reader.text(OrderField::installation));

@@ -9,7 +9,7 @@ constexpr std::uint16_t kNumber = 1;
 constexpr std::uint16_t kBase = 2;
 constexpr std::uint16_t kIssuedAt = 3;
 constexpr std::uint16_t kPortionSha256 = 4;
-constexpr std::string_view kWhere = "snapshot manifest";
+constexpr std::string_view kSnapshotManifest = "snapshot manifest";
 
 }  // namespace
 
@@ -21,7 +21,7 @@ Bytes encode_snapshot_manifest(const SnapshotManifest& manifest) {
 }
 
 Result<SnapshotManifest> parse_snapshot_manifest(ByteView payload) {
-  codec::TlvReader in(payload, kWhere);
+  codec::TlvReader in(payload, kSnapshotManifest);
   SnapshotManifest manifest;
   TRY(manifest.number, in.u64(kNumber));
   TRY(manifest.base, in.u64(kBase));

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "base/log_budget.h"
 #include "net/tls_stream.h"
 #include "relay/first_flight.h"
 #include "relay/passing.h"
@@ -70,6 +71,7 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   std::map<std::string, std::unique_ptr<Passing>, std::less<>> passings;  // by path; one per role and worker
   std::unique_ptr<Passing> predecessor;  // while there is one that may know what this one does not
   std::unique_ptr<Passing> successor;    // once this one leaves
+  log::Budget refusals;
   bool closed = false;
 
   void begin(SocketPtr socket, Came came);
@@ -87,6 +89,7 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   void pass(std::string path, SocketPtr socket);
   bool pass_within_slot(SocketPtr& socket, Came came);
   static net::Task<bool> comes_online(std::shared_ptr<State> self, DeviceName device);
+  void note_refused(const std::string& source, const DeviceName& device, const Error& error);
 };
 
 Entrance::Entrance(net::Executor executor, Inside inside) : state_(std::make_shared<State>(executor, inside)) {}
@@ -270,6 +273,7 @@ void Entrance::State::bring_data(SocketPtr socket, const tunnel::Ticket& ticket,
 net::Task<void> Entrance::State::take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device,
                                           bool is_control) {
   const Source source = source_of(socket->peer());
+  const std::string host = socket->peer().host;
   const DnsName name = under(device.get(), self->inside.settings.zone);
   if (!self->inside.link.has_lease() || !self->control) co_return refuse(*socket, Alert::internal_error);
   if (!self->caps.enter_name(source, name)) co_return socket->reset();
@@ -278,22 +282,27 @@ net::Task<void> Entrance::State::take_tls(std::shared_ptr<State> self, SocketPtr
                 : is_control ? co_await open_control(self, *std::move(lower), device)
                              : co_await open_data(self, *std::move(lower));
   self->caps.leave_name(source, name);
-  if (!opened) log::info("relay.device-refused", {{"device", device.get()}, {"error", opened.error()}});
+  if (!opened) self->note_refused(host, device, opened.error());
+}
+
+void Entrance::State::note_refused(const std::string& source, const DeviceName& device, const Error& error) {
+  const auto left_out = refusals.take(source, inside.clock.monotonic());
+  if (!left_out) return;
+  log::info("relay.device-refused",
+            {{"device", device.get()}, {"source", source}, {"error", error}, {"left_out", *left_out}});
 }
 
 // Admission around a handshake.
 net::Task<Result<net::StreamPtr>> Entrance::State::shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
                                                                std::shared_ptr<crypto::TlsContext> context) {
-  if (!self->admission.begin()) co_return fail(Errc::overloaded, "control: too many handshakes under way");
   const Instant began = self->inside.clock.monotonic();
+  if (!self->admission.begin(began)) co_return fail(Errc::overloaded, "control: too many handshakes under way");
   auto stream = co_await net::tls_accept(std::move(lower), std::move(context), kHandshakeDeadline);
   const Instant now = self->inside.clock.monotonic();
   if (stream) {
-    self->admission.on_success(std::chrono::duration_cast<milliseconds>(now - began), now);
-  } else if (stream.error().code == Errc::expired) {
-    self->admission.on_timeout(now);
+    self->admission.on_success(began, now);
   } else {
-    self->admission.on_refused();
+    self->admission.on_over(began, now);
   }
   co_return stream;
 }

@@ -8,7 +8,7 @@
 namespace sallyport::relay {
 
 // Strangers.
-inline constexpr std::size_t kFirstPeek = 4U * 1024U;        // bytes looked at before a hello says that it is longer
+inline constexpr std::size_t kFirstPeek = 2U * 1024U;        // bytes looked at before a hello says that it is longer
 inline constexpr std::size_t kMaxPlainHead = 8U * 1024U;     // head of a plain HTTP request that is to be redirected
 inline constexpr milliseconds kHandshakeDeadline{10'000};    // TLS of a control connection
 inline constexpr milliseconds kStatusLookUpDeadline{5'000};  // a certificate that the snapshot lacks
@@ -41,6 +41,7 @@ inline constexpr milliseconds kReadyPatience{3'000};  // a worker that starts ac
 inline constexpr std::size_t kMaxPassing = 256;  // connections that wait for one role or worker to take them
 inline constexpr milliseconds kPassDeadline{5'000};
 inline constexpr milliseconds kPassRetry{100};
+inline constexpr milliseconds kPassWarning{1'000};  // between two lines of the log about one role or worker
 
 // Reports that wait for the authority; presence and sessions are bounded by what they describe.
 inline constexpr std::size_t kMaxAlarms = 256;

@@ -37,7 +37,16 @@ struct Passing::State {
   net::Event work;
   std::deque<Waiting> queue;
   net::StreamPtr channel;
+  net::Deadline quiet{milliseconds(0)};  // until then nothing is logged
   bool closed = false;
+
+  // Strangers decide how often there is something to warn of.
+  void warn(std::string_view event, const Error* error = nullptr) {
+    if (!quiet.passed()) return;
+    quiet = net::Deadline(kPassWarning);
+    if (error == nullptr) return log::warn(event, {{"to", path}});
+    log::warn(event, {{"to", path}, {"error", *error}});
+  }
 
   void drop_late() {
     while (!queue.empty() && queue.front().deadline.passed()) {
@@ -74,7 +83,7 @@ std::size_t Passing::waiting() const {
 
 void Passing::pass(std::unique_ptr<net::RawSocket> socket) {
   if (state_->closed || state_->queue.size() >= kMaxPassing) {
-    log::warn("relay.passing-overloaded", {{"to", state_->path}});
+    state_->warn("relay.passing-overloaded");
     return socket->reset();
   }
   state_->queue.push_back({.socket = std::move(socket), .deadline = kPassDeadline});
@@ -91,7 +100,7 @@ net::Task<void> Passing::send_all(std::shared_ptr<State> state) {
     if (!state->channel) {
       auto connected = co_await net::connect_unix(state->path, kPassDeadline);
       if (!connected) {
-        log::warn("relay.passing-unreachable", {{"to", state->path}, {"error", connected.error()}});
+        state->warn("relay.passing-unreachable", &connected.error());
         co_await net::sleep_for(kPassRetry);
         state->drop_late();
         continue;
@@ -113,7 +122,7 @@ net::Task<void> Passing::send_next(std::shared_ptr<State> state) {
   Bytes metadata = to_bytes(encode_passed_source(next.socket->peer(), state->passes_back));
   const auto sent = co_await net::send_descriptor(*state->channel, std::move(copy), std::move(metadata), next.deadline);
   if (sent) co_return;
-  log::info("relay.passing-broken", {{"to", state->path}, {"error", sent.error()}});
+  state->warn("relay.passing-broken", &sent.error());
   state->channel.reset();
   if (!state->closed) state->queue.push_front(std::move(next));
 }

@@ -50,30 +50,41 @@ void TokenBucket::grant(std::size_t count) {
 HandshakeAdmission::HandshakeAdmission(AimdLimits limits)
     : limits_(limits), window_(static_cast<double>(std::clamp(limits.start, limits.least, limits.most))) {}
 
-bool HandshakeAdmission::begin() {
-  if (under_way_ >= window()) return false;
-  ++under_way_;
+// Forgets when those began whose peer is slow.
+void HandshakeAdmission::set_aside(Instant now) {
+  while (!fresh_.empty() && now - fresh_.front() >= limits_.slow_peer) {
+    fresh_.pop_front();
+    ++stalled_;
+  }
+}
+
+bool HandshakeAdmission::begin(Instant now) {
+  set_aside(now);
+  if (fresh_.size() >= window() || under_way() >= limits_.most) return false;
+  fresh_.push_back(now);
   return true;
 }
 
-void HandshakeAdmission::end() {
-  SALLYPORT_CHECK(under_way_ > 0);
-  --under_way_;
+void HandshakeAdmission::end(Instant began, Instant now) {
+  set_aside(now);
+  if (now - began >= limits_.slow_peer) {
+    SALLYPORT_CHECK(stalled_ > 0);
+    --stalled_;
+    return;
+  }
+  const auto found = std::ranges::lower_bound(fresh_, began);
+  SALLYPORT_CHECK(found != fresh_.end() && *found == began);
+  fresh_.erase(found);
 }
 
-void HandshakeAdmission::on_success(milliseconds took, Instant now) {
-  end();
-  if (took > limits_.target) return decrease(now);
+void HandshakeAdmission::on_success(Instant began, Instant now) {
+  end(began, now);
+  if (now - began > limits_.target) return decrease(now);
   window_ = std::min(window_ + 1.0 / window_, static_cast<double>(limits_.most));
 }
 
-void HandshakeAdmission::on_timeout(Instant now) {
-  end();
-  decrease(now);
-}
-
-void HandshakeAdmission::on_refused() {
-  end();
+void HandshakeAdmission::on_over(Instant began, Instant now) {
+  end(began, now);
 }
 
 void HandshakeAdmission::decrease(Instant now) {

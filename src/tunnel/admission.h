@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <utility>
@@ -32,32 +33,35 @@ struct AimdLimits {
   std::size_t least = 8;
   std::size_t most = 1'024;
   std::size_t start = 64;
-  milliseconds target{500};      // a handshake that took longer is a sign of congestion
-  milliseconds patience{1'000};  // at most one decrease in so long
+  milliseconds target{500};       // a handshake that took longer is a sign of congestion
+  milliseconds patience{1'000};   // at most one decrease in so long
+  milliseconds slow_peer{1'000};  // who is waited for longer than this is no load
 };
 
-// The number of handshakes under way: plus one for each window of quick ones, times 0.7 for a slow or broken one.
+// The number of handshakes that work is done for: plus one for each window of quick ones, times 0.7 for a slow one.
+// Those whose peer keeps us waiting count against `most` alone, so that strangers who stall do not keep others out.
 class HandshakeAdmission {
  public:
   explicit HandshakeAdmission(AimdLimits limits = {});
-  // Whether another may begin; it counts until one of the next three.
-  bool begin();
-  void on_success(milliseconds took, Instant now);
-  // It ran into its deadline.
-  void on_timeout(Instant now);
-  // It ended through the peer's fault, which says nothing about load.
-  void on_refused();
+  // Whether another may begin; it counts until one of the next two, which are told when it began. Time does not go
+  // back.
+  bool begin(Instant now);
+  void on_success(Instant began, Instant now);
+  // It ended through the peer's fault or at its deadline, which says nothing about load.
+  void on_over(Instant began, Instant now);
 
-  std::size_t under_way() const { return under_way_; }
+  std::size_t under_way() const { return fresh_.size() + stalled_; }
   std::size_t window() const { return static_cast<std::size_t>(window_); }
 
  private:
   void decrease(Instant now);
-  void end();
+  void set_aside(Instant now);
+  void end(Instant began, Instant now);
 
   AimdLimits limits_;
   double window_;
-  std::size_t under_way_ = 0;
+  std::deque<Instant> fresh_;  // when each began, earliest first
+  std::size_t stalled_ = 0;
   std::optional<Instant> decreased_;
 };
 

@@ -290,28 +290,54 @@ TEST(TokenBucket, RefillsAtItsRateUpToItsBurst) {
 TEST(HandshakeAdmission, WindowFollowsWhatTheMachineCanDo) {
   HandshakeAdmission admission({.least = 4, .most = 20, .start = 10});
   std::size_t begun = 0;
-  while (admission.begin()) ++begun;
+  while (admission.begin(kStart)) ++begun;
   EXPECT_EQ(begun, 10U);
-  for (int i = 0; i < 10; ++i) admission.on_success(milliseconds(20), kStart);
+  Instant now = kStart + milliseconds(20);
+  for (int i = 0; i < 10; ++i) admission.on_success(kStart, now);
   for (int round = 0; round < 1'000; ++round) {
-    ASSERT_TRUE(admission.begin());
-    admission.on_success(milliseconds(20), kStart);
+    ASSERT_TRUE(admission.begin(now));
+    admission.on_success(now, now + milliseconds(20));
+    now += milliseconds(20);
   }
   EXPECT_EQ(admission.window(), 20U);
-  ASSERT_TRUE(admission.begin());
-  ASSERT_TRUE(admission.begin());
-  admission.on_success(milliseconds(900), kStart);
+  const auto slow_one = [&] {
+    ASSERT_TRUE(admission.begin(now));
+    now += milliseconds(900);
+    admission.on_success(now - milliseconds(900), now);
+  };
+  slow_one();
   EXPECT_EQ(admission.window(), 14U);
-  admission.on_timeout(kStart + milliseconds(999));  // one congestion, one decrease
+  slow_one();  // one congestion, one decrease
   EXPECT_EQ(admission.window(), 14U);
   for (int i = 1; i < 20; ++i) {
-    ASSERT_TRUE(admission.begin());
-    admission.on_timeout(kStart + seconds(2 * i));
+    now += seconds(1);
+    slow_one();
   }
   EXPECT_EQ(admission.window(), 4U);
-  ASSERT_TRUE(admission.begin());
-  admission.on_refused();
+  ASSERT_TRUE(admission.begin(now));
+  admission.on_over(now, now);
   EXPECT_EQ(admission.window(), 4U);
+  EXPECT_EQ(admission.under_way(), 0U);
+}
+
+TEST(HandshakeAdmission, PeersThatKeepUsWaitingKeepNobodyOut) {
+  HandshakeAdmission admission({.least = 2, .most = 10, .start = 4});
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(admission.begin(kStart));
+  EXPECT_FALSE(admission.begin(kStart + milliseconds(999)));
+  const Instant later = kStart + milliseconds(1'000);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(admission.begin(later));
+  EXPECT_FALSE(admission.begin(later));
+  EXPECT_EQ(admission.under_way(), 8U);
+  const Instant latest = kStart + seconds(9);
+  ASSERT_TRUE(admission.begin(latest));
+  ASSERT_TRUE(admission.begin(latest));
+  EXPECT_FALSE(admission.begin(latest)) << "the most that there may be of both";
+  for (int i = 0; i < 4; ++i) admission.on_over(kStart, latest);
+  for (int i = 0; i < 4; ++i) admission.on_over(later, latest);
+  EXPECT_EQ(admission.window(), 4U) << "who stalls is no sign of load";
+  EXPECT_EQ(admission.under_way(), 2U);
+  admission.on_success(latest, latest + milliseconds(1));
+  admission.on_over(latest, latest + milliseconds(1));
   EXPECT_EQ(admission.under_way(), 0U);
 }
 

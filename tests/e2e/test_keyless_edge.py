@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives import serialization  # noqa: E402
 from cryptography.x509 import ocsp  # noqa: E402
 
 import cases  # noqa: E402
-import key_search  # noqa: E402
 from cases import want  # noqa: E402
 from foreign_servers import running  # noqa: E402
 from stage import CONSOLE, ZONE, Stage, free_port, tool, wait_for  # noqa: E402
+import key_search  # noqa: E402  # by the path that stage has set
 from status_host import make_question, root_crl_path  # noqa: E402
 from installation import Process  # noqa: E402
 

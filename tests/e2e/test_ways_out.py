@@ -263,7 +263,7 @@ def check_a_nat_that_forgets_without_a_reset_is_noticed_and_learnt(scene):
     want(status["control"]["ping_interval_s"] < NAT_SECONDS, f"found {status['control']} after a restart, want it remembered for this network")
 
 
-def check_e4_both_ends_notice_a_pulled_cable_and_free_descriptors(scene):
+def check_E4_both_ends_notice_a_pulled_cable_and_free_descriptors(scene):
     there = scene.there
     scene.net.lets_out(there.tls_port, there.http_port)
     (scene.device.state / "ways-out").unlink()

@@ -15,7 +15,8 @@ import subprocess
 import threading
 import time
 
-from installation import SITE, ZONE, Device, Failed, Installation, wait_for
+from hostile_step import hostile_relay
+from installation import SITE, ZONE, Device, Failed, Installation, current, wait_for
 from person import Person
 from ssh_step import ssh_through_relay
 from wire import Wire
@@ -72,12 +73,6 @@ def key_of_private(file):
 def key_of_certificate(file):
     pem = tool("openssl", "x509", "-in", file, "-noout", "-pubkey")
     return hashlib.sha256(tool("openssl", "pkey", "-pubin", "-outform", "DER", given=pem)).hexdigest()
-
-
-def current(device, prefix):
-    """The stem of the credential that an agent has in use: `web` or `operational`."""
-    slot = (device.state / f"{prefix}.current").read_text().strip()
-    return device.state / f"{prefix}.{slot}"
 
 
 # ---- the programs
@@ -444,4 +439,5 @@ def clean_stop(world):
 
 
 STEPS = [install, build, init, factory_issue, ledger_import, first_connection, ocsp_before_data, factory_cert_burnt, claim,
-         console_login, device_online, open_device_page, end_to_end_certificate, ssh_through_relay, telemetry_durable, revoke_cuts, clean_stop]
+         console_login, device_online, open_device_page, end_to_end_certificate, ssh_through_relay, hostile_relay,
+         telemetry_durable, revoke_cuts, clean_stop]

@@ -136,6 +136,12 @@ class Device:
         return self.folder / "state"
 
 
+def current(device, prefix):
+    """The stem of the credential that an agent has in use: `web` or `operational`."""
+    slot = (device.state / f"{prefix}.current").read_text().strip()
+    return device.state / f"{prefix}.{slot}"
+
+
 def is_passable(folder):
     """Whether users other than the owner may go through every folder up to the top."""
     return all(one.stat().st_mode & 0o001 for one in [folder, *folder.parents])

@@ -48,6 +48,7 @@ struct TlsSession::State {
   std::string server_name;
   Bytes psk_identity;
   std::optional<Error> refusal;  // why a callback of ours ended the handshake
+  std::size_t key_updates = 0;   // of the peer
   bool established = false;
   bool write_closed = false;
   bool broken = false;  // after a fatal fault OpenSSL must not be called again
@@ -61,6 +62,9 @@ struct TlsCallbacks {
   static int select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
                          unsigned in_length, void* unused);
   static int staple(SSL* ssl, void* unused);
+  // Sees every message; counts the peer's key updates.
+  static void watch(int written, int version, int content_type, const void* message, std::size_t length, SSL* ssl,
+                    void* unused);
   static int remember(SSL* ssl, SSL_SESSION* session);
   static int find_psk(SSL* ssl, const unsigned char* identity, std::size_t length, SSL_SESSION** session);
   static int use_psk(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, std::size_t* length,

@@ -41,8 +41,13 @@ def candidates(block):
 
 def find(pid, public_keys):
     """Those of `public_keys` whose private halves are in the memory of the process; as OpenSSL holds it, and as a file would."""
+    return [key for key, _ in find_private(pid, public_keys)]
+
+
+def find_private(pid, public_keys):
+    """The same with the private halves, as pairs."""
     wanted = {key.public_numbers().x: key for key in public_keys}
-    found, tried = [], set()
+    found, tried = {}, set()
     for block in regions(pid):
         for octets in candidates(block):
             if octets in tried:
@@ -52,7 +57,10 @@ def find(pid, public_keys):
                 number = int.from_bytes(octets, order)
                 if not 0 < number < ORDER:
                     continue
-                key = wanted.get(ec.derive_private_key(number, ec.SECP256R1()).public_key().public_numbers().x)
-                if key is not None and key not in found:
-                    found.append(key)
-    return found
+                private = ec.derive_private_key(number, ec.SECP256R1())
+                x = private.public_key().public_numbers().x
+                if x in wanted:
+                    found.setdefault(x, (wanted[x], private))
+            if len(found) == len(wanted):
+                return list(found.values())
+    return list(found.values())
