@@ -4,7 +4,7 @@
 //   bench_control shake FILE PORT ZONE|- COUNT AT_A_TIME  full handshakes, each a new connection of the next device
 //   bench_control resume FILE PORT ZONE|- COUNT AT_A_TIME the same with what the device's last connection gave for it
 //   bench_control hold FILE PORT ZONE|- FIRST COUNT       keeps every device connected, as agents do: with their
-//   back-off
+//   back-off, and with what the relay gave them for coming back
 //
 // ZONE is the relay's: the name asked for is <name>.relay.ZONE, HELLO is said, and a handshake counts once the relay
 // has accepted the device. With "-" it is a rival's port: the name is "rival"; a handshake counts with the first byte
@@ -311,7 +311,7 @@ Result<void> run(int count, char** words) {
   Fleet fleet{.target = {.port = static_cast<std::uint16_t>(number_at(words, 3)), .zone = zone == "-" ? "" : zone},
               .devices = {},
               .met = {},
-              .resumes = what == "resume",
+              .resumes = what == "resume" || (what == "hold" && zone != "-"),
               .clock = clock,
               .random = random,
               .error = {}};
