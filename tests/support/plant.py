@@ -149,7 +149,8 @@ def put_in_plant(stage, serial_id):
     stage.closing.append(net.close)
     net.lets_out(there.tls_port, there.http_port)
     device, = stage.make_devices(serial_id)
-    stage.configure(device, relay_address=f"{HERE}:{there.tls_port}", http_address=f"{HERE}:{there.http_port}")
+    # A connection that was made before a rule came tells nothing of the rule.
+    stage.configure(device, relay_address=f"{HERE}:{there.tls_port}", http_address=f"{HERE}:{there.http_port}", ready_connections=0)
     return net, device
 
 
