@@ -9,6 +9,7 @@
 #include "folders.h"
 #include "installation_folder.h"
 #include "keystore/file.h"
+#include "relay/worker.h"
 
 namespace sallyport::cli {
 namespace {
@@ -20,6 +21,7 @@ constexpr std::size_t kMaxPidFile = 64;
 struct Worker {
   std::string slot;
   pid_t pid = 0;
+  bool leaves = false;
 };
 
 // Of a file whose size nobody knows before it is read; empty for a process that has gone.
@@ -32,6 +34,11 @@ std::vector<std::string> read_words(const std::string& path, char separator) {
 
 std::vector<std::string> command_line_of(pid_t pid) {
   return read_words(fmt::format("/proc/{}/cmdline", pid), '\0');
+}
+
+std::string name_of(pid_t pid) {
+  const auto lines = read_words(fmt::format("/proc/{}/comm", pid), '\n');
+  return lines.empty() ? std::string() : lines.front();
 }
 
 Result<pid_t> find_supervisor(const InstallationPaths& paths) {
@@ -51,16 +58,21 @@ std::vector<Worker> find_workers(pid_t supervisor) {
     const auto words = command_line_of(pid);
     if (words.size() < 3 || words[1] != "serve" || words[2] != "relay") continue;
     const auto slot = std::ranges::find(words, "--slot");
-    if (slot != words.end() && slot + 1 != words.end()) workers.push_back({.slot = *(slot + 1), .pid = pid});
+    if (slot != words.end() && slot + 1 != words.end())
+      workers.push_back({.slot = *(slot + 1), .pid = pid, .leaves = name_of(pid) == relay::kLeavingName});
   }
   return workers;
 }
 
-// By slot, the process that was not there before.
+// By slot, the process that has taken over: it was not there before, and whoever was leaves or has gone.
 std::map<std::string, pid_t> find_new(const std::vector<Worker>& before, const std::vector<Worker>& now) {
   std::map<std::string, pid_t> out;
   for (const Worker& worker : now) {
     if (std::ranges::find(before, worker.pid, &Worker::pid) == before.end()) out.emplace(worker.slot, worker.pid);
+  }
+  for (const Worker& worker : now) {
+    const bool was_there = std::ranges::find(before, worker.pid, &Worker::pid) != before.end();
+    if (was_there && !worker.leaves) out.erase(worker.slot);
   }
   return out;
 }

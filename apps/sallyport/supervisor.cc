@@ -176,7 +176,7 @@ class Supervisor {
 
   // ---- replacing
 
-  bool is_replacing() const { return next_ < running_.size(); }
+  bool is_replacing() const { return next_ != kNobody; }
 
   void begin_replacing() {
     if (is_replacing() || clock_.monotonic() < replace_again_at_) return log::warn("supervisor.replaced-just-now");
@@ -187,8 +187,9 @@ class Supervisor {
 
   void replace_what_is_due() {
     if (!is_replacing() || clock_.monotonic() < replace_at_) return;
-    while (is_replacing() && running_[next_].what->succeeds_by.empty()) ++next_;
-    if (!is_replacing()) {
+    while (next_ < running_.size() && running_[next_].what->succeeds_by.empty()) ++next_;
+    if (next_ == running_.size()) {
+      next_ = kNobody;
       replace_again_at_ = clock_.monotonic() + kReplaceAgain;
       newest_ = nullptr;
       return log::info("supervisor.replaced");
@@ -203,7 +204,8 @@ class Supervisor {
 
   void stop_replacing(const Running& child) {
     log::error("supervisor.replacing-stopped", {{"child", child.what->name}});
-    next_ = running_.size();
+    next_ = kNobody;
+    newest_ = nullptr;
   }
 
   void start_what_is_due() {
@@ -241,7 +243,8 @@ class Supervisor {
   const Clock& clock_;
   std::vector<Running> running_;
   net::Descriptor signals_;
-  std::size_t next_ = SIZE_MAX;      // of running_, to be replaced
+  static constexpr std::size_t kNobody = SIZE_MAX;
+  std::size_t next_ = kNobody;       // of running_, to be replaced
   const Running* newest_ = nullptr;  // what was replaced last
   Instant replace_at_{};
   Instant replace_again_at_{};

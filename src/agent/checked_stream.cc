@@ -57,7 +57,6 @@ net::Task<Result<CheckedStream>> ServerDialer::connect(ServerTarget target) {
   const bool resumes = resumption != nullptr;
   auto checked = co_await connect_and_check(std::move(target), std::move(resumption));
   if (resumes && !checked) resumptions_.failed(checked.error());
-  if (resumes && checked) resumptions_.worked();
   co_return checked;
 }
 
@@ -78,7 +77,9 @@ net::Task<Result<CheckedStream>> ServerDialer::connect_and_check(
     co_return failf(Errc::unauthorized, "{}: did not agree to {}", target.server_name.get(), target.alpn);
   }
   pki::VerifiedChain server = *proof->server;
-  CO_TRY_VOID(co_await check_.check(server, target.certificate_name.get(), proof->anchors));
+  const auto good = co_await check_.check(server, target.certificate_name.get(), proof->anchors);
+  if (!good && good.error().code == Errc::unauthorized && net::is_resumed(*reached.stream)) resumptions_.forget();
+  if (!good) co_return std::unexpected(good.error());
   // One that began before another led on leads nobody back. Nothing is lost when it fails: the next proves the same.
   if (state_.anchors() == proof->known) {
     if (auto kept = keep_roots(*proof); !kept) log::warn("agent.roots-not-stored", {{"error", kept.error()}});

@@ -55,6 +55,7 @@ struct ControlConnection::Live {
   std::optional<Instant> wake;
   std::optional<tunnel::GoAwayFrame> go_away;
   std::optional<Error> error;
+  bool was_accepted = false;
   bool is_over = false;
 
   void end(std::optional<Error> why) {
@@ -160,7 +161,10 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
   tasks_.spawn(write_out(live), "agent.control-writer");
   tasks_.spawn(recheck(live, server), "agent.control-recheck");
   perform(live, live->session.start(time_.monotonic()));
+  const bool resumed = net::is_resumed(*live->stream);
   co_await pump(live);
+  if (resumed && !live->was_accepted)
+    dialer_.resumptions().failed({.code = Errc::unauthorized, .detail = "ended before it was accepted"});
   if (live->error) co_return std::unexpected(*live->error);
   co_return live->go_away;
 }
@@ -244,6 +248,8 @@ void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::Agent
             },
             [&](tunnel::Accepted&) {
               state_ = ControlState::established;
+              live->was_accepted = true;
+              if (net::is_resumed(*live->stream)) dialer_.resumptions().worked();
               last_error_.clear();
               backoff_.on_connected(time_.monotonic());
               log::info("agent.control-up", {{"way", dialer_.way_out().ways().all()[live->way].label()},

@@ -114,6 +114,7 @@ net::Task<Result<net::StreamPtr>> DataDialer::dial(tunnel::Ticket ticket, std::s
     raw_network_.clear();
     co_return std::unexpected(std::move(stream).error().at("data connection inside TLS"));
   }
+  const bool was_ready = ready != nullptr;
   auto raw = co_await dial_raw(ticket, way, socket, std::move(ready));
   if (raw) {
     learn(network, false);
@@ -126,7 +127,8 @@ net::Task<Result<net::StreamPtr>> DataDialer::dial(tunnel::Ticket ticket, std::s
     co_return sealed;
   }
   // What goes to the relay and does not come back: the next user would wait for nothing as well.
-  if (raw.error().code == Errc::expired) learn(network, true);
+  // One that had waited may only have been forgotten by a NAT.
+  if (raw.error().code == Errc::expired && !was_ready) learn(network, true);
   co_return failf(Errc::unavailable, "data connection: raw: {}; inside TLS: {}", raw.error().detail,
                   sealed.error().detail);
 }

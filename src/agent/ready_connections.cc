@@ -55,7 +55,10 @@ net::Task<void> ReadyConnections::dial(std::shared_ptr<ReadyConnections> self, t
   self->dialling_.erase(ticket);
   self->dialled_.set();
   if (self->closed_) co_return;
-  if (stream) {
+  if (stream && self->wanted_ == 0) {
+    (*stream)->close();
+    self->source_.lost(ticket);
+  } else if (stream) {
     self->ready_.emplace(ticket, *std::move(stream));
   } else {
     // Users are served as before the first: nobody is made to wait for what does not work here.

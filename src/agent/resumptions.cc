@@ -68,9 +68,9 @@ void Resumptions::keep(ByteView leaf, crypto::TlsResumption resumption) {
     log::warn("agent.resumption-not-stored", {{"error", written.error()}});
 }
 
-// A relay that cannot be reached, or is not ready, says nothing about the key; one that was refused does.
+// That nobody can be reached says nothing about the key.
 void Resumptions::failed(const Error& error) {
-  if (error.code == Errc::unauthorized || ++failures_ >= kMaxResumptionFailures) forget();
+  if (error.code != Errc::unavailable && ++failures_ >= kMaxResumptionFailures) forget();
 }
 
 void Resumptions::forget() {

@@ -32,9 +32,10 @@ class Resumptions {
   std::shared_ptr<const crypto::TlsResumption> find(ByteView leaf) const;
   // Replaces what there is. That it cannot be written is logged: it then lasts as long as the agent.
   void keep(ByteView leaf, crypto::TlsResumption resumption);
-  // How a connection for which something was offered came out.
+  // The relay has accepted a device that came back by it; or an attempt ended before that.
   void worked() { failures_ = 0; }
   void failed(const Error& error);
+  // The server's status was refused.
   void forget();
 
  private:

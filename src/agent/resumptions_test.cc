@@ -52,10 +52,10 @@ TEST_F(ResumptionsTest, ItIsOfferedWithItsCertificateAlone) {
   EXPECT_EQ(kept.find(to_bytes("a renewed certificate")), nullptr);
 }
 
-TEST_F(ResumptionsTest, ARefusalForgetsItForGood) {
+TEST_F(ResumptionsTest, WhatIsForgottenIsForgottenForGood) {
   Resumptions kept(state);
   kept.keep(kLeaf, made_of(1));
-  kept.failed({.code = Errc::unauthorized, .detail = "refused"});
+  kept.forget();
   EXPECT_EQ(offered(kept), 0U);
   EXPECT_EQ(offered(Resumptions(state)), 0U);
 }
@@ -65,12 +65,13 @@ TEST_F(ResumptionsTest, ARelayThatIsNotReadyForgetsItAtTheFifthTime) {
   kept.keep(kLeaf, made_of(1));
   const Error away{.code = Errc::unavailable, .detail = "nobody there"};
   const Error alert{.code = Errc::malformed, .detail = "tlsv1 alert internal error"};
-  for (std::size_t i = 1; i < kMaxResumptionFailures; ++i) kept.failed(i % 2 == 0 ? away : alert);
+  for (std::size_t i = 1; i < kMaxResumptionFailures; ++i) kept.failed(alert);
   EXPECT_EQ(offered(kept), 1U);
   kept.worked();
-  for (std::size_t i = 1; i < kMaxResumptionFailures; ++i) kept.failed(away);
+  for (std::size_t i = 0; i < 3 * kMaxResumptionFailures; ++i) kept.failed(away);
+  for (std::size_t i = 1; i < kMaxResumptionFailures; ++i) kept.failed(alert);
   EXPECT_EQ(offered(kept), 1U);
-  kept.failed(away);
+  kept.failed(alert);
   EXPECT_EQ(offered(kept), 0U);
 }
 

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::uint8_t kHandshakeRecord = 22;
 
-Task<void> serve_channel(StreamPtr channel, std::function<void(HandedOver)> take) {
+}  // namespace
+
+Task<void> serve_hand_over(StreamPtr channel, std::function<void(HandedOver)> take) {
   for (;;) {
     auto passed = co_await receive_descriptor(*channel, Deadline::never());
     if (!passed) {
@@ -25,10 +27,7 @@ Task<void> serve_channel(StreamPtr channel, std::function<void(HandedOver)> take
   }
 }
 
-}  // namespace
-
-Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::function<void(HandedOver)> take,
-                           std::function<void()> on_channel) {
+Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::function<void(HandedOver)> take) {
   for (;;) {
     auto channel = co_await listener.accept(Deadline::never());
     if (!channel) co_return;
@@ -37,9 +36,8 @@ Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::func
       log::warn("hand-over.peer-refused", {{"uid", uid.value_or(static_cast<uid_t>(-1))}});
       continue;
     }
-    if (on_channel) on_channel();
     const Executor executor = (*channel)->executor();
-    spawn(executor, serve_channel(*std::move(channel), take), "net.hand-over");
+    spawn(executor, serve_hand_over(*std::move(channel), take), "net.hand-over");
   }
 }
 

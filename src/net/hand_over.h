@@ -19,9 +19,9 @@ struct HandedOver {
 };
 
 // Accepts channels on `listener` from peers whose uid is in `givers`, and gives each connection that comes through them
-// to `take`, which must not block; `on_channel`, where there is one, hears of each channel. Returns when the listener
-// is closed.
-Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::function<void(HandedOver)> take,
-                           std::function<void()> on_channel = {});
+// to `take`, which must not block. Returns when the listener is closed.
+Task<void> serve_hand_over(Listener& listener, std::set<uid_t> givers, std::function<void(HandedOver)> take);
+// The same for one channel; returns when it ends.
+Task<void> serve_hand_over(StreamPtr channel, std::function<void(HandedOver)> take);
 
 }  // namespace sallyport::net

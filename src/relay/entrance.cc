@@ -145,9 +145,11 @@ void Entrance::take_passed(SocketPtr socket, Came came) {
   state_->begin(std::move(socket), came);
 }
 
-void Entrance::connect_to_predecessor() {
-  state_->predecessor = std::make_unique<Passing>(state_->executor, succession_socket(state_->inside.settings));
-  state_->predecessor->open();
+void Entrance::follow(net::StreamPtr predecessor) {
+  const std::weak_ptr<State> state = state_;
+  state_->predecessor = std::make_unique<Passing>(state_->executor, std::move(predecessor), [state] {
+    if (const auto alive = state.lock()) alive->predecessor.reset();
+  });
 }
 
 void Entrance::forget_predecessor() {

@@ -41,9 +41,9 @@ class Entrance {
   net::Task<void> accept_from(net::RawListener& listener);
   // Takes a connection that another worker passed on, or that comes back from the process before this one.
   void take_passed(std::unique_ptr<net::RawSocket> socket, Came came);
-  // Until forget_predecessor(): what this process does not know of its own slot goes to the one before it, which
-  // `connect_to_predecessor` tells to leave.
-  void connect_to_predecessor();
+  // Until forget_predecessor(), or until the channel breaks: what this process does not know of its own slot goes to
+  // the one before it, which leaves.
+  void follow(net::StreamPtr predecessor);
   void forget_predecessor();
   // From now on what this process does not know goes back to the one after it.
   void leave();

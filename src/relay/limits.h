@@ -35,7 +35,9 @@ inline constexpr milliseconds kLeaveLimit{3'600'000};        // for live connect
 inline constexpr milliseconds kComeBackSoon{20};             // devices that leave it find the next one at once
 inline constexpr milliseconds kReturnedUserDeadline{5'000};  // a user whose device is between the two
 inline constexpr milliseconds kSuccessionRound{20};
-inline constexpr milliseconds kReadyPatience{3'000};  // a worker that starts accepts when it is ready, or after this
+inline constexpr milliseconds kSuccessionAnswer{3'000};  // of the process that has the slot, if there is one
+inline constexpr milliseconds kSuccessionRetry{1'000};   // where it cannot leave yet
+inline constexpr milliseconds kReadyPatience{3'000};     // a worker that starts accepts when it is ready, or after this
 
 // Passing connections on.
 inline constexpr std::size_t kMaxPassing = 256;  // connections that wait for one role or worker to take them

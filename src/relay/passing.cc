@@ -33,10 +33,10 @@ struct Passing::State {
   net::Executor executor;
   std::string path;
   bool passes_back;
-  bool opens = false;
   net::Event work;
   std::deque<Waiting> queue;
   net::StreamPtr channel;
+  std::function<void()> on_broken;       // set: there is no other channel
   net::Deadline quiet{milliseconds(0)};  // until then nothing is logged
   bool closed = false;
 
@@ -61,6 +61,13 @@ Passing::Passing(net::Executor executor, std::string path, bool passes_back)
   net::spawn(executor, send_all(state_), "relay.passing");
 }
 
+Passing::Passing(net::Executor executor, net::StreamPtr channel, std::function<void()> on_broken)
+    : state_(std::make_shared<State>(executor, std::string("a predecessor"), false)) {
+  state_->channel = std::move(channel);
+  state_->on_broken = std::move(on_broken);
+  net::spawn(executor, send_all(state_), "relay.passing");
+}
+
 Passing::~Passing() {
   close();
 }
@@ -69,11 +76,6 @@ void Passing::close() {
   state_->closed = true;
   state_->queue.clear();
   if (state_->channel) state_->channel->close();
-  state_->work.set();
-}
-
-void Passing::open() {
-  state_->opens = true;
   state_->work.set();
 }
 
@@ -92,7 +94,7 @@ void Passing::pass(std::unique_ptr<net::RawSocket> socket) {
 
 net::Task<void> Passing::send_all(std::shared_ptr<State> state) {
   while (!state->closed) {
-    if (state->queue.empty() && (!state->opens || state->channel)) {
+    if (state->queue.empty()) {
       state->work.clear();
       static_cast<void>(co_await state->work.wait(net::Deadline::never()));
       continue;
@@ -124,7 +126,16 @@ net::Task<void> Passing::send_next(std::shared_ptr<State> state) {
   if (sent) co_return;
   state->warn("relay.passing-broken", &sent.error());
   state->channel.reset();
-  if (!state->closed) state->queue.push_front(std::move(next));
+  if (state->closed) co_return;
+  if (!state->on_broken) {
+    state->queue.push_front(std::move(next));
+    co_return;
+  }
+  next.socket->reset();
+  for (auto& waiting : state->queue) waiting.socket->reset();
+  state->queue.clear();
+  state->closed = true;
+  state->on_broken();
 }
 
 }  // namespace sallyport::relay

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,12 +32,12 @@ Result<PassedSource> parse_passed_source(std::string_view text);
 class Passing {
  public:
   Passing(net::Executor executor, std::string path, bool passes_back = false);
+  // By this channel alone: when it breaks what waits is reset, and `on_broken` told, which may destroy this object.
+  Passing(net::Executor executor, net::StreamPtr channel, std::function<void()> on_broken);
   ~Passing();
   Passing(const Passing&) = delete;
   Passing& operator=(const Passing&) = delete;
 
-  // Connects though there is nothing to pass yet.
-  void open();
   void pass(std::unique_ptr<net::RawSocket> socket);
   std::size_t waiting() const;
   void close();

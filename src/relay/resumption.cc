@@ -127,7 +127,8 @@ void ResumptionKeys::turn() {
 }
 
 void ResumptionKeys::on_round() {
-  if (!turns_) return load();
+  load();
+  if (!turns_) return;
   // A clock that went back would keep a key for as long as it was wrong.
   const UnixTime now = clock_.now();
   const bool is_due = keys_.empty() || now < keys_.front().made || now >= keys_.front().made + kResumptionKeyTurn;

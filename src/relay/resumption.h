@@ -47,6 +47,8 @@ class ResumptionKeys {
   Result<Resumption> open(ByteView identity) const;
   // Draws a new key where it is time, or looks whether somebody did. To be called every few seconds.
   void on_round();
+  // Another process turns them from now on.
+  void stop_turning() { turns_ = false; }
 
  private:
   struct Key {

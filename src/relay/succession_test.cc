@@ -176,6 +176,59 @@ TEST_F(Succession, ASuccessorThatIsNeverReadyTakesNothingOver) {
   }(*this, *agent, port));
 }
 
+TEST_F(Succession, WhereNobodyHasTheSlotItIsTakenAndKept) {
+  const auto agent = make_device();
+  const auto port = start_worker(brief());
+  run([](Succession& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+    CO_ASSERT(co_await t.worker_ready());
+    CO_ASSERT(co_await online(device, at));
+    t.workers_.clear();
+    CO_ASSERT(co_await until([&] { return device.over; }));
+    t.start_successor(t.brief());
+    CO_ASSERT(co_await t.worker_ready());
+    CO_ASSERT(co_await online(device, at));
+    // What it left in the queue of the socket while nobody answered is no successor of its own.
+    co_await net::sleep_for(milliseconds(600));
+    EXPECT_FALSE(t.worker().counts().is_leaving);
+    EXPECT_FALSE(device.over);
+  }(*this, *agent, port));
+}
+
+TEST_F(Succession, ASuccessorThatEndsAtOnceIsFollowedByAnother) {
+  const auto agent = make_device();
+  const auto port = start_worker(brief());
+  run([](Succession& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+    const auto grant = t.make_grant(device.name);
+    CO_ASSERT(co_await begin(t, device, grant, at));
+    auto live = co_await visit(t.tree_, at, t.host_of(grant));
+    CO_ASSERT(live.has_value());
+    t.start_successor(t.brief());
+    CO_ASSERT(co_await until([&] { return t.predecessor().counts().is_leaving; }));
+    t.workers_.pop_back();
+    t.start_successor(t.brief());
+    CO_ASSERT(co_await until([&] { return device.over; }));
+    CO_ASSERT(co_await online(device, at));
+    EXPECT_EQ(t.successor().counts().devices, 1U);
+    CO_ASSERT((co_await exchange(**live, to_bytes("still here"))).has_value());
+  }(*this, *agent, port));
+}
+
+TEST_F(Succession, WhoHasJustTakenOverIsNotSucceededYet) {
+  const auto agent = make_device();
+  const auto port = start_worker(brief());
+  run([](Succession& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+    CO_ASSERT(co_await t.worker_ready());
+    CO_ASSERT(co_await online(device, at));
+    CO_ASSERT(co_await move(t, device, at));
+    t.start_successor(t.brief());
+    CO_ASSERT(co_await t.worker_ready(2));
+    EXPECT_FALSE(t.successor().counts().is_leaving);
+    CO_ASSERT(co_await until([&] { return device.over; }));
+    CO_ASSERT(co_await online(device, at));
+    EXPECT_EQ(t.worker(2).counts().devices, 1U);
+  }(*this, *agent, port));
+}
+
 TEST_F(Succession, TheSuccessorCanBeSucceeded) {
   const auto agent = make_device();
   const auto port = start_worker(brief());

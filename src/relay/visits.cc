@@ -98,6 +98,7 @@ Result<void> Visits::State::admit(UserId id, const SocketPtr& user, const LiveGr
   if (!opened) {
     if (data) data->close();
     static_cast<void>(rendezvous.refuse(claim.ticket));
+    devices.ticket_lost(*device, claim.ticket);
     return opened;
   }
   if (found == accounts.end()) {

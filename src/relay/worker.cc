@@ -1,8 +1,10 @@
 #include "relay/worker.h"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/connect.h"
 #include "net/hand_over.h"
 #include "relay/entrance.h"
 
@@ -15,6 +17,13 @@ constexpr milliseconds kExpiryInterval{1'000};
 net::SocketOptions public_socket_options() {
   return {.no_delay = true, .user_timeout = tunnel::kDeadPeerDeadline};
 }
+
+enum class SuccessionWord : std::uint8_t {
+  who_is_there = 'Q',
+  take_over = 'T',
+  leaving = 'L',  // the slot is yours
+  busy = 'B',     // somebody has it who cannot leave now
+};
 
 std::unique_ptr<net::RawListener> make_listener(net::Executor executor, net::Descriptor socket) {
   if (!socket.is_open()) return nullptr;
@@ -73,7 +82,9 @@ struct Worker::State : std::enable_shared_from_this<State> {
   std::unique_ptr<net::Listener> peers;
   std::unique_ptr<net::Listener> succession;
   net::Event left;
-  bool leaving = false;
+  bool leaving = false;        // another process takes over
+  bool has_successor = false;  // that is there
+  bool follows = false;        // this one has just taken over
   bool has_certificate = false;
   bool stopping = false;
   Instant next_expiry{};
@@ -96,6 +107,12 @@ struct Worker::State : std::enable_shared_from_this<State> {
   static net::Task<void> accept_public(std::shared_ptr<State> self, net::RawListener& listener);
   static net::Task<void> accept_peers(std::shared_ptr<State> self);
   static net::Task<void> accept_successor(std::shared_ptr<State> self);
+  struct Answered {
+    net::StreamPtr channel;
+    SuccessionWord word = SuccessionWord::busy;
+  };
+  static net::Task<Answered> ask(std::shared_ptr<State> self, SuccessionWord word);
+  static net::Task<void> answer(std::shared_ptr<State> self, net::StreamPtr channel);
   static net::Task<void> accept_when_ready(std::shared_ptr<State> self);
   static net::Task<void> succeed(std::shared_ptr<State> self);
   static net::Task<void> leave(std::shared_ptr<State> self);
@@ -186,9 +203,8 @@ net::Task<void> Worker::State::accept_public(std::shared_ptr<State> self, net::R
 }
 
 net::Task<void> Worker::State::accept_peers(std::shared_ptr<State> self) {
-  State* const state = self.get();
   co_await net::serve_hand_over(*self->peers, {::geteuid()},
-                                [state](net::HandedOver given) { state->take_handed_over(std::move(given)); });
+                                [self](net::HandedOver given) { self->take_handed_over(std::move(given)); });
 }
 
 void Worker::State::take_handed_over(net::HandedOver given) {
@@ -202,6 +218,7 @@ void Worker::State::take_handed_over(net::HandedOver given) {
 void Worker::State::accept() {
   const auto self = shared_from_this();
   if (peers) net::spawn(executor, accept_peers(self), "relay.peers");
+  if (succession) net::spawn(executor, accept_successor(self), "relay.succession");
   for (auto* listener : {&public_tls, &public_http}) {
     if (*listener) net::spawn(executor, accept_public(self, **listener), "relay.accept");
   }
@@ -220,37 +237,87 @@ net::Task<void> Worker::State::accept_when_ready(std::shared_ptr<State> self) {
   while (!self->stopping && !self->is_ready() && !deadline.passed()) co_await net::sleep_for(kSuccessionRound);
   if (self->stopping) co_return;
   self->accept();
-  if (self->succession) co_await accept_successor(self);
 }
 
 // ---- one process of a slot after another
+//
+// On the succession socket the one that comes says first whether it takes over or only asks who is there; whoever has
+// the slot answers. Where nobody does, nobody has it: the socket itself belongs to the supervisor, and lets anybody
+// connect.
 
-// The process before this one serves until this one can.
+// The answer, with the channel on which it came; no channel when nobody answered.
+net::Task<Worker::State::Answered> Worker::State::ask(std::shared_ptr<State> self, SuccessionWord word) {
+  const net::Deadline deadline(kSuccessionAnswer);
+  auto channel = co_await net::connect_unix(relay::succession_socket(self->settings), deadline);
+  std::array<std::uint8_t, 1> byte{static_cast<std::uint8_t>(word)};
+  if (!channel || !co_await (*channel)->write_all(byte, deadline)) co_return Answered{};
+  if (!co_await net::read_exactly(**channel, byte, deadline)) co_return Answered{};
+  co_return Answered{.channel = *std::move(channel), .word = static_cast<SuccessionWord>(byte[0])};
+}
+
+// The process before this one serves until this one can, if it lives so long.
 net::Task<void> Worker::State::succeed(std::shared_ptr<State> self) {
-  while (!self->stopping && !self->is_ready()) co_await net::sleep_for(kSuccessionRound);
+  const net::Deadline patience(kReadyPatience);
+  while (!self->stopping && !self->is_ready()) {
+    co_await net::sleep_for(kSuccessionRound);
+    if (!patience.passed()) continue;
+    if (!(co_await ask(self, SuccessionWord::who_is_there)).channel) co_return co_await accept_when_ready(self);
+    co_await net::sleep_for(kSuccessionRetry);
+  }
+  Answered answer;
+  while (!self->stopping) {
+    answer = co_await ask(self, SuccessionWord::take_over);
+    if (!answer.channel || answer.word != SuccessionWord::busy) break;
+    co_await net::sleep_for(kSuccessionRetry);
+  }
   if (self->stopping) co_return;
-  self->entrance.connect_to_predecessor();
+  const bool follows = answer.channel && answer.word == SuccessionWord::leaving;
+  if (follows) self->entrance.follow(std::move(answer.channel));
+  self->follows = follows;
   self->accept();
+  if (!follows) co_return;
   co_await net::sleep_for(self->settings.succession);
-  if (self->stopping) co_return;
-  self->entrance.forget_predecessor();
-  if (self->succession) co_await accept_successor(self);
+  self->follows = false;
+  if (!self->stopping) self->entrance.forget_predecessor();
 }
 
 net::Task<void> Worker::State::accept_successor(std::shared_ptr<State> self) {
-  State* const state = self.get();
-  co_await net::serve_hand_over(
-      *self->succession, {::geteuid()}, [state](net::HandedOver given) { state->take_handed_over(std::move(given)); },
-      [state] {
-        if (!std::exchange(state->leaving, true))
-          net::spawn(state->executor, leave(state->shared_from_this()), "relay.leave");
-      });
+  for (;;) {
+    auto channel = co_await self->succession->accept(net::Deadline::never());
+    if (!channel) co_return;
+    if ((*channel)->peer().uid != ::geteuid()) continue;
+    net::spawn(self->executor, answer(self, *std::move(channel)), "relay.successor");
+  }
+}
+
+net::Task<void> Worker::State::answer(std::shared_ptr<State> self, net::StreamPtr channel) {
+  std::array<std::uint8_t, 1> byte{};
+  // Whoever has asked and gone was answered by nobody in time; what it left in the queue is no successor.
+  if (!co_await net::read_exactly(*channel, byte, kSuccessionAnswer)) co_return;
+  if (net::look_at_unread(*channel) == net::Unread::end || self->stopping) co_return;
+  const bool takes_over = byte[0] == static_cast<std::uint8_t>(SuccessionWord::take_over);
+  const bool may_have_it = takes_over && !self->follows && !self->has_successor;
+  byte[0] = static_cast<std::uint8_t>(may_have_it ? SuccessionWord::leaving : SuccessionWord::busy);
+  if (!may_have_it) {
+    static_cast<void>(co_await channel->write_all(byte, kSuccessionAnswer));
+    co_return;
+  }
+  self->has_successor = true;
+  if (!std::exchange(self->leaving, true)) net::spawn(self->executor, leave(self), "relay.leave");
+  if (co_await channel->write_all(byte, kSuccessionAnswer)) {
+    co_await net::serve_hand_over(std::move(channel),
+                                  [self](net::HandedOver given) { self->take_handed_over(std::move(given)); });
+  }
+  // One that has ended so soon has a successor of its own to come.
+  self->has_successor = false;
 }
 
 net::Task<void> Worker::State::leave(std::shared_ptr<State> self) {
   log::info("relay.leaving", {{"devices", self->devices.size()}, {"joined", self->visits.joined()}});
+  ::prctl(PR_SET_NAME, kLeavingName.data());  // for whoever looks at the processes
   self->stop_accepting();
   self->entrance.leave();
+  self->resumption.stop_turning();
   constexpr std::size_t kAtOnce = kComeBackHandshakesPerSecond * kRound.count() / 1'000;
   const net::Deadline deadline(self->settings.leave_limit);
   // The one after this asks for so long, and what it asks about is answered.
@@ -264,6 +331,7 @@ net::Task<void> Worker::State::leave(std::shared_ptr<State> self) {
     // Whoever succeeds the successor has nothing to ask here.
     if (asked.passed() && self->succession) self->succession->close();
   }
+  if (self->stopping) co_return;
   self->visits.leave();
   log::info("relay.left");
   self->left.set();
@@ -310,6 +378,8 @@ net::Task<void> Worker::shut_down() {
   if (state->succession) state->succession->close();
   state->entrance.close();
   co_await state->devices.send_all_away();
+  // What ends here goes on there.
+  if (state->leaving) state->visits.leave();
   state->visits.close();
   co_await state->reports.until_told(kLastWordsDeadline);
   state->devices.close();

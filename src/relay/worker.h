@@ -24,6 +24,9 @@ struct Counts {
   bool is_leaving = false;  // another process has taken over the slot
 };
 
+// The name of a process (/proc/<pid>/comm) whose slot another one has taken over.
+inline constexpr std::string_view kLeavingName = "relay-leaving";
+
 class Worker {
  public:
   // Makes the pipes, so that privileges may be dropped next. Borrows clock and random for its lifetime, which must not

@@ -123,7 +123,11 @@ void AgentSession::on_frame(Frame frame, Instant now, AgentActions& out) {
                  [&](HelloFrame&) { violation("established"); },
                  [&](RefuseFrame&) { violation("established"); },
                  [&](StatusFrame&) { violation("established"); },
-                 [&](ResumptionFrame& f) { out.emplace_back(ResumptionGiven{.identity = std::move(f.identity)}); },
+                 [&](ResumptionFrame& f) {
+                   // Each is written to the device's disk.
+                   if (std::exchange(has_resumption_, true)) return violation("established, for the second time");
+                   out.emplace_back(ResumptionGiven{.identity = std::move(f.identity)});
+                 },
              },
              frame);
 }

@@ -124,6 +124,7 @@ class AgentSession {
   PingInterval& ping_interval_;
   AgentState state_ = AgentState::greeting;
   bool started_ = false;
+  bool has_resumption_ = false;
   FrameDecoder decoder_;
   TokenBucket budget_;
   std::vector<Ticket> free_;     // given, not dialled

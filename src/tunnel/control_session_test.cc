@@ -179,6 +179,14 @@ TEST(RelaySession, AnAgentThatIsAdmittedMayBeGivenAResumption) {
   EXPECT_EQ(describe(relay_in(RelayState::established, random).give_resumption({1}).value()), "RESUMPTION");
 }
 
+TEST(AgentSession, ASecondResumptionIsAViolation) {
+  PingInterval interval;
+  AgentSession agent = agent_in(AgentState::established, interval);
+  const Bytes frame = encode_frame(ResumptionFrame{.identity = {1}});
+  EXPECT_EQ(describe(agent.on_bytes(frame, kStart)), "resumption");
+  EXPECT_EQ(describe(agent.on_bytes(frame, kStart)), "close:violation");
+}
+
 TEST(RelaySession, NoOpenAndNothingElseBeforeTheAgentIsAdmitted) {
   for (const RelayState state : {RelayState::awaiting_hello, RelayState::judging, RelayState::closed}) {
     SeededRandom random(1);

@@ -149,6 +149,14 @@ def check_replaced_workers_are_noticed_by_nobody(scene):
     want(set(old) <= set(scene.pids_of("relay")), "the old processes to stay with their users")
 
 
+def check_second_restart_right_after_it_changes_nothing(scene):
+    before = scene.pids_of("relay")
+    done = scene.there.run("restart", "relay", "--state", scene.there.state, "--wait", "4", check=False)
+    want(done.returncode != 0 and "0 of 3" in done.stderr, f"found {done.returncode} {done.stderr}, want a failure that says so")
+    want(scene.pids_of("relay") == before, "the processes of before")
+    want("supervisor.replaced-just-now" in scene.there.server.tail(200), "the supervisor to say so")
+
+
 def check_old_worker_ends_with_its_last_user(scene):
     for one in scene.traffic:
         one.stop()
