@@ -55,7 +55,6 @@ struct ControlConnection::Live {
   std::optional<Instant> wake;
   std::optional<tunnel::GoAwayFrame> go_away;
   std::optional<Error> error;
-  bool was_accepted = false;
   bool is_over = false;
 
   void end(std::optional<Error> why) {
@@ -163,7 +162,7 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
   perform(live, live->session.start(time_.monotonic()));
   const bool resumed = net::is_resumed(*live->stream);
   co_await pump(live);
-  if (resumed && !live->was_accepted)
+  if (resumed && state_ != ControlState::established)
     dialer_.resumptions().failed({.code = Errc::unauthorized, .detail = "ended before it was accepted"});
   if (live->error) co_return std::unexpected(*live->error);
   co_return live->go_away;
@@ -248,7 +247,6 @@ void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::Agent
             },
             [&](tunnel::Accepted&) {
               state_ = ControlState::established;
-              live->was_accepted = true;
               if (net::is_resumed(*live->stream)) dialer_.resumptions().worked();
               last_error_.clear();
               backoff_.on_connected(time_.monotonic());

@@ -53,19 +53,30 @@ Task<void> until_timeout_is_off(Joined& joined) {
   EXPECT_EQ(user_timeout(*joined.left), 0) << "the kernel would end this connection while its peer answers";
 }
 
-Task<void> service_ends_first(Joined& joined) {
+Task<void> until_over(Joined& joined) {
+  const Deadline deadline(kSoon);
+  while (!joined.totals && !deadline.passed()) co_await sleep_for(milliseconds(1));
+  EXPECT_TRUE(joined.totals);
+}
+
+// More than the user's window takes is on its way to him, and somebody joins the two.
+Task<std::size_t> fill_his_window(Joined& joined) {
   co_await set_up(joined);
   const Bytes answer(kMoreThanAWindow, 0x5A);
   spawn(co_await current_executor(), join_both(joined), "test.join");
   EXPECT_TRUE(co_await joined.service->write_all(answer, kSoon));
+  co_return answer.size();
+}
+
+Task<void> service_ends_first(Joined& joined) {
+  const std::size_t size = co_await fill_his_window(joined);
   EXPECT_TRUE(co_await joined.service->shutdown_write(kSoon));
   co_await until_timeout_is_off(joined);
   EXPECT_TRUE(co_await joined.user->shutdown_write(kSoon));
-  EXPECT_EQ((co_await read_text(*joined.user)).size(), answer.size());
-  const Deadline deadline(kSoon);
-  while (!joined.totals && !deadline.passed()) co_await sleep_for(milliseconds(1));
+  EXPECT_EQ((co_await read_text(*joined.user)).size(), size);
+  co_await until_over(joined);
   EXPECT_TRUE(joined.totals && !joined.totals->error);
-  EXPECT_TRUE(joined.totals && joined.totals->right_to_left == answer.size());
+  EXPECT_TRUE(joined.totals && joined.totals->right_to_left == size);
 }
 
 TEST(Copy, LooksAfterBytesForAShutWindowAlsoWhenTheirDirectionHasEnded) {
@@ -82,19 +93,14 @@ Task<void> say_again_and_again(Stream& stream) {
 }
 
 Task<void> both_say_much(Joined& joined) {
-  co_await set_up(joined);
+  co_await fill_his_window(joined);
   const auto executor = co_await current_executor();
-  const Bytes answer(kMoreThanAWindow, 0x5A);
-  spawn(executor, join_both(joined), "test.join");
-  EXPECT_TRUE(co_await joined.service->write_all(answer, kSoon));
   spawn(executor, say_again_and_again(*joined.user), "test.user");
   spawn(executor, say_again_and_again(*joined.service), "test.service");
   co_await until_timeout_is_off(joined);
   joined.user->close();
   joined.service->close();
-  const Deadline deadline(kSoon);
-  while (!joined.totals && !deadline.passed()) co_await sleep_for(milliseconds(1));
-  EXPECT_TRUE(joined.totals);
+  co_await until_over(joined);
 }
 
 TEST(Copy, LooksAfterBytesForAShutWindowAlsoWhileBothSidesSayMuch) {
@@ -104,15 +110,11 @@ TEST(Copy, LooksAfterBytesForAShutWindowAlsoWhileBothSidesSayMuch) {
 }
 
 Task<void> reset_while_one_has_ended(Joined& joined) {
-  co_await set_up(joined);
-  const Bytes answer(kMoreThanAWindow, 0x5A);
-  spawn(co_await current_executor(), join_both(joined), "test.join");
-  EXPECT_TRUE(co_await joined.service->write_all(answer, kSoon));
+  co_await fill_his_window(joined);
   EXPECT_TRUE(co_await joined.service->shutdown_write(kSoon));
   co_await until_timeout_is_off(joined);
   reset(*joined.user);
-  const Deadline deadline(kSoon);
-  while (!joined.totals && !deadline.passed()) co_await sleep_for(milliseconds(1));
+  co_await until_over(joined);
   EXPECT_TRUE(joined.totals && joined.totals->error) << "found an end in order, want that of a reset";
 }
 

@@ -88,6 +88,7 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   bool pass_to_owner(SocketPtr& socket, WorkerSlot owner, Came came);
   void pass(std::string path, SocketPtr socket);
   bool pass_within_slot(SocketPtr& socket, Came came);
+  bool belongs_here(const DeviceName& device, bool is_control) const;
   static net::Task<bool> comes_online(std::shared_ptr<State> self, DeviceName device);
   void note_refused(const std::string& source, const DeviceName& device, const Error& error);
 };
@@ -226,6 +227,12 @@ net::Task<bool> Entrance::State::comes_online(std::shared_ptr<State> self, Devic
   co_return false;
 }
 
+// A device begins anew with whoever has the slot now; its data connections go where its control connection is.
+bool Entrance::State::belongs_here(const DeviceName& device, bool is_control) const {
+  if (is_control) return successor == nullptr;
+  return successor != nullptr || inside.devices.find(device).has_value();
+}
+
 net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, Came came) {
   const Route route = find_route(hello.server_name, inside.settings.zone, inside.settings.console_name);
   if (const auto* role = std::get_if<ToRole>(&route)) {
@@ -239,8 +246,7 @@ net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, Came
       refuse(*socket, Alert::no_application_protocol);
     } else if (!pass_to_owner(socket, owner_of(to_control->device, inside.settings.workers), came)) {
       const bool is_control = hello.offers(tunnel::kControlAlpn);
-      const bool is_ours = is_control ? successor == nullptr : successor || inside.devices.find(to_control->device);
-      if (!is_ours && pass_within_slot(socket, came)) co_return;
+      if (!belongs_here(to_control->device, is_control) && pass_within_slot(socket, came)) co_return;
       co_await take_tls(shared_from_this(), std::move(socket), to_control->device, is_control);
     }
   } else {

@@ -124,39 +124,39 @@ class ComingBack : public RelayTest {
 };
 
 TEST_F(ComingBack, WithoutACertificateTheDeviceIsKnown) {
-  const auto agent = make_device();
-  const auto port = start_worker();
-  run([](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
-    CO_ASSERT(co_await t.worker_ready());
-    CO_ASSERT(co_await visit_once(device, at));
-    EXPECT_FALSE(device.resumed);
-    const auto first = device.resumption;
-    CO_ASSERT(co_await online(device, at));
-    EXPECT_TRUE(device.resumed);
-    CO_ASSERT(co_await until([&] { return t.worker().counts().devices == 1U; }));
-    CO_ASSERT(co_await until([&] { return device.resumption != first; }));
-    CO_ASSERT(co_await leave(device));
-    CO_ASSERT(co_await online(device, at));
-    EXPECT_TRUE(device.resumed) << "with what the resumed connection gave";
-  }(*this, *agent, port));
+  play<ComingBack>(
+      [](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+        CO_ASSERT(co_await t.worker_ready());
+        CO_ASSERT(co_await visit_once(device, at));
+        EXPECT_FALSE(device.resumed);
+        const auto first = device.resumption;
+        CO_ASSERT(co_await online(device, at));
+        EXPECT_TRUE(device.resumed);
+        CO_ASSERT(co_await until([&] { return t.worker().counts().devices == 1U; }));
+        CO_ASSERT(co_await until([&] { return device.resumption != first; }));
+        CO_ASSERT(co_await leave(device));
+        CO_ASSERT(co_await online(device, at));
+        EXPECT_TRUE(device.resumed) << "with what the resumed connection gave";
+      },
+      settings(0, 1));
 }
 
 TEST_F(ComingBack, ARevocationIsSeen) {
-  const auto agent = make_device();
-  const auto port = start_worker();
-  run([](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
-    CO_ASSERT(co_await t.worker_ready());
-    CO_ASSERT(co_await visit_once(device, at));
-    const auto applied = t.worker().counts().snapshot;
-    t.authority_->set_certificate(device.operational.certificate, device.name, true);
-    t.authority_->publish();
-    CO_ASSERT(co_await until([&] { return t.worker().counts().snapshot > applied; }));
-    device.accepted = false;
-    co_await FakeAgent::run(device, at, device.control_name());
-    EXPECT_TRUE(device.resumed);
-    EXPECT_FALSE(device.accepted);
-    EXPECT_EQ(t.worker().counts().devices, 0U);
-  }(*this, *agent, port));
+  play<ComingBack>(
+      [](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+        CO_ASSERT(co_await t.worker_ready());
+        CO_ASSERT(co_await visit_once(device, at));
+        const auto applied = t.worker().counts().snapshot;
+        t.authority_->set_certificate(device.operational.certificate, device.name, true);
+        t.authority_->publish();
+        CO_ASSERT(co_await until([&] { return t.worker().counts().snapshot > applied; }));
+        device.accepted = false;
+        co_await FakeAgent::run(device, at, device.control_name());
+        EXPECT_TRUE(device.resumed);
+        EXPECT_FALSE(device.accepted);
+        EXPECT_EQ(t.worker().counts().devices, 0U);
+      },
+      settings(0, 1));
 }
 
 TEST_F(ComingBack, AResumptionOpensNoOtherDevice) {
@@ -174,34 +174,34 @@ TEST_F(ComingBack, AResumptionOpensNoOtherDevice) {
 }
 
 TEST_F(ComingBack, AWorkerThatWasReplacedTakesTheResumptionsOfTheOneBefore) {
-  const auto agent = make_device();
-  const auto port = start_worker();
-  run([](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
-    CO_ASSERT(co_await t.worker_ready());
-    CO_ASSERT(co_await visit_once(device, at));
-    t.workers_.clear();
-    t.listeners_.clear();
-    const auto again = t.start_worker();
-    CO_ASSERT(co_await t.worker_ready());
-    CO_ASSERT(co_await online(device, again));
-    EXPECT_TRUE(device.resumed);
-  }(*this, *agent, port));
+  play<ComingBack>(
+      [](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+        CO_ASSERT(co_await t.worker_ready());
+        CO_ASSERT(co_await visit_once(device, at));
+        t.workers_.clear();
+        t.listeners_.clear();
+        const auto again = t.start_worker();
+        CO_ASSERT(co_await t.worker_ready());
+        CO_ASSERT(co_await online(device, again));
+        EXPECT_TRUE(device.resumed);
+      },
+      settings(0, 1));
 }
 
 TEST_F(ComingBack, ARelayThatLostItsKeysAsksForTheCertificate) {
-  const auto agent = make_device();
-  const auto port = start_worker();
-  run([](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
-    CO_ASSERT(co_await t.worker_ready());
-    CO_ASSERT(co_await visit_once(device, at));
-    t.workers_.clear();
-    t.listeners_.clear();
-    t.shared_keys_ = make_resumption_memory().value();
-    const auto again = t.start_worker();
-    CO_ASSERT(co_await t.worker_ready());
-    CO_ASSERT(co_await online(device, again));
-    EXPECT_FALSE(device.resumed);
-  }(*this, *agent, port));
+  play<ComingBack>(
+      [](ComingBack& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+        CO_ASSERT(co_await t.worker_ready());
+        CO_ASSERT(co_await visit_once(device, at));
+        t.workers_.clear();
+        t.listeners_.clear();
+        t.shared_keys_ = make_resumption_memory().value();
+        const auto again = t.start_worker();
+        CO_ASSERT(co_await t.worker_ready());
+        CO_ASSERT(co_await online(device, again));
+        EXPECT_FALSE(device.resumed);
+      },
+      settings(0, 1));
 }
 
 }  // namespace

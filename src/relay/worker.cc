@@ -30,17 +30,6 @@ std::unique_ptr<net::RawListener> make_listener(net::Executor executor, net::Des
   return std::make_unique<net::RawListener>(executor, std::move(socket), public_socket_options());
 }
 
-std::uint32_t draw_process(Random& random) {
-  const auto drawn = random.array<4>();
-  return Reader(drawn).u32().value();
-}
-
-std::vector<pki::Certificate> trusted_roots(const Settings& settings) {
-  std::vector<pki::Certificate> roots = {settings.root};
-  roots.insert(roots.end(), settings.older_roots.begin(), settings.older_roots.end());
-  return roots;
-}
-
 }  // namespace
 
 struct Worker::State : std::enable_shared_from_this<State> {
@@ -48,11 +37,11 @@ struct Worker::State : std::enable_shared_from_this<State> {
       : executor(on),
         clock(time),
         settings(std::move(chosen)),
-        process(draw_process(source)),
+        process(static_cast<std::uint32_t>(source.below(std::uint64_t{1} << 32U))),
         link(on, time, source, link_settings(), link_events()),
         check(link, time, settings.zone),
-        resumption(std::move(listeners.resumption), settings.slot == tunnel::WorkerSlot(0), trusted_roots(settings),
-                   time, source),
+        resumption(std::move(listeners.resumption), settings.slot == tunnel::WorkerSlot(0), link.anchors(), time,
+                   source),
         reports(on, link),
         devices(on, time, source, check, resumption, reports, settings.slot, device_events()),
         visits(on, time, devices, check, reports, settings.pipes, settings.pipe_bytes),

@@ -11,7 +11,6 @@ import re
 import secrets
 import signal
 import socket
-import ssl
 import sys
 import threading
 
@@ -21,6 +20,7 @@ import cases  # noqa: E402
 from admin import administer  # noqa: E402
 from cases import Missing, want  # noqa: E402
 from crossing import Crossing  # noqa: E402
+from raw_hello import hello_for  # noqa: E402
 from stage import Stage, tool, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
@@ -204,16 +204,6 @@ def echo_server():
 
     threading.Thread(target=accept, daemon=True).start()
     return listener
-
-
-def hello_for(name):
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    secured = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=name)
-    try:
-        secured.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    return outgoing.read()
 
 
 def offer_clear_service(stage, device, port):

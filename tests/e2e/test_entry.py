@@ -5,7 +5,6 @@ case needs said, through the real relay to the real agent and a web application 
 # test: needs=dev deadline=180
 import pathlib
 import socket
-import ssl
 import sys
 import time
 
@@ -13,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
+from raw_hello import everything, hello_for  # noqa: E402
 from stage import ZONE, Stage, wait_for  # noqa: E402
 from visitor import LIMIT_SECONDS, ConsoleUser  # noqa: E402
 
@@ -208,30 +208,11 @@ def check_reserved_paths_never_reach_the_application(scene):
             want(answer.status in (400, 403, 404) and b"No such page" not in answer.body, f"found {answer.status} to {path}, want a refusal of the agent's own")
 
 
-def hello_for(name):
-    """A ClientHello as OpenSSL writes it."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    secured = context.wrap_bio(incoming, outgoing, server_hostname=name)
-    try:
-        secured.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    return outgoing.read()
-
-
 def raw_answer(port, name):
     """Everything that comes back to a ClientHello for `name`."""
     with socket.create_connection(("127.0.0.1", port), timeout=LIMIT_SECONDS) as plain:
         plain.sendall(hello_for(name))
-        data = b""
-        try:
-            while more := plain.recv(65536):
-                data += more
-        except ConnectionResetError:
-            pass
-    return data
+        return everything(plain)
 
 
 def check_name_without_grant_is_like_an_unknown_name(scene):

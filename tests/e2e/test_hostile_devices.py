@@ -17,10 +17,11 @@ from clone import ALPN, CLONE, DISPLACED, GOAWAY, TICKETS, Control, frame, hello
 from crossing import records  # noqa: E402
 from crowd import cpu_of, memory_of  # noqa: E402
 from heavy_chains import Heavy  # noqa: E402
-from raw_hello import answer_to, dial, hello, in_records  # noqa: E402
+from raw_hello import answer_to, dial, everything, hello, in_records  # noqa: E402
 from raw_tls import TLS_1_2, UPDATE_REQUESTED, RawTls  # noqa: E402
 from siege import Siege  # noqa: E402
 from stage import CONSOLE, ENROLMENT_SECONDS, ZONE, Stage, current, wait_for  # noqa: E402
+from tcp import serve_each  # noqa: E402  # by the path that stage has set
 from visitor import trust  # noqa: E402
 
 HEARTBEAT = 24  # content type
@@ -42,15 +43,7 @@ class Fountain:
         self.said = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                line, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(line,), daemon=True).start()
+        serve_each(self.listener, self.serve)
 
     def serve(self, line):
         with line:
@@ -163,12 +156,7 @@ def check_A7_heartbeat_and_other_records_end_the_handshake(scene):
         want(answer_to(scene.port, heartbeat) == "nothing", "found a heartbeat at first answered, want the end")
         with dial(scene.port) as line:
             line.sendall(good + heartbeat)
-            said = b""
-            try:
-                while more := line.recv(65536):
-                    said += more
-            except ConnectionError:
-                pass
+            said = everything(line)
         kinds = [kind for kind, _ in records(said)]
         want(HEARTBEAT not in kinds, f"found records of the types {kinds}, want no heartbeat among them")
 

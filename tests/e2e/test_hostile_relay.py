@@ -15,8 +15,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cases  # noqa: E402
 from cases import want  # noqa: E402
 from crossing import Crossing  # noqa: E402
+from raw_hello import hello_for  # noqa: E402
 from stage import ZONE, Stage, wait_for  # noqa: E402
-from visitor import LIMIT_SECONDS, ConsoleUser, Line  # noqa: E402
+from tcp import carry, serve_each  # noqa: E402  # by the path that stage has set
+from visitor import LIMIT_SECONDS, ConsoleUser, Line, fails  # noqa: E402
 
 PREFACE = b"SPD1"
 
@@ -28,15 +30,7 @@ class CountedService:
         self.received = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+        serve_each(self.listener, self.serve)
 
     def serve(self, connection):
         with connection:
@@ -112,33 +106,6 @@ class Scene:
         return pathlib.Path(self.devices[serial_id].agent.log).read_text(errors="replace")
 
 
-def hello_for(name):
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    secured = context.wrap_bio(incoming, outgoing, server_hostname=name)
-    try:
-        secured.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    return outgoing.read()
-
-
-def handshake(near, context, name):
-    """A handshake with the agent over a taken connection, as `Line`; ssl.SSLError or OSError when it fails."""
-    line = Line.__new__(Line)
-    line.socket = context.wrap_socket(near, server_hostname=name)
-    return line
-
-
-def fails(act, what):
-    try:
-        act()
-    except (ssl.SSLError, ConnectionError, OSError) as error:
-        return str(error)
-    raise cases.Failed(f"found {what} done, want a failed handshake")
-
-
 def nothing_reached(scene, before):
     want(scene.service.total() == before, f"found {scene.service.total() - before} bytes at the service, want none")
 
@@ -162,13 +129,13 @@ def check_relay_using_a_live_grant_for_itself_gets_no_byte(scene):
     for more in ([], [("Cookie", "__Host-sallyport=" + "A" * 43)]):
         grant = scene.grant()
         near = scene.take_data_connection(grant)
-        with handshake(near, grant.context, grant.host) as line:
+        with Line.over(near, grant.context, grant.host) as line:
             answer = line.ask("GET", "/", [("Host", grant.authority), *more])
             want(answer.status in (401, 403) and b"secret" not in answer.body, f"found {answer.status} {answer.body!r}, want a refusal")
             want(line.rest() == b"", "found more after the refusal, want the end")
     grant = scene.grant()
     near = scene.take_data_connection(grant)
-    with handshake(near, grant.context, grant.host) as line:
+    with Line.over(near, grant.context, grant.host) as line:
         answer = line.ask("POST", "/.sallyport/enter", grant.entry_headers(), b"secret=" + b"A" * 43)
         want(answer.status == 403, f"found {answer.status} to a guessed secret, want 403")
     nothing_reached(scene, before)
@@ -211,25 +178,14 @@ def check_inner_name_must_be_the_grants(scene):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # a relay does not care whose certificate it sees
-        fails(lambda: handshake(near, context, name).ask("GET", "/", [("Host", grant.authority)]), f"a handshake for {name}")  # noqa: B023
+        fails(lambda: Line.over(near, context, name).ask("GET", "/", [("Host", grant.authority)]), f"a handshake for {name}")  # noqa: B023
     nothing_reached(scene, before)
 
 
 def join(user_port_taken, near):
     """Carries bytes between a user's connection and an agent's, as a relay does."""
-    def pump(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            pass
-        try:
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
     for ends in ((user_port_taken, near), (near, user_port_taken)):
-        threading.Thread(target=pump, args=ends, daemon=True).start()
+        threading.Thread(target=carry, args=ends, daemon=True).start()
 
 
 def misroute(scene, wanted, near):

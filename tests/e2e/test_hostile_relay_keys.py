@@ -27,7 +27,7 @@ from stage import ENROLMENT_SECONDS, ZONE, Stage  # noqa: E402
 from hostile_relay import HostileRelay, plain_end, put_back, sealed_grant, steal_key  # noqa: E402  # by the path that stage has set
 from status_host import ca_key  # noqa: E402
 from tcp_servers import Server, make_certificate, run_to_end  # noqa: E402
-from visitor import LIMIT_SECONDS, ConsoleUser, Line  # noqa: E402
+from visitor import LIMIT_SECONDS, ConsoleUser, Line, fails  # noqa: E402
 from witness import Witness  # noqa: E402
 
 UNKNOWN_TICKET, GRANT_INVALID, GRANT_EXPIRED, NO_SUCH_SERVICE = 1, 2, 3, 4
@@ -95,19 +95,9 @@ def nothing_reached(scene):
     want(scene.witness.forget() == [], "found a request at the application, want none")
 
 
-def fails(act, what):
-    try:
-        act()
-    except (ssl.SSLError, ConnectionError, OSError) as error:
-        return str(error)
-    raise cases.Failed(f"found {what} done, want it failed")
-
-
 def over(near, grant, host=None):
     """TLS with the device over one of its data connections, as `Line`."""
-    line = Line.__new__(Line)
-    line.socket = grant.context.wrap_socket(near, server_hostname=host or grant.host)
-    return line
+    return Line.over(near, grant.context, host or grant.host)
 
 
 @cases.carries_the_rest

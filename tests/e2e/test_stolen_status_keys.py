@@ -11,7 +11,6 @@ import pathlib
 import socket
 import ssl
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -26,6 +25,7 @@ from ocsp_forge import DAY, ID_PKIX_OCSP_CRL, MINUTE, Delegate, extension, integ
 from silence import GATEWAY, SECONDS, Silence, encrypted_records  # noqa: E402
 from stage import Stage, wait_for  # noqa: E402
 from status_host import ca_key, make_question, root_crl_path  # noqa: E402
+from tcp import serve_each  # noqa: E402  # by the path that stage has set
 
 PEM = serialization.Encoding.PEM
 
@@ -46,15 +46,7 @@ class FalseGateway:
         self.heard = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                plain, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.listen, args=(plain,), daemon=True).start()
+        serve_each(self.listener, self.listen)
 
     def listen(self, plain):
         try:

@@ -9,7 +9,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from cases import Missing, want
 from stage import tool, wait_for
 from installation import Process  # by the path that stage has set
+from tcp import serve_each
 
 HERE, THERE = "169.254.77.1", "169.254.77.2"  # link-local: no route leads on
 CHUNK = 65536
@@ -188,7 +188,7 @@ class Inspector:
         self.asked = []  # targets of CONNECT
         self.heard = b""  # what was said inside TLS
         self.listener = socket.create_server((HERE, port))
-        threading.Thread(target=self.accept, daemon=True).start()
+        serve_each(self.listener, self.serve)
 
     def context(self, name):
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -199,14 +199,6 @@ class Inspector:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)
         return context
-
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(near,), daemon=True).start()
 
     def serve(self, near):
         near.settimeout(20)

@@ -74,6 +74,11 @@ def first_flight(name, alpn=("http/1.1",)):
     return outgoing.read(), (client, incoming, outgoing)
 
 
+def hello_for(name):
+    """A ClientHello as OpenSSL writes it."""
+    return first_flight(name, alpn=())[0]
+
+
 def dial(port, source=None):
     return socket.create_connection(("127.0.0.1", port), timeout=LIMIT_SECONDS, source_address=(source, 0) if source else None)
 

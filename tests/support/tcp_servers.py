@@ -4,9 +4,9 @@ import pathlib
 import socket
 import struct
 import subprocess
-import threading
 
 from stage import Process, free_port, tool, wait_for
+from tcp import serve_each  # by the path that stage has set
 
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
 PIECE = 1 << 16
@@ -62,15 +62,7 @@ class Echo(Server):
     def __init__(self):
         super().__init__()
         self.listener.settimeout(None)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+        serve_each(self.listener, self.serve)
 
     @staticmethod
     def serve(connection):

@@ -7,9 +7,18 @@ import socket
 import ssl
 import urllib.parse
 
-from stage import CONSOLE
+from stage import CONSOLE, Failed
 
 LIMIT_SECONDS = 20
+
+
+def fails(act, what):
+    """Why `act` cannot be done; it must not be."""
+    try:
+        act()
+    except OSError as error:  # ssl.SSLError and ConnectionError among them
+        return str(error)
+    raise Failed(f"found {what} done, want it failed")
 
 
 class Answer:
@@ -46,6 +55,13 @@ class Line:
         except BaseException:
             plain.close()
             raise
+
+    @classmethod
+    def over(cls, plain, context, name):
+        """The same over a connection that is there already."""
+        line = cls.__new__(cls)
+        line.socket = context.wrap_socket(plain, server_hostname=name)
+        return line
 
     def ask(self, method, target, headers, body=None):
         """Headers exactly as given, in that order. ConnectionError when no answer comes."""

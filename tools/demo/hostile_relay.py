@@ -13,13 +13,13 @@ from cryptography import x509
 
 import key_search
 from installation import ZONE, Failed
+from tcp import CHUNK, carry
 from wire import server_name
 
 HELLO, TICKETS, OPEN, GRANT, REFUSE, PING, PONG, CUT = range(1, 9)
 PREFACE, PREFACE_SIZE = b"SPD1", 36
 CONTROL, SEALED_DATA = "sallyport-control/1", "sallyport-data/1"
 LIMIT_SECONDS = 20
-CHUNK = 65536
 MOST_SEALED = 16384
 
 
@@ -94,21 +94,9 @@ def put_back(near, first):
     """A socket on which `first` comes before whatever still comes from `near`."""
     mine, given = socket.socketpair()
 
-    def pump(source, target, data=b""):
-        try:
-            while data or (data := source.recv(CHUNK)):
-                target.sendall(data)
-                data = b""
-        except OSError:
-            pass
-        try:
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
     near.settimeout(None)
-    threading.Thread(target=pump, args=(near, mine, first), daemon=True).start()
-    threading.Thread(target=pump, args=(mine, near), daemon=True).start()
+    threading.Thread(target=carry, args=(near, mine), kwargs={"first": first}, daemon=True).start()
+    threading.Thread(target=carry, args=(mine, near), daemon=True).start()
     return given
 
 

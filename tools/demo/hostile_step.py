@@ -8,10 +8,10 @@ import threading
 
 from hostile_relay import HostileRelay, sealed_grant, server_name_of, steal_key
 from installation import ZONE, Failed, wait_for
+from tcp import carry, serve_each
 
 COME_BACK_SECONDS = 30
 LIMIT_SECONDS = 20
-CHUNK = 65536
 
 
 def want(condition, found, wanted):
@@ -29,18 +29,10 @@ class Road:
         self.lines = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        serve_each(self.listener, self.serve)
 
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            self.lines.append(near)
-            threading.Thread(target=self.carry, args=(near,), daemon=True).start()
-
-    def carry(self, near):
+    def serve(self, near):
+        self.lines.append(near)
         try:
             first, name = server_name_of(near)
             if self.relay and name.endswith(f".relay.{ZONE}"):
@@ -52,17 +44,8 @@ class Road:
             self.lines.append(far)
             self.octets.append(first)
             far.sendall(first)
-            threading.Thread(target=self.pump, args=(far, near), daemon=True).start()
-            self.pump(near, far)
-        except OSError:
-            pass
-
-    def pump(self, source, target):
-        try:
-            while data := source.recv(CHUNK):
-                self.octets.append(data)
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
+            threading.Thread(target=carry, args=(far, near, self.octets.append), daemon=True).start()
+            carry(near, far, self.octets.append)
         except OSError:
             pass
 

@@ -8,7 +8,8 @@ import socket
 import threading
 import time
 
-CHUNK = 65536
+from tcp import CHUNK, carry
+
 HELLO_LIMIT = 32768
 
 
@@ -135,13 +136,4 @@ class Wire:
 
     @staticmethod
     def _pump(source, target, noted):
-        try:
-            while data := source.recv(CHUNK):
-                noted.append((time.monotonic(), len(data)))
-                target.sendall(data)
-        except OSError:
-            pass
-        try:
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+        carry(source, target, lambda data: noted.append((time.monotonic(), len(data))))

@@ -125,6 +125,14 @@ class RelayTest : public ::testing::Test {
     co_return static_cast<std::size_t>(count()) >= workers;
   }
 
+  // A claimed device, one worker, and what happens to them.
+  template <class Fixture>
+  void play(net::Task<void> (*story)(Fixture&, FakeAgent&, std::uint16_t), Settings chosen) {
+    const auto agent = make_device();
+    const auto port = start_worker(std::move(chosen));
+    run(story(static_cast<Fixture&>(*this), *agent, port));
+  }
+
   // Runs a test's story to its end on the loop.
   void run(net::Task<void> story) { net::run(io_, std::move(story)); }
 
