@@ -22,7 +22,7 @@ layer(pki       DEPS base codec crypto EXPOSES base codec crypto)
 layer(records   DEPS base codec EXPOSES base codec)
 layer(tunnel    DEPS base codec crypto EXPOSES base)
 layer(tlog      DEPS base codec crypto EXPOSES base crypto)
-layer(sealed    DEPS base codec crypto pki EXPOSES base)
+layer(sealed    DEPS base codec crypto pki EXPOSES base codec crypto)
 layer(telemetry DEPS base codec EXPOSES base)
 # adapters
 layer(config    DEPS base codec EXPOSES base EXTERNAL ${TOMLPLUSPLUS_LIBRARIES})
