@@ -1,0 +1,172 @@
+#include "rpcnode/audit_trail.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "codec/json.h"
+#include "codec/text.h"
+#include "keystore/file.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+using codec::Json;
+
+std::string shortened(std::string_view text) {
+  return std::string(codec::cut_utf8(codec::is_utf8(text) ? text : "not UTF-8", kMaxAuditText));
+}
+
+// What a line says of the one before it.
+struct Link {
+  std::uint64_t line = 0;
+  crypto::Sha256Digest before{};
+};
+
+Result<Link> read_link(std::string_view line) {
+  TRY(const Json json, codec::parse_json(line));
+  Link out;
+  TRY(const std::int64_t number, json.integer_at("line"));
+  if (number < 1) return failf(Errc::malformed, "number {}, want 1 or more", number);
+  out.line = static_cast<std::uint64_t>(number);
+  TRY(const std::string before, json.text_at("before"));
+  TRY(const Bytes hash, codec::decode_hex(before));
+  if (hash.size() != out.before.size()) return failf(Errc::malformed, "before: {} bytes, want 32", hash.size());
+  std::ranges::copy(hash, out.before.begin());
+  return out;
+}
+
+Result<void> follow(std::string_view line, AuditHead& head) {
+  TRY(const Link link, read_link(line));
+  if (link.line != head.lines + 1) return failf(Errc::malformed, "has number {}, want {}", link.line, head.lines + 1);
+  if (link.before != head.hash) return fail(Errc::malformed, "does not continue the line before it");
+  head = {.lines = link.line, .hash = crypto::sha256(as_bytes(line))};
+  return {};
+}
+
+std::string_view first_line(std::string_view text) {
+  return text.substr(0, text.find('\n'));
+}
+
+// The head that the first line of `text` goes on from; that of an empty file is `otherwise`.
+Result<AuditHead> head_before(std::string_view text, const AuditHead& otherwise) {
+  if (text.find('\n') == std::string_view::npos) return otherwise;
+  auto link = read_link(first_line(text));
+  if (!link) return std::unexpected(std::move(link).error().at("line 1"));
+  return AuditHead{.lines = link->line - 1, .hash = link->before};
+}
+
+Result<std::optional<Bytes>> read_if_there(const std::filesystem::path& path) {
+  auto bytes = keystore::read_file(path, 2 * kMaxAuditFile);
+  if (bytes) return std::optional(*std::move(bytes));
+  if (bytes.error().code == Errc::not_found) return std::nullopt;
+  return std::unexpected(std::move(bytes).error());
+}
+
+std::filesystem::path audit_file(const std::filesystem::path& folder, std::size_t age) {
+  return folder / (age == 0 ? std::string("audit.jsonl") : fmt::format("audit.{}.jsonl", age));
+}
+
+}  // namespace
+
+std::string encode_audit_line(const AuditEntry& entry, AuditHead& head) {
+  Json::Array items;
+  for (const std::string& item : entry.items) {
+    if (items.size() == kAuditItems) break;
+    items.emplace_back(shortened(item));
+  }
+  Json::Object object{{"line", head.lines + 1},
+                      {"before", codec::encode_hex(head.hash)},
+                      {"time", to_iso8601(entry.time)},
+                      {"who", shortened(entry.who)},
+                      {"way", entry.way},
+                      {"method", shortened(entry.method)},
+                      {"items", std::move(items)},
+                      {"result", entry.result},
+                      {"took_ms", std::int64_t{entry.took.count()}},
+                      {"call", sealed::to_text(entry.id)}};
+  if (!entry.reason.empty()) object.emplace("reason", shortened(entry.reason));
+  if (entry.items.size() > kAuditItems) object.emplace("items_in_all", std::uint64_t{entry.items.size()});
+  std::string line = Json(std::move(object)).write();
+  head = {.lines = head.lines + 1, .hash = crypto::sha256(as_bytes(line))};
+  return line + "\n";
+}
+
+Result<AuditHead> check_audit_lines(std::string_view text, AuditHead head) {
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    const std::uint64_t number = head.lines + 1;
+    if (auto followed = follow(text.substr(0, end), head); !followed)
+      return std::unexpected(std::move(followed).error().at(fmt::format("line {}", number)));
+    text.remove_prefix(end + 1);
+  }
+  return head;
+}
+
+std::filesystem::path AuditTrail::file(std::size_t age) const {
+  return audit_file(folder_, age);
+}
+
+Result<std::unique_ptr<AuditTrail>> AuditTrail::open(std::filesystem::path folder, net::TaskGroup& tasks) {
+  std::unique_ptr<AuditTrail> out(new AuditTrail(std::move(folder), tasks));
+  // A crash between two renames leaves the newest file one step older.
+  TRY(const auto older, read_if_there(out->file(1)));
+  if (older) {
+    TRY(const AuditHead start, head_before(as_text(*older), {}));
+    auto head = check_audit_lines(as_text(*older), start);
+    if (!head) return std::unexpected(std::move(head).error().at(out->file(1).native()));
+    out->head_ = *head;
+  }
+  TRY_VOID(out->open_current());
+  return out;
+}
+
+Result<void> AuditTrail::open_current() {
+  TRY(auto opened, keystore::AppendFile::open(file(0), keystore::kSecretMode));
+  TRY(const Bytes bytes, opened.read_all(2 * kMaxAuditFile));
+  const std::string_view text = as_text(bytes);
+  auto start = head_before(text, head_);
+  if (!start) return std::unexpected(std::move(start).error().at(file(0).native()));
+  auto head = check_audit_lines(text, *start);
+  if (!head) return std::unexpected(std::move(head).error().at(file(0).native()));
+  const std::size_t end = text.rfind('\n');
+  TRY_VOID(opened.cut(end == std::string_view::npos ? 0 : end + 1));
+  head_ = *head;
+  log_ = std::make_unique<DurableLog>(std::move(opened), tasks_);
+  return {};
+}
+
+Result<void> AuditTrail::add(const AuditEntry& entry) {
+  if (log_ == nullptr) return fail(Errc::unavailable, "audit: the file could not be opened again");
+  AuditHead after = head_;
+  TRY_VOID(log_->post(to_bytes(encode_audit_line(entry, after))));
+  head_ = after;
+  return {};
+}
+
+Result<void> AuditTrail::on_tick() {
+  if (log_ == nullptr) return open_current();
+  if (!log_->is_idle() || log_->is_broken() || log_->size() < kMaxAuditFile) return {};
+  return rotate();
+}
+
+Result<void> AuditTrail::rotate() {
+  log_.reset();
+  std::error_code ignored;
+  std::filesystem::remove(file(kAuditFilesKept), ignored);
+  for (std::size_t age = kAuditFilesKept; age > 0; --age) std::filesystem::rename(file(age - 1), file(age), ignored);
+  return open_current();
+}
+
+Result<AuditHead> check_audit_trail(const std::filesystem::path& folder) {
+  std::optional<AuditHead> head;
+  for (std::size_t age = kAuditFilesKept + 1; age-- > 0;) {
+    TRY(const auto bytes, read_if_there(audit_file(folder, age)));
+    if (!bytes) continue;
+    TRY(const AuditHead start, head_before(as_text(*bytes), head.value_or(AuditHead{})));
+    auto checked = check_audit_lines(as_text(*bytes), head.value_or(start));
+    if (!checked) return std::unexpected(std::move(checked).error().at(audit_file(folder, age).native()));
+    head = *checked;
+  }
+  return head.value_or(AuditHead{});
+}
+
+}  // namespace sallyport::rpcnode

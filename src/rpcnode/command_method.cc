@@ -1,0 +1,174 @@
+#include "rpcnode/command_method.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "net/stream.h"
+#include "net/timer.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+using codec::Json;
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& text : texts) out.push_back(text.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+// A child in a process group of its own. Killed with its group, and waited for, at the end.
+class Child {
+ public:
+  explicit Child(pid_t id) : id_(id) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    if (status_) return;
+    ::kill(-id_, SIGKILL);
+    while (::waitpid(id_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+
+  // Its exit status, 128 + signal; absent while it runs.
+  std::optional<int> look() {
+    int status = 0;
+    if (!status_ && ::waitpid(id_, &status, WNOHANG) == id_)
+      status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return status_;
+  }
+  // What it left running goes with it.
+  void end_group() const { ::kill(-id_, SIGKILL); }
+
+ private:
+  pid_t id_;
+  std::optional<int> status_;
+};
+
+struct Spawned {
+  pid_t id = 0;
+  net::StreamPtr stream;
+};
+
+Result<Spawned> spawn(net::Executor executor, std::vector<std::string> words, std::vector<std::string> environment) {
+  TRY(auto ends, net::make_socket_pair());
+  const std::vector<char*> arguments = pointers_to(words);
+  const std::vector<char*> variables = pointers_to(environment);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawn_file_actions_adddup2(&actions, ends.second.get(), STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, ends.second.get(), STDOUT_FILENO);
+  sigset_t none, defaults;
+  ::sigemptyset(&none);
+  ::sigemptyset(&defaults);
+  ::sigaddset(&defaults, SIGPIPE);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  Spawned out;
+  const int fault =
+      ::posix_spawn(&out.id, words.front().c_str(), &actions, &attributes, arguments.data(), variables.data());
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (fault != 0) return failf(Errc::unavailable, "command '{}': cannot be run: error {}", words.front(), fault);
+  auto stream = net::adopt_socket(std::move(executor), std::move(ends.first));
+  if (!stream) {
+    const Child ended(out.id);
+    return std::unexpected(std::move(stream).error());
+  }
+  out.stream = *std::move(stream);
+  return out;
+}
+
+// Lines as they come; `rest` is what has no end yet, which is the result once the program has ended.
+struct Output {
+  std::string rest;
+  std::size_t total = 0;
+  std::optional<std::string> last;
+
+  // Gives the line before each line to `progress`: the last one is the result.
+  void take(std::string_view text, const std::function<void(Json)>& progress) {
+    rest += text;
+    for (std::size_t end = rest.find('\n'); end != std::string::npos; end = rest.find('\n')) {
+      if (last) progress(value_of(*last));
+      last = rest.substr(0, end);
+      rest.erase(0, end + 1);
+    }
+  }
+  void finish(const std::function<void(Json)>& progress) {
+    if (!rest.empty()) take("\n", progress);
+  }
+  static Json value_of(const std::string& line) {
+    if (auto json = codec::parse_json(line)) return *std::move(json);
+    return codec::is_utf8(line) ? Json(line) : Json("output that is not UTF-8");
+  }
+  Json result() const { return last ? value_of(*last) : Json(nullptr); }
+};
+
+MethodFault fault(sealed::RpcCode code, std::string message, Json data = nullptr) {
+  return {.code = code, .message = std::move(message), .data = std::move(data)};
+}
+
+net::Task<Result<void>> read_output(net::Stream& stream, Output& output, const MethodCall& call) {
+  std::array<std::uint8_t, 4'096> buffer;
+  while (true) {
+    CO_TRY(const std::size_t count, co_await stream.read_some(buffer, call.deadline));
+    if (count == 0) break;
+    output.total += count;
+    if (output.total > kMaxCommandOutput)
+      co_return failf(Errc::overloaded, "more than {} bytes of output", kMaxCommandOutput);
+    output.take(as_text(ByteView(buffer).first(count)), call.progress);
+  }
+  output.finish(call.progress);
+  co_return Result<void>{};
+}
+
+// Absent at the deadline.
+net::Task<std::optional<int>> wait_for(Child& child, net::Deadline deadline) {
+  milliseconds pause{1};
+  while (true) {
+    if (const auto status = child.look()) co_return status;
+    if (deadline.passed()) co_return std::nullopt;
+    co_await net::sleep_for(pause);
+    pause = std::min(pause * 2, milliseconds(50));
+  }
+}
+
+}  // namespace
+
+net::Task<MethodResult> run_command(std::vector<std::string> words, MethodCall call) {
+  std::vector<std::string> environment{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "SALLYPORT_CALLER=" + call.principal,
+                                       "SALLYPORT_METHOD=" + call.method,
+                                       "SALLYPORT_CALL_ID=" + sealed::to_text(call.id)};
+  auto spawned = spawn(co_await net::current_executor(), std::move(words), std::move(environment));
+  if (!spawned) co_return std::unexpected(fault(sealed::RpcCode::internal_error, spawned.error().detail));
+  Child child(spawned->id);
+  net::Stream& stream = *spawned->stream;
+  const std::string input = call.params.write() + "\n";
+  // A program that does not read its input is no fault.
+  if (co_await stream.write_all(as_bytes(input), call.deadline))
+    static_cast<void>(co_await stream.shutdown_write(call.deadline));
+  Output output;
+  const auto read = co_await read_output(stream, output, call);
+  if (!read && read.error().code == Errc::overloaded)
+    co_return std::unexpected(fault(sealed::RpcCode::too_large, read.error().detail));
+  const auto status = co_await wait_for(child, call.deadline);
+  child.end_group();
+  if (!status) co_return std::unexpected(fault(sealed::RpcCode::timed_out, "it ran longer than it may"));
+  if (*status != 0)
+    co_return std::unexpected(
+        fault(sealed::RpcCode::failed, fmt::format("ended with status {}", *status), output.result()));
+  co_return output.result();
+}
+
+}  // namespace sallyport::rpcnode

@@ -1,0 +1,240 @@
+#include "rpcnode/node_keys.h"
+
+#include <algorithm>
+
+#include "codec/text.h"
+#include "keystore/file.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+using codec::Json;
+
+constexpr std::size_t kMaxSecrets = 2;
+
+Json texts_json(const std::vector<std::string>& texts) {
+  Json::Array out;
+  for (const std::string& text : texts) out.emplace_back(text);
+  return out;
+}
+
+Result<std::vector<std::string>> read_texts(const Json& object, std::string_view key) {
+  TRY(const Json value, object.at(key));
+  TRY(const auto array, value.array());
+  std::vector<std::string> out;
+  for (const Json& element : array) {
+    TRY(auto text, element.text());
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+Json time_json(const std::optional<UnixTime>& time) {
+  return time ? Json(to_iso8601(*time)) : Json(nullptr);
+}
+
+Result<std::optional<UnixTime>> read_time(const Json& object, std::string_view key) {
+  TRY(const Json value, object.at(key));
+  if (value.is_null()) return std::nullopt;
+  TRY(const std::string text, value.text());
+  TRY(const UnixTime time, parse_iso8601(text));
+  return time;
+}
+
+Json secret_json(const NodeSecret& secret) {
+  return Json::Object{{"key", codec::encode_base64url(secret.key.expose())},
+                      {"made", to_iso8601(secret.made)},
+                      {"until", time_json(secret.until)}};
+}
+
+Result<NodeSecret> read_secret(const Json& json) {
+  TRY_VOID(json.only_keys({"key", "made", "until"}));
+  TRY(const std::string text, json.text_at("key"));
+  TRY(const Bytes bytes, codec::decode_base64url(text));
+  TRY(auto key, sealed::NodeKey::from(bytes));
+  TRY(const auto made, read_time(json, "made"));
+  if (!made) return fail(Errc::malformed, "made: null, want a time");
+  TRY(const auto until, read_time(json, "until"));
+  return NodeSecret{.key = std::move(key), .made = *made, .until = until};
+}
+
+Json record_json(const NodeKeyRecord& record) {
+  Json::Array secrets;
+  for (const NodeSecret& secret : record.secrets) secrets.push_back(secret_json(secret));
+  return Json::Object{{"id", record.id.get()},
+                      {"comment", record.comment},
+                      {"allow", texts_json(record.rules.allow)},
+                      {"deny", texts_json(record.rules.deny)},
+                      {"items", texts_json(record.rules.items)},
+                      {"deny_items", texts_json(record.rules.deny_items)},
+                      {"calls_per_minute", std::uint64_t{record.calls_per_minute}},
+                      {"expires", time_json(record.expires)},
+                      {"secrets", std::move(secrets)}};
+}
+
+Result<AccessRules> read_rules(const Json& json) {
+  AccessRules rules;
+  TRY(rules.allow, read_texts(json, "allow"));
+  TRY(rules.deny, read_texts(json, "deny"));
+  TRY(rules.items, read_texts(json, "items"));
+  TRY(rules.deny_items, read_texts(json, "deny_items"));
+  TRY_VOID(check_rules(rules));
+  return rules;
+}
+
+Result<void> check_rate(std::int64_t rate) {
+  if (rate < 1 || rate > kMaxCallsPerMinute)
+    return failf(Errc::malformed, "calls per minute: found {}, want 1 to {}", rate, kMaxCallsPerMinute);
+  return {};
+}
+
+Result<NodeKeyRecord> read_record(const Json& json) {
+  TRY_VOID(json.only_keys(
+      {"id", "comment", "allow", "deny", "items", "deny_items", "calls_per_minute", "expires", "secrets"}));
+  NodeKeyRecord out;
+  TRY(const std::string id, json.text_at("id"));
+  TRY(out.id, sealed::parse_key_id(id));
+  TRY(out.comment, json.text_at("comment"));
+  TRY(out.rules, read_rules(json));
+  TRY(const std::int64_t rate, json.integer_at("calls_per_minute"));
+  TRY_VOID(check_rate(rate));
+  out.calls_per_minute = static_cast<std::uint32_t>(rate);
+  TRY(out.expires, read_time(json, "expires"));
+  TRY(const Json secrets, json.at("secrets"));
+  TRY(const auto array, secrets.array());
+  if (array.empty() || array.size() > kMaxSecrets)
+    return failf(Errc::malformed, "secrets: {}, want 1 to {}", array.size(), kMaxSecrets);
+  for (const Json& secret : array) {
+    TRY(auto read, read_secret(secret));
+    out.secrets.push_back(std::move(read));
+  }
+  return out;
+}
+
+Result<std::vector<NodeKeyRecord>> read_records(std::string_view text) {
+  TRY(const Json json, codec::parse_json(text, {.size = kMaxKeyFile, .depth = 8, .values = 256'000}));
+  TRY_VOID(json.only_keys({"version", "keys"}));
+  TRY(const std::int64_t version, json.integer_at("version"));
+  if (version != 1) return failf(Errc::malformed, "version {}, this program knows 1", version);
+  TRY(const Json keys, json.at("keys"));
+  TRY(const auto array, keys.array());
+  std::vector<NodeKeyRecord> out;
+  for (const Json& element : array) {
+    auto record = read_record(element);
+    if (!record) return std::unexpected(std::move(record).error().at(fmt::format("key {}", out.size() + 1)));
+    const auto same = [&](const NodeKeyRecord& other) { return other.id == record->id; };
+    if (std::ranges::any_of(out, same)) return failf(Errc::malformed, "key '{}' is there twice", record->id.get());
+    out.push_back(*std::move(record));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<NodeKeys> NodeKeys::open(std::filesystem::path file, sealed::NodeName node) {
+  NodeKeys out(std::move(file), std::move(node));
+  auto text = keystore::read_secret_file(out.file_, kMaxKeyFile);
+  if (!text && text.error().code == Errc::not_found) return out;
+  if (!text) return std::unexpected(std::move(text).error());
+  auto records = read_records(as_text(text->expose()));
+  if (!records) return std::unexpected(std::move(records).error().at(out.file_.native()));
+  out.records_ = *std::move(records);
+  return out;
+}
+
+const NodeKeyRecord* NodeKeys::find(const sealed::KeyId& id) const {
+  const auto found = std::ranges::find(records_, id, &NodeKeyRecord::id);
+  return found == records_.end() ? nullptr : &*found;
+}
+
+NodeKeyRecord* NodeKeys::find_mutable(const sealed::KeyId& id) {
+  const auto found = std::ranges::find(records_, id, &NodeKeyRecord::id);
+  return found == records_.end() ? nullptr : &*found;
+}
+
+Result<void> NodeKeys::check_new(const NewKey& chosen, UnixTime now) const {
+  if (find(chosen.id) != nullptr)
+    return failf(Errc::conflict, "key '{}': is there already; rotate or remove it", chosen.id.get());
+  if (records_.size() >= kMaxNodeKeys) return failf(Errc::overloaded, "keys: {} already", records_.size());
+  if (chosen.comment.size() > kMaxKeyComment || !codec::is_utf8(chosen.comment))
+    return failf(Errc::malformed, "comment: want UTF-8 of at most {} bytes", kMaxKeyComment);
+  if (chosen.expires && *chosen.expires <= now)
+    return failf(Errc::expired, "key '{}': would have ended at {}", chosen.id.get(), to_iso8601(*chosen.expires));
+  TRY_VOID(check_rate(chosen.calls_per_minute));
+  return check_rules(chosen.rules);
+}
+
+Result<void> NodeKeys::insert(NewKey chosen, const Secret<32>& secret, UnixTime now) {
+  NodeKeyRecord record{.id = std::move(chosen.id),
+                       .comment = std::move(chosen.comment),
+                       .rules = std::move(chosen.rules),
+                       .calls_per_minute = chosen.calls_per_minute,
+                       .expires = chosen.expires,
+                       .secrets = {}};
+  record.secrets.push_back({.key = sealed::derive_node_key(secret, node_), .made = now, .until = std::nullopt});
+  records_.push_back(std::move(record));
+  auto saved = save();
+  if (!saved) records_.pop_back();
+  return saved;
+}
+
+Result<sealed::ApiKey> NodeKeys::add(NewKey chosen, UnixTime now, Random& random) {
+  TRY_VOID(check_new(chosen, now));
+  sealed::ApiKey key = sealed::draw_api_key(chosen.id, random);
+  TRY_VOID(insert(std::move(chosen), key.secret, now));
+  return key;
+}
+
+Result<void> NodeKeys::take(NewKey chosen, const sealed::ApiKey& key, UnixTime now) {
+  chosen.id = key.id;
+  TRY_VOID(check_new(chosen, now));
+  return insert(std::move(chosen), key.secret, now);
+}
+
+Result<sealed::ApiKey> NodeKeys::rotate(const sealed::KeyId& id, seconds overlap, UnixTime now, Random& random) {
+  NodeKeyRecord* record = find_mutable(id);
+  if (record == nullptr) return failf(Errc::not_found, "key '{}': there is none", id.get());
+  if (overlap < seconds(0) || overlap > kMaxOverlap)
+    return failf(Errc::malformed, "overlap: found {} s, want 0 to {}", overlap.count(), kMaxOverlap.count());
+  sealed::ApiKey key = sealed::draw_api_key(id, random);
+  std::vector<NodeSecret> before = std::move(record->secrets);
+  record->secrets.clear();
+  record->secrets.push_back({.key = sealed::derive_node_key(key.secret, node_), .made = now, .until = std::nullopt});
+  if (overlap > seconds(0))
+    record->secrets.push_back({.key = before.front().key.clone(), .made = before.front().made, .until = now + overlap});
+  if (auto saved = save(); !saved) {
+    record->secrets = std::move(before);
+    return std::unexpected(std::move(saved).error());
+  }
+  return key;
+}
+
+Result<void> NodeKeys::remove(const sealed::KeyId& id) {
+  const auto found = std::ranges::find(records_, id, &NodeKeyRecord::id);
+  if (found == records_.end()) return failf(Errc::not_found, "key '{}': there is none", id.get());
+  const auto at = found - records_.begin();
+  NodeKeyRecord removed = std::move(*found);
+  records_.erase(found);
+  auto saved = save();
+  if (!saved) records_.insert(records_.begin() + at, std::move(removed));
+  return saved;
+}
+
+Result<bool> NodeKeys::forget_old(UnixTime now) {
+  bool any = false;
+  for (NodeKeyRecord& record : records_) {
+    any |= std::erase_if(record.secrets,
+                         [&](const NodeSecret& secret) { return secret.until && *secret.until <= now; }) > 0;
+  }
+  if (any) TRY_VOID(save());
+  return any;
+}
+
+Result<void> NodeKeys::save() const {
+  Json::Array keys;
+  for (const NodeKeyRecord& record : records_) keys.push_back(record_json(record));
+  const SecretBytes text(Json(Json::Object{{"version", 1}, {"keys", std::move(keys)}}).write() + "\n");
+  return keystore::atomic_write_file(file_, text.expose(), keystore::kSecretMode);
+}
+
+}  // namespace sallyport::rpcnode

@@ -1,0 +1,144 @@
+#include "rpcnode/settings.h"
+
+#include <algorithm>
+
+#include "config/document.h"
+#include "rpcnode/command_method.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+constexpr std::uint16_t kMqttPort = 1'883;
+constexpr std::uint16_t kMqttTlsPort = 8'883;
+constexpr std::size_t kMaxMqttText = 256;
+
+Result<std::filesystem::path> read_path(const config::Table& table, std::string_view key,
+                                        const std::filesystem::path& folder) {
+  TRY(const std::string text, table.text(key, ""));
+  return text.empty() ? std::filesystem::path() : folder / text;
+}
+
+Result<std::string> read_text(const config::Table& table, std::string_view key) {
+  TRY(std::string text, table.text(key, ""));
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (text.size() > kMaxMqttText || std::ranges::any_of(text, is_control))
+    return table.refuse(key, fmt::format("want at most {} bytes without control characters", kMaxMqttText));
+  return text;
+}
+
+Result<BrokerSettings> read_broker(const config::Table& table, const std::filesystem::path& folder) {
+  BrokerSettings out;
+  TRY(const std::string url_text, table.text("url"));
+  const auto url = parse_broker_url(url_text);
+  if (!url) return table.refuse("url", url.error().detail);
+  out.address = url->address;
+  TRY(const std::string version, table.text("version", "3.1.1"));
+  if (version != "3.1.1" && version != "5") return table.refuse("version", "want \"3.1.1\" or \"5\"");
+  out.mqtt5 = version == "5";
+  TRY(out.client_id, read_text(table, "client_id"));
+  TRY(out.username, read_text(table, "username"));
+  TRY(out.password_file, read_path(table, "password_file", folder));
+  TRY(out.ca_file, read_path(table, "ca", folder));
+  TRY(out.certificate_file, read_path(table, "certificate", folder));
+  TRY(out.key_file, read_path(table, "key", folder));
+  if (url->tls == out.ca_file.empty())
+    return table.refuse("ca", url->tls ? "is missing: mqtts:// needs the broker's CA" : "is for mqtts:// alone");
+  if (out.certificate_file.empty() != out.key_file.empty()) return table.refuse("key", "and certificate go together");
+  if (!out.certificate_file.empty() && !url->tls) return table.refuse("certificate", "is for mqtts:// alone");
+  if (!out.password_file.empty() && out.username.empty()) return table.refuse("password_file", "needs a username");
+  if (!out.password_file.empty() && !url->tls && !net::is_loopback(out.address))
+    return table.refuse("password_file", "would go over the network in clear; want mqtts://");
+  return out;
+}
+
+Result<MethodSettings> read_method(const config::Table& table) {
+  MethodSettings out;
+  TRY(out.name, table.text("name"));
+  if (const auto checked = check_method_name(out.name); !checked) return table.refuse("name", checked.error().detail);
+  TRY(out.description, read_text(table, "description"));
+  TRY(out.command, table.texts("command"));
+  if (table.has("http")) {
+    TRY(const std::string url, table.text("http"));
+    auto endpoint = parse_http_endpoint(url);
+    if (!endpoint) return table.refuse("http", endpoint.error().detail);
+    out.endpoint = *std::move(endpoint);
+  }
+  if (out.command.empty() == !out.endpoint) return table.refuse("command", "or http: want one of the two");
+  if (out.command.size() > kMaxCommandWords)
+    return table.refuse("command", fmt::format("want at most {} words", kMaxCommandWords));
+  if (!out.command.empty() && !out.command.front().starts_with('/'))
+    return table.refuse("command", "want an absolute path first; no shell reads it");
+  TRY(out.idempotent, table.boolean("idempotent", false));
+  TRY(out.limit, table.duration("limit", {milliseconds(100), kMaxMethodLimit}, kDefaultMethodLimit));
+  TRY(const std::int64_t concurrent,
+      table.integer("concurrent", {1, static_cast<std::int64_t>(kMaxConcurrent)}, kDefaultConcurrent));
+  out.concurrent = static_cast<std::size_t>(concurrent);
+  return out;
+}
+
+template <class Name, class Parse>
+Result<Name> read_name(const config::Table& table, std::string_view key, Parse parse) {
+  TRY(const std::string text, table.text(key));
+  auto name = parse(text);
+  if (!name) return table.refuse(key, name.error().detail);
+  return name;
+}
+
+Result<NodeSettings> read(const config::Table& root, const std::filesystem::path& folder) {
+  NodeSettings out;
+  TRY(out.node, read_name<sealed::NodeName>(root, "node", sealed::parse_node_name));
+  if (root.has("prefix")) {
+    TRY(out.prefix, read_name<sealed::TopicPrefix>(root, "prefix", sealed::parse_topic_prefix));
+  }
+  TRY(const auto brokers, root.tables("broker"));
+  if (brokers.empty()) return root.refuse("broker", "want at least one [[broker]]");
+  if (brokers.size() > kMaxBrokers) return root.refuse("broker", fmt::format("want at most {}", kMaxBrokers));
+  for (const config::Table& table : brokers) {
+    TRY(auto broker, read_broker(table, folder));
+    out.brokers.push_back(std::move(broker));
+  }
+  TRY(const auto methods, root.tables("method"));
+  if (methods.size() > kMaxMethods) return root.refuse("method", fmt::format("want at most {}", kMaxMethods));
+  for (const config::Table& table : methods) {
+    TRY(auto method, read_method(table));
+    if (std::ranges::contains(out.methods, method.name, &MethodSettings::name))
+      return table.refuse("name", "is there twice");
+    out.methods.push_back(std::move(method));
+  }
+  return out;
+}
+
+Result<NodeSettings> read_document(const config::Document& document, const std::filesystem::path& folder) {
+  TRY(auto out, read(document.root(), folder));
+  TRY_VOID(document.finish());
+  return out;
+}
+
+}  // namespace
+
+Result<BrokerUrl> parse_broker_url(std::string_view text) {
+  BrokerUrl out;
+  constexpr std::string_view kPlain = "mqtt://", kTls = "mqtts://";
+  out.tls = text.starts_with(kTls);
+  if (!out.tls && !text.starts_with(kPlain))
+    return fail(Errc::malformed, "broker: want mqtt://HOST:PORT or mqtts://HOST:PORT");
+  text.remove_prefix(out.tls ? kTls.size() : kPlain.size());
+  std::string with_port(text);
+  const bool has_port = text.ends_with(']') ? false : text.rfind(':') != std::string_view::npos;
+  if (!has_port) with_port += fmt::format(":{}", out.tls ? kMqttTlsPort : kMqttPort);
+  TRY(out.address, net::parse_address(with_port));
+  return out;
+}
+
+Result<NodeSettings> parse_settings(std::string_view toml, std::string_view display_name,
+                                    const std::filesystem::path& folder) {
+  TRY(const auto document, config::Document::parse(toml, display_name));
+  return read_document(document, folder);
+}
+
+Result<NodeSettings> load_settings(const std::filesystem::path& path) {
+  TRY(const auto document, config::Document::load(path));
+  return read_document(document, path.parent_path());
+}
+
+}  // namespace sallyport::rpcnode

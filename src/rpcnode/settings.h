@@ -1,0 +1,61 @@
+// What the people who run a node have written about it: rpc.toml, read once, complete or refused.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+#include "rpcnode/http_method.h"
+#include "rpcnode/methods.h"
+#include "sealed/names.h"
+
+namespace sallyport::rpcnode {
+
+inline constexpr std::size_t kMaxBrokers = 8;
+
+// A broker that the node is connected to. Nothing that it says is believed.
+struct BrokerSettings {
+  net::Address address;
+  bool mqtt5 = false;                      // else 3.1.1
+  std::string client_id;                   // empty: drawn anew at each start
+  std::string username;                    // empty: none
+  std::filesystem::path password_file;     // empty: none
+  std::filesystem::path ca_file;           // empty: without TLS
+  std::filesystem::path certificate_file;  // empty: none
+  std::filesystem::path key_file;
+  friend bool operator==(const BrokerSettings&, const BrokerSettings&) = default;
+};
+
+// A method that people have written about: a command or an endpoint.
+struct MethodSettings {
+  std::string name;
+  std::string description;
+  std::vector<std::string> command;  // empty: endpoint is set
+  std::optional<HttpEndpoint> endpoint;
+  bool idempotent = false;
+  milliseconds limit = kDefaultMethodLimit;
+  std::size_t concurrent = kDefaultConcurrent;
+  friend bool operator==(const MethodSettings&, const MethodSettings&) = default;
+};
+
+struct NodeSettings {
+  sealed::NodeName node;
+  sealed::TopicPrefix prefix;
+  std::vector<BrokerSettings> brokers;
+  std::vector<MethodSettings> methods;
+};
+
+// Errors read FILE:LINE: sentence. Relative paths are of the file's folder.
+Result<NodeSettings> load_settings(const std::filesystem::path& path);
+Result<NodeSettings> parse_settings(std::string_view toml, std::string_view display_name,
+                                    const std::filesystem::path& folder = {});
+// A broker as one text, for command lines: "mqtt://HOST:PORT" or "mqtts://HOST:PORT".
+struct BrokerUrl {
+  net::Address address;
+  bool tls = false;
+};
+Result<BrokerUrl> parse_broker_url(std::string_view text);
+
+}  // namespace sallyport::rpcnode
