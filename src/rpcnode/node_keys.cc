@@ -1,6 +1,12 @@
 #include "rpcnode/node_keys.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "codec/text.h"
 #include "keystore/file.h"
@@ -131,15 +137,61 @@ Result<std::vector<NodeKeyRecord>> read_records(std::string_view text) {
 
 }  // namespace
 
+Json key_json(const NodeKeyRecord& record) {
+  return Json::Object{{"id", record.id.get()},
+                      {"comment", record.comment},
+                      {"allow", texts_json(record.rules.allow)},
+                      {"deny", texts_json(record.rules.deny)},
+                      {"items", texts_json(record.rules.items)},
+                      {"deny_items", texts_json(record.rules.deny_items)},
+                      {"calls_per_minute", std::uint64_t{record.calls_per_minute}},
+                      {"expires", record.expires ? Json(to_iso8601(*record.expires)) : Json(nullptr)},
+                      {"made", to_iso8601(record.secrets.front().made)},
+                      {"secrets", std::uint64_t{record.secrets.size()}}};
+}
+
+NodeKeys::Version NodeKeys::version_of(const std::filesystem::path& file) {
+  struct stat found{};
+  if (::stat(file.c_str(), &found) != 0) return {};
+  return {.inode = found.st_ino,
+          .changed_ns = found.st_ctim.tv_sec * std::int64_t{1'000'000'000} + found.st_ctim.tv_nsec};
+}
+
+Result<void> NodeKeys::read() {
+  // Looked at first: a change in between is seen next time.
+  const Version version = version_of(file_);
+  auto text = keystore::read_secret_file(file_, kMaxKeyFile);
+  if (!text && text.error().code != Errc::not_found) return std::unexpected(std::move(text).error());
+  if (text) {
+    auto records = read_records(as_text(text->expose()));
+    if (!records) return std::unexpected(std::move(records).error().at(file_.native()));
+    records_ = *std::move(records);
+  } else {
+    records_.clear();
+  }
+  version_ = version;
+  return {};
+}
+
 Result<NodeKeys> NodeKeys::open(std::filesystem::path file, sealed::NodeName node) {
   NodeKeys out(std::move(file), std::move(node));
-  auto text = keystore::read_secret_file(out.file_, kMaxKeyFile);
-  if (!text && text.error().code == Errc::not_found) return out;
-  if (!text) return std::unexpected(std::move(text).error());
-  auto records = read_records(as_text(text->expose()));
-  if (!records) return std::unexpected(std::move(records).error().at(out.file_.native()));
-  out.records_ = *std::move(records);
+  TRY_VOID(out.read());
   return out;
+}
+
+Result<bool> NodeKeys::follow_file() {
+  if (version_of(file_) == version_) return false;
+  TRY_VOID(read());
+  return true;
+}
+
+Result<net::Descriptor> NodeKeys::lock_and_read() {
+  const std::string path = file_.native() + ".lock";
+  net::Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, keystore::kSecretMode));
+  if (!lock.is_open() || ::flock(lock.get(), LOCK_EX) != 0)
+    return failf(Errc::unavailable, "{}: {}", path, std::strerror(errno));
+  TRY_VOID(read());
+  return lock;
 }
 
 const NodeKeyRecord* NodeKeys::find(const sealed::KeyId& id) const {
@@ -173,12 +225,11 @@ Result<void> NodeKeys::insert(NewKey chosen, const Secret<32>& secret, UnixTime 
                        .secrets = {}};
   record.secrets.push_back({.key = sealed::derive_node_key(secret, node_), .made = now, .until = std::nullopt});
   records_.push_back(std::move(record));
-  auto saved = save();
-  if (!saved) records_.pop_back();
-  return saved;
+  return save(now);
 }
 
 Result<sealed::ApiKey> NodeKeys::add(NewKey chosen, UnixTime now, Random& random) {
+  TRY(const net::Descriptor lock, lock_and_read());
   TRY_VOID(check_new(chosen, now));
   sealed::ApiKey key = sealed::draw_api_key(chosen.id, random);
   TRY_VOID(insert(std::move(chosen), key.secret, now));
@@ -186,12 +237,14 @@ Result<sealed::ApiKey> NodeKeys::add(NewKey chosen, UnixTime now, Random& random
 }
 
 Result<void> NodeKeys::take(NewKey chosen, const sealed::ApiKey& key, UnixTime now) {
+  TRY(const net::Descriptor lock, lock_and_read());
   chosen.id = key.id;
   TRY_VOID(check_new(chosen, now));
   return insert(std::move(chosen), key.secret, now);
 }
 
 Result<sealed::ApiKey> NodeKeys::rotate(const sealed::KeyId& id, seconds overlap, UnixTime now, Random& random) {
+  TRY(const net::Descriptor lock, lock_and_read());
   NodeKeyRecord* record = find_mutable(id);
   if (record == nullptr) return failf(Errc::not_found, "key '{}': there is none", id.get());
   if (overlap < seconds(0) || overlap > kMaxOverlap)
@@ -202,39 +255,31 @@ Result<sealed::ApiKey> NodeKeys::rotate(const sealed::KeyId& id, seconds overlap
   record->secrets.push_back({.key = sealed::derive_node_key(key.secret, node_), .made = now, .until = std::nullopt});
   if (overlap > seconds(0))
     record->secrets.push_back({.key = before.front().key.clone(), .made = before.front().made, .until = now + overlap});
-  if (auto saved = save(); !saved) {
-    record->secrets = std::move(before);
-    return std::unexpected(std::move(saved).error());
-  }
+  TRY_VOID(save(now));
   return key;
 }
 
-Result<void> NodeKeys::remove(const sealed::KeyId& id) {
-  const auto found = std::ranges::find(records_, id, &NodeKeyRecord::id);
-  if (found == records_.end()) return failf(Errc::not_found, "key '{}': there is none", id.get());
-  const auto at = found - records_.begin();
-  NodeKeyRecord removed = std::move(*found);
-  records_.erase(found);
-  auto saved = save();
-  if (!saved) records_.insert(records_.begin() + at, std::move(removed));
-  return saved;
+Result<void> NodeKeys::remove(const sealed::KeyId& id, UnixTime now) {
+  TRY(const net::Descriptor lock, lock_and_read());
+  if (std::erase_if(records_, [&](const NodeKeyRecord& record) { return record.id == id; }) == 0)
+    return failf(Errc::not_found, "key '{}': there is none", id.get());
+  return save(now);
 }
 
-Result<bool> NodeKeys::forget_old(UnixTime now) {
-  bool any = false;
-  for (NodeKeyRecord& record : records_) {
-    any |= std::erase_if(record.secrets,
-                         [&](const NodeSecret& secret) { return secret.until && *secret.until <= now; }) > 0;
-  }
-  if (any) TRY_VOID(save());
-  return any;
-}
-
-Result<void> NodeKeys::save() const {
+Result<void> NodeKeys::save(UnixTime now) {
   Json::Array keys;
-  for (const NodeKeyRecord& record : records_) keys.push_back(record_json(record));
+  for (NodeKeyRecord& record : records_) {
+    std::erase_if(record.secrets, [&](const NodeSecret& secret) { return secret.until && *secret.until <= now; });
+    keys.push_back(record_json(record));
+  }
   const SecretBytes text(Json(Json::Object{{"version", 1}, {"keys", std::move(keys)}}).write() + "\n");
-  return keystore::atomic_write_file(file_, text.expose(), keystore::kSecretMode);
+  auto written = keystore::atomic_write_file(file_, text.expose(), keystore::kSecretMode);
+  if (!written) {
+    static_cast<void>(read());
+    return written;
+  }
+  version_ = version_of(file_);
+  return {};
 }
 
 }  // namespace sallyport::rpcnode

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "net/descriptor.h"
 #include "rpcnode/access_rules.h"
 #include "sealed/api_key.h"
 
@@ -38,6 +39,9 @@ struct NodeKeyRecord {
   bool is_live(UnixTime now) const { return !expires || now < *expires; }
 };
 
+// What is shown of a key: everything but its secrets, of which the number.
+codec::Json key_json(const NodeKeyRecord& record);
+
 // What is chosen for a new key.
 struct NewKey {
   sealed::KeyId id;
@@ -47,7 +51,8 @@ struct NewKey {
   std::optional<UnixTime> expires;
 };
 
-// The file, read whole; every change is durable when it returns. Not thread-safe.
+// The file, read whole. Every change reads it anew under a lock beside it (FILE.lock), so that a node and a command
+// line can both change it, and is durable when it returns; all of them fail as open() does. Not thread-safe.
 class NodeKeys {
  public:
   // Errc::malformed names what is wrong in the file; one that does not exist is an empty list.
@@ -61,24 +66,34 @@ class NodeKeys {
   // Returns a new secret; the old one is good for `overlap` more. Errc::not_found, Errc::malformed beyond kMaxOverlap.
   Result<sealed::ApiKey> rotate(const sealed::KeyId& id, seconds overlap, UnixTime now, Random& random);
   // Errc::not_found.
-  Result<void> remove(const sealed::KeyId& id);
-  // Forgets secrets whose overlap is over; returns whether there were any.
-  Result<bool> forget_old(UnixTime now);
+  Result<void> remove(const sealed::KeyId& id, UnixTime now);
+  // Reads the file anew where another process has changed it; returns whether it has.
+  Result<bool> follow_file();
 
   const std::vector<NodeKeyRecord>& list() const { return records_; }
   const NodeKeyRecord* find(const sealed::KeyId& id) const;
 
  private:
   NodeKeys(std::filesystem::path file, sealed::NodeName node) : file_(std::move(file)), node_(std::move(node)) {}
+  // Which version of the file `records_` are.
+  struct Version {
+    std::uint64_t inode = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const Version&, const Version&) = default;
+  };
+  static Version version_of(const std::filesystem::path& file);
+  Result<net::Descriptor> lock_and_read();
+  Result<void> read();
   Result<void> check_new(const NewKey& chosen, UnixTime now) const;
   Result<void> insert(NewKey chosen, const Secret<32>& secret, UnixTime now);
   NodeKeyRecord* find_mutable(const sealed::KeyId& id);
-  // The file as `records_` are; on failure the caller puts them back.
-  Result<void> save() const;
+  // Writes `records_`, without secrets whose overlap is over; on failure they are those of the file again.
+  Result<void> save(UnixTime now);
 
   std::filesystem::path file_;
   sealed::NodeName node_;
   std::vector<NodeKeyRecord> records_;
+  Version version_;
 };
 
 }  // namespace sallyport::rpcnode

@@ -101,7 +101,7 @@ Result<NodeSettings> read(const config::Table& root, const std::filesystem::path
   if (methods.size() > kMaxMethods) return root.refuse("method", fmt::format("want at most {}", kMaxMethods));
   for (const config::Table& table : methods) {
     TRY(auto method, read_method(table));
-    if (std::ranges::contains(out.methods, method.name, &MethodSettings::name))
+    if (std::ranges::find(out.methods, method.name, &MethodSettings::name) != out.methods.end())
       return table.refuse("name", "is there twice");
     out.methods.push_back(std::move(method));
   }

@@ -1,0 +1,185 @@
+#include "rpcnode/detail/call_run.h"
+
+#include <algorithm>
+
+#include "net/timer.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+using codec::Json;
+using sealed::ReplyBody;
+using sealed::ReplyStatus;
+
+constexpr seconds kTryAgain{5};
+
+// One request of a batch, with what the audit needs.
+struct Step {
+  const sealed::Execute& call;
+  const sealed::RpcRequest& request;
+};
+
+std::string_view result_word(sealed::RpcCode code) {
+  switch (code) {
+    case sealed::RpcCode::forbidden:
+      return "denied";
+    case sealed::RpcCode::method_not_found:
+      return "unknown method";
+    case sealed::RpcCode::timed_out:
+      return "timed out";
+    case sealed::RpcCode::invalid_params:
+      return "bad params";
+    default:
+      return "failed";
+  }
+}
+
+MethodFault fault(sealed::RpcCode code, std::string message) {
+  return {.code = code, .message = std::move(message), .data = nullptr};
+}
+
+// What is left of a call's time, by its deadline and its method's limit.
+net::Deadline deadline_of(const Node::State& node, const sealed::Execute& call, milliseconds limit) {
+  const seconds left = std::max(call.deadline - node.clock.now(), seconds(0));
+  return call.stored ? net::Deadline(limit) : earlier(net::Deadline(left), net::Deadline(limit));
+}
+
+// Counts a call among those of its method for as long as it runs.
+class Counted {
+ public:
+  Counted(std::size_t& all, std::size_t& of_method) : all_(all), of_method_(of_method) {
+    ++all_;
+    ++of_method_;
+  }
+  ~Counted() {
+    --all_;
+    --of_method_;
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::size_t& all_;
+  std::size_t& of_method_;
+};
+
+Result<const Method*> find_allowed(const Node::State& node, const Step& step) {
+  const NodeKeyRecord* key = node.find_key(step.call.principal);
+  if (key == nullptr) return fail(Errc::unauthorized, "the caller's key is no longer good");
+  TRY_VOID(check_access(key->rules, step.request.method, step.request.params));
+  const Method* method = node.methods.find(step.request.method);
+  if (method == nullptr) return fail(Errc::not_found, "there is no such method");
+  return method;
+}
+
+net::Task<MethodResult> run_method(std::shared_ptr<Node::State> node, Step step) {
+  const auto method = find_allowed(*node, step);
+  if (!method) {
+    const Errc code = method.error().code;
+    co_return std::unexpected(fault(code == Errc::not_found   ? sealed::RpcCode::method_not_found
+                                    : code == Errc::malformed ? sealed::RpcCode::invalid_params
+                                                              : sealed::RpcCode::forbidden,
+                                    method.error().detail));
+  }
+  std::size_t& of_method = node->in_method[step.request.method];
+  if (of_method >= (*method)->concurrent)
+    co_return std::unexpected(fault(sealed::RpcCode::failed, "it runs as often as it may at the same time"));
+  const Counted counted(node->running, of_method);
+  MethodCall call{.principal = step.call.principal.get(),
+                  .method = step.request.method,
+                  .params = step.request.params,
+                  .id = step.call.id,
+                  .deadline = deadline_of(*node, step.call, (*method)->limit),
+                  .progress = [node, execution = step.call.execution](Json value) {
+                    node->carry_out(node->responder.progress(execution, value.write(), node->clock.now()));
+                  }};
+  co_return co_await (*method)->run(std::move(call));
+}
+
+Result<void> audit(Node::State& node, const Step& step, const MethodResult& result, Instant began) {
+  auto items = items_of(step.request.params);
+  AuditEntry entry{.time = node.clock.now(),
+                   .who = step.call.principal.get(),
+                   .way = "sealed",
+                   .method = step.request.method,
+                   .items = items ? *std::move(items) : std::vector<std::string>(),
+                   .result = std::string(result ? "ok" : result_word(result.error().code)),
+                   .reason = result ? "" : result.error().message,
+                   .took = std::chrono::duration_cast<milliseconds>(node.clock.monotonic() - began),
+                   .id = step.call.id};
+  return node.files.audit->add(entry);
+}
+
+// The response to one element, or null for a notification.
+net::Task<Json> run_request(std::shared_ptr<Node::State> node, const sealed::Execute& call,
+                            const sealed::RpcRequest& request) {
+  const Step step{.call = call, .request = request};
+  const Instant began = node->clock.monotonic();
+  const MethodResult result = co_await run_method(node, step);
+  if (auto written = audit(*node, step, result, began); !written) node->log_fault("rpc.audit", written.error());
+  if (!request.id) co_return nullptr;
+  if (result) co_return sealed::rpc_result(*request.id, *result);
+  co_return sealed::rpc_error(*request.id, result.error().code, result.error().message, result.error().data);
+}
+
+// The response text; empty when everything was a notification.
+net::Task<std::string> run_batch(std::shared_ptr<Node::State> node, const sealed::Execute& call,
+                                 const sealed::RpcBatch& batch) {
+  Json::Array responses;
+  for (const auto& element : batch.elements) {
+    if (const auto* bad = std::get_if<sealed::RpcFault>(&element)) {
+      responses.push_back(sealed::rpc_error(bad->id, bad->code, bad->message));
+      continue;
+    }
+    Json response = co_await run_request(node, call, std::get<sealed::RpcRequest>(element));
+    if (!response.is_null()) responses.push_back(std::move(response));
+  }
+  if (responses.empty()) co_return std::string();
+  co_return batch.is_batch ? Json(std::move(responses)).write() : responses.front().write();
+}
+
+ReplyBody overloaded(seconds after) {
+  return {.status = ReplyStatus::overloaded, .json = {}, .node_time = {}, .after = after};
+}
+
+// Why the call must not be run now, as its answer; nothing when it may be.
+net::Task<std::optional<ReplyBody>> prepare(std::shared_ptr<Node::State> node, const sealed::Execute& call,
+                                            const sealed::RpcBatch& batch) {
+  const NodeKeyRecord* key = node->find_key(call.principal);
+  if (key != nullptr && !node->take_rate(*key, std::max<std::size_t>(batch.elements.size(), 1)))
+    co_return overloaded(kTryAgain);
+  if (!call.stored && node->methods.is_idempotent(call.json)) co_return std::nullopt;
+  const auto mark = co_await node->files.started->start(call.principal, call.id, call.deadline);
+  if (!mark) {
+    node->log_fault("rpc.started", mark.error());
+    co_return overloaded(kTryAgain);
+  }
+  if (*mark == StartedCalls::Mark::made) co_return std::nullopt;
+  if (node->files.started->runs(call.principal, call.id)) co_return ReplyBody{.status = ReplyStatus::accepted};
+  co_return node->files.started->find(call.principal, call.id);
+}
+
+}  // namespace
+
+net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call) {
+  const sealed::RpcBatch batch = sealed::parse_json_rpc(call.json);
+  std::optional<ReplyBody> answer = co_await prepare(node, call, batch);
+  if (!answer) {
+    answer = ReplyBody{.status = ReplyStatus::done, .json = co_await run_batch(node, call, batch)};
+    if (call.stored) {
+      if (auto kept = co_await node->files.started->keep(call.principal, call.id, *answer); !kept)
+        node->log_fault("rpc.started", kept.error());
+    }
+  }
+  node->carry_out(node->responder.finish(call.execution, *std::move(answer), node->clock.now()));
+}
+
+void answer_question(Node::State& node, const sealed::AskResult& ask) {
+  auto found = node.files.started->find(ask.principal, ask.id);
+  ReplyBody answer{.status = ReplyStatus::unknown_call};
+  if (found) answer = *std::move(found);
+  if (node.files.started->runs(ask.principal, ask.id)) answer = {.status = ReplyStatus::accepted};
+  node.carry_out(node.responder.finish(ask.execution, std::move(answer), node.clock.now()));
+}
+
+}  // namespace sallyport::rpcnode

@@ -1,0 +1,15 @@
+// One call from what came to what is answered.
+#pragma once
+
+#include <memory>
+
+#include "rpcnode/detail/node_state.h"
+
+namespace sallyport::rpcnode {
+
+// Runs what `call` asks for, if it may be run now, and answers it. Ends after the answer.
+net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call);
+// Answers with what a stored call came to.
+void answer_question(Node::State& node, const sealed::AskResult& ask);
+
+}  // namespace sallyport::rpcnode

@@ -1,0 +1,65 @@
+// What a node holds while it runs, shared by its calls.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "rpcnode/node.h"
+
+namespace sallyport::rpcnode {
+
+// Calls per minute of one key: as many at once as in a minute.
+class CallRate {
+ public:
+  explicit CallRate(std::uint32_t per_minute) : per_minute_(per_minute), left_(per_minute) {}
+  std::uint32_t per_minute() const { return per_minute_; }
+  // Takes `count` calls; false where there are not as many. A batch above the whole rate never passes.
+  bool take(std::size_t count, Instant now);
+
+ private:
+  std::uint32_t per_minute_;
+  double left_;
+  std::optional<Instant> last_;
+};
+
+struct Node::State : std::enable_shared_from_this<Node::State> {
+  State(net::TaskGroup& group, const Clock& time, Random& source, sealed::NodeName own_name,
+        sealed::TopicPrefix own_prefix, NodeFiles opened, Send sender)
+      : tasks(group),
+        clock(time),
+        random(source),
+        name(std::move(own_name)),
+        files(std::move(opened)),
+        send(std::move(sender)),
+        responder(name, std::move(own_prefix), random, clock.now()),
+        started(clock.now()) {}
+
+  NodeKeys& keys() { return files.keys; }
+  // Tells the responder which secrets are good now, and which no longer.
+  void apply_keys();
+  void carry_out(std::vector<sealed::ResponderAction> actions);
+  // The live key behind "key:<id>"; null for a key that is gone or over.
+  const NodeKeyRecord* find_key(const sealed::Principal& principal) const;
+  bool take_rate(const NodeKeyRecord& key, std::size_t calls);
+  void log_fault(const char* what, const Error& error);
+
+  net::TaskGroup& tasks;
+  const Clock& clock;
+  Random& random;
+  sealed::NodeName name;
+  NodeFiles files;
+  Send send;
+  MethodTable methods;
+  sealed::Responder responder;
+  UnixTime started;
+  std::size_t running = 0;                                    // calls
+  std::map<std::string, std::size_t, std::less<>> in_method;  // of each method
+  std::map<std::string, CallRate, std::less<>> rates;         // by key id
+  std::map<std::string, std::string> applied;                 // key id to what of it the responder knows
+  std::string last_fault;
+};
+
+inline constexpr std::string_view kKeyPrincipal = "key:";
+
+}  // namespace sallyport::rpcnode

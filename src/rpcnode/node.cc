@@ -1,0 +1,69 @@
+#include "rpcnode/node.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "rpcnode/detail/built_in_methods.h"
+#include "rpcnode/detail/call_run.h"
+#include "rpcnode/detail/node_state.h"
+
+namespace sallyport::rpcnode {
+
+Result<NodeFiles> open_node_files(const std::filesystem::path& folder, const sealed::NodeName& node, UnixTime now,
+                                  net::TaskGroup& tasks) {
+  TRY(auto keys, NodeKeys::open(folder / "keys.json", node));
+  TRY(auto started, StartedCalls::open(folder / "started-calls", now, tasks));
+  TRY(auto audit, AuditTrail::open(folder, tasks));
+  return NodeFiles{.keys = std::move(keys), .started = std::move(started), .audit = std::move(audit)};
+}
+
+Node::Node(net::TaskGroup& tasks, const Clock& clock, Random& random, sealed::NodeName name, sealed::TopicPrefix prefix,
+           NodeFiles files, Send send)
+    : state_(std::make_shared<State>(tasks, clock, random, std::move(name), std::move(prefix), std::move(files),
+                                     std::move(send))) {
+  add_built_in_methods(*state_);
+  const std::weak_ptr<State> state = state_;
+  state_->responder.set_idempotent([state](std::string_view json) {
+    const auto held = state.lock();
+    return held && held->methods.is_idempotent(json);
+  });
+  state_->apply_keys();
+}
+
+Node::~Node() = default;
+
+Result<void> Node::add_method(std::string name, Method method) {
+  return state_->methods.add(std::move(name), std::move(method));
+}
+
+const std::string& Node::topic() const {
+  return state_->responder.topic();
+}
+
+void Node::on_message(ByteView message, bool retained) {
+  state_->carry_out(state_->responder.on_message(message, retained, state_->clock.now()));
+}
+
+void Node::on_tick() {
+  State& state = *state_;
+  const UnixTime now = state.clock.now();
+  if (auto followed = state.keys().follow_file(); !followed) state.log_fault("rpc.keys", followed.error());
+  state.apply_keys();
+  state.responder.on_tick(now);
+  if (auto kept = state.files.started->on_tick(now); !kept) state.log_fault("rpc.started", kept.error());
+  if (auto kept = state.files.audit->on_tick(); !kept) state.log_fault("rpc.audit", kept.error());
+}
+
+const sealed::ResponderCounts& Node::counts() const {
+  return state_->responder.counts();
+}
+
+const MethodTable& Node::methods() const {
+  return state_->methods;
+}
+
+std::size_t Node::running() const {
+  return state_->running;
+}
+
+}  // namespace sallyport::rpcnode
