@@ -43,7 +43,7 @@ layer(relay     DEPS base codec crypto pki records rolelink tunnel net http conf
 layer(console   DEPS base codec crypto pki records rolelink net http config EXPOSES base pki records net http EXTERNAL PkgConfig::ARGON2)
 layer(agent     DEPS base codec crypto pki records tunnel tlog telemetry net http keystore config
                 EXPOSES base codec crypto pki tunnel tlog telemetry net http keystore)
-layer(rpcnode   DEPS base codec crypto pki sealed records net http mqtt config EXPOSES base net)
+layer(rpcnode   DEPS base codec crypto pki sealed records keystore net http mqtt config EXPOSES base codec crypto sealed keystore net)
 
 # The console carries its front end inside.
 if(TARGET console AND NOT SALLYPORT_GROUND_AND_CORES_ONLY)

@@ -92,6 +92,32 @@ struct SendOptions {
 };
 Outcome send(const SendOptions& options, Environment& environment);
 
+// The node of this device, in a folder of its own (docs/operate/rpc.md).
+inline constexpr std::string_view kDefaultRpcState = "/var/lib/sallyport-agent/rpc";
+
+struct RpcInitOptions {
+  std::filesystem::path state;
+  std::string node, prefix, broker, ca;
+};
+Outcome rpc_init(const RpcInitOptions& options, Environment& environment);
+Outcome rpc_run(const std::filesystem::path& state, Environment& environment);
+
+struct RpcKeyOptions {
+  std::filesystem::path state;
+  std::string id, comment;
+  std::vector<std::string> allow, deny, items, deny_items;
+  unsigned calls_per_minute = 600;
+  unsigned days = 0;           // until it ends; 0: no end
+  unsigned overlap_hours = 0;  // that the secret before stays good
+  std::string import_file;     // a key that was made elsewhere
+  bool json = false;
+};
+Outcome rpc_key_add(const RpcKeyOptions& options, Environment& environment);
+Outcome rpc_key_list(const std::filesystem::path& state, bool as_json);
+Outcome rpc_key_rotate(const RpcKeyOptions& options, Environment& environment);
+Outcome rpc_key_remove(const RpcKeyOptions& options, Environment& environment);
+Outcome rpc_audit_verify(const std::filesystem::path& state);
+
 inline constexpr milliseconds kAskLimit{10'000};
 // Asks the running agent over run/agent.sock and returns the body of its answer. Errc::not_found when none runs; the
 // agent's own refusal is Errc::conflict with its sentence.

@@ -1,0 +1,135 @@
+#include "rpcnode/broker_links.h"
+
+#include <utility>
+
+#include "keystore/file.h"
+#include "mqtt/brokers.h"
+#include "rpcnode/detail/broker_tls.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+constexpr std::size_t kMaxPasswordFile = 4'096;
+constexpr seconds kPublishLimit{20};
+
+Result<SecretBytes> read_password(const std::filesystem::path& file) {
+  TRY(const SecretBytes text, keystore::read_secret_file(file, kMaxPasswordFile));
+  ByteView bytes = text.expose();
+  if (!bytes.empty() && bytes.back() == '\n') bytes = bytes.first(bytes.size() - 1);
+  return SecretBytes(to_bytes(bytes));
+}
+
+Result<mqtt::ConnectionOptions> options_of(const BrokerSettings& settings, const Clock& clock) {
+  mqtt::ConnectionOptions out;
+  out.broker = settings.address;
+  out.version = settings.mqtt5 ? mqtt::Version::v5 : mqtt::Version::v3_1_1;
+  out.client_id = settings.client_id;
+  out.user_name = settings.username;
+  if (!settings.password_file.empty()) {
+    TRY(out.password, read_password(settings.password_file));
+  }
+  if (!settings.ca_file.empty()) {
+    TRY(auto tls, make_broker_tls(settings, clock));
+    out.tls = std::move(tls);
+  }
+  return out;
+}
+
+}  // namespace
+
+struct BrokerLinks::State {
+  State(net::TaskGroup& group, std::vector<BrokerSettings> written, BrokerHandlers told)
+      : tasks(group), settings(std::move(written)), handlers(std::move(told)) {}
+
+  net::TaskGroup& tasks;
+  std::vector<BrokerSettings> settings;
+  BrokerHandlers handlers;
+  std::unique_ptr<mqtt::Brokers> brokers;
+  std::uint64_t lost = 0;
+
+  mqtt::BrokersHandlers inner_handlers();
+  static net::Task<void> publish(std::shared_ptr<State> self, mqtt::Topic topic, Bytes payload, bool retained);
+  static net::Task<void> unsubscribe(std::shared_ptr<State> self, std::size_t broker, mqtt::TopicFilter filter);
+};
+
+mqtt::BrokersHandlers BrokerLinks::State::inner_handlers() {
+  mqtt::BrokersHandlers out;
+  out.on_connected = [this](std::size_t broker, bool) {
+    if (handlers.on_connected) handlers.on_connected(settings[broker]);
+  };
+  out.on_disconnected = [this](std::size_t broker, const Error& reason) {
+    if (handlers.on_disconnected) handlers.on_disconnected(settings[broker], reason);
+  };
+  out.on_subscribed = [this](std::size_t broker, const mqtt::TopicFilter& filter, const Result<void>& verdict) {
+    if (handlers.on_subscribed) handlers.on_subscribed(settings[broker], filter.get(), verdict);
+  };
+  out.on_message = [this](std::size_t, mqtt::Message message) {
+    if (handlers.on_message) handlers.on_message(message.topic.get(), message.payload, message.retained);
+  };
+  return out;
+}
+
+net::Task<void> BrokerLinks::State::publish(std::shared_ptr<State> self, mqtt::Topic topic, Bytes payload,
+                                            bool retained) {
+  const mqtt::PublishOptions options{.retain = retained};
+  const auto sent = co_await self->brokers->publish(std::move(topic), std::move(payload), options, kPublishLimit);
+  if (!sent) ++self->lost;
+}
+
+net::Task<void> BrokerLinks::State::unsubscribe(std::shared_ptr<State> self, std::size_t broker,
+                                                mqtt::TopicFilter filter) {
+  static_cast<void>(co_await self->brokers->connection(broker).unsubscribe(std::move(filter), kPublishLimit));
+}
+
+Result<std::unique_ptr<BrokerLinks>> BrokerLinks::open(net::TaskGroup& tasks, const Clock& clock, Random& random,
+                                                       std::vector<BrokerSettings> settings, BrokerHandlers handlers) {
+  std::vector<mqtt::ConnectionOptions> options;
+  for (const BrokerSettings& each : settings) {
+    auto made = options_of(each, clock);
+    if (!made) return std::unexpected(std::move(made).error().at("broker " + net::to_string(each.address)));
+    options.push_back(*std::move(made));
+  }
+  auto state = std::make_shared<State>(tasks, std::move(settings), std::move(handlers));
+  TRY(state->brokers, mqtt::Brokers::open(tasks.executor(), random, std::move(options), state->inner_handlers()));
+  std::unique_ptr<BrokerLinks> out(new BrokerLinks);
+  out->state_ = std::move(state);
+  return out;
+}
+
+BrokerLinks::~BrokerLinks() {
+  if (!state_) return;
+  state_->brokers->close();
+}
+
+Result<void> BrokerLinks::subscribe(const std::string& topic) {
+  TRY(const auto filter, mqtt::parse_topic_filter(topic));
+  return state_->brokers->keep_subscribed(filter);
+}
+
+void BrokerLinks::unsubscribe(const std::string& topic) {
+  const auto filter = mqtt::parse_topic_filter(topic);
+  if (!filter) return;  // then it was never subscribed to
+  for (std::size_t broker = 0; broker < state_->brokers->size(); ++broker)
+    state_->tasks.spawn(State::unsubscribe(state_, broker, *filter), "rpc.unsubscribe");
+}
+
+void BrokerLinks::publish(const std::string& topic, const Bytes& payload, bool retained) {
+  auto parsed = mqtt::parse_topic(topic);
+  SALLYPORT_CHECK(parsed.has_value());
+  state_->tasks.spawn(State::publish(state_, *std::move(parsed), payload, retained), "rpc.publish");
+}
+
+std::size_t BrokerLinks::connected() const {
+  return state_->brokers->connected();
+}
+
+std::uint64_t BrokerLinks::lost() const {
+  return state_->lost;
+}
+
+net::Task<void> BrokerLinks::disconnect() {
+  const std::shared_ptr<State> state = state_;
+  co_await state->brokers->disconnect();
+}
+
+}  // namespace sallyport::rpcnode
