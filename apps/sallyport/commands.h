@@ -43,6 +43,7 @@ std::vector<Command> crl_commands();             // crl_commands.cc
 std::vector<Command> backup_commands();          // backup_command.cc
 std::vector<Command> restore_commands();         // restore_command.cc
 std::vector<Command> restart_commands();         // restart_command.cc
+std::vector<Command> rpc_commands();             // rpc_commands.cc
 
 // The words that have commands below them.
 inline std::vector<Group> all_groups() {
@@ -63,6 +64,7 @@ inline std::vector<Group> all_groups() {
           {.word = "status", .summary = "hand orders of the root to the status service"},
           {.word = "export", .summary = "what other programs need to work with this PKI"},
           {.word = "openvpn", .summary = "what OpenVPN asks"},
+          {.word = "rpc", .summary = "call devices through brokers that are not trusted"},
           {.word = "restart", .summary = "replace what runs by what is installed"},
           {.word = "serve", .summary = "run one role of the installation"}};
 }

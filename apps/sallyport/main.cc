@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
                       &cli::device_life_commands,
                       &cli::connect_commands,
                       &cli::ssh_commands,
+                      &cli::rpc_commands,
                       &cli::user_commands,
                       &cli::cert_commands,
                       &cli::certificate_commands,
