@@ -67,27 +67,26 @@ std::vector<Option> rpc_target_options() {
 }
 
 Try<RpcTarget> read_rpc_target(const Arguments& arguments) {
-  RpcTarget out;
   auto node = sealed::parse_node_name(arguments.text("NODE"));
   if (!node) return usage(std::move(node).error());
-  out.node = *std::move(node);
-  if (const auto text = arguments.find("prefix")) {
-    auto prefix = sealed::parse_topic_prefix(*text);
-    if (!prefix) return usage(std::move(prefix).error());
-    out.prefix = *std::move(prefix);
-  }
+  Result<sealed::TopicPrefix> prefix = sealed::TopicPrefix();
+  if (const auto text = arguments.find("prefix")) prefix = sealed::parse_topic_prefix(*text);
+  if (!prefix) return usage(std::move(prefix).error());
+  std::vector<rpcnode::BrokerSettings> brokers;
   for (const std::string& text : arguments.list("broker")) {
     auto broker = read_broker(arguments, text);
     if (!broker) return usage(std::move(broker).error());
-    out.brokers.push_back(*std::move(broker));
+    brokers.push_back(*std::move(broker));
   }
   auto timeout = config::parse_duration(arguments.text("timeout"));
   if (!timeout || *timeout <= milliseconds(0) || *timeout > kMaxRpcTimeout)
     return usage({Errc::malformed, "--timeout: want more than nothing and at most seven days"});
-  out.timeout = *timeout;
   TRY(auto key, read_api_key(arguments.path("key-file")));
-  out.key = std::move(key);
-  return out;
+  return RpcTarget{.node = *std::move(node),
+                   .prefix = *std::move(prefix),
+                   .brokers = std::move(brokers),
+                   .key = std::move(key),
+                   .timeout = *timeout};
 }
 
 struct RpcCaller::State {

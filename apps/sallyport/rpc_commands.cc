@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "rpc_caller.h"
+#include "rpcnode/node_keys.h"
 #include "table.h"
 
 namespace sallyport::cli {
