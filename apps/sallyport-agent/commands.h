@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,8 @@ struct [[nodiscard]] Try : std::expected<T, Failure> {
   using std::expected<T, Failure>::expected;
 };
 using Outcome = Try<void>;
+// What was chosen on the command line; set by the callback of a command.
+using Chosen = std::function<Outcome()>;
 
 // Opens the state folder, with the proxy of the environment (HTTPS_PROXY, NO_PROXY and their lower-case forms, which
 // win) where agent.toml names none. A wrong agent.toml is ExitStatus::failed, anything else that is wrong with the

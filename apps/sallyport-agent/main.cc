@@ -11,14 +11,14 @@
 #include "commands.h"
 #include "crypto/system_random.h"
 #include "net/run.h"
+#include "rpc_command_line.h"
 
 namespace {
 
 using namespace sallyport;
 using agent_cli::ExitStatus;
 
-// What was chosen on the command line; set by the callback of a command.
-using Chosen = std::function<agent_cli::Outcome()>;
+using agent_cli::Chosen;
 
 // The parsed values of all commands.
 struct Values {
@@ -30,9 +30,6 @@ struct Values {
   bool json = false, yes = false;
   agent_cli::InitOptions init;
   agent_cli::SendOptions send;
-  std::string rpc_state{agent_cli::kDefaultRpcState};
-  agent_cli::RpcInitOptions rpc_init;
-  agent_cli::RpcKeyOptions rpc_key;
 };
 
 std::optional<std::string> given(const std::string& text) {
@@ -165,85 +162,6 @@ void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Enviro
       ->check(CLI::IsMember({"on", "off"}));
 }
 
-// The commands of `sallyport-agent rpc`, all about one folder.
-class RpcCommands {
- public:
-  RpcCommands(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environment& environment)
-      : rpc_(*top.add_subcommand("rpc", "sealed calls: the node of this device, its keys and its audit trail")),
-        values_(values),
-        chosen_(chosen),
-        environment_(environment) {
-    rpc_.require_subcommand(1);
-    add_node();
-    add_keys();
-  }
-
- private:
-  CLI::App* add(const char* name, const char* summary, const char* arguments,
-                std::function<agent_cli::Outcome()> work) {
-    CLI::App* command = rpc_.add_subcommand(name, summary);
-    command->add_option("--state", values_.rpc_state, "the node's folder")->type_name("DIR")->capture_default_str();
-    command->footer(std::string("Example:\n  sallyport-agent rpc ") + name + " --state /var/lib/sallyport-agent/rpc" +
-                    arguments);
-    command->callback([this, work = std::move(work)] {
-      values_.rpc_init.state = values_.rpc_state;
-      values_.rpc_key.state = values_.rpc_state;
-      chosen_ = work;
-    });
-    return command;
-  }
-
-  void add_node() {
-    agent_cli::RpcInitOptions& init = values_.rpc_init;
-    CLI::App* command = add("init", "make the folder with its rpc.toml",
-                            " --node pump-0001 --broker mqtts://broker.example --ca ca.pem",
-                            [this] { return agent_cli::rpc_init(values_.rpc_init, environment_); });
-    command->add_option("--node", init.node, "what callers call it")->required();
-    command->add_option("--broker", init.broker, "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")->required();
-    command->add_option("--ca", init.ca, "the CA of a mqtts:// broker (PEM)");
-    command->add_option("--prefix", init.prefix, "put before all topics");
-    add("run", "answer calls until SIGTERM", "",
-        [this] { return agent_cli::rpc_run(values_.rpc_state, environment_); });
-    add("audit-verify", "show that no line of the audit trail was altered or removed", "",
-        [this] { return agent_cli::rpc_audit_verify(values_.rpc_state); });
-  }
-
-  void add_keys() {
-    agent_cli::RpcKeyOptions& key = values_.rpc_key;
-    CLI::App* made = add("key-add", "make an API key and show it once", " --id plant-a --allow 'pump.*' --allow test",
-                         [this] { return agent_cli::rpc_key_add(values_.rpc_key, environment_); });
-    made->add_option("--id", key.id, "the key's id")->required();
-    made->add_option("--allow", key.allow, "methods, with * for any text; once for each")->required();
-    made->add_option("--deny", key.deny, "methods that stay forbidden; once for each");
-    made->add_option("--items", key.items, "items that calls may name; any without it");
-    made->add_option("--deny-items", key.deny_items, "items that they may not");
-    made->add_option("--calls-per-minute", key.calls_per_minute, "how many calls it may make")->capture_default_str();
-    made->add_option("--days", key.days, "after which it ends");
-    made->add_option("--comment", key.comment, "for people");
-    made->add_option("--import", key.import_file, "a file with a key that was made for another node");
-    made->add_flag("--json", key.json, "print JSON for programs");
-    add("key-list", "the keys, without their secrets", "", [this] {
-      return agent_cli::rpc_key_list(values_.rpc_state, values_.rpc_key.json);
-    })->add_flag("--json", key.json, "print JSON for programs");
-    CLI::App* rotated =
-        add("key-rotate", "make a new secret for a key and show it once", " --id plant-a --overlap-hours 24",
-            [this] { return agent_cli::rpc_key_rotate(values_.rpc_key, environment_); });
-    rotated->add_option("--id", key.id, "the key's id")->required();
-    rotated->add_option("--overlap-hours", key.overlap_hours, "how long the secret before stays good")
-        ->capture_default_str();
-    rotated->add_flag("--json", key.json, "print JSON for programs");
-    add("key-remove", "remove a key and end its sessions", " --id plant-a",
-        [this] { return agent_cli::rpc_key_remove(values_.rpc_key, environment_); })
-        ->add_option("--id", key.id, "the key's id")
-        ->required();
-  }
-
-  CLI::App& rpc_;
-  Values& values_;
-  Chosen& chosen_;
-  agent_cli::Environment& environment_;
-};
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -262,7 +180,7 @@ int main(int argc, char** argv) {
   add_send(top, values, chosen, environment);
   add_openvpn(top, values, chosen, environment);
   add_simple(top, values, chosen, environment);
-  const RpcCommands rpc(top, values, chosen, environment);
+  agent_cli::RpcCommandLine rpc(top, chosen, environment);
   try {
     top.parse(argc, argv);
   } catch (const CLI::Success& done) {
