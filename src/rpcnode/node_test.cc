@@ -1,0 +1,392 @@
+#include "rpcnode/node.h"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "keystore/file.h"
+#include "net/run.h"
+#include "net/timer.h"
+#include "rpcnode/caller_task.h"
+#include "rpcnode/command_method.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+using codec::Json;
+
+const sealed::NodeName kName("pump-1");
+
+// A node and callers in one process: what one publishes the others get, unless the test is in between.
+class NodeStory : public testing::Test {
+ protected:
+  NodeStory() {
+    char pattern[] = "/tmp/rpc-node-XXXXXX";
+    folder_ = ::mkdtemp(pattern);
+    start();
+  }
+  ~NodeStory() override {
+    node_.reset();
+    tasks_.end();
+    io_.restart();
+    net::run(io_, tasks_.until_empty());
+    std::filesystem::remove_all(folder_);
+  }
+
+  void start() {
+    auto files = open_node_files(folder_, kName, clock_.now(), tasks_);
+    ASSERT_TRUE(files) << files.error().detail;
+    node_ = std::make_unique<Node>(tasks_, clock_, random_, kName, sealed::TopicPrefix(), *std::move(files),
+                                   [this](const std::string& topic, const Bytes& payload) {
+                                     if (caller_) caller_->on_message(topic, payload, false);
+                                   });
+    add("slow", false, [this](MethodCall) -> net::Task<MethodResult> { return wait_for_gate(gate_); });
+    add("count", false, [this](MethodCall) -> net::Task<MethodResult> { return count(counted_); });
+    add("look", true, [](MethodCall call) -> net::Task<MethodResult> { return echo(std::move(call)); });
+    add("tell", true, [](MethodCall call) -> net::Task<MethodResult> { return tell(std::move(call)); });
+  }
+  void add(std::string name, bool idempotent, std::function<net::Task<MethodResult>(MethodCall)> run) {
+    Method method{.description = "of the test", .idempotent = idempotent};
+    method.run = std::move(run);
+    ASSERT_TRUE(node_->add_method(std::move(name), std::move(method)));
+  }
+  static net::Task<MethodResult> wait_for_gate(net::Event& gate) {
+    static_cast<void>(co_await gate.wait(seconds(20)));
+    co_return Json("late");
+  }
+  static net::Task<MethodResult> count(int& counted) { co_return Json(++counted); }
+  static net::Task<MethodResult> echo(MethodCall call) { co_return call.params; }
+  static net::Task<MethodResult> tell(MethodCall call) {
+    call.progress(Json("half"));
+    co_return Json("whole");
+  }
+
+  // A key that allows `patterns`, by way of the file, as another process would make it.
+  sealed::ApiKey make_key(std::string_view id, std::vector<std::string> patterns, std::uint32_t per_minute = 600) {
+    auto keys = NodeKeys::open(folder_ / "keys.json", kName);
+    auto key = keys->add({.id = *sealed::parse_key_id(id),
+                          .comment = "",
+                          .rules = {.allow = std::move(patterns), .deny = {}, .items = {}, .deny_items = {}},
+                          .calls_per_minute = per_minute,
+                          .expires = std::nullopt},
+                         clock_.now(), random_);
+    EXPECT_TRUE(key);
+    node_->on_tick();
+    return *std::move(key);
+  }
+  void call_with(const sealed::ApiKey& key) {
+    caller_ = std::make_unique<CallerTask>(
+        tasks_, clock_, random_, kName, sealed::TopicPrefix(),
+        sealed::KeyCredential{.key = sealed::derive_node_key(key.secret, kName)},
+        CallerTransport{.subscribe = [this](const std::string& topic) { granted_.push_back(topic); },
+                        .unsubscribe = [](const std::string&) {},
+                        .publish = [this](const std::string&, const Bytes& payload) { sent_.push_back(payload); }});
+    caller_->on_connected();
+  }
+  // Carries what waits until nothing is left.
+  static net::Task<void> carry(NodeStory& story) {
+    while (true) {
+      while (!story.granted_.empty() || !story.sent_.empty()) {
+        auto granted = std::exchange(story.granted_, {});
+        for (const std::string& topic : granted) story.caller_->on_subscribed(topic);
+        auto sent = std::exchange(story.sent_, {});
+        for (const Bytes& payload : sent) {
+          story.seen_.push_back(payload);
+          story.node_->on_message(payload, false);
+        }
+      }
+      co_await net::sleep_for(milliseconds(1));
+    }
+  }
+  template <class T>
+  T run(net::Task<T> task) {
+    net::TaskGroup carrying(io_.executor());
+    carrying.spawn(carry(*this), "carry");
+    io_.restart();
+    auto result = net::run(io_, std::move(task));
+    carrying.end();
+    io_.restart();
+    net::run(io_, carrying.until_empty());
+    return *std::move(result);
+  }
+  Result<sealed::RpcOutcome> call(std::string method, Json params = nullptr, CallChoices choices = {}) {
+    return run(caller_->call(std::move(method), std::move(params), std::move(choices)));
+  }
+  sealed::RpcCode code_of(const Result<sealed::RpcOutcome>& outcome) {
+    return outcome && outcome->error ? outcome->error->code : sealed::RpcCode(0);
+  }
+  Result<sealed::ReplyBody> send(sealed::CallId id, std::string_view method, CallChoices choices = {}) {
+    return run(caller_->send(id, sealed::rpc_request(Json(1), method, Json(nullptr)), std::move(choices)));
+  }
+  std::string audit() {
+    io_.restart();
+    io_.run_for(milliseconds(50));
+    return std::string(as_text(*keystore::read_file(folder_ / "audit.jsonl", kMaxAuditFile)));
+  }
+
+  std::filesystem::path folder_;
+  net::Io io_;
+  net::TaskGroup tasks_{io_.executor()};
+  ManualClock clock_{UnixTime(1'800'000'000)};
+  SeededRandom random_{3};
+  net::Event gate_{io_.executor()};
+  int counted_ = 0;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<CallerTask> caller_;
+  std::vector<std::string> granted_;
+  std::vector<Bytes> sent_, seen_;
+};
+
+TEST_F(NodeStory, ACallIsRunAndAnswered) {
+  call_with(make_key("ann", {"look"}));
+  const auto outcome = call("look", Json::Object{{"a", 1}});
+  ASSERT_TRUE(outcome) << outcome.error().detail;
+  EXPECT_EQ(*outcome->result, Json(Json::Object{{"a", 1}}));
+}
+
+TEST_F(NodeStory, WhatNothingAllowsIsForbiddenAndWrittenDown) {
+  call_with(make_key("ann", {"look"}));
+  EXPECT_EQ(code_of(call("count")), sealed::RpcCode::forbidden);
+  EXPECT_EQ(code_of(call("keys.list")), sealed::RpcCode::forbidden);
+  EXPECT_EQ(counted_, 0);
+  EXPECT_NE(audit().find("\"result\":\"denied\""), std::string::npos);
+}
+
+TEST_F(NodeStory, AnUnknownMethodIsToldToWhoMayCallIt) {
+  call_with(make_key("ann", {"*"}));
+  EXPECT_EQ(code_of(call("nothing.such")), sealed::RpcCode::method_not_found);
+  EXPECT_EQ(code_of(call("__proto__")), sealed::RpcCode(0));
+}
+
+TEST_F(NodeStory, ARepeatedCallRunsOnce) {
+  call_with(make_key("ann", {"count"}));
+  const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+  const auto first = send(id, "count"), second = send(id, "count");
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(counted_, 1);
+  EXPECT_EQ(first->json, second->json);
+}
+
+TEST_F(NodeStory, ACallThatACrashCutOffIsNotRunAgain) {
+  const sealed::ApiKey key = make_key("ann", {"count"});
+  call_with(key);
+  const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+  ASSERT_TRUE(send(id, "count"));
+  node_.reset();
+  start();
+  call_with(key);
+  const auto again = send(id, "count");
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_EQ(again->status, sealed::ReplyStatus::outcome_unknown);
+  EXPECT_EQ(counted_, 1);
+}
+
+TEST_F(NodeStory, WhatTheBrokerKeptIsRunByNobodyAgainAfterARestart) {
+  call_with(make_key("ann", {"*"}));
+  ASSERT_TRUE(call("count"));
+  ASSERT_TRUE(call("look", nullptr, {.idempotent = true}));
+  const std::vector<Bytes> seen = seen_;
+  node_.reset();
+  start();
+  for (const Bytes& message : seen) node_->on_message(message, false);
+  io_.restart();
+  io_.run_for(milliseconds(50));
+  EXPECT_EQ(counted_, 1);
+  EXPECT_EQ(node_->counts().executed, 0U);
+}
+
+TEST_F(NodeStory, AStoredCallsResultOutlivesTheNode) {
+  const sealed::ApiKey key = make_key("ann", {"count"});
+  call_with(key);
+  const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+  const auto done = send(id, "count", {.timeout = hours(2), .stored = true});
+  ASSERT_TRUE(done) << done.error().detail;
+  node_.reset();
+  start();
+  call_with(key);
+  const auto asked = run(caller_->ask_result(id, seconds(10)));
+  ASSERT_TRUE(asked) << asked.error().detail;
+  EXPECT_EQ(asked->status, sealed::ReplyStatus::done);
+  EXPECT_EQ(asked->json, done->json);
+  const auto unknown = run(caller_->ask_result(sealed::draw_call_id(clock_.now(), random_), seconds(10)));
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->status, sealed::ReplyStatus::unknown_call);
+}
+
+TEST_F(NodeStory, AnotherPrincipalsCallIdIsAnotherCall) {
+  const sealed::ApiKey ann = make_key("ann", {"count"}), bob = make_key("bob", {"count"});
+  const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+  call_with(ann);
+  ASSERT_TRUE(send(id, "count"));
+  call_with(bob);
+  const auto asked = run(caller_->ask_result(id, seconds(10)));
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->status, sealed::ReplyStatus::unknown_call);
+  ASSERT_TRUE(send(id, "count"));
+  EXPECT_EQ(counted_, 2);
+}
+
+TEST_F(NodeStory, ARemovedKeyIsNoLongerAnswered) {
+  call_with(make_key("ann", {"look"}));
+  ASSERT_TRUE(call("look"));
+  auto keys = NodeKeys::open(folder_ / "keys.json", kName);
+  ASSERT_TRUE(keys->remove(*sealed::parse_key_id("ann"), clock_.now()));
+  node_->on_tick();
+  const auto outcome = call("look", nullptr, {.timeout = milliseconds(800)});
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Errc::expired);
+}
+
+TEST_F(NodeStory, TheOldSecretIsGoodDuringARotationAndNotAfter) {
+  const sealed::ApiKey before = make_key("ann", {"look"});
+  auto keys = NodeKeys::open(folder_ / "keys.json", kName);
+  const auto after = keys->rotate(before.id, minutes(10), clock_.now(), random_);
+  ASSERT_TRUE(after);
+  node_->on_tick();
+  call_with(before);
+  EXPECT_TRUE(call("look"));
+  call_with(*after);
+  EXPECT_TRUE(call("look"));
+  clock_.advance(minutes(11));
+  node_->on_tick();
+  call_with(before);
+  EXPECT_FALSE(call("look", nullptr, {.timeout = milliseconds(800)}));
+  call_with(*after);
+  EXPECT_TRUE(call("look"));
+}
+
+TEST_F(NodeStory, MoreCallsThanAKeyMayMakeAreToldToComeLater) {
+  call_with(make_key("ann", {"look"}, 3));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(call("look"));
+  const auto outcome = call("look", nullptr, {.timeout = milliseconds(800)});
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Errc::overloaded);
+  clock_.advance(minutes(1));
+  EXPECT_TRUE(call("look"));
+}
+
+TEST_F(NodeStory, ProgressComesBeforeTheResult) {
+  call_with(make_key("ann", {"tell"}));
+  std::vector<std::string> told;
+  CallChoices choices;
+  choices.on_progress = [&](const std::string& json) { told.push_back(json); };
+  const auto outcome = call("tell", nullptr, choices);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(told, std::vector<std::string>{"\"half\""});
+  EXPECT_EQ(*outcome->result, Json("whole"));
+}
+
+TEST_F(NodeStory, ABatchIsAnsweredAsOneAndNotificationsAreNot) {
+  call_with(make_key("ann", {"*"}));
+  const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+  const auto reply = run(caller_->send(
+      id,
+      R"([{"jsonrpc":"2.0","id":1,"method":"look"},{"jsonrpc":"2.0","method":"count"},{"jsonrpc":"2.0","id":2,"method":"no"},7])",
+      {}));
+  ASSERT_TRUE(reply);
+  const auto json = codec::parse_json(reply->json);
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->array()->size(), 3U);
+  EXPECT_EQ(counted_, 1);
+  const auto silent =
+      run(caller_->send(sealed::draw_call_id(clock_.now(), random_), R"({"jsonrpc":"2.0","method":"count"})", {}));
+  ASSERT_TRUE(silent);
+  EXPECT_EQ(silent->json, "");
+  EXPECT_EQ(counted_, 2);
+}
+
+TEST_F(NodeStory, KeysAreManagedByWhoIsAllowedTo) {
+  call_with(make_key("admin", {"keys.*"}));
+  const auto made = call("keys.add", Json::Object{{"id", "new"}, {"allow", Json::Array{"look"}}});
+  ASSERT_TRUE(made && made->result) << (made ? made->error->message : made.error().detail);
+  const auto key = sealed::parse_api_key(*made->result->text_at("key"));
+  ASSERT_TRUE(key);
+  EXPECT_EQ(code_of(call("keys.add", Json::Object{{"id", "new"}, {"allow", Json::Array{"look"}}})),
+            sealed::RpcCode::failed);
+  EXPECT_EQ(code_of(call("keys.add", Json::Object{{"id", "NEW"}})), sealed::RpcCode::invalid_params);
+  call_with(*key);
+  EXPECT_TRUE(call("look"));
+  EXPECT_EQ(code_of(call("keys.list")), sealed::RpcCode::forbidden);
+}
+
+TEST_F(NodeStory, InfoTellsWhatTheCallerMayCallAndNoMore) {
+  call_with(make_key("ann", {"info", "look"}));
+  const auto outcome = call("info");
+  ASSERT_TRUE(outcome && outcome->result);
+  const std::string text = outcome->result->write();
+  EXPECT_NE(text.find("\"name\":\"look\""), std::string::npos);
+  EXPECT_EQ(text.find("\"name\":\"count\""), std::string::npos);
+  EXPECT_EQ(text.find("keys."), std::string::npos);
+}
+
+TEST_F(NodeStory, WhatIsSealedIsSeenByNobody) {
+  call_with(make_key("ann", {"*"}));
+  ASSERT_TRUE(call("look", Json("PLAINTEXT-MARKER"), {.idempotent = true}));
+  ASSERT_TRUE(call("look", Json("PLAINTEXT-MARKER")));
+  for (const Bytes& message : seen_) {
+    const std::string_view text = as_text(message);
+    EXPECT_EQ(text.find("PLAINTEXT"), std::string_view::npos);
+    EXPECT_EQ(text.find("look"), std::string_view::npos);
+    EXPECT_EQ(text.find("ann"), std::string_view::npos);
+  }
+}
+
+class CommandStory : public testing::Test {
+ protected:
+  MethodResult run(std::vector<std::string> words, Json params = nullptr, milliseconds limit = seconds(10)) {
+    MethodCall call{.principal = "key:ann",
+                    .method = "run",
+                    .params = std::move(params),
+                    .id = {},
+                    .deadline = limit,
+                    .progress = [this](Json value) { told_.push_back(value.write()); }};
+    io_.restart();
+    return *net::run(io_, run_command(std::move(words), std::move(call)));
+  }
+  net::Io io_;
+  std::vector<std::string> told_;
+};
+
+TEST_F(CommandStory, ParamsAreItsInputAndItsOutputIsTheResult) {
+  const auto result = run({"/bin/cat"}, Json::Object{{"a", Json::Array{1, 2}}});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(*result, Json(Json::Object{{"a", Json::Array{1, 2}}}));
+}
+
+TEST_F(CommandStory, LinesBeforeTheLastAreProgress) {
+  const auto result = run({"/bin/sh", "-c", "echo 1; echo two; echo '{\"done\":true}'"});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(told_, (std::vector<std::string>{"1", "\"two\""}));
+  EXPECT_EQ(*result, Json(Json::Object{{"done", true}}));
+}
+
+TEST_F(CommandStory, AnotherStatusThanNoughtIsAFailureWithWhatItWrote) {
+  const auto result = run({"/bin/sh", "-c", "echo jammed; exit 3"});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, sealed::RpcCode::failed);
+  EXPECT_EQ(result.error().data, Json("jammed"));
+}
+
+TEST_F(CommandStory, NothingOfTheCallersIsReadByAShellOrLeaksOfOurEnvironment) {
+  ::setenv("SALLYPORT_TEST_SECRET", "x", 1);
+  const auto result = run({"/usr/bin/env"}, Json("$(touch /tmp/never)"));
+  ASSERT_TRUE(result);
+  for (const std::string& line : told_) EXPECT_EQ(line.find("SALLYPORT_TEST_SECRET"), std::string::npos);
+  EXPECT_NE(std::ranges::find(told_, "\"SALLYPORT_CALLER=key:ann\""), told_.end());
+}
+
+TEST_F(CommandStory, AtTheDeadlineTheWholeGroupIsKilled) {
+  const auto result = run({"/bin/sh", "-c", "sleep 600 & echo $!; wait"}, nullptr, milliseconds(300));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, sealed::RpcCode::timed_out);
+}
+
+TEST_F(CommandStory, AProgramThatIsNotThereAndOneThatTalksTooMuchAreFaults) {
+  EXPECT_EQ(run({"/nowhere/program"}).error().code, sealed::RpcCode::internal_error);
+  EXPECT_EQ(run({"/bin/sh", "-c", "yes"}).error().code, sealed::RpcCode::too_large);
+}
+
+}  // namespace
+}  // namespace sallyport::rpcnode
