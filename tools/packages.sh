@@ -23,7 +23,7 @@ packages_for() {
             strongswan-pki libstrongswan-standard-plugins softhsm2 zbar-tools faketime nginx haproxy openvpn squid
             openssh-server openssh-client socat spin" ;;
     demo) # what ./demo --check looks with
-      echo "openssl curl libnss3-tools chromium procps openssh-server openssh-client python3-cryptography" ;;
+      echo "openssl curl libnss3-tools chromium procps openssh-server openssh-client python3-cryptography mosquitto mosquitto-clients" ;;
     bench)
       echo "haproxy nginx libnginx-mod-stream wrk mosquitto mosquitto-clients openssl curl procps" ;;
     web)

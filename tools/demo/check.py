@@ -18,6 +18,7 @@ import time
 from hostile_step import hostile_relay
 from installation import SITE, ZONE, Device, Failed, Installation, current, wait_for
 from person import Person
+from rpc_step import rpc_broker_saw_nothing, rpc_call, rpc_replay_refused
 from ssh_step import ssh_through_relay
 from wire import Wire
 
@@ -40,6 +41,7 @@ class World:
     second: Device | None = None
     third: Device | None = None
     sshd: object = None
+    calls: object = None
     names: dict = dataclasses.field(default_factory=dict)  # serial id → device name
     opened: dict = dataclasses.field(default_factory=dict)
     picture: pathlib.Path | None = None  # where one of the console is wanted
@@ -51,6 +53,8 @@ class World:
             self.wire.close()
         if self.sshd:
             self.sshd.stop()
+        if self.calls:
+            self.calls.stop()
         self.there.stop()
 
 
@@ -428,7 +432,8 @@ def clean_stop(world):
     world.wire.close()
     world.wire = None
     world.sshd.stop()
-    ended = there.stop()
+    ended = {**world.calls.stop(), **there.stop()}
+    del ended["mosquitto_sub"]  # knows no end in order
     bad = {name: status for name, status in ended.items() if status != 0}
     want(not bad, bad, "exit status 0 of every process")
     left = [f"{name} ({pid})" for process in [*processes, browser] for pid, name in process.left_behind()]
@@ -440,4 +445,4 @@ def clean_stop(world):
 
 STEPS = [install, build, init, factory_issue, ledger_import, first_connection, ocsp_before_data, factory_cert_burnt, claim,
          console_login, device_online, open_device_page, end_to_end_certificate, ssh_through_relay, hostile_relay,
-         telemetry_durable, revoke_cuts, clean_stop]
+         rpc_call, rpc_replay_refused, rpc_broker_saw_nothing, telemetry_durable, revoke_cuts, clean_stop]
