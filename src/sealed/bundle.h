@@ -27,7 +27,7 @@ struct Bundle {
   friend bool operator==(const Bundle&, const Bundle&) = default;
 };
 
-// The TLV payload; unknown fields are skipped by older readers.
+// The TLV payload (codec/tlv.h): a new field would be a new kind of object.
 Bytes encode_bundle(const Bundle& bundle);
 // Fails with Errc::malformed on any field outside its grammar or on times that contradict each other.
 Result<Bundle> parse_bundle(ByteView payload);

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -21,11 +19,12 @@ namespace sallyport::sealed {
 
 struct CallerLimits {
   std::size_t pending = 256;    // calls that wait for an answer
+  std::size_t in_flight = 48;   // of them sent; the others wait for their turn
   seconds session_life{3'300};  // a new session is opened after this, before the node ends it
   std::uint64_t session_requests = (1U << 20U) - 1'024;
   seconds old_session{30};            // an old one still receives
   milliseconds resend{2'000};         // a request without an answer is sent again after this, then 2, 4, 8 times it
-  int misses_before_new_session = 3;  // resends of one request without any answer in its session
+  int misses_before_new_session = 1;  // requests sent again in a session that has not answered anything since
 };
 
 // Identifies the caller: an API key for this node, or a certificate with the node's bundle.

@@ -1,15 +1,14 @@
 // The node's side of sealed RPC: messages and the time in, calls and answers out (docs/protocol/sealed-rpc.md). No I/O.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "base/counted.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "sealed/api_key.h"
@@ -27,6 +26,8 @@ struct ResponderLimits {
   std::size_t running_per_principal = 64;
   std::size_t results_per_principal = 1'024;
   std::size_t result_bytes_per_principal = 4U << 20U;
+  std::size_t calls_per_principal = 131'072;  // whose deadline is not over, results or not
+  std::size_t calls = 524'288;                // of all principals
   std::uint32_t chunks = 1'024;
   std::uint32_t certificate_handshakes_per_second = 100;
   seconds session_life{3'600};
@@ -37,6 +38,7 @@ struct ResponderLimits {
 
 // Who calls, as proven: "key:<id>" or what the judge of certificates says.
 using Principal = Strong<std::string, struct PrincipalTag>;
+Principal key_principal(const KeyId& id);
 
 // A call that is to be run now, once. Answer it by finish() with the same `execution`.
 struct Execute {

@@ -1,0 +1,122 @@
+// What a caller makes of REPLY (docs/protocol/sealed-rpc.md §5, §6).
+#include <algorithm>
+
+#include "sealed/detail/caller_state.h"
+
+namespace sallyport::sealed {
+namespace {
+
+// A clock that is off by more than this is set right by the node's: a reply may have been held back a little.
+constexpr seconds kClockDoubt{30};
+
+}  // namespace
+
+Caller::State::Session* Caller::State::session_of(std::uint64_t number) {
+  const auto found = std::ranges::find_if(sessions_, [&](const auto& session) { return session->number == number; });
+  return found == sessions_.end() ? nullptr : found->get();
+}
+
+void Caller::State::await(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until) {
+  std::array<Tag, ReplyTags::kMost> tags{};
+  const std::span<Tag> wanted(tags.data(), until - from);
+  session.session.reply_tags(request, from, wanted);
+  for (std::uint32_t i = 0; i < wanted.size(); ++i)
+    awaited_.emplace(wanted[i], Awaited{.session = session.number, .request = request, .chunk = from + i});
+}
+
+void Caller::State::unawait(Session& session, std::uint64_t request) {
+  const auto sent = session.sent.find(request);
+  if (sent == session.sent.end()) return;
+  std::array<Tag, ReplyTags::kMost> tags{};
+  session.session.reply_tags(request, sent->second.chunk, tags);
+  for (const Tag tag : tags) awaited_.erase(tag);
+  session.sent.erase(sent);
+}
+
+void Caller::State::on_reply(const std::string& topic, ByteView message, Actions& out, Now now) {
+  const auto found = message.size() < kDataBytes ? awaited_.end() : awaited_.find(read_tag(message));
+  Session* const session = found == awaited_.end() ? nullptr : session_of(found->second.session);
+  if (session == nullptr || session->topic != topic) {
+    ++counts_.dropped;
+    return;
+  }
+  const Awaited awaited = found->second;
+  Sent& sent = session->sent.at(awaited.request);
+  auto plaintext = session->session.open_reply(context_, awaited.request, awaited.chunk, sent.tail, message);
+  const auto body =
+      plaintext ? parse_reply_body(*plaintext) : Result<ReplyBody>(fail(Errc::malformed, "reply: does not open"));
+  if (plaintext) wipe(*plaintext);
+  if (!body) {
+    ++counts_.dropped;
+    return;
+  }
+  // This chunk and those before it are over.
+  std::array<Tag, ReplyTags::kMost> tags{};
+  const std::uint32_t passed = awaited.chunk + 1 - sent.chunk;
+  session->session.reply_tags(awaited.request, sent.chunk, tags);
+  for (std::uint32_t i = 0; i < passed; ++i) awaited_.erase(tags[i]);
+  const std::uint32_t end = sent.chunk + static_cast<std::uint32_t>(ReplyTags::kMost);
+  sent.chunk += passed;
+  await(*session, awaited.request, end, end + passed);
+  handle(*session, awaited.request, *body, out, now);
+  pump(out, now);
+}
+
+void Caller::State::learn_time(UnixTime node_time, Now now) {
+  node_clock_ = NodeClock{.time = node_time, .at = now.monotonic};
+  if (!clock_known_) return;
+  const seconds off = node_time - now.civil;
+  trust_node_clock_ = off > kClockDoubt || off < -kClockDoubt;
+}
+
+void Caller::State::handle(Session& session, std::uint64_t request, const ReplyBody& body, Actions& out, Now now) {
+  session.misses = 0;
+  Call& call = calls_.at(session.sent.at(request).id);
+  if (body.status == ReplyStatus::progress) {
+    call.next_resend = std::max(call.next_resend, now.monotonic + wait_before(call.resends + 1));
+    if (!body.json.empty()) out.emplace_back(Progress{.id = call.id, .json = body.json});
+    return;
+  }
+  unawait(session, request);
+  --call.unanswered;
+  if (body.status == ReplyStatus::retry) {
+    learn_time(body.node_time, now);
+    // What may not be executed yet can be dated anew.
+    if (call.unanswered == 0) call.deadline.reset();
+    if (call.kind != RequestKind::stored_call && request == kInitRequest) call.is_waiting = true;
+    return;
+  }
+  handle_final(call, body, out, now);
+}
+
+void Caller::State::handle_final(Call& call, const ReplyBody& body, Actions& out, Now now) {
+  const CallId id = call.id;
+  switch (body.status) {
+    case ReplyStatus::expired:
+      learn_time(body.node_time, now);
+      // The clocks differ, no other sending of this call is under way, and there is time left: once more, dated right.
+      if (call.unanswered == 0 && trust_node_clock_ && call.resends == 0 && call.kind == RequestKind::call) {
+        call.deadline.reset();
+        call.resends = 1;
+        call.is_waiting = true;
+        return;
+      }
+      return end_call(id, fail(Errc::expired, "rpc call: its deadline is over by the node's clock"), out);
+    case ReplyStatus::overloaded:
+      return end_call(
+          id, failf(Errc::overloaded, "rpc call: the node is overloaded, try again after {} s", body.after.count()),
+          out);
+    case ReplyStatus::accepted:
+      if (call.kind == RequestKind::ask_result)
+        return end_call(id, fail(Errc::not_yet, "rpc call: the node has no result yet"), out);
+      return end_call(id, body, out);
+    case ReplyStatus::done:
+    case ReplyStatus::outcome_unknown:
+    case ReplyStatus::unknown_call:
+    case ReplyStatus::retry:
+    case ReplyStatus::progress:
+      return end_call(id, body, out);
+  }
+}
+
+}  // namespace sallyport::sealed
