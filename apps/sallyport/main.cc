@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
                       &cli::connect_commands,
                       &cli::ssh_commands,
                       &cli::rpc_commands,
+                      &cli::rpc_nodes_commands,
                       &cli::user_commands,
                       &cli::cert_commands,
                       &cli::certificate_commands,

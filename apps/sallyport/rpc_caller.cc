@@ -48,14 +48,12 @@ Result<sealed::ApiKey> read_api_key(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::vector<Option> rpc_target_options() {
-  return {{.name = "NODE", .value = "NODE", .help = "the node's name", .required = true},
-          {.name = "broker",
+std::vector<Option> rpc_broker_options() {
+  return {{.name = "broker",
            .value = "URL",
            .help = "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]; once for each",
            .required = true,
            .several = true},
-          {.name = "key-file", .value = "FILE", .help = "holds the API key, mode 0600", .required = true},
           {.name = "prefix", .value = "PREFIX", .help = "put before all topics, as at the node"},
           {.name = "ca", .value = "FILE", .help = "the CA of mqtts:// brokers (PEM)"},
           {.name = "username", .value = "NAME", .help = "at the broker"},
@@ -66,36 +64,95 @@ std::vector<Option> rpc_target_options() {
           {.name = "timeout", .value = "TIME", .help = "how long to wait: 500ms, 10s, 5m", .fallback = "10s"}};
 }
 
-Try<RpcTarget> read_rpc_target(const Arguments& arguments) {
-  auto node = sealed::parse_node_name(arguments.text("NODE"));
-  if (!node) return usage(std::move(node).error());
-  Result<sealed::TopicPrefix> prefix = sealed::TopicPrefix();
-  if (const auto text = arguments.find("prefix")) prefix = sealed::parse_topic_prefix(*text);
-  if (!prefix) return usage(std::move(prefix).error());
-  std::vector<rpcnode::BrokerSettings> brokers;
+std::vector<Option> rpc_target_options() {
+  std::vector<Option> out = {
+      {.name = "NODE", .value = "NODE", .help = "the node's name", .required = true},
+      {.name = "key-file", .value = "FILE", .help = "holds the API key, mode 0600"},
+      {.name = "identity",
+       .value = "DIR",
+       .help = "instead of a key: an agent's state folder, whose certificate we call with"},
+      {.name = "zone", .value = "ZONE", .help = "with --identity: the zone of the installation"},
+      {.name = "device",
+       .value = "NAME",
+       .help = "with --identity: the device that the node is; without it the one of the node's name"}};
+  auto more = rpc_broker_options();
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
+}
+
+Try<RpcWay> read_rpc_way(const Arguments& arguments) {
+  RpcWay out;
+  if (const auto text = arguments.find("prefix")) {
+    auto prefix = sealed::parse_topic_prefix(*text);
+    if (!prefix) return usage(std::move(prefix).error());
+    out.prefix = *std::move(prefix);
+  }
   for (const std::string& text : arguments.list("broker")) {
     auto broker = read_broker(arguments, text);
     if (!broker) return usage(std::move(broker).error());
-    brokers.push_back(*std::move(broker));
+    out.brokers.push_back(*std::move(broker));
   }
   auto timeout = config::parse_duration(arguments.text("timeout"));
   if (!timeout || *timeout <= milliseconds(0) || *timeout > kMaxRpcTimeout)
     return usage({Errc::malformed, "--timeout: want more than nothing and at most seven days"});
-  TRY(auto key, read_api_key(arguments.path("key-file")));
-  return RpcTarget{.node = *std::move(node),
-                   .prefix = *std::move(prefix),
-                   .brokers = std::move(brokers),
-                   .key = std::move(key),
-                   .timeout = *timeout};
+  out.timeout = *timeout;
+  return out;
+}
+
+Result<std::optional<rpcnode::Identity>> read_rpc_identity(const Arguments& arguments) {
+  const auto folder = arguments.find("identity");
+  if (!folder) return std::nullopt;
+  const auto zone = arguments.find("zone");
+  if (!zone) return fail(Errc::malformed, "--zone: is missing: --identity needs it");
+  const std::filesystem::path at(*folder);
+  rpcnode::IdentitySettings settings{.certificate_file = at / "device.pem",
+                                     .key_file = at / "device.key",
+                                     .roots_file = at / "device-roots.pem",
+                                     .zone = {}};
+  TRY(settings.zone, parse_dns_name(*zone));
+  TRY(auto identity, rpcnode::Identity::read(settings));
+  return identity;
+}
+
+Try<RpcTarget> read_rpc_target(const Arguments& arguments) {
+  auto node = sealed::parse_node_name(arguments.text("NODE"));
+  if (!node) return usage(std::move(node).error());
+  CLI_TRY(auto way, read_rpc_way(arguments));
+  RpcTarget out{.node = *std::move(node),
+                .prefix = std::move(way.prefix),
+                .brokers = std::move(way.brokers),
+                .key = std::nullopt,
+                .identity = std::nullopt,
+                .device = {},
+                .timeout = way.timeout};
+  TRY(out.identity, read_rpc_identity(arguments));
+  const auto file = arguments.find("key-file");
+  if (file.has_value() == out.identity.has_value())
+    return usage({Errc::malformed, "want one of --key-file and --identity"});
+  if (file) {
+    TRY(auto key, read_api_key(*file));
+    out.key = std::move(key);
+    return out;
+  }
+  auto device = parse_device_name(arguments.find("device").value_or(out.node.get()));
+  if (!device)
+    return usage(
+        {Errc::malformed, "--device: want the ten characters of a device's name; the node is called otherwise"});
+  out.device = *std::move(device);
+  return out;
 }
 
 struct RpcCaller::State {
-  State(Environment& source, milliseconds limit) : environment(source), timeout(limit), tasks(io.executor()) {}
+  State(Environment& source, RpcTarget whom)
+      : environment(source), target(std::move(whom)), tasks(io.executor()), bundle_came(io.executor()) {}
 
   Environment& environment;
-  milliseconds timeout;
+  RpcTarget target;
   net::Io io;
   net::TaskGroup tasks;
+  net::Event bundle_came;
+  std::string bundle_topic;  // while it is waited for
+  Result<sealed::Bundle> bundle = fail(Errc::expired, "node: no bundle of it at the broker");
   WireWitness witness;
   std::unique_ptr<rpcnode::BrokerLinks> links;
   std::unique_ptr<rpcnode::CallerTask> caller;
@@ -104,6 +161,10 @@ struct RpcCaller::State {
 
   rpcnode::BrokerHandlers handlers();
   rpcnode::CallerTransport transport();
+  void begin_with(sealed::Credential credential);
+  // Waits for the node's bundle where we come with a certificate.
+  net::Task<Result<void>> prepare();
+  void take_bundle(const Bytes& payload);
   std::unexpected<Failure> refuse(Error error) const;
 };
 
@@ -111,19 +172,20 @@ rpcnode::BrokerHandlers RpcCaller::State::handlers() {
   rpcnode::BrokerHandlers out;
   out.on_connected = [this](const rpcnode::BrokerSettings&) {
     was_connected = true;
-    caller->on_connected();
+    if (caller) caller->on_connected();
   };
   out.on_disconnected = [this](const rpcnode::BrokerSettings& broker, const Error& reason) {
     last_reason = net::to_string(broker.address) + ": " + reason.detail;
-    if (links->connected() == 0) caller->on_disconnected();
+    if (caller && links->connected() == 0) caller->on_disconnected();
   };
   out.on_subscribed = [this](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
-    if (verdict) caller->on_subscribed(topic);
+    if (verdict && caller) caller->on_subscribed(topic);
     if (!verdict) last_reason = "the broker refuses our inbox: " + verdict.error().detail;
   };
   out.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
     if (witness) witness(false, topic, payload);
-    caller->on_message(topic, payload, retained);
+    if (topic == bundle_topic) return take_bundle(payload);
+    if (caller) caller->on_message(topic, payload, retained);
   };
   return out;
 }
@@ -138,6 +200,30 @@ rpcnode::CallerTransport RpcCaller::State::transport() {
               }};
 }
 
+void RpcCaller::State::begin_with(sealed::Credential credential) {
+  caller = std::make_unique<rpcnode::CallerTask>(tasks, environment.clock, environment.random, target.node,
+                                                 target.prefix, std::move(credential), transport());
+}
+
+// One that is good ends the wait; of others the reason is kept.
+void RpcCaller::State::take_bundle(const Bytes& payload) {
+  if (bundle) return;
+  bundle = target.identity->open_bundle(payload, target.node, target.device, environment.clock.now());
+  if (bundle) bundle_came.set();
+}
+
+net::Task<Result<void>> RpcCaller::State::prepare() {
+  if (caller) co_return Result<void>{};
+  bundle_topic = sealed::bundle_topic(target.prefix, target.node);
+  CO_TRY_VOID(links->subscribe(bundle_topic));
+  static_cast<void>(co_await bundle_came.wait(target.timeout));
+  links->unsubscribe(std::exchange(bundle_topic, {}));
+  if (!bundle) co_return std::unexpected(bundle.error());
+  begin_with(target.identity->credential(*bundle));
+  if (links->connected() > 0) caller->on_connected();
+  co_return Result<void>{};
+}
+
 std::unexpected<Failure> RpcCaller::State::refuse(Error error) const {
   if (!was_connected || !last_reason.empty())
     error.detail += last_reason.empty() ? "; no broker answered" : "; " + last_reason;
@@ -149,14 +235,14 @@ std::unexpected<Failure> RpcCaller::State::refuse(Error error) const {
 
 Try<std::unique_ptr<RpcCaller>> RpcCaller::open(RpcTarget target, Environment& environment, WireWitness witness) {
   std::unique_ptr<RpcCaller> out(new RpcCaller);
-  out->state_ = std::make_unique<State>(environment, target.timeout);
+  out->state_ = std::make_unique<State>(environment, std::move(target));
   State& state = *out->state_;
   state.witness = std::move(witness);
-  sealed::KeyCredential credential{.key = sealed::derive_node_key(target.key.secret, target.node)};
-  state.caller = std::make_unique<rpcnode::CallerTask>(state.tasks, environment.clock, environment.random, target.node,
-                                                       target.prefix, std::move(credential), state.transport());
-  TRY(state.links, rpcnode::BrokerLinks::open(state.tasks, environment.clock, environment.random,
-                                              std::move(target.brokers), state.handlers()));
+  if (state.target.key)
+    state.begin_with(
+        sealed::KeyCredential{.key = sealed::derive_node_key(state.target.key->secret, state.target.node)});
+  TRY(state.links, rpcnode::BrokerLinks::open(state.tasks, environment.clock, environment.random, state.target.brokers,
+                                              state.handlers()));
   return out;
 }
 
@@ -172,6 +258,10 @@ RpcCaller::~RpcCaller() {
 
 Try<sealed::ReplyBody> RpcCaller::run(std::function<net::Task<Result<sealed::ReplyBody>>(rpcnode::CallerTask&)> work) {
   State& state = *state_;
+  state.io.restart();
+  const auto prepared = net::run(state.io, state.prepare());
+  if (!prepared || !*prepared)
+    return state.refuse(prepared ? prepared->error() : Error{Errc::internal, "call: ended without an answer"});
   state.io.restart();
   auto reply = net::run(state.io, work(*state.caller));
   if (!reply) return state.refuse({Errc::internal, "call: ended without an answer"});

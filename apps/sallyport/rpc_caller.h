@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "command.h"
 #include "rpcnode/broker_links.h"
 #include "rpcnode/caller_task.h"
+#include "rpcnode/identity.h"
 
 namespace sallyport::cli {
 
@@ -17,12 +19,27 @@ struct RpcTarget {
   sealed::NodeName node;
   sealed::TopicPrefix prefix;
   std::vector<rpcnode::BrokerSettings> brokers;
-  sealed::ApiKey key;
+  std::optional<sealed::ApiKey> key;
+  // Instead of a key: our certificate, and the device that the node must be.
+  std::optional<rpcnode::Identity> identity;
+  DeviceName device;
   milliseconds timeout{10'000};
 };
-// Options NODE, broker, ca, username, password-file, certificate, key, mqtt5, prefix, key-file, timeout.
+// How brokers are reached: broker, ca, username, password-file, certificate, key, mqtt5, prefix, timeout.
+std::vector<Option> rpc_broker_options();
+// NODE, who we are (key-file; identity, zone and device), and the former.
 std::vector<Option> rpc_target_options();
 Try<RpcTarget> read_rpc_target(const Arguments& arguments);
+
+// The part that is about brokers.
+struct RpcWay {
+  sealed::TopicPrefix prefix;
+  std::vector<rpcnode::BrokerSettings> brokers;
+  milliseconds timeout{10'000};
+};
+Try<RpcWay> read_rpc_way(const Arguments& arguments);
+// The files of an agent's state folder, at `identity`, and `zone`; absent without them.
+Result<std::optional<rpcnode::Identity>> read_rpc_identity(const Arguments& arguments);
 
 // What the broker sees, as it happens.
 using WireWitness = std::function<void(bool sent, const std::string& topic, const Bytes& payload)>;

@@ -36,6 +36,35 @@ Result<void> Node::add_method(std::string name, Method method) {
   return state_->methods.add(std::move(name), std::move(method));
 }
 
+void Node::accept_certificates(Identity identity, std::vector<CallerSettings> callers) {
+  state_->callers = std::move(callers);
+  const bool was_there = std::exchange(state_->identity, std::move(identity)).has_value();
+  if (was_there) return;
+  const std::weak_ptr<State> state = state_;
+  state_->responder.set_judge(
+      [state](const std::vector<Bytes>& chain, ByteView message, ByteView signature) -> Result<sealed::Principal> {
+        const auto held = state.lock();
+        if (!held) return fail(Errc::unavailable, "the node is ending");
+        TRY(auto principal, held->identity->judge(chain, message, signature, held->clock.now()));
+        if (!held->find_caller(principal))
+          return fail(Errc::unauthorized, "caller: no [[caller]] of rpc.toml is for it");
+        return principal;
+      });
+}
+
+Result<std::optional<Bytes>> Node::renew_bundle(const Identity& identity) {
+  const UnixTime now = state_->clock.now();
+  // Grows over restarts: two bundles are never drawn in one second.
+  const auto bundle = state_->responder.renew_prekey(now, static_cast<std::uint64_t>(now.since_epoch()));
+  if (!bundle) return std::nullopt;
+  TRY(auto sealed, sealed::sign_bundle(*bundle, *identity.key(), identity.chain()));
+  return sealed;
+}
+
+const std::string& Node::bundle_topic() const {
+  return state_->bundle_topic;
+}
+
 const std::string& Node::topic() const {
   return state_->responder.topic();
 }

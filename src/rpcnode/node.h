@@ -11,8 +11,10 @@
 #include "base/time.h"
 #include "net/task_group.h"
 #include "rpcnode/audit_trail.h"
+#include "rpcnode/identity.h"
 #include "rpcnode/methods.h"
 #include "rpcnode/node_keys.h"
+#include "rpcnode/settings.h"
 #include "rpcnode/started_calls.h"
 #include "sealed/responder.h"
 
@@ -42,6 +44,13 @@ class Node {
 
   // As MethodTable::add. The built-in methods are there: test, info, keys.list, keys.add, keys.rotate, keys.remove.
   Result<void> add_method(std::string name, Method method);
+
+  // Lets callers come with certificates: `identity` judges them, `callers` say what each may do.
+  void accept_certificates(Identity identity, std::vector<CallerSettings> callers);
+  // A new prekey's bundle, signed, when it is time for one: to be published, retained, on bundle_topic(). `identity` as
+  // read lately.
+  Result<std::optional<Bytes>> renew_bundle(const Identity& identity);
+  const std::string& bundle_topic() const;
 
   // The topic of requests.
   const std::string& topic() const;

@@ -34,24 +34,51 @@ Method method_of(const MethodSettings& settings) {
 
 struct NodeProgram::State {
   net::TaskGroup& tasks;
+  const Clock& clock;
+  NodeSettings settings;
   std::unique_ptr<BrokerLinks> links;
   std::unique_ptr<Node> node;
+  Bytes bundle;          // as last published
+  UnixTime next_bundle;  // when it is to be renewed
+  std::string last_fault;
 
+  Result<void> renew_bundle();
   static net::Task<void> tick(State& self);
   BrokerHandlers handlers();
 };
+
+// Reads the certificate anew with each prekey: agents renew theirs.
+Result<void> NodeProgram::State::renew_bundle() {
+  const UnixTime now = clock.now();
+  if (!settings.identity || now < next_bundle) return {};
+  TRY(const auto identity, Identity::read(*settings.identity));
+  TRY(auto signed_bundle, node->renew_bundle(identity));
+  node->accept_certificates(identity, settings.callers);
+  next_bundle = now + sealed::kPrekeyLife;
+  if (!signed_bundle) return {};
+  bundle = *std::move(signed_bundle);
+  if (links) links->publish(node->bundle_topic(), bundle, true);
+  return {};
+}
 
 net::Task<void> NodeProgram::State::tick(State& self) {
   while (true) {
     co_await net::sleep_for(kTick);
     self.node->on_tick();
+    const auto renewed = self.renew_bundle();
+    if (!renewed && self.last_fault != renewed.error().detail) {
+      self.last_fault = renewed.error().detail;
+      log::error("rpc.bundle", {{"fault", renewed.error()}});
+    }
   }
 }
 
 BrokerHandlers NodeProgram::State::handlers() {
   BrokerHandlers out;
-  out.on_connected = [](const BrokerSettings& broker) {
+  out.on_connected = [this](const BrokerSettings& broker) {
     log::info("rpc.connected", {{"broker", net::to_string(broker.address)}});
+    // A broker that was begun anew has forgotten what it was to keep.
+    if (!bundle.empty()) links->publish(node->bundle_topic(), bundle, true);
   };
   out.on_disconnected = [](const BrokerSettings& broker, const Error& reason) {
     log::warn("rpc.disconnected", {{"broker", net::to_string(broker.address)}, {"reason", reason}});
@@ -74,13 +101,15 @@ Result<std::unique_ptr<NodeProgram>> NodeProgram::open(net::TaskGroup& tasks, co
                                                        const std::filesystem::path& folder, NodeSettings settings) {
   TRY(auto files, open_node_files(folder, settings.node, clock.now(), tasks));
   std::unique_ptr<NodeProgram> out(new NodeProgram);
-  out->state_ = std::make_unique<State>(State{.tasks = tasks, .links = nullptr, .node = nullptr});
+  out->state_ = std::make_unique<State>(State{.tasks = tasks, .clock = clock, .settings = std::move(settings)});
   State& state = *out->state_;
   state.node = std::make_unique<Node>(
-      tasks, clock, random, settings.node, settings.prefix, std::move(files),
+      tasks, clock, random, state.settings.node, state.settings.prefix, std::move(files),
       [&state](const std::string& topic, const Bytes& payload) { state.links->publish(topic, payload); });
-  for (const MethodSettings& each : settings.methods) TRY_VOID(state.node->add_method(each.name, method_of(each)));
-  TRY(state.links, BrokerLinks::open(tasks, clock, random, std::move(settings.brokers), state.handlers()));
+  for (const MethodSettings& each : state.settings.methods)
+    TRY_VOID(state.node->add_method(each.name, method_of(each)));
+  TRY_VOID(state.renew_bundle());
+  TRY(state.links, BrokerLinks::open(tasks, clock, random, state.settings.brokers, state.handlers()));
   TRY_VOID(state.links->subscribe(state.node->topic()));
   tasks.spawn(State::tick(state), "rpc.tick");
   return out;

@@ -4,6 +4,7 @@
 
 #include "config/document.h"
 #include "rpcnode/command_method.h"
+#include "rpcnode/node_keys.h"
 
 namespace sallyport::rpcnode {
 namespace {
@@ -84,6 +85,49 @@ Result<Name> read_name(const config::Table& table, std::string_view key, Parse p
   return name;
 }
 
+Result<std::optional<IdentitySettings>> read_identity(const config::Table& root, const std::filesystem::path& folder) {
+  TRY(const auto table, root.find_table("identity"));
+  if (!table) return std::nullopt;
+  IdentitySettings out;
+  TRY(out.zone, read_name<DnsName>(*table, "zone", parse_dns_name));
+  TRY(out.certificate_file, read_path(*table, "certificate", folder));
+  TRY(out.key_file, read_path(*table, "key", folder));
+  TRY(out.roots_file, read_path(*table, "roots", folder));
+  for (const auto& [key, path] : {std::pair("certificate", out.certificate_file), std::pair("key", out.key_file),
+                                  std::pair("roots", out.roots_file)}) {
+    if (path.empty()) return table->refuse(key, "is missing");
+  }
+  return out;
+}
+
+Result<CallerSettings> read_caller(const config::Table& table) {
+  CallerSettings out;
+  TRY(out.who, table.text("who"));
+  if (!out.who.starts_with("device:") && !out.who.starts_with("person:"))
+    return table.refuse("who", "want device:NAME or person:LOGIN; * stands for any text");
+  TRY(out.rules.allow, table.texts("allow"));
+  TRY(out.rules.deny, table.texts("deny"));
+  TRY(out.rules.items, table.texts("items"));
+  TRY(out.rules.deny_items, table.texts("deny_items"));
+  if (const auto checked = check_rules(out.rules); !checked) return table.refuse("allow", checked.error().detail);
+  TRY(const std::int64_t rate, table.integer("calls_per_minute", {1, kMaxCallsPerMinute}, kDefaultCallsPerMinute));
+  out.calls_per_minute = static_cast<std::uint32_t>(rate);
+  return out;
+}
+
+Result<void> read_callers(const config::Table& root, const std::filesystem::path& folder, NodeSettings& out) {
+  TRY(out.identity, read_identity(root, folder));
+  TRY(const auto callers, root.tables("caller"));
+  if (callers.size() > kMaxCallers) return root.refuse("caller", fmt::format("want at most {}", kMaxCallers));
+  if (!callers.empty() && !out.identity)
+    return root.refuse("caller", "needs [identity]: certificates are judged by its roots");
+  for (const config::Table& table : callers) {
+    TRY(auto caller, read_caller(table));
+    out.callers.push_back(std::move(caller));
+  }
+  return {};
+}
+
 Result<NodeSettings> read(const config::Table& root, const std::filesystem::path& folder) {
   NodeSettings out;
   TRY(out.node, read_name<sealed::NodeName>(root, "node", sealed::parse_node_name));
@@ -105,6 +149,7 @@ Result<NodeSettings> read(const config::Table& root, const std::filesystem::path
       return table.refuse("name", "is there twice");
     out.methods.push_back(std::move(method));
   }
+  TRY_VOID(read_callers(root, folder, out));
   return out;
 }
 

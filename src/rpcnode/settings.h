@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "net/address.h"
+#include "rpcnode/access_rules.h"
 #include "rpcnode/http_method.h"
+#include "rpcnode/identity.h"
 #include "rpcnode/methods.h"
 #include "sealed/names.h"
 
@@ -40,12 +42,23 @@ struct MethodSettings {
   friend bool operator==(const MethodSettings&, const MethodSettings&) = default;
 };
 
+// Who may call with a certificate, and what.
+struct CallerSettings {
+  std::string who;  // "device:<name>", "person:<login>", or with * for any text
+  AccessRules rules;
+  std::uint32_t calls_per_minute = 600;
+  friend bool operator==(const CallerSettings&, const CallerSettings&) = default;
+};
+
 struct NodeSettings {
   sealed::NodeName node;
   sealed::TopicPrefix prefix;
   std::vector<BrokerSettings> brokers;
   std::vector<MethodSettings> methods;
+  std::optional<IdentitySettings> identity;  // absent: called with API keys alone
+  std::vector<CallerSettings> callers;       // the first that matches counts
 };
+inline constexpr std::size_t kMaxCallers = 256;
 
 // Errors read FILE:LINE: sentence. Relative paths are of the file's folder.
 Result<NodeSettings> load_settings(const std::filesystem::path& path);

@@ -23,8 +23,8 @@ Json test(Node::State& node) {
 }
 
 bool may_call(Node::State& node, const std::string& principal, const std::string& method) {
-  const NodeKeyRecord* key = node.find_key(sealed::Principal(principal));
-  return key != nullptr && check_access(key->rules, method, nullptr).has_value();
+  const auto caller = node.find_caller(sealed::Principal(principal));
+  return caller && check_access(caller->rules, method, nullptr).has_value();
 }
 
 Json info(Node::State& node, const MethodCall& call) {

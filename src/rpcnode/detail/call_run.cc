@@ -64,9 +64,9 @@ class Counted {
 };
 
 Result<const Method*> find_allowed(const Node::State& node, const Step& step) {
-  const NodeKeyRecord* key = node.find_key(step.call.principal);
-  if (key == nullptr) return fail(Errc::unauthorized, "the caller's key is no longer good");
-  TRY_VOID(check_access(key->rules, step.request.method, step.request.params));
+  const auto caller = node.find_caller(step.call.principal);
+  if (!caller) return fail(Errc::unauthorized, "the caller is no longer good");
+  TRY_VOID(check_access(caller->rules, step.request.method, step.request.params));
   const Method* method = node.methods.find(step.request.method);
   if (method == nullptr) return fail(Errc::not_found, "there is no such method");
   return method;
@@ -145,8 +145,8 @@ ReplyBody overloaded(seconds after) {
 // Why the call must not be run now, as its answer; nothing when it may be.
 net::Task<std::optional<ReplyBody>> prepare(std::shared_ptr<Node::State> node, const sealed::Execute& call,
                                             const sealed::RpcBatch& batch) {
-  const NodeKeyRecord* key = node->find_key(call.principal);
-  if (key != nullptr && !node->take_rate(*key, std::max<std::size_t>(batch.elements.size(), 1)))
+  const auto caller = node->find_caller(call.principal);
+  if (caller && !node->take_rate(call.principal, *caller, std::max<std::size_t>(batch.elements.size(), 1)))
     co_return overloaded(kTryAgain);
   if (!call.stored && node->methods.is_idempotent(call.json)) co_return std::nullopt;
   const auto mark = co_await node->files.started->start(call.principal, call.id, call.deadline);

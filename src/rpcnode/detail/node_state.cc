@@ -55,7 +55,6 @@ void Node::State::apply_keys() {
     }
   }
   applied = std::move(wanted);
-  std::erase_if(rates, [&](const auto& entry) { return !applied.contains(entry.first); });
 }
 
 void Node::State::carry_out(std::vector<sealed::ResponderAction> actions) {
@@ -70,20 +69,29 @@ void Node::State::carry_out(std::vector<sealed::ResponderAction> actions) {
   }
 }
 
-const NodeKeyRecord* Node::State::find_key(const sealed::Principal& principal) const {
+std::optional<CallerRights> Node::State::find_caller(const sealed::Principal& principal) const {
   const std::string_view text = principal.get();
-  if (!text.starts_with(kKeyPrincipal)) return nullptr;
-  const NodeKeyRecord* record = files.keys.find(sealed::KeyId(std::string(text.substr(kKeyPrincipal.size()))));
-  return record != nullptr && record->is_live(clock.now()) ? record : nullptr;
+  if (text.starts_with(kKeyPrincipal)) {
+    const NodeKeyRecord* record = files.keys.find(sealed::KeyId(std::string(text.substr(kKeyPrincipal.size()))));
+    if (record == nullptr || !record->is_live(clock.now())) return std::nullopt;
+    return CallerRights{.rules = record->rules, .calls_per_minute = record->calls_per_minute};
+  }
+  const auto found =
+      std::ranges::find_if(callers, [&](const CallerSettings& caller) { return matches(caller.who, text); });
+  if (found == callers.end()) return std::nullopt;
+  return CallerRights{.rules = found->rules, .calls_per_minute = found->calls_per_minute};
 }
 
-bool Node::State::take_rate(const NodeKeyRecord& key, std::size_t calls) {
-  auto found = rates.find(key.id.get());
-  if (found != rates.end() && found->second.per_minute() != key.calls_per_minute) {
+bool Node::State::take_rate(const sealed::Principal& principal, const CallerRights& rights, std::size_t calls) {
+  auto found = rates.find(principal.get());
+  if (found != rates.end() && found->second.per_minute() != rights.calls_per_minute) {
     rates.erase(found);
     found = rates.end();
   }
-  if (found == rates.end()) found = rates.emplace(key.id.get(), CallRate(key.calls_per_minute)).first;
+  if (found == rates.end()) {
+    if (rates.size() >= kMaxRates) rates.clear();
+    found = rates.emplace(principal.get(), CallRate(rights.calls_per_minute)).first;
+  }
   return found->second.take(calls, clock.monotonic());
 }
 

@@ -23,6 +23,14 @@ class CallRate {
   std::optional<Instant> last_;
 };
 
+// What one caller may do. Borrows the rules.
+struct CallerRights {
+  const AccessRules& rules;
+  std::uint32_t calls_per_minute;
+};
+// Callers whose rate is remembered; one more forgets the others, whose rates begin anew.
+inline constexpr std::size_t kMaxRates = 4'096;
+
 struct Node::State : std::enable_shared_from_this<Node::State> {
   State(net::TaskGroup& group, const Clock& time, Random& source, sealed::NodeName own_name,
         sealed::TopicPrefix own_prefix, NodeFiles opened, Send sender)
@@ -32,6 +40,7 @@ struct Node::State : std::enable_shared_from_this<Node::State> {
         name(std::move(own_name)),
         files(std::move(opened)),
         send(std::move(sender)),
+        bundle_topic(sealed::bundle_topic(own_prefix, name)),
         responder(name, std::move(own_prefix), random, clock.now()),
         started(clock.now()) {}
 
@@ -39,9 +48,9 @@ struct Node::State : std::enable_shared_from_this<Node::State> {
   // Tells the responder which secrets are good now, and which no longer.
   void apply_keys();
   void carry_out(std::vector<sealed::ResponderAction> actions);
-  // The live key behind "key:<id>"; null for a key that is gone or over.
-  const NodeKeyRecord* find_key(const sealed::Principal& principal) const;
-  bool take_rate(const NodeKeyRecord& key, std::size_t calls);
+  // What the caller may do; nothing for a key that is gone or over and a certificate that no rule is for.
+  std::optional<CallerRights> find_caller(const sealed::Principal& principal) const;
+  bool take_rate(const sealed::Principal& principal, const CallerRights& rights, std::size_t calls);
   void log_fault(const char* what, const Error& error);
 
   net::TaskGroup& tasks;
@@ -51,11 +60,14 @@ struct Node::State : std::enable_shared_from_this<Node::State> {
   NodeFiles files;
   Send send;
   MethodTable methods;
+  std::optional<Identity> identity;
+  std::vector<CallerSettings> callers;
+  std::string bundle_topic;
   sealed::Responder responder;
   UnixTime started;
   std::size_t running = 0;                                    // calls
   std::map<std::string, std::size_t, std::less<>> in_method;  // of each method
-  std::map<std::string, CallRate, std::less<>> rates;         // by key id
+  std::map<std::string, CallRate, std::less<>> rates;         // by principal
   std::map<std::string, std::string> applied;                 // key id to what of it the responder knows
   std::string last_fault;
 };

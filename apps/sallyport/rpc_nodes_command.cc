@@ -1,0 +1,109 @@
+// sallyport rpc nodes: who tells of himself at the brokers, and whether it is true.
+#include <array>
+#include <map>
+
+#include "commands.h"
+#include "net/run.h"
+#include "net/timer.h"
+#include "rpc_caller.h"
+#include "table.h"
+
+namespace sallyport::cli {
+namespace {
+
+using codec::Json;
+
+constexpr std::size_t kMaxNodesShown = 10'000;
+
+// Bundles by topic, the newest of each.
+using Bundles = std::map<std::string, Bytes>;
+
+Try<Bundles> collect(RpcWay way, Environment& environment) {
+  Bundles found;
+  net::Io io;
+  net::TaskGroup tasks(io.executor());
+  std::string reason = "no broker answered";
+  rpcnode::BrokerHandlers handlers;
+  handlers.on_connected = [&](const rpcnode::BrokerSettings&) { reason.clear(); };
+  handlers.on_disconnected = [&](const rpcnode::BrokerSettings& broker, const Error& why) {
+    reason = net::to_string(broker.address) + ": " + why.detail;
+  };
+  handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) {
+    if (found.size() < kMaxNodesShown) found[topic] = payload;
+  };
+  TRY(const auto links, rpcnode::BrokerLinks::open(tasks, environment.clock, environment.random, std::move(way.brokers),
+                                                   std::move(handlers)));
+  TRY_VOID(links->subscribe(sealed::bundle_filter(way.prefix)));
+  net::run(io, net::sleep_for(way.timeout));
+  io.restart();
+  net::run(io, links->disconnect());
+  tasks.end();
+  io.restart();
+  net::run(io, tasks.until_empty());
+  if (!reason.empty() && found.empty())
+    return std::unexpected(Failure({Errc::unavailable, "nodes: " + reason}, ExitStatus::unreachable));
+  return found;
+}
+
+// A row, with what is known for sure alone.
+Json row_of(const std::string& topic, const Bytes& bytes, const sealed::TopicPrefix& prefix,
+            const rpcnode::Identity& identity, UnixTime now) {
+  const auto opened = identity.open_any_bundle(bytes, now);
+  if (!opened) return Json::Object{{"topic", topic}, {"verdict", "refused: " + opened.error().detail}};
+  Json::Object row{{"node", opened->bundle.node.get()},
+                   {"device", opened->device.get()},
+                   {"until", to_iso8601(opened->bundle.not_after)},
+                   {"topic", topic},
+                   {"verdict", "good"}};
+  if (auto checked = sealed::check_bundle(opened->bundle, opened->bundle.node, 0, now); !checked)
+    row["verdict"] = "refused: " + checked.error().detail;
+  if (topic != sealed::bundle_topic(prefix, opened->bundle.node)) row["verdict"] = "refused: another node's topic";
+  return row;
+}
+
+Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {
+  CLI_TRY(auto way, read_rpc_way(arguments));
+  TRY(const auto identity, read_rpc_identity(arguments));
+  if (!identity)
+    return std::unexpected(
+        Failure({Errc::malformed, "--identity: is missing: bundles are judged by its roots"}, ExitStatus::usage));
+  const sealed::TopicPrefix prefix = way.prefix;
+  CLI_TRY(const Bundles found, collect(std::move(way), environment));
+  std::vector<Json> rows;
+  for (const auto& [topic, bytes] : found)
+    rows.push_back(row_of(topic, bytes, prefix, *identity, environment.clock.now()));
+  if (arguments.flag("json")) {
+    fmt::print("{}\n", Json(Json::Array(rows.begin(), rows.end())).write());
+    return {};
+  }
+  if (rows.empty()) {
+    fmt::print("no node with a certificate tells of itself here; nodes that are called by API keys alone never do\n");
+    return {};
+  }
+  static constexpr std::array<Column, 4> kColumns{
+      {{"NODE", "node"}, {"DEVICE", "device"}, {"UNTIL", "until"}, {"VERDICT", "verdict"}}};
+  print_table(rows, kColumns);
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> rpc_nodes_commands() {
+  std::vector<Option> options = {
+      {.name = "identity",
+       .value = "DIR",
+       .help = "an agent's state folder, whose roots are trusted",
+       .required = true},
+      {.name = "zone", .value = "ZONE", .help = "the zone of the installation", .required = true}};
+  auto more = rpc_broker_options();
+  options.insert(options.end(), more.begin(), more.end());
+  options.push_back(json_option());
+  return {{.words = "rpc nodes",
+           .summary = "list the nodes that tell of themselves at the brokers, and whether it is true",
+           .example = "sallyport rpc nodes --identity /var/lib/sallyport-agent --zone devices.example --broker "
+                      "mqtt://127.0.0.1 --timeout 2s",
+           .options = std::move(options),
+           .run = rpc_nodes}};
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,68 @@
+#include "rpcnode/identity.h"
+
+#include <utility>
+
+#include "keystore/key_file.h"
+#include "pki/verify.h"
+
+namespace sallyport::rpcnode {
+namespace {
+
+constexpr std::size_t kMaxIdentityFile = 64U << 10U;
+constexpr std::size_t kMaxIdentityCertificates = 16;
+
+Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::path& file) {
+  TRY(const Bytes pem, keystore::read_file(file, kMaxIdentityFile));
+  auto certificates = pki::parse_certificates_pem(as_text(pem), kMaxIdentityCertificates);
+  if (!certificates) return std::unexpected(std::move(certificates).error().at(file.native()));
+  return *std::move(certificates);
+}
+
+}  // namespace
+
+Result<Identity> Identity::read(const IdentitySettings& settings) {
+  Identity out;
+  TRY(out.chain_, read_certificates(settings.certificate_file));
+  TRY(out.roots_, read_certificates(settings.roots_file));
+  TRY(auto key, keystore::read_private_key_file(settings.key_file));
+  if (!(key.public_key() == out.chain_.front().public_key()))
+    return failf(Errc::conflict, "{}: is not the key of {}", settings.key_file.native(),
+                 settings.certificate_file.native());
+  out.key_ = std::make_shared<crypto::PrivateKey>(std::move(key));
+  out.zone_ = settings.zone;
+  return out;
+}
+
+Result<sealed::Principal> Identity::judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
+                                          UnixTime now) const {
+  TRY(const auto parsed, pki::parse_chain(chain));
+  const crypto::PublicKey& key = parsed.front().public_key();
+  TRY_VOID(key.verify(crypto::default_scheme(key.type()), message, signature));
+  const auto time = pki::TimeRule::clock(now);
+  if (const auto person = pki::verify_chain(parsed, roots_, pki::PersonPurpose{.zone = zone_}, time))
+    return sealed::Principal("person:" + person->identity_as<pki::PersonIdentity>().login);
+  TRY(const auto device, pki::verify_chain(parsed, roots_, pki::OperationalDevicePurpose{.zone = zone_}, time));
+  return sealed::Principal("device:" + device.identity_as<DeviceName>().get());
+}
+
+Result<Identity::AnyBundle> Identity::open_any_bundle(ByteView bytes, UnixTime now) const {
+  TRY(auto opened, sealed::open_bundle(bytes, roots_, zone_, now));
+  return AnyBundle{.bundle = std::move(opened.bundle), .device = opened.signer.identity_as<DeviceName>()};
+}
+
+Result<sealed::Bundle> Identity::open_bundle(ByteView bytes, const sealed::NodeName& node, const DeviceName& device,
+                                             UnixTime now) const {
+  TRY(auto opened, open_any_bundle(bytes, now));
+  if (opened.device != device)
+    return failf(Errc::unauthorized, "bundle: signed by device {}, want {}", opened.device.get(), device.get());
+  TRY_VOID(sealed::check_bundle(opened.bundle, node, 0, now));
+  return std::move(opened.bundle);
+}
+
+sealed::CertificateCredential Identity::credential(const sealed::Bundle& bundle) const {
+  sealed::CertificateCredential out{.key = key_, .chain = {}, .bundle = bundle};
+  for (const pki::Certificate& certificate : chain_) out.chain.push_back(to_bytes(certificate.der()));
+  return out;
+}
+
+}  // namespace sallyport::rpcnode
