@@ -33,16 +33,28 @@ Result<Identity> Identity::read(const IdentitySettings& settings) {
   return out;
 }
 
-Result<sealed::Principal> Identity::judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
-                                          UnixTime now) const {
+Result<sealed::Principal> Identity::name(const std::vector<Bytes>& chain, UnixTime now) const {
   TRY(const auto parsed, pki::parse_chain(chain));
-  const crypto::PublicKey& key = parsed.front().public_key();
-  TRY_VOID(key.verify(crypto::default_scheme(key.type()), message, signature));
   const auto time = pki::TimeRule::clock(now);
   if (const auto person = pki::verify_chain(parsed, roots_, pki::PersonPurpose{.zone = zone_}, time))
     return sealed::Principal("person:" + person->identity_as<pki::PersonIdentity>().login);
   TRY(const auto device, pki::verify_chain(parsed, roots_, pki::OperationalDevicePurpose{.zone = zone_}, time));
   return sealed::Principal("device:" + device.identity_as<DeviceName>().get());
+}
+
+Result<sealed::Principal> Identity::judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
+                                          UnixTime now) const {
+  if (chain.empty()) return fail(Errc::malformed, "caller: shows no certificate");
+  TRY(const auto leaf, pki::parse_certificate(chain.front()));
+  const crypto::PublicKey& key = leaf.public_key();
+  TRY_VOID(key.verify(crypto::default_scheme(key.type()), message, signature));
+  return name(chain, now);
+}
+
+crypto::TlsIdentity Identity::tls() const {
+  crypto::TlsIdentity out{.chain = {}, .key = key_};
+  for (const pki::Certificate& certificate : chain_) out.chain.push_back(to_bytes(certificate.der()));
+  return out;
 }
 
 Result<Identity::AnyBundle> Identity::open_any_bundle(ByteView bytes, UnixTime now) const {

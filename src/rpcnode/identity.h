@@ -8,6 +8,7 @@
 #include "base/names.h"
 #include "base/time.h"
 #include "crypto/key.h"
+#include "crypto/tls.h"
 #include "pki/certificate.h"
 #include "sealed/caller.h"
 #include "sealed/responder.h"
@@ -31,13 +32,17 @@ class Identity {
   static Result<Identity> read(const IdentitySettings& settings);
 
   const std::vector<pki::Certificate>& chain() const { return chain_; }
-  const std::shared_ptr<crypto::SigningKey>& key() const { return key_; }
+  const std::shared_ptr<crypto::PrivateKey>& key() const { return key_; }
   const std::vector<pki::Certificate>& roots() const { return roots_; }
 
   // The caller behind `chain`, DER, leaf first: "person:<login>" or "device:<name>", once its chain was verified and
   // `signature` is the leaf's over `message`. Errc::unauthorized, Errc::expired, Errc::malformed.
   Result<sealed::Principal> judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
                                   UnixTime now) const;
+  // The same of a peer that has proven its key by TLS.
+  Result<sealed::Principal> name(const std::vector<Bytes>& chain, UnixTime now) const;
+  // What TLS shows: our chain and key.
+  crypto::TlsIdentity tls() const;
   // The bundle of the node, if `bytes` is one that device `device` signed and it is good at `now`. Errc::unauthorized
   // for another device's.
   Result<sealed::Bundle> open_bundle(ByteView bytes, const sealed::NodeName& node, const DeviceName& device,
@@ -54,7 +59,7 @@ class Identity {
  private:
   Identity() = default;
   std::vector<pki::Certificate> chain_;
-  std::shared_ptr<crypto::SigningKey> key_;
+  std::shared_ptr<crypto::PrivateKey> key_;
   std::vector<pki::Certificate> roots_;
   DnsName zone_;
 };

@@ -61,6 +61,13 @@ Result<std::optional<Bytes>> Node::renew_bundle(const Identity& identity) {
   return sealed;
 }
 
+net::Task<sealed::ReplyBody> Node::call(sealed::Principal principal, sealed::CallId id, UnixTime deadline,
+                                        std::string json, std::string way) {
+  sealed::Execute call{
+      .principal = std::move(principal), .id = id, .deadline = deadline, .stored = true, .json = std::move(json)};
+  return answer_call(state_, std::move(call), std::move(way));
+}
+
 const std::string& Node::bundle_topic() const {
   return state_->bundle_topic;
 }

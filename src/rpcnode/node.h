@@ -52,6 +52,11 @@ class Node {
   Result<std::optional<Bytes>> renew_bundle(const Identity& identity);
   const std::string& bundle_topic() const;
 
+  // A call that came by another way than the responder's, from a principal who was proven there; its result is kept as
+  // a stored call's is. `way` is for the audit trail.
+  net::Task<sealed::ReplyBody> call(sealed::Principal principal, sealed::CallId id, UnixTime deadline, std::string json,
+                                    std::string way);
+
   // The topic of requests.
   const std::string& topic() const;
   void on_message(ByteView message, bool retained);

@@ -6,6 +6,7 @@
 #include "net/timer.h"
 #include "rpcnode/command_method.h"
 #include "rpcnode/http_method.h"
+#include "rpcnode/https_way.h"
 
 namespace sallyport::rpcnode {
 namespace {
@@ -38,6 +39,7 @@ struct NodeProgram::State {
   NodeSettings settings;
   std::unique_ptr<BrokerLinks> links;
   std::unique_ptr<Node> node;
+  std::unique_ptr<HttpsWay> https;
   Bytes bundle;          // as last published
   UnixTime next_bundle;  // when it is to be renewed
   std::string last_fault;
@@ -54,6 +56,7 @@ Result<void> NodeProgram::State::renew_bundle() {
   TRY(const auto identity, Identity::read(*settings.identity));
   TRY(auto signed_bundle, node->renew_bundle(identity));
   node->accept_certificates(identity, settings.callers);
+  if (https) TRY_VOID(https->take(identity));
   next_bundle = now + sealed::kPrekeyLife;
   if (!signed_bundle) return {};
   bundle = *std::move(signed_bundle);
@@ -109,6 +112,11 @@ Result<std::unique_ptr<NodeProgram>> NodeProgram::open(net::TaskGroup& tasks, co
   for (const MethodSettings& each : state.settings.methods)
     TRY_VOID(state.node->add_method(each.name, method_of(each)));
   TRY_VOID(state.renew_bundle());
+  if (state.settings.https_listen) {
+    TRY(const auto identity, Identity::read(*state.settings.identity));
+    TRY(state.https, HttpsWay::open(tasks, clock, random, *state.settings.https_listen, identity, *state.node));
+    log::info("rpc.https", {{"address", net::to_string(state.https->address())}});
+  }
   TRY(state.links, BrokerLinks::open(tasks, clock, random, state.settings.brokers, state.handlers()));
   TRY_VOID(state.links->subscribe(state.node->topic()));
   tasks.spawn(State::tick(state), "rpc.tick");

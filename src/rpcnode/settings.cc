@@ -125,6 +125,12 @@ Result<void> read_callers(const config::Table& root, const std::filesystem::path
     TRY(auto caller, read_caller(table));
     out.callers.push_back(std::move(caller));
   }
+  if (!root.has("https_listen")) return {};
+  TRY(const std::string listen, root.text("https_listen"));
+  auto address = net::parse_address(listen);
+  if (!address || !net::is_ip(address->host)) return root.refuse("https_listen", "want an IP address and a port");
+  if (!out.identity) return root.refuse("https_listen", "needs [identity]: TLS is mutual");
+  out.https_listen = *std::move(address);
   return {};
 }
 

@@ -57,6 +57,7 @@ struct NodeSettings {
   std::vector<MethodSettings> methods;
   std::optional<IdentitySettings> identity;  // absent: called with API keys alone
   std::vector<CallerSettings> callers;       // the first that matches counts
+  std::optional<net::Address> https_listen;  // absent: no calls over HTTPS
 };
 inline constexpr std::size_t kMaxCallers = 256;
 

@@ -16,6 +16,7 @@ constexpr seconds kTryAgain{5};
 // One request of a batch, with what the audit needs.
 struct Step {
   const sealed::Execute& call;
+  const std::string& way;
   const sealed::RpcRequest& request;
 };
 
@@ -100,7 +101,7 @@ Result<void> audit(Node::State& node, const Step& step, const MethodResult& resu
   auto items = items_of(step.request.params);
   AuditEntry entry{.time = node.clock.now(),
                    .who = step.call.principal.get(),
-                   .way = "sealed",
+                   .way = step.way,
                    .method = step.request.method,
                    .items = items ? *std::move(items) : std::vector<std::string>(),
                    .result = std::string(result ? "ok" : result_word(result.error().code)),
@@ -111,9 +112,8 @@ Result<void> audit(Node::State& node, const Step& step, const MethodResult& resu
 }
 
 // The response to one element, or null for a notification.
-net::Task<Json> run_request(std::shared_ptr<Node::State> node, const sealed::Execute& call,
-                            const sealed::RpcRequest& request) {
-  const Step step{.call = call, .request = request};
+net::Task<Json> run_request(std::shared_ptr<Node::State> node, Step step) {
+  const sealed::RpcRequest& request = step.request;
   const Instant began = node->clock.monotonic();
   const MethodResult result = co_await run_method(node, step);
   if (auto written = audit(*node, step, result, began); !written) node->log_fault("rpc.audit", written.error());
@@ -123,7 +123,7 @@ net::Task<Json> run_request(std::shared_ptr<Node::State> node, const sealed::Exe
 }
 
 // The response text; empty when everything was a notification.
-net::Task<std::string> run_batch(std::shared_ptr<Node::State> node, const sealed::Execute& call,
+net::Task<std::string> run_batch(std::shared_ptr<Node::State> node, const sealed::Execute& call, const std::string& way,
                                  const sealed::RpcBatch& batch) {
   Json::Array responses;
   for (const auto& element : batch.elements) {
@@ -131,7 +131,8 @@ net::Task<std::string> run_batch(std::shared_ptr<Node::State> node, const sealed
       responses.push_back(sealed::rpc_error(bad->id, bad->code, bad->message));
       continue;
     }
-    Json response = co_await run_request(node, call, std::get<sealed::RpcRequest>(element));
+    const Step step{.call = call, .way = way, .request = std::get<sealed::RpcRequest>(element)};
+    Json response = co_await run_request(node, step);
     if (!response.is_null()) responses.push_back(std::move(response));
   }
   if (responses.empty()) co_return std::string();
@@ -161,17 +162,21 @@ net::Task<std::optional<ReplyBody>> prepare(std::shared_ptr<Node::State> node, c
 
 }  // namespace
 
-net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call) {
+net::Task<ReplyBody> answer_call(std::shared_ptr<Node::State> node, sealed::Execute call, std::string way) {
   const sealed::RpcBatch batch = sealed::parse_json_rpc(call.json);
-  std::optional<ReplyBody> answer = co_await prepare(node, call, batch);
-  if (!answer) {
-    answer = ReplyBody{.status = ReplyStatus::done, .json = co_await run_batch(node, call, batch)};
-    if (call.stored) {
-      if (auto kept = co_await node->files.started->keep(call.principal, call.id, *answer); !kept)
-        node->log_fault("rpc.started", kept.error());
-    }
+  if (auto instead = co_await prepare(node, call, batch)) co_return *std::move(instead);
+  ReplyBody answer{.status = ReplyStatus::done, .json = co_await run_batch(node, call, way, batch)};
+  if (call.stored) {
+    if (auto kept = co_await node->files.started->keep(call.principal, call.id, answer); !kept)
+      node->log_fault("rpc.started", kept.error());
   }
-  node->carry_out(node->responder.finish(call.execution, *std::move(answer), node->clock.now()));
+  co_return answer;
+}
+
+net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call) {
+  const std::uint64_t execution = call.execution;
+  ReplyBody answer = co_await answer_call(node, std::move(call), "sealed");
+  node->carry_out(node->responder.finish(execution, std::move(answer), node->clock.now()));
 }
 
 void answer_question(Node::State& node, const sealed::AskResult& ask) {

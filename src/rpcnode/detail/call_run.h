@@ -7,7 +7,9 @@
 
 namespace sallyport::rpcnode {
 
-// Runs what `call` asks for, if it may be run now, and answers it. Ends after the answer.
+// Runs what `call` asks for, if it may be run now, and returns its answer; `way` is for the audit trail.
+net::Task<sealed::ReplyBody> answer_call(std::shared_ptr<Node::State> node, sealed::Execute call, std::string way);
+// The same for what the responder wants run: the answer goes back through it.
 net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call);
 // Answers with what a stored call came to.
 void answer_question(Node::State& node, const sealed::AskResult& ask);
