@@ -52,7 +52,6 @@ std::vector<Option> rpc_broker_options() {
   return {{.name = "broker",
            .value = "URL",
            .help = "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]; once for each",
-           .required = true,
            .several = true},
           {.name = "prefix", .value = "PREFIX", .help = "put before all topics, as at the node"},
           {.name = "ca", .value = "FILE", .help = "the CA of mqtts:// brokers (PEM)"},
@@ -74,7 +73,8 @@ std::vector<Option> rpc_target_options() {
       {.name = "zone", .value = "ZONE", .help = "with --identity: the zone of the installation"},
       {.name = "device",
        .value = "NAME",
-       .help = "with --identity: the device that the node is; without it the one of the node's name"}};
+       .help = "with --identity: the device that the node is; without it the one of the node's name"},
+      {.name = "https", .value = "HOST:PORT", .help = "with --identity: call it there, in place of a broker"}};
   auto more = rpc_broker_options();
   out.insert(out.end(), more.begin(), more.end());
   return out;
@@ -124,11 +124,19 @@ Try<RpcTarget> read_rpc_target(const Arguments& arguments) {
                 .key = std::nullopt,
                 .identity = std::nullopt,
                 .device = {},
+                .https = std::nullopt,
                 .timeout = way.timeout};
+  if (const auto text = arguments.find("https")) {
+    auto address = net::parse_address(*text);
+    if (!address) return usage(std::move(address).error().at("--https"));
+    out.https = *std::move(address);
+  }
+  if (out.https.has_value() != out.brokers.empty()) return usage({Errc::malformed, "want one of --broker and --https"});
   TRY(out.identity, read_rpc_identity(arguments));
   const auto file = arguments.find("key-file");
   if (file.has_value() == out.identity.has_value())
     return usage({Errc::malformed, "want one of --key-file and --identity"});
+  if (file && out.https) return usage({Errc::malformed, "--https: wants --identity: TLS is mutual there"});
   if (file) {
     TRY(auto key, read_api_key(*file));
     out.key = std::move(key);

@@ -23,6 +23,7 @@ struct RpcTarget {
   // Instead of a key: our certificate, and the device that the node must be.
   std::optional<rpcnode::Identity> identity;
   DeviceName device;
+  std::optional<net::Address> https;  // in place of brokers; with a certificate alone
   milliseconds timeout{10'000};
 };
 // How brokers are reached: broker, ca, username, password-file, certificate, key, mqtt5, prefix, timeout.

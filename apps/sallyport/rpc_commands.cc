@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "rpc_caller.h"
+#include "rpc_https.h"
 #include "rpcnode/node_keys.h"
 #include "table.h"
 
@@ -57,6 +58,13 @@ Result<sealed::CallId> read_call_id(const Arguments& arguments, Environment& env
   return sealed::draw_call_id(environment.clock.now(), environment.random);
 }
 
+Try<sealed::ReplyBody> send(RpcTarget target, const sealed::CallId& id, const std::string& text,
+                            const rpcnode::CallChoices& choices, Environment& environment, WireWitness witness = {}) {
+  if (target.https) return call_over_https(target, id, text, environment);
+  CLI_TRY(const auto caller, RpcCaller::open(std::move(target), environment, std::move(witness)));
+  return caller->run([&](rpcnode::CallerTask& task) { return task.send(id, text, choices); });
+}
+
 Outcome call_with(const Arguments& arguments, Environment& environment, WireWitness witness) {
   const std::string method = arguments.text("METHOD");
   auto params = read_params(arguments);
@@ -65,10 +73,9 @@ Outcome call_with(const Arguments& arguments, Environment& environment, WireWitn
   if (!id) return usage("--id: " + id.error().detail);
   CLI_TRY(auto target, read_rpc_target(arguments));
   const rpcnode::CallChoices choices = choices_of(arguments, target.timeout);
-  CLI_TRY(const auto caller, RpcCaller::open(std::move(target), environment, std::move(witness)));
   const Json json_id(sealed::to_text(*id));
-  const std::string text = sealed::rpc_request(json_id, method, *params);
-  auto reply = caller->run([&](rpcnode::CallerTask& task) { return task.send(*id, text, choices); });
+  auto reply = send(std::move(target), *id, sealed::rpc_request(json_id, method, *params), choices, environment,
+                    std::move(witness));
   if (!reply) {
     reply.error().error.detail += fmt::format(" (call {})", sealed::to_text(*id));
     return std::unexpected(std::move(reply).error());
@@ -115,6 +122,7 @@ Outcome rpc_result(const Arguments& arguments, Environment& environment) {
   auto id = sealed::parse_call_id(arguments.text("CALL"));
   if (!id) return usage("CALL: " + id.error().detail);
   CLI_TRY(auto target, read_rpc_target(arguments));
+  if (target.https) return usage("--https: a repeated call (--id) brings its result there");
   const milliseconds timeout = target.timeout;
   CLI_TRY(const auto caller, RpcCaller::open(std::move(target), environment));
   CLI_TRY(const auto reply, caller->run([&](rpcnode::CallerTask& task) { return task.ask_result(*id, timeout); }));
@@ -126,11 +134,10 @@ Outcome rpc_result(const Arguments& arguments, Environment& environment) {
 Try<Json> call_built_in(const Arguments& arguments, Environment& environment, std::string_view method, Json params) {
   CLI_TRY(auto target, read_rpc_target(arguments));
   const rpcnode::CallChoices choices{.timeout = target.timeout};
-  CLI_TRY(const auto caller, RpcCaller::open(std::move(target), environment));
   const sealed::CallId id = sealed::draw_call_id(environment.clock.now(), environment.random);
   const Json json_id(sealed::to_text(id));
-  const std::string text = sealed::rpc_request(json_id, method, params);
-  CLI_TRY(const auto reply, caller->run([&](rpcnode::CallerTask& task) { return task.send(id, text, choices); }));
+  CLI_TRY(const auto reply,
+          send(std::move(target), id, sealed::rpc_request(json_id, method, params), choices, environment));
   TRY(const std::string done, rpcnode::done_text(reply));
   TRY(auto outcome, sealed::parse_rpc_response(done, json_id));
   if (!outcome.error) return *std::move(outcome.result);
