@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""Sealed calls by the certificates of an installation: a device calls another through a broker, by the other's signed bundle, and over
+HTTPS; whoever is not named, is somebody else or tells of himself what is not true is refused.
+"""
+# test: needs=dev deadline=300
+import json
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import cases  # noqa: E402
+from cases import want  # noqa: E402
+from mosquitto import Mosquitto  # noqa: E402
+from stage import ZONE, Process, Stage, free_port, wait_for  # noqa: E402
+
+MARKER = "PLAINTEXT-MARKER-certificates"
+REFUSED, UNREACHABLE = 4, 5
+
+
+class Scene:
+    def __init__(self, stage):
+        self.stage = stage
+        self.there = stage.set_up()
+        self.server, self.friend, self.stranger = stage.make_devices("press-1", "press-2", "press-3")
+        stage.bring_online(self.server, self.friend, self.stranger, claim=False)
+        self.broker = Mosquitto(stage.folder / "broker")
+        self.names = {device.serial_id: self.name_of(device) for device in (self.server, self.friend, self.stranger)}
+        self.node_name = self.names["press-1"]
+        self.folder = stage.folder / "rpc"
+        self.https = free_port()
+        self.node = None
+
+    def name_of(self, device):
+        wait_for(lambda: (device.state / "device.pem").exists(), 30, f"{device.serial_id} to have its certificate")
+        text = subprocess.run(["openssl", "x509", "-in", str(device.state / "device.pem"), "-noout", "-ext", "subjectAltName"],
+                              capture_output=True, text=True, check=True, timeout=20).stdout
+        return text.split("DNS:")[1].split(".")[0].strip()
+
+    def program(self, name):
+        return str(self.stage.build / "apps" / name)
+
+    def run(self, *words):
+        return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60, check=False)
+
+    def set_up_node(self):
+        done = self.run(self.program("sallyport-agent"), "rpc", "init", "--state", self.folder, "--node", self.node_name, "--broker",
+                        self.broker.url)
+        want(done.returncode == 0, f"rpc init: found {done.stderr}, want status 0")
+        with open(self.folder / "rpc.toml", "r+") as file:
+            before = file.read()
+            file.seek(0)
+            file.write(f'https_listen = "127.0.0.1:{self.https}"\n' + before)
+            file.write(f'\n[identity]\nzone = "{ZONE}"\ncertificate = "{self.server.state}/device.pem"\nkey = "{self.server.state}/device.key"\n'
+                       f'roots = "{self.server.state}/device-roots.pem"\n\n[[caller]]\nwho = "device:{self.names["press-2"]}"\n'
+                       'allow = ["test", "info", "copy", "count"]\n\n[[method]]\nname = "copy"\ncommand = ["/bin/cat"]\nidempotent = true\n'
+                       f'\n[[method]]\nname = "count"\ncommand = ["/bin/sh", "-c", "echo ran >> {self.folder}/ran; echo 1"]\n')
+        self.start_node()
+
+    def start_node(self):
+        self.node = Process("rpc node", [self.program("sallyport-agent"), "rpc", "run", "--state", str(self.folder)],
+                            self.stage.folder / "node.log")
+        wait_for(lambda: self.call(self.friend, "test", "--timeout", "2s").returncode == 0, 30,
+                 lambda: f"the node; it says: {self.node.tail()}")
+
+    def call(self, device, method, *words, https=False, node=None, named=None):
+        way = ("--https", f"127.0.0.1:{self.https}") if https else ("--broker", self.broker.url)
+        node = node or self.node_name
+        device_words = ("--device", named) if named else ()
+        return self.run(self.program("sallyport"), "rpc", "call", node, method, *words, "--identity", device.state, "--zone", ZONE,
+                        *device_words, *way)
+
+    def ran(self):
+        file = self.folder / "ran"
+        return len(file.read_text().split()) if file.exists() else 0
+
+    def publish(self, topic, payload, *words):
+        message = self.stage.folder / "message"
+        message.write_bytes(payload)
+        done = self.run("mosquitto_pub", "-h", "127.0.0.1", "-p", self.broker.port, "-t", topic, "-q", "1", *words, "-f", message)
+        want(done.returncode == 0, f"mosquitto_pub: found {done.stderr}, want status 0")
+
+    def bundle(self):
+        """The bundle that lies at the broker."""
+        return [payload for topic, payload in self.broker.messages() if topic == f"{self.node_name}/api/bundle"][-1]
+
+    def stop(self):
+        if self.node:
+            self.node.stop()
+        self.broker.stop()
+
+
+@cases.carries_the_rest
+def check_a_device_calls_another_by_its_certificate(scene):
+    scene.set_up_node()
+    done = scene.call(scene.friend, "copy", json.dumps({"marker": MARKER}))
+    want(done.returncode == 0 and json.loads(done.stdout) == {"marker": MARKER}, f"found {done.stdout!r} {done.stderr!r}, want the params")
+
+
+def check_the_caller_is_told_by_its_certificate(scene):
+    done = scene.call(scene.friend, "info")
+    told = json.loads(done.stdout)
+    want(told["you"] == f"device:{scene.names['press-2']}", f"found {told['you']}, want the caller's device")
+
+
+def check_a_device_that_no_rule_names_gets_no_answer(scene):
+    done = scene.call(scene.stranger, "test", "--timeout", "2s")
+    want(done.returncode == UNREACHABLE, f"found exit {done.returncode}: {done.stderr}, want silence")
+
+
+def check_what_a_rule_does_not_allow_is_forbidden(scene):
+    done = scene.call(scene.friend, "keys.list")
+    want(done.returncode == REFUSED, f"found exit {done.returncode}: {done.stderr}, want {REFUSED}")
+
+
+def check_the_node_is_listed_as_good(scene):
+    done = scene.run(scene.program("sallyport"), "rpc", "nodes", "--identity", scene.friend.state, "--zone", ZONE, "--broker", scene.broker.url,
+                     "--timeout", "1s", "--json")
+    rows = json.loads(done.stdout)
+    want([(row["node"], row["verdict"]) for row in rows] == [(scene.node_name, "good")], f"found {done.stdout} {done.stderr}, want one, good")
+
+
+def check_a_bundle_that_another_device_signed_is_refused(scene):
+    """What the node tells, told under another node's name."""
+    other = scene.names["press-3"]
+    scene.publish(f"{other}/api/bundle", scene.bundle(), "--retain")
+    done = scene.call(scene.friend, "test", "--timeout", "2s", node=other)
+    want(done.returncode != 0 and "signed by device" in done.stderr, f"found exit {done.returncode}: {done.stderr}, want the signer named")
+    listed = scene.run(scene.program("sallyport"), "rpc", "nodes", "--identity", scene.friend.state, "--zone", ZONE, "--broker",
+                       scene.broker.url, "--timeout", "1s")
+    want("refused: another node's topic" in listed.stdout, f"found {listed.stdout}, want it refused in the list")
+
+
+def check_a_bundle_of_which_a_byte_was_changed_is_refused(scene):
+    good = scene.bundle()
+    topic = f"{scene.node_name}/api/bundle"
+    for place in (0, 10, len(good) // 2, len(good) - 40, len(good) - 1):
+        bad = bytearray(good)
+        bad[place] ^= 1
+        scene.publish(topic, bytes(bad), "--retain")
+        done = scene.call(scene.friend, "test", "--timeout", "1s")
+        want(done.returncode != 0, f"byte {place} changed: found an answer, want the bundle refused")
+    scene.publish(topic, good, "--retain")
+    done = scene.call(scene.friend, "test")
+    want(done.returncode == 0, f"the good one again: found {done.stderr}, want an answer")
+
+
+def check_calls_that_the_broker_plays_again_run_once(scene):
+    done = scene.call(scene.friend, "count")
+    want(done.returncode == 0 and scene.ran() == 1, f"found {scene.ran()} runs, want one")
+    topic = f"{scene.node_name}/api/request"
+    requests = [payload for seen, payload in scene.broker.messages() if seen == topic]
+    for request in requests:
+        scene.publish(topic, request)
+    scene.node.stop()
+    scene.start_node()
+    for request in requests:
+        scene.publish(topic, request)
+    want(scene.call(scene.friend, "test").returncode == 0, "a live caller after it: found no answer, want one")
+    want(scene.ran() == 1, f"found {scene.ran()} runs after {2 * len(requests)} replays, want one")
+
+
+def check_the_same_calls_go_over_https(scene):
+    done = scene.call(scene.friend, "copy", json.dumps({"marker": MARKER}), https=True)
+    want(done.returncode == 0 and json.loads(done.stdout) == {"marker": MARKER}, f"found {done.stdout!r} {done.stderr!r}, want the params")
+    refused = scene.call(scene.stranger, "copy", "{}", https=True)
+    want(refused.returncode == REFUSED, f"a stranger: found exit {refused.returncode}: {refused.stderr}, want {REFUSED}")
+
+
+def check_a_call_repeated_over_https_runs_once_and_is_answered_the_same(scene):
+    before = scene.ran()
+    call = "0190b1c2-7a5e-7c3d-8f00-112233445566"
+    answers = [scene.call(scene.friend, "count", "--id", call, https=True) for _ in range(3)]
+    want(all(one.returncode == 0 and one.stdout == answers[0].stdout for one in answers), f"found {[one.stderr for one in answers]}")
+    want(scene.ran() == before + 1, f"found {scene.ran() - before} runs, want one")
+
+
+def check_a_server_that_is_another_device_is_not_called(scene):
+    done = scene.call(scene.friend, "test", https=True, named=scene.names["press-3"])
+    want(done.returncode == REFUSED and "want device" in done.stderr, f"found exit {done.returncode}: {done.stderr}, want it refused by name")
+
+
+def check_https_without_a_certificate_is_refused(scene):
+    done = scene.run("curl", "-sk", "--max-time", "10", "-X", "POST", "-d", "{}", f"https://127.0.0.1:{scene.https}/rpc")
+    want(done.returncode != 0, f"curl: found {done.stdout!r}, want no answer")
+
+
+def check_the_broker_saw_nothing(scene):
+    for topic, payload in scene.broker.messages():
+        if topic.endswith("/api/bundle"):
+            continue
+        for word in (MARKER, "copy", "count", "jsonrpc", scene.names["press-2"]):
+            want(word.encode() not in payload, f"'{word}' in a message on {topic}")
+
+
+def main():
+    given = cases.arguments()
+    with Stage(given.build.resolve()) as stage:
+        scene = Scene(stage)
+        try:
+            return cases.run(globals(), scene)
+        finally:
+            scene.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""A real broker, and somebody who reads everything that goes through it."""
+import pathlib
+
+from stage import Process, free_port, wait_for
+
+
+class Mosquitto:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.port = free_port()
+        self.config = self.folder / "mosquitto.conf"
+        self.config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+        self.seen = self.folder / "seen"
+        self.process = self.spy = None
+        self.start()
+
+    @property
+    def url(self):
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    def start(self):
+        self.process = Process("mosquitto", ["/usr/sbin/mosquitto", "-c", str(self.config)], self.folder / "mosquitto.log")
+        self.spy = Process("mosquitto_sub", ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "#", "-F", "%t %x"], self.seen)
+        wait_for(lambda: "mosquitto_sub" not in self.seen.read_text() and self.listens(), 10, "the broker")
+
+    def listens(self):
+        return f":{self.port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text()
+
+    def messages(self):
+        """(topic, payload) of everything that was published."""
+        found = []
+        for line in self.seen.read_text().splitlines():
+            topic, _, payload = line.partition(" ")
+            try:
+                found.append((topic, bytes.fromhex(payload)))
+            except ValueError:
+                pass
+        return found
+
+    def stop(self):
+        self.spy.stop()
+        self.process.stop()
