@@ -45,6 +45,7 @@ std::vector<Command> restore_commands();         // restore_command.cc
 std::vector<Command> restart_commands();         // restart_command.cc
 std::vector<Command> rpc_commands();             // rpc_commands.cc
 std::vector<Command> rpc_nodes_commands();       // rpc_nodes_command.cc
+std::vector<Command> rpc_watch_commands();       // rpc_watch_command.cc
 
 // The words that have commands below them.
 inline std::vector<Group> all_groups() {

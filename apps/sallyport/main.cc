@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
                       &cli::ssh_commands,
                       &cli::rpc_commands,
                       &cli::rpc_nodes_commands,
+                      &cli::rpc_watch_commands,
                       &cli::user_commands,
                       &cli::cert_commands,
                       &cli::certificate_commands,

@@ -7,6 +7,7 @@
 #include "rpcnode/command_method.h"
 #include "rpcnode/http_method.h"
 #include "rpcnode/https_way.h"
+#include "rpcnode/states.h"
 
 namespace sallyport::rpcnode {
 namespace {
@@ -40,6 +41,7 @@ struct NodeProgram::State {
   std::unique_ptr<BrokerLinks> links;
   std::unique_ptr<Node> node;
   std::unique_ptr<HttpsWay> https;
+  std::unique_ptr<StateAnnouncer> states;
   Bytes bundle;          // as last published
   UnixTime next_bundle;  // when it is to be renewed
   std::string last_fault;
@@ -82,6 +84,7 @@ BrokerHandlers NodeProgram::State::handlers() {
     log::info("rpc.connected", {{"broker", net::to_string(broker.address)}});
     // A broker that was begun anew has forgotten what it was to keep.
     if (!bundle.empty()) links->publish(node->bundle_topic(), bundle, true);
+    if (states) states->tell_all();
   };
   out.on_disconnected = [](const BrokerSettings& broker, const Error& reason) {
     log::warn("rpc.disconnected", {{"broker", net::to_string(broker.address)}, {"reason", reason}});
@@ -119,6 +122,14 @@ Result<std::unique_ptr<NodeProgram>> NodeProgram::open(net::TaskGroup& tasks, co
   }
   TRY(state.links, BrokerLinks::open(tasks, clock, random, state.settings.brokers, state.handlers()));
   TRY_VOID(state.links->subscribe(state.node->topic()));
+  state.states = std::make_unique<StateAnnouncer>(
+      tasks, clock, random, state.settings,
+      [&state](const std::string& topic, const std::string& message) {
+        state.links->publish(topic, to_bytes(message), true);
+      },
+      [](const std::string& item, const std::string& why) {
+        log::warn("rpc.state", {{"item", item}, {"fault", why}});
+      });
   tasks.spawn(State::tick(state), "rpc.tick");
   return out;
 }

@@ -12,6 +12,8 @@ namespace {
 constexpr std::uint16_t kMqttPort = 1'883;
 constexpr std::uint16_t kMqttTlsPort = 8'883;
 constexpr std::size_t kMaxMqttText = 256;
+constexpr std::size_t kMaxItem = 256;
+constexpr std::size_t kMaxItemLevels = 8;
 
 Result<std::filesystem::path> read_path(const config::Table& table, std::string_view key,
                                         const std::filesystem::path& folder) {
@@ -52,11 +54,9 @@ Result<BrokerSettings> read_broker(const config::Table& table, const std::filesy
   return out;
 }
 
-Result<MethodSettings> read_method(const config::Table& table) {
-  MethodSettings out;
-  TRY(out.name, table.text("name"));
-  if (const auto checked = check_method_name(out.name); !checked) return table.refuse("name", checked.error().detail);
-  TRY(out.description, read_text(table, "description"));
+// A command or an endpoint, which methods and states both have.
+template <class Settings>
+Result<void> read_work(const config::Table& table, Settings& out) {
   TRY(out.command, table.texts("command"));
   if (table.has("http")) {
     TRY(const std::string url, table.text("http"));
@@ -69,6 +69,34 @@ Result<MethodSettings> read_method(const config::Table& table) {
     return table.refuse("command", fmt::format("want at most {} words", kMaxCommandWords));
   if (!out.command.empty() && !out.command.front().starts_with('/'))
     return table.refuse("command", "want an absolute path first; no shell reads it");
+  return {};
+}
+
+bool is_item(std::string_view text) {
+  const auto is_good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-' || c == ':' || c == '/';
+  };
+  return !text.empty() && text.size() <= kMaxItem && std::ranges::all_of(text, is_good) && text.front() != '/' &&
+         text.back() != '/' && text.find("//") == std::string_view::npos &&
+         std::ranges::count(text, '/') < static_cast<std::ptrdiff_t>(kMaxItemLevels);
+}
+
+Result<StateSettings> read_state(const config::Table& table) {
+  StateSettings out;
+  TRY(out.item, table.text("item"));
+  if (!is_item(out.item)) return table.refuse("item", "want levels of letters, digits and . _ - : joined by /");
+  TRY_VOID(read_work(table, out));
+  TRY(out.every, table.duration("every", {milliseconds(500), kMaxMethodLimit}, milliseconds(10'000)));
+  return out;
+}
+
+Result<MethodSettings> read_method(const config::Table& table) {
+  MethodSettings out;
+  TRY(out.name, table.text("name"));
+  if (const auto checked = check_method_name(out.name); !checked) return table.refuse("name", checked.error().detail);
+  TRY(out.description, read_text(table, "description"));
+  TRY_VOID(read_work(table, out));
   TRY(out.idempotent, table.boolean("idempotent", false));
   TRY(out.limit, table.duration("limit", {milliseconds(100), kMaxMethodLimit}, kDefaultMethodLimit));
   TRY(const std::int64_t concurrent,
@@ -154,6 +182,12 @@ Result<NodeSettings> read(const config::Table& root, const std::filesystem::path
     if (std::ranges::find(out.methods, method.name, &MethodSettings::name) != out.methods.end())
       return table.refuse("name", "is there twice");
     out.methods.push_back(std::move(method));
+  }
+  TRY(const auto states, root.tables("state"));
+  if (states.size() > kMaxStates) return root.refuse("state", fmt::format("want at most {}", kMaxStates));
+  for (const config::Table& table : states) {
+    TRY(auto state, read_state(table));
+    out.states.push_back(std::move(state));
   }
   TRY_VOID(read_callers(root, folder, out));
   return out;

@@ -42,6 +42,16 @@ struct MethodSettings {
   friend bool operator==(const MethodSettings&, const MethodSettings&) = default;
 };
 
+// An item whose state is told without being asked for (states.h).
+struct StateSettings {
+  std::string item;                  // 1 to 8 levels of letters, digits and . _ - : joined by '/'
+  std::vector<std::string> command;  // empty: endpoint is set
+  std::optional<HttpEndpoint> endpoint;
+  milliseconds every{10'000};
+  friend bool operator==(const StateSettings&, const StateSettings&) = default;
+};
+inline constexpr std::size_t kMaxStates = 256;
+
 // Who may call with a certificate, and what.
 struct CallerSettings {
   std::string who;  // "device:<name>", "person:<login>", or with * for any text
@@ -55,6 +65,7 @@ struct NodeSettings {
   sealed::TopicPrefix prefix;
   std::vector<BrokerSettings> brokers;
   std::vector<MethodSettings> methods;
+  std::vector<StateSettings> states;
   std::optional<IdentitySettings> identity;  // absent: called with API keys alone
   std::vector<CallerSettings> callers;       // the first that matches counts
   std::optional<net::Address> https_listen;  // absent: no calls over HTTPS

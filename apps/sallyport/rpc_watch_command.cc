@@ -1,0 +1,96 @@
+// sallyport rpc watch: the states that a node tells of, as they come.
+#include <cstdio>
+#include <map>
+
+#include "commands.h"
+#include "net/run.h"
+#include "net/timer.h"
+#include "rpc_caller.h"
+#include "rpcnode/states.h"
+#include "table.h"
+
+namespace sallyport::cli {
+namespace {
+
+using codec::Json;
+
+constexpr std::size_t kMaxItemsWatched = 4'096;
+
+// What a node told last of each topic; older messages, which a broker may repeat, are dropped.
+class Watch {
+ public:
+  Watch(std::string node, bool as_json) : node_(std::move(node)), as_json_(as_json) {}
+
+  void take(const std::string& topic, const Bytes& payload) {
+    const auto state = rpcnode::parse_state(as_text(payload));
+    if (!state) {
+      fmt::print(stderr, "sallyport: {}: {}\n", topic, state.error().detail);
+      return;
+    }
+    const auto found = last_.find(topic);
+    if (found != last_.end() && !rpcnode::is_newer(found->second, *state)) return;
+    if (found == last_.end() && last_.size() >= kMaxItemsWatched) return;
+    last_[topic] = *state;
+    show(topic.substr(topic.find(node_ + "/state/") + node_.size() + 7), *state);
+  }
+
+ private:
+  void show(const std::string& item, const rpcnode::StateMessage& state) const {
+    if (as_json_) {
+      const Json told(Json::Object{{"item", item}, {"time", to_iso8601(state.time)}, {"value", state.value}});
+      fmt::print("{}\n", told.write());
+    } else {
+      fmt::print("{}  {}  {}\n", to_iso8601(state.time), item, shown(state.value));
+    }
+    std::fflush(stdout);
+  }
+  std::string node_;
+  bool as_json_;
+  std::map<std::string, rpcnode::StateMessage> last_;
+};
+
+Outcome rpc_watch(const Arguments& arguments, Environment& environment) {
+  auto node = sealed::parse_node_name(arguments.text("NODE"));
+  if (!node) return std::unexpected(Failure(std::move(node).error(), ExitStatus::usage));
+  CLI_TRY(auto way, read_rpc_way(arguments));
+  Watch watch(node->get(), arguments.flag("json"));
+  net::Io io;
+  net::TaskGroup tasks(io.executor());
+  rpcnode::BrokerHandlers handlers;
+  handlers.on_disconnected = [](const rpcnode::BrokerSettings& broker, const Error& why) {
+    fmt::print(stderr, "sallyport: {}: {}\n", net::to_string(broker.address), why.detail);
+  };
+  handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) { watch.take(topic, payload); };
+  TRY(const auto links, rpcnode::BrokerLinks::open(tasks, environment.clock, environment.random, std::move(way.brokers),
+                                                   std::move(handlers)));
+  TRY_VOID(links->subscribe(rpcnode::state_filter(way.prefix, *node)));
+  io.on_termination([&io] { io.stop(); });
+  if (arguments.flag("once")) {
+    net::run(io, net::sleep_for(way.timeout));
+  } else {
+    io.run();
+  }
+  io.restart();
+  net::run(io, links->disconnect());
+  tasks.end();
+  io.restart();
+  net::run(io, tasks.until_empty());
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> rpc_watch_commands() {
+  std::vector<Option> options = {{.name = "NODE", .value = "NODE", .help = "the node's name", .required = true},
+                                 {.name = "once", .value = "", .help = "end after --timeout; until Ctrl-C without it"}};
+  auto more = rpc_broker_options();
+  options.insert(options.end(), more.begin(), more.end());
+  options.push_back(json_option());
+  return {{.words = "rpc watch",
+           .summary = "show the states that a node tells of; they are plain, and the broker could forge them",
+           .example = "sallyport rpc watch pump-0001 --broker mqtt://127.0.0.1",
+           .options = std::move(options),
+           .run = rpc_watch}};
+}
+
+}  // namespace sallyport::cli
