@@ -21,7 +21,6 @@ OWNED = {
     "sqlite3.h": {"store"},
     "libpq-fe.h": {"store"},
     "toml++/": {"config"},
-    "mosquitto.h": {"mqtt"},
     "argon2.h": {"console"},
     "seccomp.h": {"signer"},
     "spdlog/": {"base"},

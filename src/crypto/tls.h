@@ -1,4 +1,4 @@
-// TLS 1.3 over a non-blocking descriptor: contexts that are made once, sessions that read and write and say what they
+// TLS 1.3 (1.2 too towards foreign servers) over a non-blocking descriptor: contexts that are made once, sessions that read and write and say what they
 // wait for. The peer's certificates go to a verifier of ours; OpenSSL's own verifier is never asked.
 //
 // Writes go through write(2), which raises SIGPIPE when the peer has gone: programs ignore that signal (net/task.h).
@@ -80,6 +80,8 @@ struct TlsClientSettings {
   std::optional<TlsIdentity> identity;
   std::vector<std::string> alpn;
   PeerVerifier verify_server;  // must be set
+  // The server is none of ours: TLS 1.2 will do as well, with an ephemeral key and an AEAD, and RSA with PKCS #1.
+  bool foreign_server = false;
   bool request_ocsp_staple = false;
   // Keep the newest ticket per server name in the context and offer it the next time. The verifier is asked again at
   // every resumption, about the chain that the server showed when the session began.
@@ -89,7 +91,7 @@ struct TlsClientSettings {
 
 struct TlsCallbacks;
 
-// An immutable set of choices for many sessions. Thread-safe. TLS 1.3 only, X25519 and P-256 (X25519MLKEM768 first
+// An immutable set of choices for many sessions. Thread-safe. TLS 1.3 only but for foreign servers, X25519 and P-256 (X25519MLKEM768 first
 // where the library has it), no early data, no renegotiation, buffers released while idle.
 class TlsContext {
  public:

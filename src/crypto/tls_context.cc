@@ -8,6 +8,11 @@ constexpr const char* kHybridGroups = "X25519MLKEM768:X25519:P-256";
 constexpr const char* kClassicGroups = "X25519:P-256";
 constexpr const char* kSignatureAlgorithms =
     "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ed25519:rsa_pss_rsae_sha256:rsa_pss_rsae_sha384";
+// Towards a foreign server that speaks TLS 1.2: RFC 9325 §4.2, and the signatures that such servers make.
+constexpr const char* kForeignCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+constexpr const char* kForeignSignatureAlgorithms =
+    "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ed25519:rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:"
+    "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 constexpr std::size_t kMaxAlpnWire = 1024;
 
 Result<OwnedCertificate> decode_certificate(ByteView der) {
@@ -66,6 +71,17 @@ Result<OwnedSslContext> make_context(bool is_server) {
   SSL_CTX_set_max_cert_list(raw, static_cast<long>(kMaxPeerChainBytes + (is_server ? 0 : kMaxStapledOcsp)));
   SSL_CTX_set_cert_verify_callback(raw, &TlsCallbacks::verify, nullptr);
   return context;
+}
+
+Result<void> allow_tls_1_2(SSL_CTX* context) {
+  const ErrorQueueGuard guard;
+  std::string signature_algorithms(kForeignSignatureAlgorithms);
+  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+      SSL_CTX_set_cipher_list(context, kForeignCiphers) != 1 ||
+      SSL_CTX_set1_sigalgs_list(context, signature_algorithms.data()) != 1) {
+    return fail(Errc::internal, take_openssl_error("tls: no context for a foreign server"));
+  }
+  return {};
 }
 
 }  // namespace
@@ -157,6 +173,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(TlsClientSettings setting
   TRY(auto alpn, encode_alpn(settings.alpn));
   TRY(auto context, make_context(false));
   SSL_CTX* raw = context.get();
+  if (settings.foreign_server) TRY_VOID(allow_tls_1_2(raw));
   if (settings.identity) TRY_VOID(use_identity(raw, nullptr, *settings.identity));
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
   // SSL_CTX_set_alpn_protos returns 0 for success.
