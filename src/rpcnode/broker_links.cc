@@ -4,12 +4,14 @@
 
 #include "keystore/file.h"
 #include "mqtt/brokers.h"
-#include "rpcnode/detail/broker_tls.h"
+#include "rpcnode/broker_tls.h"
 
 namespace sallyport::rpcnode {
 namespace {
 
 constexpr std::size_t kMaxPasswordFile = 4'096;
+constexpr std::size_t kMaxCaFile = 1U << 20U;
+constexpr std::size_t kMaxCertificateFile = 64U << 10U;
 constexpr seconds kPublishLimit{20};
 
 Result<SecretBytes> read_password(const std::filesystem::path& file) {
@@ -17,6 +19,23 @@ Result<SecretBytes> read_password(const std::filesystem::path& file) {
   ByteView bytes = text.expose();
   if (!bytes.empty() && bytes.back() == '\n') bytes = bytes.first(bytes.size() - 1);
   return SecretBytes(to_bytes(bytes));
+}
+
+Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t most) {
+  if (file.empty()) return std::string();
+  TRY(const Bytes bytes, keystore::read_file(file, most));
+  return std::string(as_text(bytes));
+}
+
+Result<mqtt::BrokerTls> read_tls(const BrokerSettings& settings, const Clock& clock) {
+  BrokerTlsFiles files;
+  files.name = settings.address.host;
+  TRY(files.ca_pem, read_text_file(settings.ca_file, kMaxCaFile));
+  TRY(files.certificate_pem, read_text_file(settings.certificate_file, kMaxCertificateFile));
+  if (!settings.key_file.empty()) {
+    TRY(files.key_pem, keystore::read_secret_file(settings.key_file, kMaxCertificateFile));
+  }
+  return make_broker_tls(files, [&clock] { return pki::TimeRule::clock(clock.now()); });
 }
 
 Result<mqtt::ConnectionOptions> options_of(const BrokerSettings& settings, const Clock& clock) {
@@ -29,7 +48,7 @@ Result<mqtt::ConnectionOptions> options_of(const BrokerSettings& settings, const
     TRY(out.password, read_password(settings.password_file));
   }
   if (!settings.ca_file.empty()) {
-    TRY(auto tls, make_broker_tls(settings, clock));
+    TRY(auto tls, read_tls(settings, clock));
     out.tls = std::move(tls);
   }
   return out;
