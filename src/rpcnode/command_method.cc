@@ -115,7 +115,7 @@ struct Output {
   Json result() const { return last ? value_of(*last) : Json(nullptr); }
 };
 
-MethodFault fault(sealed::RpcCode code, std::string message, Json data = nullptr) {
+MethodFault command_fault(sealed::RpcCode code, std::string message, Json data = nullptr) {
   return {.code = code, .message = std::move(message), .data = std::move(data)};
 }
 
@@ -151,7 +151,7 @@ net::Task<MethodResult> run_command(std::vector<std::string> words, MethodCall c
                                        "SALLYPORT_METHOD=" + call.method,
                                        "SALLYPORT_CALL_ID=" + sealed::to_text(call.id)};
   auto spawned = spawn(co_await net::current_executor(), std::move(words), std::move(environment));
-  if (!spawned) co_return std::unexpected(fault(sealed::RpcCode::internal_error, spawned.error().detail));
+  if (!spawned) co_return std::unexpected(command_fault(sealed::RpcCode::internal_error, spawned.error().detail));
   Child child(spawned->id);
   net::Stream& stream = *spawned->stream;
   const std::string input = call.params.write() + "\n";
@@ -161,13 +161,13 @@ net::Task<MethodResult> run_command(std::vector<std::string> words, MethodCall c
   Output output;
   const auto read = co_await read_output(stream, output, call);
   if (!read && read.error().code == Errc::overloaded)
-    co_return std::unexpected(fault(sealed::RpcCode::too_large, read.error().detail));
+    co_return std::unexpected(command_fault(sealed::RpcCode::too_large, read.error().detail));
   const auto status = co_await wait_for(child, call.deadline);
   child.end_group();
-  if (!status) co_return std::unexpected(fault(sealed::RpcCode::timed_out, "it ran longer than it may"));
+  if (!status) co_return std::unexpected(command_fault(sealed::RpcCode::timed_out, "it ran longer than it may"));
   if (*status != 0)
     co_return std::unexpected(
-        fault(sealed::RpcCode::failed, fmt::format("ended with status {}", *status), output.result()));
+        command_fault(sealed::RpcCode::failed, fmt::format("ended with status {}", *status), output.result()));
   co_return output.result();
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 using codec::Json;
 
-MethodFault fault(sealed::RpcCode code, std::string message, Json data = nullptr) {
+MethodFault http_fault(sealed::RpcCode code, std::string message, Json data = nullptr) {
   return {.code = code, .message = std::move(message), .data = std::move(data)};
 }
 
@@ -18,7 +18,7 @@ MethodFault fault_of(const Error& error) {
   const auto code = error.code == Errc::expired      ? sealed::RpcCode::timed_out
                     : error.code == Errc::overloaded ? sealed::RpcCode::too_large
                                                      : sealed::RpcCode::failed;
-  return fault(code, error.detail);
+  return http_fault(code, error.detail);
 }
 
 Json body_value(const Bytes& body) {
@@ -57,8 +57,8 @@ net::Task<MethodResult> call_http(HttpEndpoint endpoint, MethodCall call) {
   Json value = body_value(response->body);
   if (response->status >= 200 && response->status < 300) co_return value;
   co_return std::unexpected(
-      fault(sealed::RpcCode::failed, fmt::format("the endpoint answered {}", response->status),
-            Json::Object{{"status", std::int64_t{response->status}}, {"body", std::move(value)}}));
+      http_fault(sealed::RpcCode::failed, fmt::format("the endpoint answered {}", response->status),
+                 Json::Object{{"status", std::int64_t{response->status}}, {"body", std::move(value)}}));
 }
 
 }  // namespace sallyport::rpcnode

@@ -60,7 +60,7 @@ TEST(RpcSettings, WhatIsWrongIsRefusedWithItsLine) {
   refused(head + "version = \"4\"\n", "version");
   refused(head + "[[method]]\nname = \"a\"\n", "command");
   refused(head + "[[method]]\nname = \"a\"\ncommand = [\"pump\"]\n", "absolute");
-  refused(head + "[[method]]\nname = \"a\"\nhttp = \"http://plc.example/\"\n", "loopback");
+  refused(head + "[[method]]\nname = \"a\"\nhttp = \"http://plc.example:80/\"\n", "loopback");
   refused(head + "[[method]]\nname = \"rpc.a\"\ncommand = [\"/a\"]\n", "reserved");
   refused(head + "[[method]]\nname = \"a\"\ncommand = [\"/a\"]\n[[method]]\nname = \"a\"\ncommand = [\"/b\"]\n",
           "twice");

@@ -35,7 +35,7 @@ std::string_view result_word(sealed::RpcCode code) {
   }
 }
 
-MethodFault fault(sealed::RpcCode code, std::string message) {
+MethodFault call_fault(sealed::RpcCode code, std::string message) {
   return {.code = code, .message = std::move(message), .data = nullptr};
 }
 
@@ -77,14 +77,14 @@ net::Task<MethodResult> run_method(std::shared_ptr<Node::State> node, Step step)
   const auto method = find_allowed(*node, step);
   if (!method) {
     const Errc code = method.error().code;
-    co_return std::unexpected(fault(code == Errc::not_found   ? sealed::RpcCode::method_not_found
-                                    : code == Errc::malformed ? sealed::RpcCode::invalid_params
-                                                              : sealed::RpcCode::forbidden,
-                                    method.error().detail));
+    co_return std::unexpected(call_fault(code == Errc::not_found   ? sealed::RpcCode::method_not_found
+                                         : code == Errc::malformed ? sealed::RpcCode::invalid_params
+                                                                   : sealed::RpcCode::forbidden,
+                                         method.error().detail));
   }
   std::size_t& of_method = node->in_method[step.request.method];
   if (of_method >= (*method)->concurrent)
-    co_return std::unexpected(fault(sealed::RpcCode::failed, "it runs as often as it may at the same time"));
+    co_return std::unexpected(call_fault(sealed::RpcCode::failed, "it runs as often as it may at the same time"));
   const Counted counted(node->running, of_method);
   MethodCall call{.principal = step.call.principal.get(),
                   .method = step.request.method,
