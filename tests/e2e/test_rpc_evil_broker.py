@@ -86,13 +86,15 @@ class Scene:
 
     def begin_calls(self, first, count, parallel=PARALLEL):
         words = [self.peer, "call", self.folder, NODE, f"mqtt://127.0.0.1:{self.broker.port}", first, count, parallel]
-        return subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.said = self.stage.folder / f"caller-{first}"  # a pipe would be full before anybody reads
+        with open(self.said, "wb") as out:
+            return subprocess.Popen([str(word) for word in words], stdout=out, stderr=subprocess.PIPE, text=True)
 
     def finish_calls(self, process, seconds):
-        out, errors = process.communicate(timeout=seconds)
+        _, errors = process.communicate(timeout=seconds)
         print(f"# caller: {errors.strip().splitlines()[-1] if errors.strip() else ''}", flush=True)
         want(process.returncode == 0, f"caller: found {errors[-500:]}, want every answer to be its own call's")
-        found = dict(line.split() for line in out.splitlines())
+        found = dict(line.split() for line in self.said.read_text().splitlines())
         self.outcomes.update({int(number): outcome for number, outcome in found.items()})
         return collections.Counter(found.values())
 
