@@ -1,5 +1,6 @@
 #include "rpcnode/command_method.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -52,21 +53,26 @@ class Child {
   std::optional<int> status_;
 };
 
+// A socket each, since some programs refuse an input that is their output as well.
 struct Spawned {
   pid_t id = 0;
-  net::StreamPtr stream;
+  net::StreamPtr input;
+  net::StreamPtr output;
 };
 
 Result<Spawned> spawn(net::Executor executor, std::vector<std::string> words, std::vector<std::string> environment) {
-  TRY(auto ends, net::make_socket_pair());
+  TRY(auto input, net::make_socket_pair());
+  TRY(auto output, net::make_socket_pair());
+  // Programs expect to wait for their input.
+  for (const int end : {input.second.get(), output.second.get()}) ::fcntl(end, F_SETFL, 0);
   const std::vector<char*> arguments = pointers_to(words);
   const std::vector<char*> variables = pointers_to(environment);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_adddup2(&actions, ends.second.get(), STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, ends.second.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, input.second.get(), STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, output.second.get(), STDOUT_FILENO);
   sigset_t none, defaults;
   ::sigemptyset(&none);
   ::sigemptyset(&defaults);
@@ -81,12 +87,14 @@ Result<Spawned> spawn(net::Executor executor, std::vector<std::string> words, st
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (fault != 0) return failf(Errc::unavailable, "command '{}': cannot be run: error {}", words.front(), fault);
-  auto stream = net::adopt_socket(std::move(executor), std::move(ends.first));
-  if (!stream) {
+  auto to = net::adopt_socket(executor, std::move(input.first));
+  auto from = net::adopt_socket(std::move(executor), std::move(output.first));
+  if (!to || !from) {
     const Child ended(out.id);
-    return std::unexpected(std::move(stream).error());
+    return fail(Errc::internal, "command: its streams cannot be used");
   }
-  out.stream = *std::move(stream);
+  out.input = *std::move(to);
+  out.output = *std::move(from);
   return out;
 }
 
@@ -153,13 +161,12 @@ net::Task<MethodResult> run_command(std::vector<std::string> words, MethodCall c
   auto spawned = spawn(co_await net::current_executor(), std::move(words), std::move(environment));
   if (!spawned) co_return std::unexpected(command_fault(sealed::RpcCode::internal_error, spawned.error().detail));
   Child child(spawned->id);
-  net::Stream& stream = *spawned->stream;
   const std::string input = call.params.write() + "\n";
   // A program that does not read its input is no fault.
-  if (co_await stream.write_all(as_bytes(input), call.deadline))
-    static_cast<void>(co_await stream.shutdown_write(call.deadline));
+  static_cast<void>(co_await spawned->input->write_all(as_bytes(input), call.deadline));
+  spawned->input->close();
   Output output;
-  const auto read = co_await read_output(stream, output, call);
+  const auto read = co_await read_output(*spawned->output, output, call);
   if (!read && read.error().code == Errc::overloaded)
     co_return std::unexpected(command_fault(sealed::RpcCode::too_large, read.error().detail));
   const auto status = co_await wait_for(child, call.deadline);

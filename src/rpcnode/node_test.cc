@@ -355,6 +355,11 @@ TEST_F(CommandStory, ParamsAreItsInputAndItsOutputIsTheResult) {
   EXPECT_EQ(*result, Json(Json::Object{{"a", Json::Array{1, 2}}}));
 }
 
+TEST_F(CommandStory, AProgramMayWaitForItsInput) {
+  // Asks before anything can have been written.
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(run({"/bin/sh", "-c", "exec cat"}, Json(i)));
+}
+
 TEST_F(CommandStory, LinesBeforeTheLastAreProgress) {
   const auto result = run({"/bin/sh", "-c", "echo 1; echo two; echo '{\"done\":true}'"});
   ASSERT_TRUE(result);
