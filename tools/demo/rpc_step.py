@@ -25,10 +25,16 @@ class Calls:
         config = self.folder / "mosquitto.conf"
         config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
         self.broker = Process("mosquitto", ["/usr/sbin/mosquitto", "-c", str(config)], self.folder / "mosquitto.log")
+        wait_for(lambda: f":{self.port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text(), READY_SECONDS, "the broker to listen")
         self.seen = self.folder / "seen"
         self.spy = Process("mosquitto_sub", ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "#", "-F", "%t %x"], self.seen)
         self.state = self.folder / "node"
         self.node = None
+        wait_for(self.is_read, READY_SECONDS, "the broker to be read")
+
+    def is_read(self):
+        subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "probe", "-m", "x"], check=True, timeout=10)
+        return "probe 78" in self.seen.read_text()
 
     def agent(self, verb, *words):
         done = subprocess.run([self.there.agent_program, "rpc", verb, "--state", str(self.state), *words], capture_output=True, text=True,
