@@ -209,7 +209,15 @@ void Caller::State::tick_sessions(Actions& out, Now now) {
 
 Caller::State::Session& Caller::State::open_session(const Handshake& handshake, const NoiseSecrets& secrets,
                                                     Actions& out, Now now) {
-  if (!sessions_.empty() && !sessions_.back()->until) sessions_.back()->until = now.monotonic + limits_.old_session;
+  if (!sessions_.empty() && !sessions_.back()->until) {
+    Session& old = *sessions_.back();
+    old.until = now.monotonic + limits_.old_session;
+    // A node that knows it no longer answers nothing in it.
+    const bool is_dead = old.misses > limits_.misses_before_new_session;
+    for (auto& [id, call] : calls_) {
+      if (is_dead && call.last_session == old.number && call.kind != RequestKind::stored_call) call.is_waiting = true;
+    }
+  }
   sessions_.push_back(std::make_unique<Session>(Session{.number = handshake.number,
                                                         .topic = handshake.topic,
                                                         .session = CallerSession(derive_session_keys(secrets)),

@@ -31,6 +31,8 @@ struct Caller::State {
     std::optional<UnixTime> deadline;  // on the wire, from the first sending on
     bool is_waiting = true;            // to be sent as soon as that is possible
     int unanswered = 0;                // sendings that were not answered; one may be executed yet
+    std::uint64_t last_session = 0;    // and request, where it was sent the last time
+    std::uint64_t last_request = 0;
     int resends = 0;
     Instant next_resend;
   };
@@ -83,6 +85,8 @@ struct Caller::State {
   std::size_t in_flight() const;
   void send(Session& session, Call& call, Actions& out, Now now);
   void emit(Session& session, Call& call, Actions& out, Now now);
+  // The call that is still awaited 64 requests ago, and not since.
+  Call* left_behind(Session& session);
   void tick_calls(Actions& out, Now now);
   void resend(Call& call, Actions& out, Now now);
   milliseconds wait_before(int tries) const;
