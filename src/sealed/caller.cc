@@ -70,7 +70,7 @@ bool Caller::State::is_usable(const Session& session, Now now) const {
 
 bool Caller::State::is_due_for_renewal(const Session& session, Now now) const {
   return session.session.requests() >= limits_.session_requests ||
-         now.monotonic >= session.opened + limits_.session_life || session.misses > limits_.misses_before_new_session;
+         now.monotonic >= session.opened + limits_.session_life || session.is_silent;
 }
 
 Caller::State::Session* Caller::State::current(Now now) {
@@ -148,6 +148,7 @@ void Caller::State::emit(Session& session, Call& call, Actions& out, Now now) {
   await(session, request, 0, ReplyTags::kMost);
   if (call.is_waiting) call.next_resend = now.monotonic + wait_before(call.resends);
   call.is_waiting = false;
+  call.last_sent = now.monotonic;
   call.last_session = session.number;
   call.last_request = request;
   ++call.unanswered;
@@ -185,7 +186,9 @@ void Caller::State::resend(Call& call, Actions& out, Now now) {
     call.is_waiting = true;
     return;
   }
-  if (++session->misses > limits_.misses_before_new_session) ensure_handshake(out, now);
+  call.misses = call.last_sent >= session->last_heard ? call.misses + 1 : 0;
+  session->is_silent = session->is_silent || call.misses > limits_.misses_before_new_session;
+  if (session->is_silent) ensure_handshake(out, now);
   ++counts_.resent;
   send(*session, call, out, now);
 }

@@ -24,7 +24,7 @@ struct CallerLimits {
   std::uint64_t session_requests = (1U << 20U) - 1'024;
   seconds old_session{30};            // an old one still receives
   milliseconds resend{2'000};         // a request without an answer is sent again after this, then 2, 4, 8 times it
-  int misses_before_new_session = 1;  // requests sent again in a session that has not answered anything since
+  int misses_before_new_session = 1;  // resends of a request with nothing heard in its session since the last one
 };
 
 // Identifies the caller: an API key for this node, or a certificate with the node's bundle.

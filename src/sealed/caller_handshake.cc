@@ -213,15 +213,16 @@ Caller::State::Session& Caller::State::open_session(const Handshake& handshake, 
     Session& old = *sessions_.back();
     old.until = now.monotonic + limits_.old_session;
     // A node that knows it no longer answers nothing in it.
-    const bool is_dead = old.misses > limits_.misses_before_new_session;
     for (auto& [id, call] : calls_) {
-      if (is_dead && call.last_session == old.number && call.kind != RequestKind::stored_call) call.is_waiting = true;
+      if (old.is_silent && call.last_session == old.number && call.kind != RequestKind::stored_call)
+        call.is_waiting = true;
     }
   }
   sessions_.push_back(std::make_unique<Session>(Session{.number = handshake.number,
                                                         .topic = handshake.topic,
                                                         .session = CallerSession(derive_session_keys(secrets)),
-                                                        .opened = now.monotonic}));
+                                                        .opened = now.monotonic,
+                                                        .last_heard = now.monotonic}));
   Session& session = *sessions_.back();
   ++counts_.sessions;
   handshake_tries_ = 0;

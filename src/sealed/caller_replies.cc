@@ -70,7 +70,8 @@ void Caller::State::learn_time(UnixTime node_time, Now now) {
 }
 
 void Caller::State::handle(Session& session, std::uint64_t request, const ReplyBody& body, Actions& out, Now now) {
-  session.misses = 0;
+  session.last_heard = now.monotonic;
+  session.is_silent = false;
   Call& call = calls_.at(session.sent.at(request).id);
   if (body.status == ReplyStatus::progress) {
     call.next_resend = std::max(call.next_resend, now.monotonic + wait_before(call.resends + 1));

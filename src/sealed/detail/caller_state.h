@@ -34,6 +34,8 @@ struct Caller::State {
     std::uint64_t last_session = 0;    // and request, where it was sent the last time
     std::uint64_t last_request = 0;
     int resends = 0;
+    int misses = 0;  // of them in a row with nothing heard in the session since the sending before
+    Instant last_sent;
     Instant next_resend;
   };
   // A request of a session to which answers are awaited.
@@ -49,7 +51,8 @@ struct Caller::State {
     Instant opened;
     std::optional<Instant> until;  // of one that was replaced
     bool is_subscribed = true;
-    int misses = 0;
+    Instant last_heard;
+    bool is_silent = false;  // after calls were sent in it again and again
     std::map<std::uint64_t, Sent> sent;
   };
   struct Handshake {
