@@ -49,7 +49,8 @@ Responder::State::State(NodeName node, TopicPrefix prefix, Random& random, UnixT
       sessions_(limits),
       results_(limits, [this](const ReplyTo& to) {
         const SessionTable::Open* const open = sessions_.find(to);
-        if (open == nullptr || !open->session) return false;
+        // In a session that is gone nothing more is asked; its caller may yet ask in another.
+        if (open == nullptr || !open->session) return true;
         const std::uint64_t begun = to.request == kInitRequest ? 0 : to.request + 1;
         return open->session->next() <= begun + kWindow;
       }) {}

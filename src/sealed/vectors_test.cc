@@ -8,7 +8,7 @@
 #include "sealed/bundle.h"
 #include "sealed/detail/noise.h"
 #include "sealed/detail/session.h"
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 #include "sealed/responder.h"
 
 namespace sallyport::sealed {

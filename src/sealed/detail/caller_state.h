@@ -12,7 +12,7 @@
 #include "sealed/caller.h"
 #include "sealed/detail/noise.h"
 #include "sealed/detail/session.h"
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 
 namespace sallyport::sealed {
 
