@@ -46,7 +46,8 @@ struct Unsubscribe {
 };
 // A call's answer or its end. `failure` says why there is no answer: Errc::expired (deadline), Errc::unavailable
 // (connection lost and the call asked to fail at once), Errc::overloaded (too many pending, or the node says so),
-// Errc::not_yet (node has no result yet).
+// Errc::not_yet (node has no result yet), Errc::malformed (longer than a message), Errc::conflict (its id is that of a
+// call under way).
 struct Answer {
   CallId id;
   Result<ReplyBody> reply;

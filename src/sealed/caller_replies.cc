@@ -82,6 +82,8 @@ void Caller::State::handle(Session& session, std::uint64_t request, const ReplyB
   --call.unanswered;
   if (body.status == ReplyStatus::retry) {
     learn_time(body.node_time, now);
+    if (call.kind == RequestKind::stored_call)
+      return end_call(call.id, fail(Errc::unavailable, "rpc call: the node takes no stored call"), out);
     // What may not be executed yet can be dated anew.
     if (call.unanswered == 0) call.deadline.reset();
     if (call.kind != RequestKind::stored_call && request == kInitRequest) call.is_waiting = true;

@@ -303,6 +303,26 @@ TEST(HostileBroker, AnExpiredRequestIsNotExecuted) {
   EXPECT_EQ(world.counts().expired, 1U);
 }
 
+TEST(HostileBroker, ARequestThatWasHeldBackDoesNotTakeTheAnswerFromALaterOne) {
+  World world;
+  world.call_and_run();
+  world.holds = true;
+  const CallId id = world.call();
+  const WireMessage held = world.queue.front();
+  world.queue.clear();
+  for (int i = 0; i < 10; ++i) world.tick();
+  ASSERT_EQ(world.times_run(id), 1);
+  const Bytes later = world.last(kDataType).payload;
+  ASSERT_NE(later, held.payload);
+  world.deliver(held);
+  world.run();
+  // The answer is bound to the later request: nothing but that opens it.
+  world.finish(world.executed.back());
+  EXPECT_EQ(world.times_run(id), 1);
+  world.run();
+  EXPECT_TRUE(world.was_done(id));
+}
+
 TEST(HostileBroker, ALostAnswerIsHadByAskingAgainWithoutRunningAgain) {
   World world;
   world.call_and_run();
