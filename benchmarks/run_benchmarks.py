@@ -14,12 +14,14 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tools" / "demo")]
 import bench_control  # noqa: E402
 import bench_issue  # noqa: E402
 import bench_relay  # noqa: E402
+import bench_rpc  # noqa: E402
 import bench_status  # noqa: E402
 import bench_verify  # noqa: E402
 import installation  # noqa: E402
 import measure  # noqa: E402
 
-ENTRIES = {"relay": bench_relay.run, "devices": bench_control.run, "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run}
+ENTRIES = {"relay": bench_relay.run, "devices": bench_control.run, "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run,
+           "rpc": bench_rpc.run}
 PRESET = "release"
 TARGETS = ["sallyport", "sallyport-agent", "benchmarks", "fleet"]
 MEMORY_PER_COMPILER = 1_200_000_000

@@ -70,7 +70,7 @@ bool Caller::State::is_usable(const Session& session, Now now) const {
 
 bool Caller::State::is_due_for_renewal(const Session& session, Now now) const {
   return session.session.requests() >= limits_.session_requests ||
-         now.monotonic >= session.opened + limits_.session_life || session.misses > limits_.misses_before_new_session;
+         now.monotonic >= session.opened + limits_.session_life || session.is_silent;
 }
 
 Caller::State::Session* Caller::State::current(Now now) {
@@ -101,7 +101,7 @@ void Caller::State::pump(Actions& out, Now now) {
   std::ranges::sort(waiting, {}, &Call::order);
   std::size_t under_way = in_flight();
   for (Call* const call : waiting) {
-    if (under_way >= limits_.in_flight) return;
+    if (under_way >= std::min<std::size_t>(limits_.in_flight, kWindow - 1)) return;
     if (call->kind != RequestKind::ask_result && !deadline_of(*call, now)) {
       ensure_handshake(out, now);
       return;
@@ -111,16 +111,23 @@ void Caller::State::pump(Actions& out, Now now) {
   }
 }
 
-// Before request n is sent, the call of n - 64 is sent again if it is still awaited (§5).
+Caller::State::Call* Caller::State::left_behind(Session& session) {
+  const std::uint64_t next = session.session.requests();
+  const auto sent = next < kWindow ? session.sent.end() : session.sent.find(next - kWindow);
+  if (sent == session.sent.end()) return nullptr;
+  Call& call = calls_.at(sent->second.id);
+  const bool is_newest = call.last_session == session.number && call.last_request == sent->first;
+  unawait(session, sent->first);
+  return is_newest ? &call : nullptr;
+}
+
+// Before request n is sent, the call of n - 64 is sent again if it is still awaited (§5). Fewer than 64 calls are under
+// way, so this ends.
 void Caller::State::send(Session& session, Call& call, Actions& out, Now now) {
-  for (;;) {
-    const std::uint64_t next = session.session.requests();
-    const auto left_behind = next < kWindow ? session.sent.end() : session.sent.find(next - kWindow);
-    if (left_behind == session.sent.end()) break;
-    const CallId id = left_behind->second.id;
-    unawait(session, left_behind->first);
-    if (id == call.id) break;
-    emit(session, calls_.at(id), out, now);
+  for (std::uint32_t i = 0; i < kWindow; ++i) {
+    Call* const again = left_behind(session);
+    if (again == nullptr || again == &call) break;
+    emit(session, *again, out, now);
   }
   emit(session, call, out, now);
 }
@@ -141,6 +148,9 @@ void Caller::State::emit(Session& session, Call& call, Actions& out, Now now) {
   await(session, request, 0, ReplyTags::kMost);
   if (call.is_waiting) call.next_resend = now.monotonic + wait_before(call.resends);
   call.is_waiting = false;
+  call.last_sent = now.monotonic;
+  call.last_session = session.number;
+  call.last_request = request;
   ++call.unanswered;
   out.emplace_back(Publish{.topic = topic_, .payload = std::move(message)});
 }
@@ -176,7 +186,9 @@ void Caller::State::resend(Call& call, Actions& out, Now now) {
     call.is_waiting = true;
     return;
   }
-  if (++session->misses > limits_.misses_before_new_session) ensure_handshake(out, now);
+  call.misses = call.last_sent >= session->last_heard ? call.misses + 1 : 0;
+  session->is_silent = session->is_silent || call.misses > limits_.misses_before_new_session;
+  if (session->is_silent) ensure_handshake(out, now);
   ++counts_.resent;
   send(*session, call, out, now);
 }

@@ -24,7 +24,7 @@ struct CallerLimits {
   std::uint64_t session_requests = (1U << 20U) - 1'024;
   seconds old_session{30};            // an old one still receives
   milliseconds resend{2'000};         // a request without an answer is sent again after this, then 2, 4, 8 times it
-  int misses_before_new_session = 1;  // requests sent again in a session that has not answered anything since
+  int misses_before_new_session = 1;  // resends of a request with nothing heard in its session since the last one
 };
 
 // Identifies the caller: an API key for this node, or a certificate with the node's bundle.
@@ -46,7 +46,8 @@ struct Unsubscribe {
 };
 // A call's answer or its end. `failure` says why there is no answer: Errc::expired (deadline), Errc::unavailable
 // (connection lost and the call asked to fail at once), Errc::overloaded (too many pending, or the node says so),
-// Errc::not_yet (node has no result yet).
+// Errc::not_yet (node has no result yet), Errc::malformed (longer than a message), Errc::conflict (its id is that of a
+// call under way).
 struct Answer {
   CallId id;
   Result<ReplyBody> reply;

@@ -209,11 +209,20 @@ void Caller::State::tick_sessions(Actions& out, Now now) {
 
 Caller::State::Session& Caller::State::open_session(const Handshake& handshake, const NoiseSecrets& secrets,
                                                     Actions& out, Now now) {
-  if (!sessions_.empty() && !sessions_.back()->until) sessions_.back()->until = now.monotonic + limits_.old_session;
+  if (!sessions_.empty() && !sessions_.back()->until) {
+    Session& old = *sessions_.back();
+    old.until = now.monotonic + limits_.old_session;
+    // A node that knows it no longer answers nothing in it.
+    for (auto& [id, call] : calls_) {
+      if (old.is_silent && call.last_session == old.number && call.kind != RequestKind::stored_call)
+        call.is_waiting = true;
+    }
+  }
   sessions_.push_back(std::make_unique<Session>(Session{.number = handshake.number,
                                                         .topic = handshake.topic,
                                                         .session = CallerSession(derive_session_keys(secrets)),
-                                                        .opened = now.monotonic}));
+                                                        .opened = now.monotonic,
+                                                        .last_heard = now.monotonic}));
   Session& session = *sessions_.back();
   ++counts_.sessions;
   handshake_tries_ = 0;

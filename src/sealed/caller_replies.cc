@@ -70,7 +70,8 @@ void Caller::State::learn_time(UnixTime node_time, Now now) {
 }
 
 void Caller::State::handle(Session& session, std::uint64_t request, const ReplyBody& body, Actions& out, Now now) {
-  session.misses = 0;
+  session.last_heard = now.monotonic;
+  session.is_silent = false;
   Call& call = calls_.at(session.sent.at(request).id);
   if (body.status == ReplyStatus::progress) {
     call.next_resend = std::max(call.next_resend, now.monotonic + wait_before(call.resends + 1));
@@ -81,6 +82,8 @@ void Caller::State::handle(Session& session, std::uint64_t request, const ReplyB
   --call.unanswered;
   if (body.status == ReplyStatus::retry) {
     learn_time(body.node_time, now);
+    if (call.kind == RequestKind::stored_call)
+      return end_call(call.id, fail(Errc::unavailable, "rpc call: the node takes no stored call"), out);
     // What may not be executed yet can be dated anew.
     if (call.unanswered == 0) call.deadline.reset();
     if (call.kind != RequestKind::stored_call && request == kInitRequest) call.is_waiting = true;

@@ -30,6 +30,11 @@ ReplyBody overloaded_answer() {
   return out;
 }
 
+// What INIT asks comes before all that DATA asks in its session.
+bool is_later(const ReplyTo& a, const ReplyTo& b) {
+  return a.generation != b.generation ? a.generation > b.generation : a.request + 1 > b.request + 1;
+}
+
 // Status, and what an ACCEPT adds, in which the answer may be repeated.
 bool fits_message(std::string_view json) {
   return json.size() + 1 + kAcceptBytes <= kMaxMessageBytes;
@@ -49,7 +54,8 @@ Responder::State::State(NodeName node, TopicPrefix prefix, Random& random, UnixT
       sessions_(limits),
       results_(limits, [this](const ReplyTo& to) {
         const SessionTable::Open* const open = sessions_.find(to);
-        if (open == nullptr || !open->session) return false;
+        // In a session that is gone nothing more is asked; its caller may yet ask in another.
+        if (open == nullptr || !open->session) return true;
         const std::uint64_t begun = to.request == kInitRequest ? 0 : to.request + 1;
         return open->session->next() <= begun + kWindow;
       }) {}
@@ -107,10 +113,13 @@ Responder::State::Decision Responder::State::decide(const Principal& principal, 
 Responder::State::Decision Responder::State::repeat(const Results::Found& found, const ReplyTo& to) {
   ++counts_.repeated;
   if (found.known == Results::Known::spent) return {.answer = answer_of(ReplyStatus::outcome_unknown)};
-  found.record->to = to;
+  // A request that the broker held back does not take the answer from a later one.
+  if (is_later(to, found.record->to)) {
+    found.record->to = to;
+    // A REPLY that says that it runs is a chunk of its own; ACCEPT is none.
+    if (to.request != kInitRequest) ++found.record->to.chunk;
+  }
   if (found.record->answer) return {.answer = *found.record->answer};
-  // A REPLY that says that it runs is a chunk of its own; ACCEPT is none.
-  if (to.request != kInitRequest) ++found.record->to.chunk;
   return {.answer = answer_of(ReplyStatus::progress)};
 }
 

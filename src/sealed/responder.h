@@ -46,7 +46,9 @@ struct Execute {
   Principal principal;
   CallId id;
   UnixTime deadline;
-  bool stored = false;  // its result is to be kept on disk until `deadline`
+  // Its mark and its result are to be kept on disk until `deadline`; finish it with `accepted` as soon as the mark is
+  // there. After that it may be handed out again, when it came once more: then finish it likewise and run nothing.
+  bool stored = false;
   // JSON-RPC 2.0. Before a method that is not idempotent is run, a durable mark of (principal, id) must be made, and
   // where there is one already the call is finished with outcome_unknown instead (§7).
   std::string json;

@@ -23,6 +23,7 @@ STATUS = {("presigned_per_s", "nginx-static", "1/s", ">=1"), ("presigned_per_s",
 REVOKED_QUICKLY = 20
 ISSUE = {("csr_to_certificate_per_s", "bound", "1/s", ">=0.6"), ("durable_per_s", None, "1/s", ">=5000"), ("factory_per_s", None, "1/s", ">=50")}
 VERIFY = {("chains_per_s", "X509_verify_cert", "1/s", ">=1"), ("parsed_chains_per_s", "X509_verify_cert", "1/s", ">=1")}
+RPC = {("seal_open_per_s", "bound", "1/s", ">=0.6")}
 
 
 def bench(*words, status=0):
@@ -64,7 +65,7 @@ def measure_quickly(entry, wanted, benches=None):
 
 def check_entries_are_listed(_):
     names = bench("--list").stdout.split()
-    cases.want(names == ["relay", "devices", "status", "issue", "verify"], f"found {names}, want relay, devices, status, issue and verify")
+    cases.want(names == ["relay", "devices", "status", "issue", "verify", "rpc"], f"found {names}, want relay, devices, status, issue, verify and rpc")
 
 
 def check_unknown_entry_is_refused(_):
@@ -90,6 +91,10 @@ def check_issue_lines(_):
 
 def check_verify_lines(_):
     measure_quickly("verify", VERIFY)
+
+
+def check_rpc_lines(_):
+    measure_quickly("rpc", RPC)
 
 
 def check_medians_are_compared_and_one_wild_run_decides_nothing(_):

@@ -12,7 +12,7 @@
 #include "sealed/caller.h"
 #include "sealed/detail/noise.h"
 #include "sealed/detail/session.h"
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 
 namespace sallyport::sealed {
 
@@ -31,7 +31,11 @@ struct Caller::State {
     std::optional<UnixTime> deadline;  // on the wire, from the first sending on
     bool is_waiting = true;            // to be sent as soon as that is possible
     int unanswered = 0;                // sendings that were not answered; one may be executed yet
+    std::uint64_t last_session = 0;    // and request, where it was sent the last time
+    std::uint64_t last_request = 0;
     int resends = 0;
+    int misses = 0;  // of them in a row with nothing heard in the session since the sending before
+    Instant last_sent;
     Instant next_resend;
   };
   // A request of a session to which answers are awaited.
@@ -47,7 +51,8 @@ struct Caller::State {
     Instant opened;
     std::optional<Instant> until;  // of one that was replaced
     bool is_subscribed = true;
-    int misses = 0;
+    Instant last_heard;
+    bool is_silent = false;  // after calls were sent in it again and again
     std::map<std::uint64_t, Sent> sent;
   };
   struct Handshake {
@@ -83,6 +88,8 @@ struct Caller::State {
   std::size_t in_flight() const;
   void send(Session& session, Call& call, Actions& out, Now now);
   void emit(Session& session, Call& call, Actions& out, Now now);
+  // The call that is still awaited 64 requests ago, and not since.
+  Call* left_behind(Session& session);
   void tick_calls(Actions& out, Now now);
   void resend(Call& call, Actions& out, Now now);
   milliseconds wait_before(int tries) const;

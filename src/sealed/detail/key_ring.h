@@ -11,7 +11,7 @@
 #include "crypto/x25519.h"
 #include "sealed/api_key.h"
 #include "sealed/bundle.h"
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 
 namespace sallyport::sealed {
 

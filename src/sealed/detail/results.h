@@ -12,7 +12,7 @@
 
 #include "base/time.h"
 #include "sealed/body.h"
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 #include "sealed/responder.h"
 
 namespace sallyport::sealed {

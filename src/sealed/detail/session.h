@@ -9,7 +9,7 @@
 #include "crypto/aead_cipher.h"
 #include "sealed/detail/noise.h"
 #include "sealed/detail/tag_table.h"
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 
 namespace sallyport::sealed {
 

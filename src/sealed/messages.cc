@@ -1,4 +1,4 @@
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,5 @@
-// Messages of SR1 as bytes (docs/protocol/sealed-rpc.md §3, §4).
+// Messages of sealed RPC as bytes, before anything is opened and after (docs/protocol/sealed-rpc.md §3, §4). Views
+// borrow from what was parsed.
 #pragma once
 
 #include <cstdint>
