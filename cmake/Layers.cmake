@@ -15,7 +15,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/LayerRules.cmake)
 
 # ground
 layer(base      EXTERNAL spdlog::spdlog EXTERNAL_PUBLIC fmt::fmt)
-layer(codec     DEPS base EXPOSES base EXTERNAL Boost::json)
+layer(codec     DEPS base EXPOSES base EXTERNAL Boost::json ZLIB::ZLIB)
 layer(crypto    DEPS base codec EXPOSES base EXTERNAL OpenSSL::SSL OpenSSL::Crypto)
 # cores
 layer(pki       DEPS base codec crypto EXPOSES base codec crypto)

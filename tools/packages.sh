@@ -15,10 +15,10 @@ packages_for() {
       echo "clang-19 lld-19 cmake ninja-build pkg-config|pkgconf python3 git ca-certificates
             libssl-dev libfmt-dev libspdlog-dev libboost1.81-dev|libboost1.83-dev libboost-json1.81-dev|libboost-json1.83-dev
             libsqlite3-dev libtomlplusplus-dev libcli11-dev libseccomp-dev libargon2-dev libpq-dev
-            libjemalloc-dev libqrencode-dev libp11-kit-dev" ;;
+            libjemalloc-dev libqrencode-dev libp11-kit-dev zlib1g-dev" ;;
     test) # what tests are made with, and the foreign programs that they meet
       echo "libgtest-dev libclang-rt-19-dev llvm-19 openssl curl gnutls-bin libnss3-tools chromium iproute2 iptables procps gdb
-            python3-cryptography python3-cryptography-vectors
+            python3-cryptography python3-cryptography-vectors python3-pycryptodome python3-msgpack
             golang-go golang-golang-x-mod-dev golang-github-flynn-noise-dev python3-dissononce openjdk-17-jdk-headless|openjdk-21-jdk-headless
             strongswan-pki libstrongswan-standard-plugins softhsm2 zbar-tools faketime nginx haproxy openvpn squid
             openssh-server openssh-client socat spin mosquitto mosquitto-clients" ;;

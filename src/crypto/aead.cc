@@ -5,8 +5,6 @@
 namespace sallyport::crypto {
 namespace {
 
-using OwnedCipherContext = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
-
 const EVP_CIPHER* aes_256_gcm() {
   static const EVP_CIPHER* const fetched = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
   SALLYPORT_CHECK(fetched != nullptr);

@@ -61,8 +61,17 @@ const EVP_MD* sha384_algorithm() {
   return algorithm;
 }
 
+const EVP_MD* sha512_algorithm() {
+  static const EVP_MD* const algorithm = fetch_digest("SHA512");
+  return algorithm;
+}
+
 Sha256Digest sha256(ByteView bytes) {
   return digest_of<32>(sha256_algorithm(), bytes);
+}
+
+Sha512Digest sha512(ByteView bytes) {
+  return digest_of<64>(sha512_algorithm(), bytes);
 }
 
 Sha1Digest sha1(ByteView bytes) {

@@ -13,8 +13,10 @@ namespace sallyport::crypto {
 
 using Sha1Digest = std::array<std::uint8_t, 20>;
 using Sha256Digest = std::array<std::uint8_t, 32>;
+using Sha512Digest = std::array<std::uint8_t, 64>;
 
 Sha256Digest sha256(ByteView bytes);
+Sha512Digest sha512(ByteView bytes);
 // RFC 6960 CertIDs of old clients; never under a signature that we make or accept.
 Sha1Digest sha1(ByteView bytes);
 

@@ -29,6 +29,7 @@ using OwnedPkey = Owned<EVP_PKEY, EVP_PKEY_free>;
 using OwnedPkeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using OwnedDigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 using OwnedMacContext = Owned<EVP_MAC_CTX, EVP_MAC_CTX_free>;
+using OwnedCipherContext = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using OwnedKdfContext = Owned<EVP_KDF_CTX, EVP_KDF_CTX_free>;
 using OwnedPkcs8 = Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 using OwnedEncryptedPkcs8 = Owned<X509_SIG, X509_SIG_free>;
@@ -37,6 +38,7 @@ using OwnedEncryptedPkcs8 = Owned<X509_SIG, X509_SIG_free>;
 const EVP_MD* sha1_algorithm();
 const EVP_MD* sha256_algorithm();
 const EVP_MD* sha384_algorithm();
+const EVP_MD* sha512_algorithm();
 
 // A parameter that is only read, though OSSL_PARAM has one constructor for reading and for writing. `bytes` are to live
 // as long as it.
