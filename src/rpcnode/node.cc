@@ -68,6 +68,15 @@ net::Task<sealed::ReplyBody> Node::call(sealed::Principal principal, sealed::Cal
   return answer_call(state_, std::move(call), std::move(way));
 }
 
+net::Task<MethodResult> Node::run_method(std::string principal, AccessRules rules, std::string method,
+                                         codec::Json params, std::string way) {
+  sealed::Execute call{.principal = sealed::Principal(std::move(principal)),
+                       .id = sealed::draw_call_id(state_->clock.now(), state_->random),
+                       .deadline = state_->clock.now() + kForeignCallLimit};
+  sealed::RpcRequest request{.id = std::nullopt, .method = std::move(method), .params = std::move(params)};
+  return run_foreign(state_, std::move(call), std::move(way), std::move(request), std::move(rules));
+}
+
 const std::string& Node::bundle_topic() const {
   return state_->bundle_topic;
 }

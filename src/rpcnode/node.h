@@ -57,6 +57,11 @@ class Node {
   net::Task<sealed::ReplyBody> call(sealed::Principal principal, sealed::CallId id, UnixTime deadline, std::string json,
                                     std::string way);
 
+  // One method for a caller whom another protocol has proven, by `rules`; written down, and with no promise about
+  // repetitions.
+  net::Task<MethodResult> run_method(std::string principal, AccessRules rules, std::string method, codec::Json params,
+                                     std::string way);
+
   // The topic of requests.
   const std::string& topic() const;
   void on_message(ByteView message, bool retained);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "net/timer.h"
 #include "rpcnode/command_method.h"
+#include "rpcnode/eva_way.h"
 #include "rpcnode/http_method.h"
 #include "rpcnode/https_way.h"
 #include "rpcnode/states.h"
@@ -41,6 +42,7 @@ struct NodeProgram::State {
   std::unique_ptr<BrokerLinks> links;
   std::unique_ptr<Node> node;
   std::unique_ptr<HttpsWay> https;
+  std::unique_ptr<EvaWay> eva;
   std::unique_ptr<StateAnnouncer> states;
   Bytes bundle;          // as last published
   UnixTime next_bundle;  // when it is to be renewed
@@ -70,6 +72,7 @@ net::Task<void> NodeProgram::State::tick(State& self) {
   while (true) {
     co_await net::sleep_for(kTick);
     self.node->on_tick();
+    if (self.eva) self.eva->on_tick();
     const auto renewed = self.renew_bundle();
     if (!renewed && self.last_fault != renewed.error().detail) {
       self.last_fault = renewed.error().detail;
@@ -98,7 +101,11 @@ BrokerHandlers NodeProgram::State::handlers() {
     }
   };
   out.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
-    if (topic == node->topic()) node->on_message(payload, retained);
+    if (topic == node->topic()) {
+      node->on_message(payload, retained);
+    } else if (eva) {
+      eva->on_message(topic, payload, retained);
+    }
   };
   return out;
 }
@@ -120,8 +127,15 @@ Result<std::unique_ptr<NodeProgram>> NodeProgram::open(net::TaskGroup& tasks, co
     TRY(state.https, HttpsWay::open(tasks, clock, random, *state.settings.https_listen, identity, *state.node));
     log::info("rpc.https", {{"address", net::to_string(state.https->address())}});
   }
+  if (state.settings.eva) {
+    const auto send = [&state](const std::string& topic, const Bytes& payload) {
+      state.links->publish(topic, payload);
+    };
+    TRY(state.eva, EvaWay::open(tasks, clock, random, folder, *state.settings.eva, *state.node, send));
+  }
   TRY(state.links, BrokerLinks::open(tasks, clock, random, state.settings.brokers, state.handlers()));
   TRY_VOID(state.links->subscribe(state.node->topic()));
+  if (state.eva) TRY_VOID(state.links->subscribe(state.eva->topic()));
   state.states = std::make_unique<StateAnnouncer>(
       tasks, clock, random, state.settings,
       [&state](const std::string& topic, const std::string& message) {

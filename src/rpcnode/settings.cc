@@ -128,16 +128,58 @@ Result<std::optional<IdentitySettings>> read_identity(const config::Table& root,
   return out;
 }
 
+Result<AccessRules> read_rules(const config::Table& table) {
+  AccessRules out;
+  TRY(out.allow, table.texts("allow"));
+  TRY(out.deny, table.texts("deny"));
+  TRY(out.items, table.texts("items"));
+  TRY(out.deny_items, table.texts("deny_items"));
+  if (const auto checked = check_rules(out); !checked) return table.refuse("allow", checked.error().detail);
+  return out;
+}
+
+Result<EvaKeySettings> read_eva_key(const config::Table& table, const std::filesystem::path& folder) {
+  EvaKeySettings out;
+  TRY(out.id, read_name<sealed::eva::KeyId>(table, "id", sealed::eva::parse_key_id));
+  TRY(out.secret_file, read_path(table, "secret_file", folder));
+  if (out.secret_file.empty()) return table.refuse("secret_file", "is missing");
+  TRY(const std::string until, table.text("until"));
+  auto time = parse_iso8601(until);
+  if (!time) return table.refuse("until", "want a time such as 2027-06-30T00:00:00Z: old formats have an end");
+  out.until = *time;
+  TRY(out.only_fresh, table.boolean("only_fresh", false));
+  TRY(out.rules, read_rules(table));
+  return out;
+}
+
+Result<std::optional<EvaSettings>> read_eva(const config::Table& root, const std::filesystem::path& folder,
+                                            const sealed::NodeName& node) {
+  TRY(const auto table, root.find_table("eva"));
+  if (!table) return std::nullopt;
+  EvaSettings out;
+  if (table->has("space")) {
+    TRY(out.space, read_name<sealed::eva::Space>(*table, "space", sealed::eva::parse_space));
+  }
+  TRY(const std::string controller, table->text("controller", "uc/" + node.get()));
+  auto self = sealed::eva::parse_controller(controller);
+  if (!self) return table->refuse("controller", self.error().detail);
+  out.self = *std::move(self);
+  TRY(out.announce, table->boolean("announce", false));
+  TRY(const auto keys, table->tables("key"));
+  if (keys.size() > kMaxEvaKeys) return table->refuse("key", fmt::format("want at most {}", kMaxEvaKeys));
+  for (const config::Table& each : keys) {
+    TRY(auto key, read_eva_key(each, folder));
+    out.keys.push_back(std::move(key));
+  }
+  return out;
+}
+
 Result<CallerSettings> read_caller(const config::Table& table) {
   CallerSettings out;
   TRY(out.who, table.text("who"));
   if (!out.who.starts_with("device:") && !out.who.starts_with("person:"))
     return table.refuse("who", "want device:NAME or person:LOGIN; * stands for any text");
-  TRY(out.rules.allow, table.texts("allow"));
-  TRY(out.rules.deny, table.texts("deny"));
-  TRY(out.rules.items, table.texts("items"));
-  TRY(out.rules.deny_items, table.texts("deny_items"));
-  if (const auto checked = check_rules(out.rules); !checked) return table.refuse("allow", checked.error().detail);
+  TRY(out.rules, read_rules(table));
   TRY(const std::int64_t rate, table.integer("calls_per_minute", {1, kMaxCallsPerMinute}, kDefaultCallsPerMinute));
   out.calls_per_minute = static_cast<std::uint32_t>(rate);
   return out;
@@ -190,6 +232,7 @@ Result<NodeSettings> read(const config::Table& root, const std::filesystem::path
     out.states.push_back(std::move(state));
   }
   TRY_VOID(read_callers(root, folder, out));
+  TRY(out.eva, read_eva(root, folder, out.node));
   return out;
 }
 

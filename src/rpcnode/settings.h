@@ -11,6 +11,8 @@
 #include "rpcnode/http_method.h"
 #include "rpcnode/identity.h"
 #include "rpcnode/methods.h"
+#include "sealed/eva_key.h"
+#include "sealed/eva_topics.h"
 #include "sealed/names.h"
 
 namespace sallyport::rpcnode {
@@ -60,6 +62,23 @@ struct CallerSettings {
   friend bool operator==(const CallerSettings&, const CallerSettings&) = default;
 };
 
+// A key of EVA ICS v3's controllers.
+struct EvaKeySettings {
+  sealed::eva::KeyId id;
+  std::filesystem::path secret_file;
+  UnixTime until;           // from then on it opens nothing
+  bool only_fresh = false;  // of callers whose ids have a time, as ours have: nothing of theirs runs twice
+  AccessRules rules;
+};
+// The old formats; off without this.
+struct EvaSettings {
+  sealed::eva::Space space;
+  sealed::eva::Controller self;
+  bool announce = false;
+  std::vector<EvaKeySettings> keys;
+};
+inline constexpr std::size_t kMaxEvaKeys = 64;
+
 struct NodeSettings {
   sealed::NodeName node;
   sealed::TopicPrefix prefix;
@@ -68,6 +87,7 @@ struct NodeSettings {
   std::vector<StateSettings> states;
   std::optional<IdentitySettings> identity;  // absent: called with API keys alone
   std::vector<CallerSettings> callers;       // the first that matches counts
+  std::optional<EvaSettings> eva;            // absent: the old formats are off
   std::optional<net::Address> https_listen;  // absent: no calls over HTTPS
 };
 inline constexpr std::size_t kMaxCallers = 256;

@@ -64,17 +64,15 @@ class Counted {
   std::size_t& of_method_;
 };
 
-Result<const Method*> find_allowed(const Node::State& node, const Step& step) {
-  const auto caller = node.find_caller(step.call.principal);
-  if (!caller) return fail(Errc::unauthorized, "the caller is no longer good");
-  TRY_VOID(check_access(caller->rules, step.request.method, step.request.params));
+Result<const Method*> find_allowed(const Node::State& node, const Step& step, const AccessRules& rules) {
+  TRY_VOID(check_access(rules, step.request.method, step.request.params));
   const Method* method = node.methods.find(step.request.method);
   if (method == nullptr) return fail(Errc::not_found, "there is no such method");
   return method;
 }
 
-net::Task<MethodResult> run_method(std::shared_ptr<Node::State> node, Step step) {
-  const auto method = find_allowed(*node, step);
+net::Task<MethodResult> run_method(std::shared_ptr<Node::State> node, Step step, AccessRules rules) {
+  const auto method = find_allowed(*node, step, rules);
   if (!method) {
     const Errc code = method.error().code;
     co_return std::unexpected(call_fault(code == Errc::not_found   ? sealed::RpcCode::method_not_found
@@ -111,12 +109,18 @@ Result<void> audit(Node::State& node, const Step& step, const MethodResult& resu
   return node.files.audit->add(entry);
 }
 
+net::Task<MethodResult> run_audited(std::shared_ptr<Node::State> node, Step step, AccessRules rules) {
+  const Instant began = node->clock.monotonic();
+  MethodResult result = co_await run_method(node, step, std::move(rules));
+  if (auto written = audit(*node, step, result, began); !written) node->log_fault("rpc.audit", written.error());
+  co_return result;
+}
+
 // The response to one element, or null for a notification.
 net::Task<Json> run_request(std::shared_ptr<Node::State> node, Step step) {
   const sealed::RpcRequest& request = step.request;
-  const Instant began = node->clock.monotonic();
-  const MethodResult result = co_await run_method(node, step);
-  if (auto written = audit(*node, step, result, began); !written) node->log_fault("rpc.audit", written.error());
+  const auto caller = node->find_caller(step.call.principal);
+  const MethodResult result = co_await run_audited(node, step, caller ? caller->rules : AccessRules{});
   if (!request.id) co_return nullptr;
   if (result) co_return sealed::rpc_result(*request.id, *result);
   co_return sealed::rpc_error(*request.id, result.error().code, result.error().message, result.error().data);
@@ -177,6 +181,12 @@ net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call
   const std::uint64_t execution = call.execution;
   ReplyBody answer = co_await answer_call(node, std::move(call), "sealed");
   node->carry_out(node->responder.finish(execution, std::move(answer), node->clock.now()));
+}
+
+net::Task<MethodResult> run_foreign(std::shared_ptr<Node::State> node, sealed::Execute call, std::string way,
+                                    sealed::RpcRequest request, AccessRules rules) {
+  const Step step{.call = call, .way = way, .request = request};
+  co_return co_await run_audited(node, step, std::move(rules));
 }
 
 void answer_question(Node::State& node, const sealed::AskResult& ask) {
