@@ -18,7 +18,7 @@ packages_for() {
             libjemalloc-dev libqrencode-dev libp11-kit-dev zlib1g-dev" ;;
     test) # what tests are made with, and the foreign programs that they meet
       echo "libgtest-dev libclang-rt-19-dev llvm-19 openssl curl gnutls-bin libnss3-tools chromium iproute2 iptables procps gdb
-            python3-cryptography python3-cryptography-vectors python3-pycryptodome python3-msgpack
+            python3-cryptography python3-cryptography-vectors python3-pycryptodome python3-msgpack python3-paho-mqtt
             golang-go golang-golang-x-mod-dev golang-github-flynn-noise-dev python3-dissononce openjdk-17-jdk-headless|openjdk-21-jdk-headless
             strongswan-pki libstrongswan-standard-plugins softhsm2 zbar-tools faketime nginx haproxy openvpn squid
             openssh-server openssh-client socat spin mosquitto mosquitto-clients" ;;
