@@ -10,7 +10,7 @@ namespace {
 
 using codec::Json;
 
-struct EvaClientTest : testing::TestWithParam<Format> {
+struct EvaClientTest : ::testing::TestWithParam<Format> {
   SeededRandom random{2};
   Client client{{.format = GetParam()}, default_key(), random};
 
@@ -142,7 +142,7 @@ TEST_P(EvaClientTest, CallsOverTheLimitsAreRefused) {
   EXPECT_EQ(small.call(plant(), "test", {}, at(seconds(0))).error().code, Errc::overloaded);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, EvaClientTest, testing::Values(Format::binary, Format::binary_zlib, Format::text));
+INSTANTIATE_TEST_SUITE_P(Formats, EvaClientTest, ::testing::Values(Format::binary, Format::binary_zlib, Format::text));
 
 }  // namespace
 }  // namespace sallyport::sealed::eva

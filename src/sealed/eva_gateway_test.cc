@@ -16,7 +16,7 @@ GatewayKey ordinary_key() {
 }
 
 // A gateway that has the default key, and requests to it.
-struct EvaGatewayTest : testing::Test {
+struct EvaGatewayTest : ::testing::Test {
   SeededRandom random{1};
   GatewaySettings settings{.self = plant()};
   std::unique_ptr<Gateway> gateway;

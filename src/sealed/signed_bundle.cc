@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "sealed/detail/wire.h"
+#include "sealed/messages.h"
 
 namespace sallyport::sealed {
 namespace {
