@@ -65,6 +65,17 @@ Try<sealed::ReplyBody> send(RpcTarget target, const sealed::CallId& id, const st
   return caller->run([&](rpcnode::CallerTask& task) { return task.send(id, text, choices); });
 }
 
+Outcome print_accepted(const sealed::CallId& id, const Arguments& arguments) {
+  const std::string text = sealed::to_text(id);
+  if (arguments.flag("json")) {
+    fmt::print("{}\n", Json(Json::Object{{"call", text}, {"status", "accepted"}}).write());
+  } else {
+    fmt::print("accepted as call {0}; `sallyport rpc result {1} {0} …` tells what came of it\n", text,
+               arguments.text("NODE"));
+  }
+  return {};
+}
+
 Outcome call_with(const Arguments& arguments, Environment& environment, WireWitness witness) {
   const std::string method = arguments.text("METHOD");
   auto params = read_params(arguments);
@@ -80,6 +91,7 @@ Outcome call_with(const Arguments& arguments, Environment& environment, WireWitn
     reply.error().error.detail += fmt::format(" (call {})", sealed::to_text(*id));
     return std::unexpected(std::move(reply).error());
   }
+  if (reply->status == sealed::ReplyStatus::accepted && arguments.flag("stored")) return print_accepted(*id, arguments);
   auto done = rpcnode::done_text(*reply);
   if (!done) return std::unexpected(Failure(std::move(done).error().at(sealed::to_text(*id))));
   return outcome_of(*done, json_id, arguments, method);

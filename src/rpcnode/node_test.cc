@@ -201,8 +201,12 @@ TEST_F(NodeStory, AStoredCallsResultOutlivesTheNode) {
   const sealed::ApiKey key = make_key("ann", {"count"});
   call_with(key);
   const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
-  const auto done = send(id, "count", {.timeout = hours(2), .stored = true});
-  ASSERT_TRUE(done) << done.error().detail;
+  const auto taken = send(id, "count", {.timeout = hours(2), .stored = true});
+  ASSERT_TRUE(taken) << taken.error().detail;
+  EXPECT_EQ(taken->status, sealed::ReplyStatus::accepted);
+  const auto done = run(caller_->ask_result(id, seconds(10)));
+  ASSERT_TRUE(done);
+  ASSERT_EQ(done->status, sealed::ReplyStatus::done);
   node_.reset();
   start();
   call_with(key);

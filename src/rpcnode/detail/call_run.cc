@@ -166,9 +166,11 @@ net::Task<std::optional<ReplyBody>> prepare(std::shared_ptr<Node::State> node, c
 
 }  // namespace
 
-net::Task<ReplyBody> answer_call(std::shared_ptr<Node::State> node, sealed::Execute call, std::string way) {
-  const sealed::RpcBatch batch = sealed::parse_json_rpc(call.json);
-  if (auto instead = co_await prepare(node, call, batch)) co_return *std::move(instead);
+namespace {
+
+// Runs a call that prepare() has nothing against; a stored one's result is on disk when it returns.
+net::Task<ReplyBody> run_prepared(std::shared_ptr<Node::State> node, const sealed::Execute& call,
+                                  const std::string& way, const sealed::RpcBatch& batch) {
   ReplyBody answer{.status = ReplyStatus::done, .json = co_await run_batch(node, call, way, batch)};
   if (call.stored) {
     if (auto kept = co_await node->files.started->keep(call.principal, call.id, answer); !kept)
@@ -177,10 +179,31 @@ net::Task<ReplyBody> answer_call(std::shared_ptr<Node::State> node, sealed::Exec
   co_return answer;
 }
 
+void finish(Node::State& node, std::uint64_t execution, ReplyBody answer) {
+  node.carry_out(node.responder.finish(execution, std::move(answer), node.clock.now()));
+}
+
+}  // namespace
+
+net::Task<ReplyBody> answer_call(std::shared_ptr<Node::State> node, sealed::Execute call, std::string way) {
+  const sealed::RpcBatch batch = sealed::parse_json_rpc(call.json);
+  if (auto instead = co_await prepare(node, call, batch)) co_return *std::move(instead);
+  co_return co_await run_prepared(node, call, way, batch);
+}
+
 net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call) {
-  const std::uint64_t execution = call.execution;
-  ReplyBody answer = co_await answer_call(node, std::move(call), "sealed");
-  node->carry_out(node->responder.finish(execution, std::move(answer), node->clock.now()));
+  const std::string way = "sealed";
+  const sealed::RpcBatch batch = sealed::parse_json_rpc(call.json);
+  auto instead = co_await prepare(node, call, batch);
+  if (call.stored) {
+    // What came of it is asked for, now as after a crash.
+    const bool is_taken = !instead || instead->status != ReplyStatus::overloaded;
+    finish(*node, call.execution, is_taken ? ReplyBody{.status = ReplyStatus::accepted} : *instead);
+    if (!instead) static_cast<void>(co_await run_prepared(node, call, way, batch));
+    co_return;
+  }
+  if (!instead) instead = co_await run_prepared(node, call, way, batch);
+  finish(*node, call.execution, *std::move(instead));
 }
 
 net::Task<MethodResult> run_foreign(std::shared_ptr<Node::State> node, sealed::Execute call, std::string way,
