@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "config/document.h"
 #include "keystore/file.h"
 #include "net/run.h"
@@ -183,12 +184,12 @@ rpcnode::BrokerHandlers RpcCaller::State::handlers() {
     if (caller) caller->on_connected();
   };
   out.on_disconnected = [this](const rpcnode::BrokerSettings& broker, const Error& reason) {
-    last_reason = net::to_string(broker.address) + ": " + reason.detail;
+    last_reason = net::to_string(broker.address) + ": " + log::escape(reason.detail);
     if (caller && links->connected() == 0) caller->on_disconnected();
   };
   out.on_subscribed = [this](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
     if (verdict && caller) caller->on_subscribed(topic);
-    if (!verdict) last_reason = "the broker refuses our inbox: " + verdict.error().detail;
+    if (!verdict) last_reason = "the broker refuses our inbox: " + log::escape(verdict.error().detail);
   };
   out.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
     if (witness) witness(false, topic, payload);

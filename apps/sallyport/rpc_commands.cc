@@ -85,6 +85,9 @@ Outcome call_with(const Arguments& arguments, Environment& environment, WireWitn
   CLI_TRY(auto target, read_rpc_target(arguments));
   const rpcnode::CallChoices choices = choices_of(arguments, target.timeout);
   const Json json_id(sealed::to_text(*id));
+  // Whoever interrupts the wait needs it.
+  if (arguments.flag("stored"))
+    fmt::print(stderr, "call {}, until {} from now\n", sealed::to_text(*id), arguments.text("timeout"));
   auto reply = send(std::move(target), *id, sealed::rpc_request(json_id, method, *params), choices, environment,
                     std::move(witness));
   if (!reply) {

@@ -2,6 +2,7 @@
 #include <array>
 #include <map>
 
+#include "base/log.h"
 #include "commands.h"
 #include "net/run.h"
 #include "net/timer.h"
@@ -26,7 +27,7 @@ Try<Bundles> collect(RpcWay way, Environment& environment) {
   rpcnode::BrokerHandlers handlers;
   handlers.on_connected = [&](const rpcnode::BrokerSettings&) { reason.clear(); };
   handlers.on_disconnected = [&](const rpcnode::BrokerSettings& broker, const Error& why) {
-    reason = net::to_string(broker.address) + ": " + why.detail;
+    reason = net::to_string(broker.address) + ": " + log::escape(why.detail);
   };
   handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) {
     if (found.size() < kMaxNodesShown) found[topic] = payload;

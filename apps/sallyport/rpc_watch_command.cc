@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <map>
 
+#include "base/log.h"
 #include "commands.h"
 #include "net/run.h"
 #include "net/timer.h"
@@ -24,7 +25,7 @@ class Watch {
   void take(const std::string& topic, const Bytes& payload) {
     const auto state = rpcnode::parse_state(as_text(payload));
     if (!state) {
-      fmt::print(stderr, "sallyport: {}: {}\n", topic, state.error().detail);
+      fmt::print(stderr, "sallyport: {}: {}\n", log::escape(topic), state.error().detail);
       return;
     }
     const auto found = last_.find(topic);
@@ -58,7 +59,7 @@ Outcome rpc_watch(const Arguments& arguments, Environment& environment) {
   net::TaskGroup tasks(io.executor());
   rpcnode::BrokerHandlers handlers;
   handlers.on_disconnected = [](const rpcnode::BrokerSettings& broker, const Error& why) {
-    fmt::print(stderr, "sallyport: {}: {}\n", net::to_string(broker.address), why.detail);
+    fmt::print(stderr, "sallyport: {}: {}\n", net::to_string(broker.address), log::escape(why.detail));
   };
   handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) { watch.take(topic, payload); };
   TRY(const auto links, rpcnode::BrokerLinks::open(tasks, environment.clock, environment.random, std::move(way.brokers),

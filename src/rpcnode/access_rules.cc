@@ -91,6 +91,9 @@ Result<void> check_access(const AccessRules& rules, std::string_view method, con
   if (const std::string* denied = find_match(rules.deny, method))
     return failf(Errc::unauthorized, "method {}: denied by '{}'", method, *denied);
   if (!is_allowed_method(rules, method)) return failf(Errc::unauthorized, "method {}: nothing allows it", method);
+  // Which of positional params is an item, nobody can tell.
+  if ((!rules.items.empty() || !rules.deny_items.empty()) && params.array())
+    return failf(Errc::unauthorized, "method {}: params by position, where items are ruled", method);
   TRY(const auto items, items_of(params));
   for (const std::string& item : items) {
     if (const std::string* denied = find_match(rules.deny_items, item))

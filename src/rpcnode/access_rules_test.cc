@@ -58,6 +58,7 @@ TEST(AccessRules, EveryItemThatACallNamesMustBeAllowed) {
   EXPECT_FALSE(may(rules, "action", with("item", "unit:hall-1/secret")));
   EXPECT_FALSE(may(rules, "action", with("items", codec::Json::Array{"unit:hall-1/a", "unit:hall-2/a"})));
   EXPECT_TRUE(may(rules, "info"));
+  EXPECT_FALSE(may(rules, "action", codec::Json::Array{"unit:hall-2/pump"}));
 }
 
 TEST(AccessRules, ItemsOfAnotherTypeAreRefusedNotOverlooked) {

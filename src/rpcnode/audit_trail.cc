@@ -113,17 +113,18 @@ Result<std::unique_ptr<AuditTrail>> AuditTrail::open(std::filesystem::path folde
     TRY(const AuditHead start, head_before(as_text(*older), {}));
     auto head = check_audit_lines(as_text(*older), start);
     if (!head) return std::unexpected(std::move(head).error().at(out->file(1).native()));
-    out->head_ = *head;
+    out->base_ = *head;
   }
   TRY_VOID(out->open_current());
   return out;
 }
 
+// Goes on from what is in the files, whatever was meant to be.
 Result<void> AuditTrail::open_current() {
   TRY(auto opened, keystore::AppendFile::open(file(0), keystore::kSecretMode));
   TRY(const Bytes bytes, opened.read_all(2 * kMaxAuditFile));
   const std::string_view text = as_text(bytes);
-  auto start = head_before(text, head_);
+  auto start = head_before(text, base_);
   if (!start) return std::unexpected(std::move(start).error().at(file(0).native()));
   auto head = check_audit_lines(text, *start);
   if (!head) return std::unexpected(std::move(head).error().at(file(0).native()));
@@ -132,6 +133,11 @@ Result<void> AuditTrail::open_current() {
   head_ = *head;
   log_ = std::make_unique<DurableLog>(std::move(opened), tasks_);
   return {};
+}
+
+bool AuditTrail::is_ready() const {
+  return log_ != nullptr && !log_->is_broken() && log_->unwritten() < kMaxUnwritten / 2 &&
+         log_->size() < kMaxAuditFile + kMaxAuditFile / 2;
 }
 
 Result<void> AuditTrail::add(const AuditEntry& entry) {
@@ -144,12 +150,17 @@ Result<void> AuditTrail::add(const AuditEntry& entry) {
 
 Result<void> AuditTrail::on_tick() {
   if (log_ == nullptr) return open_current();
-  if (!log_->is_idle() || log_->is_broken() || log_->size() < kMaxAuditFile) return {};
-  return rotate();
+  if (!log_->is_idle()) return {};
+  if (log_->is_broken()) {
+    log_.reset();
+    return open_current();
+  }
+  return log_->size() < kMaxAuditFile ? Result<void>() : rotate();
 }
 
 Result<void> AuditTrail::rotate() {
   log_.reset();
+  base_ = head_;
   std::error_code ignored;
   std::filesystem::remove(file(kAuditFilesKept), ignored);
   for (std::size_t age = kAuditFilesKept; age > 0; --age) std::filesystem::rename(file(age - 1), file(age), ignored);

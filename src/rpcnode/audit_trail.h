@@ -49,10 +49,17 @@ class AuditTrail {
  public:
   // Goes on where the file ends; a line that a crash cut short is cut off. Errc::malformed when the chain is broken.
   static Result<std::unique_ptr<AuditTrail>> open(std::filesystem::path folder, net::TaskGroup& tasks);
-  // Fails with the file's fault, Errc::overloaded when too much waits: then nothing more is to be run.
+  // Whether a call that is run now can be written down: where not, nothing is to be run. False while the file cannot be
+  // written, while too much waits for the disk, and while the file is too long because there was no quiet moment to
+  // begin the next one.
+  bool is_ready() const;
+  // Fails with the file's fault.
   Result<void> add(const AuditEntry& entry);
-  // Begins the next file when it is time. To be called now and then.
+  // Begins the next file when it is time, and opens the file anew after a fault: what waited then is lost, and the
+  // chain goes on behind what is on disk. To be called now and then.
   Result<void> on_tick();
+  // Whether everything is on disk.
+  bool is_idle() const { return log_ == nullptr || log_->is_idle(); }
   const AuditHead& head() const { return head_; }
 
  private:
@@ -64,6 +71,7 @@ class AuditTrail {
   std::filesystem::path folder_;
   net::TaskGroup& tasks_;
   AuditHead head_;
+  AuditHead base_;  // where the current file begins
   std::unique_ptr<DurableLog> log_;
 };
 

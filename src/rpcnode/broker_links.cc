@@ -13,6 +13,7 @@ constexpr std::size_t kMaxPasswordFile = 4'096;
 constexpr std::size_t kMaxCaFile = 1U << 20U;
 constexpr std::size_t kMaxCertificateFile = 64U << 10U;
 constexpr seconds kPublishLimit{20};
+constexpr seconds kKeptFor{7 * 86'400};  // as long as stored calls may lie
 
 Result<SecretBytes> read_password(const std::filesystem::path& file) {
   TRY(const SecretBytes text, keystore::read_secret_file(file, kMaxPasswordFile));
@@ -43,6 +44,9 @@ Result<mqtt::ConnectionOptions> options_of(const BrokerSettings& settings, const
   out.broker = settings.address;
   out.version = settings.mqtt5 ? mqtt::Version::v5 : mqtt::Version::v3_1_1;
   out.client_id = settings.client_id;
+  // Whom the broker can know again it keeps messages for.
+  out.clean_session = settings.client_id.empty();
+  out.session_expiry = kKeptFor;
   out.user_name = settings.username;
   if (!settings.password_file.empty()) {
     TRY(out.password, read_password(settings.password_file));

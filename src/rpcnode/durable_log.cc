@@ -86,6 +86,10 @@ bool DurableLog::is_broken() const {
   return state_->fault.has_value();
 }
 
+std::size_t DurableLog::unwritten() const {
+  return state_->unwritten;
+}
+
 bool DurableLog::is_idle() const {
   return !state_->writing;
 }

@@ -26,6 +26,8 @@ class DurableLog {
   // Without waiting. A fault is seen by is_broken().
   Result<void> post(Bytes bytes);
   bool is_broken() const;
+  // Bytes that wait to be written.
+  std::size_t unwritten() const;
   // Whether nothing waits to be written.
   bool is_idle() const;
   // With what waits to be written.

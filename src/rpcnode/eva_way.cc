@@ -1,5 +1,6 @@
 #include "rpcnode/eva_way.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -12,7 +13,7 @@ namespace eva = sealed::eva;
 
 constexpr std::size_t kMaxTakenFile = 64;
 // The file is written ahead by this much, so that it need not be written for each request.
-constexpr seconds kTakenAhead{60};
+constexpr seconds kTakenAhead{60};  // and the time by which a request may be ahead of our clock
 constexpr int kTicksPerAnnounce = 30;
 
 Result<eva::GatewayKey> read_key(const EvaKeySettings& settings) {
@@ -51,7 +52,8 @@ struct EvaWay::State : std::enable_shared_from_this<EvaWay::State> {
   Node& node;
   Send send;
   std::filesystem::path taken_file;
-  UnixTime written_until;
+  UnixTime taken;                                         // as it is in the file
+  UnixTime written_until;                                 // it covers requests that come before this
   std::map<std::string, AccessRules, std::less<>> rules;  // by key id
   std::unique_ptr<eva::Gateway> gateway;
   bool announces = false;
@@ -68,9 +70,9 @@ struct EvaWay::State : std::enable_shared_from_this<EvaWay::State> {
 Result<void> EvaWay::State::write_ahead() {
   const UnixTime now = clock.now();
   if (now < written_until) return {};
-  const UnixTime until = now + kTakenAhead;
-  TRY_VOID(keystore::atomic_write_file(taken_file, as_bytes(to_iso8601(until)), keystore::kSecretMode));
-  written_until = until;
+  taken = std::max(taken, now + kTakenAhead + eva::kTokenLife);
+  TRY_VOID(keystore::atomic_write_file(taken_file, as_bytes(to_iso8601(taken)), keystore::kSecretMode));
+  written_until = now + kTakenAhead;
   return {};
 }
 
@@ -95,6 +97,7 @@ Result<std::unique_ptr<EvaWay>> EvaWay::open(net::TaskGroup& tasks, const Clock&
   state->taken_file = folder / "eva-taken-until";
   state->announces = settings.announce;
   TRY(const UnixTime taken, read_taken_until(state->taken_file));
+  state->taken = taken;
   TRY_VOID(state->write_ahead());
   state->gateway = std::make_unique<eva::Gateway>(eva::GatewaySettings{.space = settings.space, .self = settings.self},
                                                   taken, random);

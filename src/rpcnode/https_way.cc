@@ -31,6 +31,8 @@ http::Response response_of(const sealed::ReplyBody& reply) {
       return http::Response::bytes(to_bytes(reply.json), "application/json");
     case sealed::ReplyStatus::accepted:
       return http::Response{.status = 202};
+    case sealed::ReplyStatus::expired:
+      return http::Response::error(409, "the id is too old: whether it ran cannot be told any more");
     case sealed::ReplyStatus::outcome_unknown:
       return http::Response::error(409, "it was started, and what came of it is lost");
     default: {
@@ -79,6 +81,7 @@ Result<void> HttpsWay::State::make_context() {
 net::Task<http::Response> HttpsWay::State::answer(State& self, http::Request request, net::PeerInfo peer) {
   const auto principal = self.identity->name(peer.tls_chain, self.clock.now());
   if (!principal) co_return http::Response::error(403, "the certificate is no longer good");
+  if (!self.node.knows(*principal)) co_return http::Response::error(403, "no [[caller]] of rpc.toml is for it");
   const auto timeout = read_timeout(request);
   if (!timeout) co_return http::Response::error(400, timeout.error().detail);
   sealed::CallId id = sealed::draw_call_id(self.clock.now(), self.random);

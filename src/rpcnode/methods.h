@@ -45,7 +45,7 @@ struct Method {
   // May be run twice for one call without harm: then nothing is written before it runs.
   bool idempotent = false;
   milliseconds limit = kDefaultMethodLimit;
-  std::size_t concurrent = kDefaultConcurrent;  // calls that run at the same time; more are answered `overloaded`
+  std::size_t concurrent = kDefaultConcurrent;  // calls that run at the same time; more fail
   std::function<net::Task<MethodResult>(MethodCall)> run;
 };
 

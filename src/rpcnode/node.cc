@@ -61,6 +61,14 @@ Result<std::optional<Bytes>> Node::renew_bundle(const Identity& identity) {
   return sealed;
 }
 
+bool Node::knows(const sealed::Principal& principal) const {
+  return state_->find_caller(principal).has_value();
+}
+
+bool Node::is_written() const {
+  return state_->files.audit->is_idle();
+}
+
 net::Task<sealed::ReplyBody> Node::call(sealed::Principal principal, sealed::CallId id, UnixTime deadline,
                                         std::string json, std::string way) {
   sealed::Execute call{

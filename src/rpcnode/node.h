@@ -52,6 +52,8 @@ class Node {
   Result<std::optional<Bytes>> renew_bundle(const Identity& identity);
   const std::string& bundle_topic() const;
 
+  // Whether there are rules for this caller.
+  bool knows(const sealed::Principal& principal) const;
   // A call that came by another way than the responder's, from a principal who was proven there; its result is kept as
   // a stored call's is. `way` is for the audit trail.
   net::Task<sealed::ReplyBody> call(sealed::Principal principal, sealed::CallId id, UnixTime deadline, std::string json,
@@ -71,6 +73,8 @@ class Node {
   const sealed::ResponderCounts& counts() const;
   const MethodTable& methods() const;
   std::size_t running() const;
+  // Whether what ran is written down.
+  bool is_written() const;
 
   struct State;  // detail/node_state.h
 

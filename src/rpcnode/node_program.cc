@@ -58,9 +58,9 @@ Result<void> NodeProgram::State::renew_bundle() {
   const UnixTime now = clock.now();
   if (!settings.identity || now < next_bundle) return {};
   TRY(const auto identity, Identity::read(*settings.identity));
-  TRY(auto signed_bundle, node->renew_bundle(identity));
   node->accept_certificates(identity, settings.callers);
   if (https) TRY_VOID(https->take(identity));
+  TRY(auto signed_bundle, node->renew_bundle(identity));
   next_bundle = now + sealed::kPrekeyLife;
   if (!signed_bundle) return {};
   bundle = *std::move(signed_bundle);
@@ -156,7 +156,8 @@ Node& NodeProgram::node() {
 
 net::Task<void> NodeProgram::finish(milliseconds limit) {
   const net::Deadline deadline(limit);
-  while (state_->node->running() > 0 && !deadline.passed()) co_await net::sleep_for(kLook);
+  const Node& node = *state_->node;
+  while ((node.running() > 0 || !node.is_written()) && !deadline.passed()) co_await net::sleep_for(kLook);
   co_await state_->links->disconnect();
 }
 

@@ -40,6 +40,7 @@ class NodeStory : public testing::Test {
     ASSERT_TRUE(files) << files.error().detail;
     node_ = std::make_unique<Node>(tasks_, clock_, random_, kName, sealed::TopicPrefix(), *std::move(files),
                                    [this](const std::string& topic, const Bytes& payload) {
+                                     answers_.push_back(payload);
                                      if (caller_) caller_->on_message(topic, payload, false);
                                    });
     add("slow", false, [this](MethodCall) -> net::Task<MethodResult> { return wait_for_gate(gate_); });
@@ -136,7 +137,7 @@ class NodeStory : public testing::Test {
   std::unique_ptr<Node> node_;
   std::unique_ptr<CallerTask> caller_;
   std::vector<std::string> granted_;
-  std::vector<Bytes> sent_, seen_;
+  std::vector<Bytes> sent_, seen_, answers_;
 };
 
 TEST_F(NodeStory, ACallIsRunAndAnswered) {
@@ -217,6 +218,50 @@ TEST_F(NodeStory, AStoredCallsResultOutlivesTheNode) {
   const auto unknown = run(caller_->ask_result(sealed::draw_call_id(clock_.now(), random_), seconds(10)));
   ASSERT_TRUE(unknown);
   EXPECT_EQ(unknown->status, sealed::ReplyStatus::unknown_call);
+}
+
+TEST_F(NodeStory, ACallThatEndedIsNotTakenForOneThatRuns) {
+  call_with(make_key("ann", {"count"}));
+  const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+  ASSERT_TRUE(send(id, "count"));
+  const auto asked = run(caller_->ask_result(id, seconds(10)));
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->status, sealed::ReplyStatus::outcome_unknown);
+}
+
+TEST_F(NodeStory, ACallRepeatedLongAfterItsDeadlineDoesNotRunAgain) {
+  const sealed::ApiKey key = make_key("ann", {"count"});
+  for (const auto later : {minutes(5), minutes(70)}) {
+    const int before = counted_;
+    const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+    call_with(key);
+    ASSERT_TRUE(send(id, "count"));
+    clock_.advance(later);
+    node_->on_tick();
+    call_with(key);
+    const auto again = send(id, "count", {.timeout = seconds(3)});
+    EXPECT_TRUE(!again || again->status == sealed::ReplyStatus::outcome_unknown);
+    EXPECT_EQ(counted_, before + 1);
+  }
+}
+
+TEST_F(NodeStory, WhoMayRunNothingLeavesNoMark) {
+  call_with(make_key("ann", {"look"}));
+  EXPECT_EQ(code_of(call("count")), sealed::RpcCode::forbidden);
+  EXPECT_EQ(std::filesystem::file_size(folder_ / "started-calls"), 0U);
+}
+
+TEST_F(NodeStory, NoNewKeyIsOnDisk) {
+  call_with(make_key("admin", {"keys.*"}));
+  const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
+  const auto reply = net::run(
+      io_,
+      node_->call(sealed::Principal("key:admin"), id, clock_.now() + seconds(10),
+                  R"({"jsonrpc":"2.0","id":1,"method":"keys.add","params":{"id":"new","allow":["look"]}})", "https"));
+  ASSERT_TRUE(reply);
+  ASSERT_NE(reply->json.find("spk1_new_"), std::string::npos) << reply->json;
+  const Bytes file = *keystore::read_file(folder_ / "started-calls", kMaxStartedFile);
+  EXPECT_EQ(as_text(file).find("spk1_"), std::string_view::npos);
 }
 
 TEST_F(NodeStory, AnotherPrincipalsCallIdIsAnotherCall) {
@@ -327,9 +372,14 @@ TEST_F(NodeStory, InfoTellsWhatTheCallerMayCallAndNoMore) {
 
 TEST_F(NodeStory, WhatIsSealedIsSeenByNobody) {
   call_with(make_key("ann", {"*"}));
-  ASSERT_TRUE(call("look", Json("PLAINTEXT-MARKER"), {.idempotent = true}));
-  ASSERT_TRUE(call("look", Json("PLAINTEXT-MARKER")));
-  for (const Bytes& message : seen_) {
+  for (const bool rides : {true, false}) {
+    const auto told = call("look", Json::Object{{"marker", "PLAINTEXT-MARKER"}}, {.idempotent = rides});
+    ASSERT_TRUE(told && told->result);
+  }
+  ASSERT_GE(answers_.size(), 2U);
+  std::vector<Bytes> all = seen_;
+  all.insert(all.end(), answers_.begin(), answers_.end());
+  for (const Bytes& message : all) {
     const std::string_view text = as_text(message);
     EXPECT_EQ(text.find("PLAINTEXT"), std::string_view::npos);
     EXPECT_EQ(text.find("look"), std::string_view::npos);
@@ -378,18 +428,32 @@ TEST_F(CommandStory, AnotherStatusThanNoughtIsAFailureWithWhatItWrote) {
   EXPECT_EQ(result.error().data, Json("jammed"));
 }
 
-TEST_F(CommandStory, NothingOfTheCallersIsReadByAShellOrLeaksOfOurEnvironment) {
+TEST_F(CommandStory, NothingOfOurEnvironmentLeaks) {
   ::setenv("SALLYPORT_TEST_SECRET", "x", 1);
-  const auto result = run({"/usr/bin/env"}, Json("$(touch /tmp/never)"));
+  const auto result = run({"/usr/bin/env"});
   ASSERT_TRUE(result);
   for (const std::string& line : told_) EXPECT_EQ(line.find("SALLYPORT_TEST_SECRET"), std::string::npos);
   EXPECT_NE(std::ranges::find(told_, "\"SALLYPORT_CALLER=key:ann\""), told_.end());
 }
 
+TEST_F(CommandStory, ParamsAreNoWordsOfACommandLine) {
+  const std::filesystem::path trap = "/tmp/rpc-trap-" + std::to_string(::getpid());
+  const auto result =
+      run({"/bin/sh", "-c", "cat"}, Json("$(touch " + trap.native() + "); `touch " + trap.native() + "`"));
+  ASSERT_TRUE(result);
+  EXPECT_FALSE(std::filesystem::exists(trap));
+}
+
 TEST_F(CommandStory, AtTheDeadlineTheWholeGroupIsKilled) {
-  const auto result = run({"/bin/sh", "-c", "sleep 600 & echo $!; wait"}, nullptr, milliseconds(300));
+  const auto result = run({"/bin/sh", "-c", "sleep 600 & echo $!; echo; wait"}, nullptr, milliseconds(300));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, sealed::RpcCode::timed_out);
+  ASSERT_EQ(told_.size(), 1U);
+  // The child's child is a zombie of somebody else's, or gone; it sleeps no more.
+  std::string state = "Z";
+  if (std::ifstream stat("/proc/" + told_.front() + "/stat"); stat)
+    for (int field = 0; field < 3; ++field) stat >> state;
+  EXPECT_EQ(state, "Z");
 }
 
 TEST_F(CommandStory, AProgramThatIsNotThereAndOneThatTalksTooMuchAreFaults) {

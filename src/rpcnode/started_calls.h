@@ -14,24 +14,34 @@
 namespace sallyport::rpcnode {
 
 inline constexpr std::size_t kMaxStartedCalls = 262'144;
-inline constexpr std::size_t kMaxStartedFile = 256U << 20U;
+inline constexpr std::size_t kMaxStartedOfOne = 65'536;         // of one principal
+inline constexpr std::size_t kMaxResultBytesOfOne = 8U << 20U;  // of one principal
+inline constexpr std::size_t kMaxStartedFile = 64U << 20U;
+// A longer result is not kept, but a JSON-RPC error in its place.
+inline constexpr std::size_t kMaxKeptResult = sealed::kMaxMessageBytes - 1'024;
 // The file is written anew without what is over once it is this long and twice what it need be.
 inline constexpr std::size_t kCompactAbove = 4U << 20U;
+// How long a call may be repeated under its id, whatever its deadline is told to be: a mark stays so long, and an id
+// that is older is not run (UUIDs of version 7 tell when they were drawn).
+inline constexpr seconds kRepeatLife{3'600};
+// A mark outlives that and its call's deadline by this, for clocks that differ.
+inline constexpr seconds kMarkMargin{120};
 
 // A mark as read from the file.
 struct StartedCall {
   std::array<std::uint8_t, 16> principal{};  // the beginning of SHA-256 of its text
   sealed::CallId id;
-  UnixTime deadline;
+  UnixTime until;               // is not forgotten before
   std::optional<Bytes> result;  // an encoded sealed::ReplyBody
   friend bool operator==(const StartedCall&, const StartedCall&) = default;
 };
-// One record: u32 length of what follows, kind, principal, call id, deadline u32, result, and the first four bytes of
-// SHA-256 over these.
+// One record: u32 length of what follows the next four bytes, the complement of that length, kind, principal, call id,
+// time u32, result, and the first four bytes of SHA-256 over these.
 Bytes encode_started_call(const StartedCall& call);
 
 struct StartedFile {
   std::vector<StartedCall> calls;  // a result comes after its mark
+  UnixTime forgotten;              // the latest time of a mark that was forgotten
   std::size_t good = 0;            // bytes; what follows is a record that a crash cut short
 };
 // Fails with Errc::malformed on a record that is damaged and not the last: what was forgotten could run again.
@@ -44,38 +54,52 @@ class StartedCalls {
   static Result<std::unique_ptr<StartedCalls>> open(std::filesystem::path file, UnixTime now, net::TaskGroup& tasks);
 
   enum class Mark : std::uint8_t { made, was_there };
-  // Returns when the mark is on disk. Errc::overloaded beyond kMaxStartedCalls or kMaxStartedFile.
-  net::Task<Result<Mark>> start(sealed::Principal principal, sealed::CallId id, UnixTime deadline);
-  // Keeps what a stored call came to until its deadline. Errc::not_found without its mark.
+  // Returns when the mark is on disk; the call runs until end(). Errc::overloaded beyond the limits or while the same
+  // mark is being written, Errc::expired for an id older than kRepeatLife and for what may have been forgotten by a
+  // clock that went wrong. After another error the call was not marked, or is told as outcome_unknown.
+  net::Task<Result<Mark>> start(sealed::Principal principal, sealed::CallId id, UnixTime deadline, UnixTime now);
+  // It no longer runs. Without keep() before, what came of it is unknown to who asks.
+  void end(const sealed::Principal& principal, const sealed::CallId& id);
+  // Keeps what a stored call came to as long as its mark. Errc::not_found without its mark, Errc::overloaded beyond the
+  // limits.
   net::Task<Result<void>> keep(sealed::Principal principal, sealed::CallId id, sealed::ReplyBody result);
   // Of a call that was marked: its result, or outcome_unknown where there is none. Nothing when it has no mark.
   std::optional<sealed::ReplyBody> find(const sealed::Principal& principal, const sealed::CallId& id) const;
-  // Whether a mark of this process's own life is still without a result: the call runs.
   bool runs(const sealed::Principal& principal, const sealed::CallId& id) const;
 
-  // Forgets marks whose deadline is over by kMarkMargin, and writes the file anew where that is worth it.
+  // Forgets marks whose time is over, and writes the file anew where that is worth it or it could not be written.
   Result<void> on_tick(UnixTime now);
   std::size_t size() const { return calls_.size(); }
 
  private:
-  using Key = std::pair<std::array<std::uint8_t, 16>, sealed::CallId>;
+  using Owner = std::array<std::uint8_t, 16>;
+  using Key = std::pair<Owner, sealed::CallId>;
   struct Kept {
-    UnixTime deadline;
+    UnixTime until;
     std::optional<Bytes> result;
-    bool ours = false;
+    bool is_durable = true;
+    bool runs = false;
+  };
+  struct Use {
+    std::size_t calls = 0;
+    std::size_t result_bytes = 0;
   };
   StartedCalls(std::filesystem::path file, net::TaskGroup& tasks) : file_(std::move(file)), tasks_(tasks) {}
   static Key key_of(const sealed::Principal& principal, const sealed::CallId& id);
+  Result<void> check_room(const Key& key) const;
+  void insert(const Key& key, Kept kept);
+  void erase(const Key& key);
+  void forget(UnixTime now);
+  std::size_t needed_bytes() const;
   Bytes encode_all() const;
   Result<void> reopen();
 
   std::filesystem::path file_;
   net::TaskGroup& tasks_;
   std::map<Key, Kept> calls_;
+  std::map<Owner, Use> uses_;
+  UnixTime forgotten_;
   std::unique_ptr<DurableLog> log_;
 };
-
-// A mark outlives its call's deadline by this, for clocks that differ.
-inline constexpr seconds kMarkMargin{120};
 
 }  // namespace sallyport::rpcnode

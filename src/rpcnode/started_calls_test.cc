@@ -35,7 +35,7 @@ class StartedCallsFile : public testing::Test {
     return opened ? *std::move(opened) : nullptr;
   }
   StartedCalls::Mark start(StartedCalls& calls, std::uint8_t id, UnixTime deadline = kStart + minutes(5)) {
-    const auto mark = net::run(io_, calls.start(kAnn, call_id(id), deadline));
+    const auto mark = net::run(io_, calls.start(kAnn, call_id(id), deadline, kStart));
     EXPECT_TRUE(mark && *mark);
     return **mark;
   }
@@ -53,6 +53,9 @@ TEST_F(StartedCallsFile, ACallIsMarkedOnce) {
   EXPECT_EQ(start(*calls, 2), StartedCalls::Mark::made);
   EXPECT_TRUE(calls->runs(kAnn, call_id(1)));
   EXPECT_FALSE(calls->runs(sealed::Principal("key:bob"), call_id(1)));
+  calls->end(kAnn, call_id(1));
+  EXPECT_FALSE(calls->runs(kAnn, call_id(1)));
+  EXPECT_EQ(calls->find(kAnn, call_id(1))->status, sealed::ReplyStatus::outcome_unknown);
 }
 
 TEST_F(StartedCallsFile, AMarkOutlivesTheProcess) {
@@ -75,14 +78,74 @@ TEST_F(StartedCallsFile, AResultOutlivesTheProcess) {
   EXPECT_EQ(open()->find(kAnn, call_id(1)), done);
 }
 
-TEST_F(StartedCallsFile, AMarkIsForgottenAfterItsDeadlineAndNotBefore) {
+TEST_F(StartedCallsFile, AMarkIsForgottenWhenNobodyMayRepeatItAnyMoreAndNotBefore) {
   start(*open(), 1, kStart + minutes(5));
-  EXPECT_EQ(open(kStart + minutes(5) + kMarkMargin)->size(), 1U);
-  EXPECT_EQ(open(kStart + minutes(5) + kMarkMargin + seconds(1))->size(), 0U);
+  start(*open(), 2, kStart + hours(30));
+  EXPECT_EQ(open(kStart + kRepeatLife + kMarkMargin)->size(), 2U);
+  EXPECT_EQ(open(kStart + kRepeatLife + kMarkMargin + seconds(1))->size(), 1U);
+}
+
+TEST_F(StartedCallsFile, AnIdThatIsTooOldToBeRememberedIsNotRun) {
+  const auto calls = open();
+  SeededRandom random(1);
+  const auto refused = [&](UnixTime drawn, UnixTime deadline) {
+    const auto mark = net::run(io_, calls->start(kAnn, sealed::draw_call_id(drawn, random), deadline, kStart));
+    return mark && !*mark && mark->error().code == Errc::expired;
+  };
+  EXPECT_FALSE(refused(kStart - kRepeatLife, kStart + minutes(5)));
+  EXPECT_TRUE(refused(kStart - kRepeatLife - seconds(1), kStart + minutes(5)));
+}
+
+TEST_F(StartedCallsFile, AClockThatLeapsAndComesBackBringsNoStoredCallBack) {
+  const auto leapt = kStart + hours(24 * 30);
+  start(*open(), 1, kStart + hours(30));
+  EXPECT_EQ(open(leapt)->size(), 0U);
+  const auto calls = open();
+  const auto mark = net::run(io_, calls->start(kAnn, call_id(1), kStart + hours(30), kStart));
+  ASSERT_TRUE(mark);
+  EXPECT_FALSE(*mark);
+}
+
+TEST_F(StartedCallsFile, ACallThatRunsIsNotForgottenHoweverLongItTakes) {
+  const auto calls = open();
+  start(*calls, 1);
+  ASSERT_TRUE(calls->on_tick(kStart + hours(50)));
+  EXPECT_EQ(calls->size(), 1U);
+  calls->end(kAnn, call_id(1));
+  ASSERT_TRUE(calls->on_tick(kStart + hours(50)));
+  EXPECT_EQ(calls->size(), 0U);
+}
+
+TEST_F(StartedCallsFile, AResultThatIsLongerThanAMessageLeavesAFileThatIsRead) {
+  {
+    const auto calls = open();
+    start(*calls, 1);
+    const sealed::ReplyBody huge{.status = sealed::ReplyStatus::done,
+                                 .json = std::string(2 * sealed::kMaxMessageBytes, 'x')};
+    const auto kept = net::run(io_, calls->keep(kAnn, call_id(1), huge));
+    ASSERT_TRUE(kept && *kept);
+  }
+  const auto found = open()->find(kAnn, call_id(1));
+  ASSERT_TRUE(found);
+  EXPECT_NE(found->json.find("longer than may be kept"), std::string::npos);
+}
+
+TEST_F(StartedCallsFile, OneCallerCannotTakeTheRoomOfOthers) {
+  const auto calls = open();
+  const sealed::ReplyBody large{.status = sealed::ReplyStatus::done, .json = std::string(200'000, 'x')};
+  bool refused = false;
+  for (std::uint8_t id = 1; id < 60 && !refused; ++id) {
+    const auto mark = net::run(io_, calls->start(kAnn, call_id(id), kStart + hours(100), kStart));
+    refused = !*mark && mark->error().code == Errc::overloaded;
+    if (!refused) static_cast<void>(net::run(io_, calls->keep(kAnn, call_id(id), large)));
+  }
+  EXPECT_TRUE(refused);
+  const auto other = net::run(io_, calls->start(sealed::Principal("key:bob"), call_id(1), kStart, kStart));
+  EXPECT_TRUE(other && *other);
 }
 
 TEST_F(StartedCallsFile, EveryTornEndIsCutOffAndWhatWasWholeIsKept) {
-  const StartedCall call{.principal = {1}, .id = call_id(1), .deadline = kStart, .result = std::nullopt};
+  const StartedCall call{.principal = {1}, .id = call_id(1), .until = kStart, .result = std::nullopt};
   const Bytes one = encode_started_call(call);
   for (std::size_t cut = 0; cut < one.size(); ++cut) {
     Bytes two = one;
@@ -95,9 +158,9 @@ TEST_F(StartedCallsFile, EveryTornEndIsCutOffAndWhatWasWholeIsKept) {
 }
 
 TEST_F(StartedCallsFile, ADamagedRecordThatIsNotTheLastStopsTheStart) {
-  const StartedCall call{.principal = {1}, .id = call_id(1), .deadline = kStart, .result = to_bytes("x")};
+  const StartedCall call{.principal = {1}, .id = call_id(1), .until = kStart, .result = to_bytes("x")};
   const Bytes one = encode_started_call(call);
-  for (std::size_t at = 4; at < one.size(); ++at) {
+  for (std::size_t at = 0; at < one.size(); ++at) {
     Bytes two = one;
     append(two, one);
     two[at] ^= 1U;
@@ -117,13 +180,14 @@ TEST_F(StartedCallsFile, TheFileIsWrittenAnewWithoutWhatIsOver) {
   const auto calls = open();
   const sealed::ReplyBody large{.status = sealed::ReplyStatus::done, .json = std::string(200'000, 'x')};
   for (std::uint8_t id = 0; id < 30; ++id) {
-    start(*calls, id, kStart + seconds(id));
+    start(*calls, id, kStart + kRepeatLife + seconds(id));
+    calls->end(kAnn, call_id(id));
     ASSERT_TRUE(net::run(io_, calls->keep(kAnn, call_id(id), large)));
   }
   ASSERT_TRUE(calls->on_tick(kStart));
   const auto before = std::filesystem::file_size(file());
   ASSERT_GT(before, kCompactAbove);
-  ASSERT_TRUE(calls->on_tick(kStart + kMarkMargin + seconds(28)));
+  ASSERT_TRUE(calls->on_tick(kStart + kRepeatLife + kMarkMargin + seconds(28)));
   EXPECT_LT(std::filesystem::file_size(file()), before / 10);
   EXPECT_EQ(calls->size(), 2U);
   EXPECT_EQ(start(*calls, 100, kStart + minutes(9)), StartedCalls::Mark::made);
@@ -133,7 +197,7 @@ TEST_F(StartedCallsFile, MarksThatComeTogetherAreAllOnDisk) {
   const auto calls = open();
   int made = 0;
   const auto one = [](StartedCalls& of, std::uint8_t id, int& count) -> net::Task<void> {
-    const auto mark = co_await of.start(kAnn, call_id(id), kStart + minutes(5));
+    const auto mark = co_await of.start(kAnn, call_id(id), kStart + minutes(5), kStart);
     if (mark && *mark == StartedCalls::Mark::made) ++count;
   };
   for (std::uint8_t id = 0; id < 50; ++id) tasks_.spawn(one(*calls, id, made), "test");

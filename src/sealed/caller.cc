@@ -168,12 +168,24 @@ void Caller::State::forget_sent(const CallId& id) {
     for (const std::uint64_t request : requests) unawait(*session, request);
   }
   for (const auto& handshake : handshakes_) {
-    if (handshake->rider == id) handshake->rider.reset();
+    if (handshake->rider == id && !handshake->is_stored) handshake->rider.reset();
   }
 }
 
-void Caller::State::end_call(const CallId& id, Result<ReplyBody> reply, Actions& out) {
+// A stored call's own handshake goes with it: it would be sent again at each connect.
+void Caller::State::drop_stored(const CallId& id, Actions& out) {
+  for (std::size_t i = 0; i < handshakes_.size();) {
+    if (handshakes_[i]->is_stored && handshakes_[i]->rider == id) {
+      drop_handshake(i, out);
+    } else {
+      ++i;
+    }
+  }
+}
+
+void Caller::State::end_call(CallId id, Result<ReplyBody> reply, Actions& out) {
   forget_sent(id);
+  drop_stored(id, out);
   calls_.erase(id);
   out.emplace_back(Answer{.id = id, .reply = std::move(reply)});
 }
@@ -233,6 +245,9 @@ std::vector<CallerAction> Caller::ask_result(CallId id, milliseconds timeout, No
 
 void Caller::forget(const CallId& id) {
   state_->forget_sent(id);
+  // Its inbox stays subscribed to until the connection ends; nobody listens there any more.
+  State::Actions unheard;
+  state_->drop_stored(id, unheard);
   state_->calls_.erase(id);
 }
 

@@ -80,6 +80,8 @@ net::Task<MethodResult> run_method(std::shared_ptr<Node::State> node, Step step,
                                                                    : sealed::RpcCode::forbidden,
                                          method.error().detail));
   }
+  if (!step.call.stored && node->clock.now() > step.call.deadline)
+    co_return std::unexpected(call_fault(sealed::RpcCode::timed_out, "its turn came after the deadline"));
   std::size_t& of_method = node->in_method[step.request.method];
   if (of_method >= (*method)->concurrent)
     co_return std::unexpected(call_fault(sealed::RpcCode::failed, "it runs as often as it may at the same time"));
@@ -147,21 +149,52 @@ ReplyBody overloaded(seconds after) {
   return {.status = ReplyStatus::overloaded, .json = {}, .node_time = {}, .after = after};
 }
 
-// Why the call must not be run now, as its answer; nothing when it may be.
+ReplyBody forbidden() {
+  return {.status = ReplyStatus::done,
+          .json = sealed::rpc_error(nullptr, sealed::RpcCode::forbidden, "the caller is no longer good").write()};
+}
+
+// Whether the caller may run anything of it: only then is anything written for it.
+bool is_any_allowed(const sealed::RpcBatch& batch, const AccessRules& rules) {
+  return std::ranges::any_of(batch.elements, [&](const auto& element) {
+    const auto* request = std::get_if<sealed::RpcRequest>(&element);
+    return request != nullptr && check_access(rules, request->method, request->params).has_value();
+  });
+}
+
+// What is to be known of a call that was marked before: nothing is run.
+ReplyBody answer_of_mark(const Node::State& node, const sealed::Execute& call) {
+  if (node.files.started->runs(call.principal, call.id)) return ReplyBody{.status = ReplyStatus::accepted};
+  return node.files.started->find(call.principal, call.id).value_or(ReplyBody{.status = ReplyStatus::outcome_unknown});
+}
+
+// Why the call must not be run now, as its answer; nothing when it may be: then it is marked, unless it is idempotent.
 net::Task<std::optional<ReplyBody>> prepare(std::shared_ptr<Node::State> node, const sealed::Execute& call,
-                                            const sealed::RpcBatch& batch) {
+                                            const std::string& way, const sealed::RpcBatch& batch) {
   const auto caller = node->find_caller(call.principal);
-  if (caller && !node->take_rate(call.principal, *caller, std::max<std::size_t>(batch.elements.size(), 1)))
+  if (!caller) co_return forbidden();
+  if (!node->take_rate(call.principal, *caller, std::max<std::size_t>(batch.elements.size(), 1)))
     co_return overloaded(kTryAgain);
+  if (!node->files.audit->is_ready()) co_return overloaded(kTryAgain);
+  if (!is_any_allowed(batch, caller->rules))
+    co_return ReplyBody{.status = ReplyStatus::done, .json = co_await run_batch(node, call, way, batch)};
   if (!call.stored && node->methods.is_idempotent(call.json)) co_return std::nullopt;
-  const auto mark = co_await node->files.started->start(call.principal, call.id, call.deadline);
+  const auto mark = co_await node->files.started->start(call.principal, call.id, call.deadline, node->clock.now());
+  if (!mark && mark.error().code == Errc::expired) co_return ReplyBody{.status = ReplyStatus::expired};
   if (!mark) {
     node->log_fault("rpc.started", mark.error());
     co_return overloaded(kTryAgain);
   }
-  if (*mark == StartedCalls::Mark::made) co_return std::nullopt;
-  if (node->files.started->runs(call.principal, call.id)) co_return ReplyBody{.status = ReplyStatus::accepted};
-  co_return node->files.started->find(call.principal, call.id);
+  if (*mark == StartedCalls::Mark::was_there) co_return answer_of_mark(*node, call);
+  co_return std::nullopt;
+}
+
+// New keys are told once: their secrets are on no disk.
+bool is_managing(const sealed::RpcBatch& batch) {
+  return std::ranges::any_of(batch.elements, [](const auto& element) {
+    const auto* request = std::get_if<sealed::RpcRequest>(&element);
+    return request != nullptr && request->method.starts_with(kManagementMethods);
+  });
 }
 
 }  // namespace
@@ -172,10 +205,11 @@ namespace {
 net::Task<ReplyBody> run_prepared(std::shared_ptr<Node::State> node, const sealed::Execute& call,
                                   const std::string& way, const sealed::RpcBatch& batch) {
   ReplyBody answer{.status = ReplyStatus::done, .json = co_await run_batch(node, call, way, batch)};
-  if (call.stored) {
+  if (call.stored && !is_managing(batch)) {
     if (auto kept = co_await node->files.started->keep(call.principal, call.id, answer); !kept)
       node->log_fault("rpc.started", kept.error());
   }
+  node->files.started->end(call.principal, call.id);
   co_return answer;
 }
 
@@ -187,18 +221,18 @@ void finish(Node::State& node, std::uint64_t execution, ReplyBody answer) {
 
 net::Task<ReplyBody> answer_call(std::shared_ptr<Node::State> node, sealed::Execute call, std::string way) {
   const sealed::RpcBatch batch = sealed::parse_json_rpc(call.json);
-  if (auto instead = co_await prepare(node, call, batch)) co_return *std::move(instead);
+  if (auto instead = co_await prepare(node, call, way, batch)) co_return *std::move(instead);
   co_return co_await run_prepared(node, call, way, batch);
 }
 
 net::Task<void> run_call(std::shared_ptr<Node::State> node, sealed::Execute call) {
   const std::string way = "sealed";
   const sealed::RpcBatch batch = sealed::parse_json_rpc(call.json);
-  auto instead = co_await prepare(node, call, batch);
+  auto instead = co_await prepare(node, call, way, batch);
   if (call.stored) {
     // What came of it is asked for, now as after a crash.
-    const bool is_taken = !instead || instead->status != ReplyStatus::overloaded;
-    finish(*node, call.execution, is_taken ? ReplyBody{.status = ReplyStatus::accepted} : *instead);
+    const bool was_marked = node->files.started->find(call.principal, call.id).has_value();
+    finish(*node, call.execution, was_marked ? ReplyBody{.status = ReplyStatus::accepted} : *instead);
     if (!instead) static_cast<void>(co_await run_prepared(node, call, way, batch));
     co_return;
   }
@@ -213,9 +247,8 @@ net::Task<MethodResult> run_foreign(std::shared_ptr<Node::State> node, sealed::E
 }
 
 void answer_question(Node::State& node, const sealed::AskResult& ask) {
-  auto found = node.files.started->find(ask.principal, ask.id);
-  ReplyBody answer{.status = ReplyStatus::unknown_call};
-  if (found) answer = *std::move(found);
+  ReplyBody answer =
+      node.files.started->find(ask.principal, ask.id).value_or(ReplyBody{.status = ReplyStatus::unknown_call});
   if (node.files.started->runs(ask.principal, ask.id)) answer = {.status = ReplyStatus::accepted};
   node.carry_out(node.responder.finish(ask.execution, std::move(answer), node.clock.now()));
 }

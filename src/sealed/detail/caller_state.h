@@ -79,8 +79,10 @@ struct Caller::State {
   Actions start(Call call, milliseconds timeout, Now now);
   // Sends what waits, as far as it can be; opens a session where there is none.
   void pump(Actions& out, Now now);
-  void end_call(const CallId& id, Result<ReplyBody> reply, Actions& out);
+  // By value: what names the call may be a part of it.
+  void end_call(CallId id, Result<ReplyBody> reply, Actions& out);
   void forget_sent(const CallId& id);
+  void drop_stored(const CallId& id, Actions& out);
   std::optional<UnixTime> deadline_of(const Call& call, Now now) const;
   bool is_usable(const Session& session, Now now) const;
   bool is_due_for_renewal(const Session& session, Now now) const;

@@ -102,8 +102,8 @@ void Results::finish(std::uint64_t execution, const ReplyBody& answer) {
   const auto record = owner.records.find(found->second.id);
   executions_.erase(found);
   --owner.running;
-  // What a stored call left is on disk.
-  if (record->second.is_stored || record->second.is_over) {
+  // What a stored call left is on disk; what was not executed may come again.
+  if (record->second.is_stored || record->second.is_over || answer.status == ReplyStatus::overloaded) {
     owner.records.erase(record);
     --size_;
     return;
