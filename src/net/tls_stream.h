@@ -5,6 +5,7 @@
 #include <string>
 
 #include "crypto/tls.h"
+#include "net/raw_socket.h"
 #include "net/stream.h"
 
 namespace sallyport::net {
@@ -14,6 +15,9 @@ namespace sallyport::net {
 Task<Result<StreamPtr>> tls_connect(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context,
                                     std::string server_name, Deadline deadline);
 Task<Result<StreamPtr>> tls_accept(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context, Deadline deadline);
+// On what was looked at before.
+Task<Result<StreamPtr>> tls_accept(std::unique_ptr<RawSocket> lower, std::shared_ptr<crypto::TlsContext> context,
+                                   Deadline deadline);
 
 // Frees the peer's certificates, which peer() shows until then, once they have been looked at: a server of many idle
 // connections needs the memory. Nothing happens for any other stream.
