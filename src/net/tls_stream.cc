@@ -148,6 +148,11 @@ bool is_resumed(const Stream& stream) {
   return tls != nullptr && tls->session().resumed();
 }
 
+bool showed_leaf_alone(const Stream& stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
+  return tls != nullptr && tls->session().showed_leaf_alone();
+}
+
 ByteView psk_identity(const Stream& stream) {
   const auto* tls = dynamic_cast<const TlsStream*>(&stream);
   return tls == nullptr ? ByteView() : tls->session().psk_identity();

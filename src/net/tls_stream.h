@@ -29,6 +29,8 @@ Result<Bytes> export_keying_material(const Stream& stream, std::string_view labe
 Result<Bytes> stapled_ocsp(const Stream& stream);
 // Whether a TLS stream resumed an earlier session; false for any other.
 bool is_resumed(const Stream& stream);
+// Whether a client of TLS has shown its leaf without the rest of its chain; false for any other.
+bool showed_leaf_alone(const Stream& stream);
 // TlsSession::psk_identity() of a TLS stream, which lives as long as it; empty for any other.
 ByteView psk_identity(const Stream& stream);
 

@@ -63,6 +63,8 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   Inside inside;
   tunnel::ConnectionCaps caps;
   tunnel::HandshakeAdmission admission;
+  std::optional<crypto::TlsIdentity> identity;
+  std::vector<Bytes> issuers;  // names
   std::shared_ptr<crypto::TlsContext> control;
   std::shared_ptr<crypto::TlsContext> data;
   std::map<std::string, std::unique_ptr<Passing>, std::less<>> passings;  // by path; one per role and worker
@@ -71,6 +73,7 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   log::Budget refusals;
   bool closed = false;
 
+  Result<void> make_control();
   void begin(SocketPtr socket, Came came);
   static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, Came came);
   static net::Task<void> take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device, bool is_control);
@@ -113,20 +116,31 @@ Result<void> Entrance::use_identity(crypto::TlsIdentity identity) {
   data.alpn = {std::string(tunnel::kDataAlpn)};
   data.require_alpn = true;
   TRY(state_->data, crypto::TlsContext::server(std::move(data)));
+  state_->identity = std::move(identity);
+  return state_->make_control();
+}
+
+Result<void> Entrance::use_issuers(std::vector<Bytes> names) {
+  if (names.size() > crypto::kMaxClientIssuers) names.resize(crypto::kMaxClientIssuers);
+  if (names == state_->issuers) return {};
+  state_->issuers = std::move(names);
+  return state_->identity ? state_->make_control() : Result<void>();
+}
+
+Result<void> Entrance::State::make_control() {
   crypto::TlsServerSettings settings;
-  settings.identity = std::move(identity);
+  settings.identity = *identity;
   settings.alpn = {std::string(tunnel::kControlAlpn)};
   settings.require_alpn = true;
   settings.client_auth = crypto::ClientAuth::required;
-  settings.verify_client = [check = &state_->inside.check](std::span<const Bytes> chain) {
-    return check->verify(chain);
-  };
-  settings.find_psk = [keys = &state_->inside.resumption](ByteView identity) -> std::optional<crypto::Psk> {
-    auto resumption = keys->open(identity);
+  settings.client_issuers = issuers;
+  settings.verify_client = [check = &inside.check](std::span<const Bytes> chain) { return check->verify(chain); };
+  settings.find_psk = [keys = &inside.resumption](ByteView name) -> std::optional<crypto::Psk> {
+    auto resumption = keys->open(name);
     if (!resumption) return std::nullopt;
     return std::move(resumption->key);
   };
-  TRY(state_->control, crypto::TlsContext::server(std::move(settings)));
+  TRY(control, crypto::TlsContext::server(std::move(settings)));
   return {};
 }
 

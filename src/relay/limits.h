@@ -15,6 +15,7 @@ inline constexpr milliseconds kStatusLookUpDeadline{5'000};  // a certificate th
 
 // Control connections.
 inline constexpr std::size_t kMaxControlConnections = 32'768;
+inline constexpr std::size_t kMaxRememberedCertificates = kMaxControlConnections;  // of devices, verified
 inline constexpr std::size_t kControlReadBuffer = 512;
 inline constexpr std::size_t kMaxUnsentControl = 256U * 1024U;  // a device that does not read is cut off
 inline constexpr milliseconds kControlWriteDeadline{20'000};
