@@ -62,6 +62,9 @@ struct TlsServerSettings {
   bool require_alpn = false;      // refuse a client that offers none of `alpn`
   ClientAuth client_auth = ClientAuth::none;
   PeerVerifier verify_client;  // must be set unless client_auth is none
+  // So many clients show certificates that reading one is to take no longer than it must: keys of RSA, EC and Ed25519
+  // alone, and a few hundred kilobytes for the process (crypto/detail/tls_library.h).
+  bool reads_many_certificates = false;
   // Names of CAs, DER, whose certificates we have: clients are told of them (RFC 8446 §4.2.4), and need not show these.
   std::vector<Bytes> client_issuers;
   // Which certificate to show for a name, in lower case, empty when the client named none; absent: `identity` for every

@@ -1,4 +1,5 @@
 #include "crypto/detail/tls_context.h"
+#include "crypto/detail/tls_library.h"
 
 namespace sallyport::crypto {
 namespace {
@@ -61,9 +62,9 @@ Result<void> check_resumption(const TlsClientSettings& settings) {
   return {};
 }
 
-Result<OwnedSslContext> make_context(bool is_server) {
+Result<OwnedSslContext> make_context(bool is_server, OSSL_LIB_CTX* library = nullptr) {
   const ErrorQueueGuard guard;
-  OwnedSslContext context(SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method()));
+  OwnedSslContext context(SSL_CTX_new_ex(library, nullptr, is_server ? TLS_server_method() : TLS_client_method()));
   SSL_CTX* raw = context.get();
   // OpenSSL's macros want lists that they could write to.
   std::string hybrid_groups(kHybridGroups);
@@ -142,7 +143,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
   if (settings.require_alpn && settings.alpn.empty())
     return fail(Errc::conflict, "tls server: ALPN required, none named");
   TRY(auto alpn, encode_alpn(settings.alpn));
-  TRY(auto context, make_context(true));
+  TRY(auto context, make_context(true, settings.reads_many_certificates ? tls_library() : nullptr));
   SSL_CTX* raw = context.get();
   if (!settings.identity.chain.empty() || !settings.identity_for) {
     TRY_VOID(use_identity(raw, nullptr, settings.identity));

@@ -134,6 +134,7 @@ Result<void> Entrance::State::make_control() {
   settings.require_alpn = true;
   settings.client_auth = crypto::ClientAuth::required;
   settings.client_issuers = issuers;
+  settings.reads_many_certificates = true;
   settings.verify_client = [check = &inside.check](std::span<const Bytes> chain) { return check->verify(chain); };
   settings.find_psk = [keys = &inside.resumption](ByteView name) -> std::optional<crypto::Psk> {
     auto resumption = keys->open(name);
