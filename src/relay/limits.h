@@ -49,6 +49,8 @@ inline constexpr milliseconds kPassWarning{1'000};  // between two lines of the 
 // Reports that wait for the authority; presence and sessions are bounded by what they describe.
 inline constexpr std::size_t kMaxAlarms = 256;
 inline constexpr milliseconds kReportRetry{500};
+inline constexpr milliseconds kPresenceGather{20};  // who comes and goes meanwhile is told of at once
+inline constexpr std::size_t kPresencesAtOnce = 64;
 inline constexpr milliseconds kRoundTripInterval{30'000};  // a device's round trip is told at most so often
 
 // Pipes, made before privileges are dropped.

@@ -65,6 +65,26 @@ TEST_F(Control, PresenceIsToldAgainToAnAuthorityThatCameBack) {
   }(*this, *agent, port));
 }
 
+TEST_F(Control, PresencesThatWereNotTakenAreToldAgain) {
+  const auto agent = make_device();
+  const auto other = make_device();
+  authority_->busy_for = 2;
+  const auto port = start_worker();
+  run([](Control& t, FakeAgent& device, FakeAgent& second, std::uint16_t at) -> net::Task<void> {
+    CO_ASSERT(co_await t.worker_ready());
+    CO_ASSERT(co_await online(device, at));
+    CO_ASSERT(co_await online(second, at));
+    const auto& told = t.authority_->presences;
+    CO_ASSERT(co_await until([&] { return told.size() == 2U; }));
+    EXPECT_TRUE(told.front().online && told.back().online);
+    EXPECT_NE(told.front().device, told.back().device);
+    device.hang_up();
+    second.hang_up();
+    CO_ASSERT(co_await until([&] { return told.size() == 4U; }));
+    EXPECT_FALSE(told.at(2).online || told.at(3).online);
+  }(*this, *agent, *other, port));
+}
+
 // The refusal of a device, as it sees it.
 net::Task<std::string> refusal(Control&, FakeAgent& agent, std::uint16_t port, std::string server_name) {
   co_await FakeAgent::run(agent, port, std::move(server_name));

@@ -192,6 +192,7 @@ class FakeAuthority {
   std::size_t subscriptions = 0;
   std::size_t look_ups = 0;
   bool leases = true;           // give them
+  std::size_t busy_for = 0;     // presences that it does not take
   bool lists_other_ca = false;  // instead of the online-ca
   std::optional<records::SnapshotCertificate> answer_look_up;
 
@@ -230,6 +231,10 @@ class FakeAuthority {
         co_return self.find(fields);
       case records::RoleMethod::presence: {
         CO_TRY(auto presence, records::parse_presence(fields));
+        if (self.busy_for > 0) {
+          --self.busy_for;
+          co_return fail(Errc::overloaded, "busy");
+        }
         self.presences.push_back(std::move(presence));
         break;
       }
