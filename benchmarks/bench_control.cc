@@ -64,6 +64,7 @@ Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device,
   if (met.rival) return met.rival;
   crypto::TlsClientSettings settings;
   settings.identity = device.identity;
+  settings.leaf_alone_if_known = true;
   if (to_relay) settings.alpn = {std::string(tunnel::kControlAlpn)};
   if (to_relay && resumes) settings.resumption = met.relay;
   settings.resume = !to_relay && resumes;

@@ -196,13 +196,20 @@ def server_identity(folder):
     (folder / "server.both.pem").write_bytes((folder / "server.pem").read_bytes() + (folder / "server.key").read_bytes())
 
 
+def client_cas(folder, root):
+    """What a rival knows of the devices' chains: the root, and the CA below it, which devices then leave out as they do at ours."""
+    bundle = folder / "client-cas.pem"
+    bundle.write_bytes(root.read_bytes() + (root.parent / "online-ca.pem").read_bytes())
+    return bundle
+
+
 def nginx_mtls(folder, root, tickets=False):
     """One worker that ends mutual TLS and verifies chains up to `root`: says a byte and closes at `port`, waits for a request at `idle_port`. Tickets cost
     it time where nobody resumes."""
     name = "nginx-mtls-tickets" if tickets else "nginx-mtls"
     port, idle_port = free_port(), free_port()
     modules = f"load_module {STREAM_MODULE};" if STREAM_MODULE.exists() else ""
-    tls = NGINX_MTLS_SETTINGS.format(folder=folder, root=root, tickets="on" if tickets else "off")
+    tls = NGINX_MTLS_SETTINGS.format(folder=folder, root=client_cas(folder, root), tickets="on" if tickets else "off")
     body = NGINX_MTLS.format(port=port, idle_port=idle_port, tls=tls)
     return Mtls(name, nginx_command(name, folder, modules, body), folder, port, idle_port, 19_000)
 
@@ -212,7 +219,7 @@ def haproxy_mtls(folder, root):
     port = free_port()
     identity = "    user haproxy\n    group haproxy" if os.geteuid() == 0 else ""
     config = folder / "haproxy-mtls.cfg"
-    config.write_text(HAPROXY_MTLS.format(identity=identity, port=port, folder=folder, root=root))
+    config.write_text(HAPROXY_MTLS.format(identity=identity, port=port, folder=folder, root=client_cas(folder, root)))
     # It wants two descriptors for each.
     return Mtls("haproxy-mtls", [program("haproxy"), "-db", "-f", str(config)], folder, port, port, 9_500)
 

@@ -21,6 +21,7 @@ crypto::TlsClientSettings ServerDialer::settings_for(const ServerTarget& target,
   proof->known = state_.anchors();
   crypto::TlsClientSettings settings;
   settings.identity = target.identity;
+  settings.leaf_alone_if_known = target.leaf_alone;
   settings.alpn = {target.alpn};
   settings.verify_server = [proof = std::move(proof), name = target.certificate_name,
                             rule = time_.rule()](std::span<const Bytes> der) -> Result<void> {

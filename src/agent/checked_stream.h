@@ -15,7 +15,8 @@ struct ServerTarget {
   DnsName certificate_name;  // must be in the certificate
   std::string alpn;
   crypto::TlsIdentity identity;
-  bool resumes = false;  // with what an earlier connection gave: Resumptions
+  bool resumes = false;     // with what an earlier connection gave: Resumptions
+  bool leaf_alone = false;  // without the rest of the chain, where the server says that it has it
 };
 
 // A connection on which no application data has been sent yet and whose server passed the status check. Made by

@@ -146,6 +146,7 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
                       .identity = *std::move(identity),
                       .resumes = true};
   Bytes leaf = target.identity.chain.front();
+  target.leaf_alone = leaf != refused_alone_;
   CO_TRY(auto checked, co_await dialer_.connect(std::move(target)));
   const pki::VerifiedChain server = checked.server();
   tunnel::AgentHello hello{.boot_id = boot_id_,
@@ -160,10 +161,8 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
   tasks_.spawn(write_out(live), "agent.control-writer");
   tasks_.spawn(recheck(live, server), "agent.control-recheck");
   perform(live, live->session.start(time_.monotonic()));
-  const bool resumed = net::is_resumed(*live->stream);
   co_await pump(live);
-  if (resumed && state_ != ControlState::established)
-    dialer_.resumptions().failed({.code = Errc::unauthorized, .detail = "ended before it was accepted"});
+  learn_from(*live);
   if (live->error) co_return std::unexpected(*live->error);
   co_return live->go_away;
 }
@@ -264,6 +263,16 @@ void ControlConnection::perform(const std::shared_ptr<Live>& live, tunnel::Agent
             [&](tunnel::ResumptionGiven& given) { keep_resumption(*live, std::move(given.identity)); },
         },
         action);
+  }
+}
+
+// Of two CAs with one name the relay may know the other; and what it says when it refuses may be lost on the way.
+void ControlConnection::learn_from(const Live& live) {
+  if (state_ == ControlState::established) return;
+  if (net::is_resumed(*live.stream)) {
+    dialer_.resumptions().failed({.code = Errc::unauthorized, .detail = "ended before it was accepted"});
+  } else if (net::showed_leaf_alone(*live.stream) && !live.go_away) {
+    refused_alone_ = live.leaf;
   }
 }
 

@@ -67,6 +67,7 @@ class ControlConnection {
   static net::Task<void> refuse_on(net::StreamPtr ready, tunnel::RefuseCode code);
   net::Task<void> renew_grant(Bytes sealed_grant);
   void keep_resumption(const Live& live, Bytes identity);
+  void learn_from(const Live& live);
 
   net::TaskGroup& tasks_;
   const Settings& settings_;
@@ -86,6 +87,7 @@ class ControlConnection {
   std::shared_ptr<Live> live_;
   ControlState state_ = ControlState::down;
   std::string last_error_;
+  Bytes refused_alone_;        // a leaf that led nowhere when it was shown without its chain
   net::Event renewed_;         // since the last attempt began
   bool is_replacing_ = false;  // we ended it ourselves, so nobody needs to be spared
 };

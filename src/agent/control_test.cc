@@ -167,5 +167,63 @@ TEST_F(ControlTest, ComesBackAfterARenewal) {
   EXPECT_EQ(relay.hellos.front().boot_id, relay.hellos.back().boot_id);
 }
 
+// A relay that says it has the device's CA.
+class KnownIssuer : public ControlTest {
+ protected:
+  KnownIssuer() {
+    tls.client_issuers = {to_bytes(tree.web_ca.certificate.subject().der())};
+    tls.judge_client = [this](std::span<const Bytes> chain) -> Result<void> {
+      shown.push_back(chain.size());
+      if (chain.size() == 1 && !has_ca) return fail(Errc::not_found, "another CA of that name");
+      return {};
+    };
+  }
+  void come_back() {
+    const auto before = shown.size();
+    control.reconnect();
+    run_until([&] { return shown.size() > before; });
+  }
+
+  bool has_ca = true;
+  std::vector<std::size_t> shown;  // certificates
+};
+
+TEST_F(KnownIssuer, GetsTheLeafAlone) {
+  start();
+  run_until([&] { return control.state() == ControlState::established; });
+  come_back();
+  run_until([&] { return control.state() == ControlState::established; });
+  EXPECT_EQ(shown, (std::vector<std::size_t>{1, 1}));
+}
+
+TEST_F(KnownIssuer, OfAnotherCaGetsTheChainOnceItHasRefused) {
+  has_ca = false;
+  start();
+  run_until([&] { return !control.last_error().empty() && control.state() == ControlState::down; });
+  EXPECT_TRUE(relay.hellos.empty());
+  come_back();
+  run_until([&] { return control.state() == ControlState::established; });
+  come_back();
+  run_until([&] { return control.state() == ControlState::established; });
+  EXPECT_EQ(shown, (std::vector<std::size_t>{1, 2, 2}));
+}
+
+TEST_F(KnownIssuer, ThatSendsTheDeviceAwayHasUnderstoodIt) {
+  relay.send_away = true;
+  start();
+  run_until([&] { return !control.last_error().empty() && control.state() == ControlState::down; });
+  relay.send_away = false;
+  come_back();
+  run_until([&] { return control.state() == ControlState::established; });
+  EXPECT_EQ(shown, (std::vector<std::size_t>{1, 1}));
+}
+
+TEST_F(KnownIssuer, OfAnotherNameGetsTheChain) {
+  tls.client_issuers = {to_bytes(tree.server_ca.certificate.subject().der())};
+  start();
+  run_until([&] { return control.state() == ControlState::established; });
+  EXPECT_EQ(shown, (std::vector<std::size_t>{2}));
+}
+
 }  // namespace
 }  // namespace sallyport::agent

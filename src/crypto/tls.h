@@ -27,6 +27,7 @@ inline constexpr std::size_t kMaxPeerChainBytes = 16 * 1024;  // OpenSSL 3.0 tak
 // a key schedule for 27 bytes.
 inline constexpr std::size_t kMaxKeyUpdates = 64;
 inline constexpr std::size_t kMaxStapledOcsp = 16 * 1024;
+inline constexpr std::size_t kMaxClientIssuers = 16;  // of which clients are told, as each of them reads them
 
 // Decides on the peer's certificates, leaf first, DER, as sent. Called during the handshake on the session's thread;
 // returning an error ends the handshake with the TLS alert that fits its Errc. A server that wants no certificate, or
@@ -61,6 +62,11 @@ struct TlsServerSettings {
   bool require_alpn = false;      // refuse a client that offers none of `alpn`
   ClientAuth client_auth = ClientAuth::none;
   PeerVerifier verify_client;  // must be set unless client_auth is none
+  // So many clients show certificates that reading one is to take no longer than it must: keys of RSA, EC and Ed25519
+  // alone, and a few hundred kilobytes for the process (crypto/detail/tls_library.h).
+  bool reads_many_certificates = false;
+  // Names of CAs, DER, whose certificates we have: clients are told of them (RFC 8446 §4.2.4), and need not show these.
+  std::vector<Bytes> client_issuers;
   // Which certificate to show for a name, in lower case, empty when the client named none; absent: `identity` for every
   // name. An error refuses the name (unrecognized_name) and comes back from handshake(). A malformed name is refused
   // either way.
@@ -78,6 +84,8 @@ struct TlsServerSettings {
 
 struct TlsClientSettings {
   std::optional<TlsIdentity> identity;
+  // Show the leaf of `identity` without the rest of its chain to a server that says it has the leaf's issuer.
+  bool leaf_alone_if_known = false;
   std::vector<std::string> alpn;
   PeerVerifier verify_server;  // must be set
   // The server is none of ours: TLS 1.2 will do as well, with an ephemeral key and an AEAD, and RSA with PKCS #1.
@@ -148,6 +156,8 @@ class TlsSession {
   bool resumed() const;
   // A server's: under which identity the client resumed; empty when it did not, or by a ticket.
   ByteView psk_identity() const;
+  // A client's: whether it has left out the rest of its chain (TlsClientSettings::leaf_alone_if_known).
+  bool showed_leaf_alone() const;
   // What the server stapled; empty when it stapled nothing.
   Bytes stapled_ocsp() const;
   // RFC 8446 §7.5 exporter.

@@ -178,6 +178,21 @@ void TlsCallbacks::watch(int written, int, int content_type, const void* message
   if (*static_cast<const unsigned char*>(message) == SSL3_MT_KEY_UPDATE) ++session_of(ssl).key_updates;
 }
 
+// A client's, before its certificate leaves, where the server wants one. Names are compared as RFC 5280 §7.1 has it; of
+// two CAs with one name the server may have the other.
+int TlsCallbacks::choose_chain(SSL* ssl, void*) {
+  const X509* leaf = SSL_get_certificate(ssl);
+  const STACK_OF(X509_NAME)* known = SSL_get0_peer_CA_list(ssl);
+  if (leaf == nullptr || known == nullptr) return 1;
+  for (int i = 0; i < sk_X509_NAME_num(known); ++i) {
+    if (X509_NAME_cmp(sk_X509_NAME_value(known, i), X509_get_issuer_name(leaf)) != 0) continue;
+    if (SSL_clear_chain_certs(ssl) != 1) return 0;
+    session_of(ssl).showed_leaf_alone = true;
+    return 1;
+  }
+  return 1;
+}
+
 int TlsCallbacks::remember(SSL* ssl, SSL_SESSION* ticket) {
   const auto& session = session_of(ssl);
   if (session.remembered_chain.empty() || session.server_name.empty()) return 0;

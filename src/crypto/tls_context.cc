@@ -1,4 +1,5 @@
 #include "crypto/detail/tls_context.h"
+#include "crypto/detail/tls_library.h"
 
 namespace sallyport::crypto {
 namespace {
@@ -24,6 +25,28 @@ Result<OwnedCertificate> decode_certificate(ByteView der) {
   return certificate;
 }
 
+using OwnedNames =
+    Owned<STACK_OF(X509_NAME), [](STACK_OF(X509_NAME) * names) { sk_X509_NAME_pop_free(names, X509_NAME_free); }>;
+
+// Tells clients whose certificates we have.
+Result<void> name_issuers(SSL_CTX* context, const std::vector<Bytes>& issuers) {
+  if (issuers.size() > kMaxClientIssuers)
+    return failf(Errc::malformed, "tls server: {} CAs to be named, want {} or fewer", issuers.size(),
+                 kMaxClientIssuers);
+  const ErrorQueueGuard guard;
+  OwnedNames names(sk_X509_NAME_new_null());
+  for (const Bytes& der : issuers) {
+    const unsigned char* at = der.data();
+    Owned<X509_NAME, X509_NAME_free> name(d2i_X509_NAME(nullptr, &at, static_cast<long>(der.size())));
+    if (!name || at != der.data() + der.size())
+      return fail(Errc::malformed, "tls server: the name of a CA is not one DER name");
+    if (!names || sk_X509_NAME_push(names.get(), name.get()) <= 0) return fail(Errc::internal, "tls server: no memory");
+    static_cast<void>(name.release());
+  }
+  if (!issuers.empty()) SSL_CTX_set0_CA_list(context, names.release());
+  return {};
+}
+
 Result<std::string> encode_alpn(const std::vector<std::string>& protocols) {
   std::string wire;
   for (const auto& protocol : protocols) {
@@ -44,9 +67,9 @@ Result<void> check_resumption(const TlsClientSettings& settings) {
   return {};
 }
 
-Result<OwnedSslContext> make_context(bool is_server) {
+Result<OwnedSslContext> make_context(bool is_server, OSSL_LIB_CTX* library = nullptr) {
   const ErrorQueueGuard guard;
-  OwnedSslContext context(SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method()));
+  OwnedSslContext context(SSL_CTX_new_ex(library, nullptr, is_server ? TLS_server_method() : TLS_client_method()));
   SSL_CTX* raw = context.get();
   // OpenSSL's macros want lists that they could write to.
   std::string hybrid_groups(kHybridGroups);
@@ -59,7 +82,8 @@ Result<OwnedSslContext> make_context(bool is_server) {
       SSL_CTX_set1_sigalgs_list(raw, signature_algorithms.data()) != 1) {
     return fail(Errc::internal, take_openssl_error("tls: no context"));
   }
-  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                            SSL_MODE_NO_AUTO_CHAIN);  // a leaf that is alone is to stay so
   SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_max_early_data(raw, 0);
   SSL_CTX_set_recv_max_early_data(raw, 0);
@@ -135,11 +159,12 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
   if (settings.require_alpn && settings.alpn.empty())
     return fail(Errc::conflict, "tls server: ALPN required, none named");
   TRY(auto alpn, encode_alpn(settings.alpn));
-  TRY(auto context, make_context(true));
+  TRY(auto context, make_context(true, settings.reads_many_certificates ? tls_library() : nullptr));
   SSL_CTX* raw = context.get();
   if (!settings.identity.chain.empty() || !settings.identity_for) {
     TRY_VOID(use_identity(raw, nullptr, settings.identity));
   }
+  TRY_VOID(name_issuers(raw, settings.client_issuers));
   SSL_CTX_set_verify(raw, verify_mode(settings.client_auth), nullptr);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   if (settings.session_tickets) {
@@ -175,6 +200,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(TlsClientSettings setting
   SSL_CTX* raw = context.get();
   if (settings.foreign_server) TRY_VOID(allow_tls_1_2(raw));
   if (settings.identity) TRY_VOID(use_identity(raw, nullptr, *settings.identity));
+  if (settings.leaf_alone_if_known) SSL_CTX_set_cert_cb(raw, &TlsCallbacks::choose_chain, nullptr);
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
   // SSL_CTX_set_alpn_protos returns 0 for success.
   if (!alpn.empty() && SSL_CTX_set_alpn_protos(raw, as_bytes(alpn).data(), static_cast<unsigned>(alpn.size())) != 0) {

@@ -211,6 +211,10 @@ ByteView TlsSession::psk_identity() const {
   return resumed() ? ByteView(state_->psk_identity) : ByteView();
 }
 
+bool TlsSession::showed_leaf_alone() const {
+  return state_->showed_leaf_alone;
+}
+
 Bytes TlsSession::stapled_ocsp() const {
   const unsigned char* answer = nullptr;
   const long length = SSL_get_tlsext_status_ocsp_resp(state_->ssl.get(), &answer);

@@ -60,26 +60,32 @@ RawSocket::~RawSocket() = default;
 
 void RawSocket::set_low_water(std::size_t bytes) {
   set_number(readiness_->get(), SOL_SOCKET, SO_RCVLOWAT, static_cast<std::int64_t>(bytes));
+  has_low_water_ = bytes > 1;
+}
+
+void RawSocket::drop_low_water() {
+  if (has_low_water_) set_low_water(1);
 }
 
 Task<Result<std::size_t>> RawSocket::peek(std::span<std::uint8_t> into, std::size_t at_least, Deadline deadline) {
   SALLYPORT_CHECK(at_least >= 1 && at_least <= into.size());
-  bool low_water_set = false;
+  bool has_waited_for_more = false;
   while (readiness_->is_open()) {
     const ssize_t got = ::recv(readiness_->get(), into.data(), into.size(), MSG_PEEK);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && !would_block(errno)) co_return system_error("first bytes", errno);
     const std::size_t count = got < 0 ? 0 : static_cast<std::size_t>(got);
     if (count >= at_least) {
-      if (low_water_set) set_low_water(1);
+      drop_low_water();
       co_return count;
     }
     // Woken with too little: the peer's end, or memory so short that the kernel gives up on the mark.
-    if (got == 0 || has_hung_up(readiness_->get())) co_return fail(Errc::unavailable, "first bytes: the peer ended");
-    if (low_water_set && count > 0) co_return fail(Errc::overloaded, "first bytes: no room for them");
+    const bool is_over = got == 0 || (count > 0 && has_hung_up(readiness_->get()));
+    if (is_over) co_return fail(Errc::unavailable, "first bytes: the peer ended");
+    if (has_waited_for_more && count > 0) co_return fail(Errc::overloaded, "first bytes: no room for them");
     if (at_least > 1) {
       set_low_water(at_least);
-      low_water_set = true;
+      has_waited_for_more = true;
     }
     CO_TRY_VOID(co_await readiness_->wait(Direction::read, deadline));
   }
@@ -133,8 +139,13 @@ void RawSocket::close() {
 }
 
 Descriptor RawSocket::release() {
-  if (readiness_->is_open()) set_low_water(1);
+  if (readiness_->is_open()) drop_low_water();
   return readiness_->release();
+}
+
+std::unique_ptr<Readiness> RawSocket::dissolve(std::unique_ptr<RawSocket> socket) {
+  if (socket->is_open()) socket->drop_low_water();
+  return std::move(socket->readiness_);
 }
 
 bool RawSocket::is_open() const {

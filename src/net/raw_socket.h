@@ -39,6 +39,8 @@ class RawSocket {
   void close();
   // Gives the descriptor away with its unread bytes, non-blocking.
   Descriptor release();
+  // The same with its registration in the loop, for who goes on with it there.
+  static std::unique_ptr<Readiness> dissolve(std::unique_ptr<RawSocket> socket);
 
   bool is_open() const;
   int native() const;
@@ -46,9 +48,11 @@ class RawSocket {
 
  private:
   void set_low_water(std::size_t bytes);
+  void drop_low_water();
 
   std::unique_ptr<Readiness> readiness_;
   Address peer_;
+  bool has_low_water_ = false;
 };
 
 inline constexpr std::size_t kMaxUnreadWhileWaiting = 256 * 1024;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "crypto/tls.h"
+#include "net/raw_socket.h"
 #include "net/stream.h"
 
 namespace sallyport::net {
@@ -14,6 +15,9 @@ namespace sallyport::net {
 Task<Result<StreamPtr>> tls_connect(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context,
                                     std::string server_name, Deadline deadline);
 Task<Result<StreamPtr>> tls_accept(StreamPtr lower, std::shared_ptr<crypto::TlsContext> context, Deadline deadline);
+// On what was looked at before.
+Task<Result<StreamPtr>> tls_accept(std::unique_ptr<RawSocket> lower, std::shared_ptr<crypto::TlsContext> context,
+                                   Deadline deadline);
 
 // Frees the peer's certificates, which peer() shows until then, once they have been looked at: a server of many idle
 // connections needs the memory. Nothing happens for any other stream.
@@ -25,6 +29,8 @@ Result<Bytes> export_keying_material(const Stream& stream, std::string_view labe
 Result<Bytes> stapled_ocsp(const Stream& stream);
 // Whether a TLS stream resumed an earlier session; false for any other.
 bool is_resumed(const Stream& stream);
+// Whether a client of TLS has shown its leaf without the rest of its chain; false for any other.
+bool showed_leaf_alone(const Stream& stream);
 // TlsSession::psk_identity() of a TLS stream, which lives as long as it; empty for any other.
 ByteView psk_identity(const Stream& stream);
 

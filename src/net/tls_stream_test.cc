@@ -407,6 +407,11 @@ TEST(TlsContext, RefusesChoicesThatContradict) {
   auto mismatched = server_settings();
   mismatched.identity.key = test_identity("second").key;
   EXPECT_FALSE(TlsContext::server(mismatched));
+  auto nameless = server_settings();
+  nameless.client_issuers = {Bytes{0x30, 0x00}, Bytes{0x30}};
+  EXPECT_FALSE(TlsContext::server(nameless));
+  nameless.client_issuers = std::vector<Bytes>(crypto::kMaxClientIssuers + 1, Bytes{0x30, 0x00});
+  EXPECT_FALSE(TlsContext::server(nameless));
   KnownKey known;
   EXPECT_FALSE(TlsContext::client(known.client({}, 1)));
   EXPECT_FALSE(TlsContext::client(known.client(Bytes(crypto::kMaxPskIdentity + 1), 1)));

@@ -28,22 +28,14 @@ Result<void> check_record(const records::SnapshotCertificate& record, const Devi
 }  // namespace
 
 DeviceCheck::DeviceCheck(rolelink::RoleLink& link, const Clock& clock, DnsName zone)
-    : link_(link), clock_(clock), zone_(std::move(zone)) {}
+    : link_(link), clock_(clock), shown_(link.anchors(), std::move(zone)) {}
 
 Result<void> DeviceCheck::verify(std::span<const Bytes> chain) {
-  TRY(const auto certificates, pki::parse_chain(chain));
-  TRY(const auto verified, pki::verify_chain(certificates, link_.anchors(), pki::OperationalDevicePurpose{zone_},
-                                             pki::TimeRule::clock(clock_.now()),
-                                             root_crls_.empty() ? pki::RootCrls() : pki::RootCrls(root_crls_)));
-  const pki::Certificate& leaf = verified.leaf();
-  DeviceCertificate found{.name = verified.identity_as<DeviceName>(),
-                          .serial = leaf.serial(),
-                          .issuer_serial = verified.issuer().serial(),
-                          .not_after = leaf.validity().not_after};
+  TRY(auto found, shown_.verify(chain, clock_.now()));
   TRY_VOID(recheck(found));
   // Entries of handshakes that broke off stay behind; they are few bytes and go all at once.
   if (verified_.size() >= kMaxVerified) verified_.clear();
-  verified_.insert_or_assign(leaf.fingerprint(), std::move(found));
+  verified_.insert_or_assign(crypto::sha256(chain.front()), std::move(found));
   return {};
 }
 
@@ -62,7 +54,7 @@ net::Task<Result<void>> DeviceCheck::confirm(DeviceCertificate certificate) {
 Result<void> DeviceCheck::recheck(const DeviceCertificate& certificate) const {
   if (certificate.not_after < clock_.now()) return fail(Errc::expired, "device certificate: expired");
   const auto lists_it = [&](const auto& each) { return each.crl().find(certificate.issuer_serial) != nullptr; };
-  if (std::ranges::any_of(root_crls_, lists_it)) {
+  if (std::ranges::any_of(shown_.root_crls(), lists_it)) {
     return fail(Errc::unauthorized, "device certificate: its CA is revoked");
   }
   const auto record = link_.snapshot().find_certificate(online_ca(), record_serial(certificate.serial));
@@ -89,17 +81,32 @@ bool DeviceCheck::is_reachable(const DeviceName& device) const {
 }
 
 void DeviceCheck::on_snapshot() {
+  std::vector<Bytes> issuers;
+  for (const auto& ca : link_.snapshot().cas()) {
+    if (records::base_name(ca.name) == online_ca()) issuers.push_back(ca.certificate);
+  }
+  const auto& root_crls = link_.snapshot().root_crls();
+  if (issuers == issuer_ders_ && root_crls == root_crl_ders_) return;
+  std::vector<pki::Certificate> parsed;
+  for (const Bytes& der : issuers) {
+    if (auto one = pki::parse_certificate(der)) parsed.push_back(*std::move(one));
+  }
+  shown_.use(std::move(parsed), find_root_crls());
+  issuer_ders_ = std::move(issuers);
+}
+
+// How old one may be is the agents' question; here what it lists counts, whatever its date. The link takes none whose
+// number has fallen.
+std::vector<pki::VerifiedCrl> DeviceCheck::find_root_crls() {
   const auto& ders = link_.snapshot().root_crls();
-  if (ders.empty() || ders == root_crl_ders_) return;
-  // How old one may be is the agents' question; here what it lists counts, whatever its date. The link takes none whose
-  // number has fallen.
+  if (ders.empty() || ders == root_crl_ders_) return shown_.root_crls();
   auto verified = link_.root_crls(pki::TimeRule::floor(UnixTime(0)));
   if (verified.empty()) {
     log::error("relay.root-crl-refused", {{"found", ders.size()}});
-    return;
+    return shown_.root_crls();
   }
-  root_crls_ = std::move(verified);
   root_crl_ders_ = ders;
+  return verified;
 }
 
 }  // namespace sallyport::relay

@@ -5,18 +5,10 @@
 #include <optional>
 #include <span>
 
-#include "pki/verify.h"
+#include "relay/shown_certificates.h"
 #include "rolelink/role_link.h"
 
 namespace sallyport::relay {
-
-// An operational certificate that was verified up to the root.
-struct DeviceCertificate {
-  DeviceName name;
-  pki::SerialNumber serial;
-  pki::SerialNumber issuer_serial;
-  UnixTime not_after;
-};
 
 class DeviceCheck {
  public:
@@ -38,16 +30,21 @@ class DeviceCheck {
   // Whether users may reach the device: claimed, and remote access on.
   bool is_reachable(const DeviceName& device) const;
 
+  // The names of the CAs of devices, DER, whose certificates need not be shown.
+  std::vector<Bytes> issuer_names() const { return shown_.issuer_names(); }
+
   // The snapshot has changed.
   void on_snapshot();
 
  private:
   Result<void> check_device(const DeviceName& device) const;
+  std::vector<pki::VerifiedCrl> find_root_crls();
 
   rolelink::RoleLink& link_;
   const Clock& clock_;
-  DnsName zone_;
-  std::vector<pki::VerifiedCrl> root_crls_;
+  ShownCertificates shown_;
+  // Of the snapshot, as shown_ has them.
+  std::vector<Bytes> issuer_ders_;
   std::vector<Bytes> root_crl_ders_;
   std::map<crypto::Sha256Digest, DeviceCertificate> verified_;
 };

@@ -43,10 +43,7 @@ net::Task<Result<FirstFlight>> look(net::RawSocket& socket, const Settings& sett
   for (;;) {
     if (wanted > tunnel::kMaxHelloHybrid) co_return fail(Errc::overloaded, "first bytes: too many");
     // Nothing is allocated for a connection that says nothing.
-    if (wanted == 1) {
-      std::array<std::uint8_t, 1> first{};
-      CO_TRY_VOID(co_await socket.peek(first, 1, deadline));
-    }
+    if (wanted == 1) CO_TRY_VOID(co_await socket.until_readable(deadline));
     buffer.resize(std::max(wanted, kFirstPeek));
     CO_TRY(const auto got, co_await socket.peek(buffer, wanted, deadline));
     auto flight = find_first_flight(ByteView(buffer).first(got), names);
@@ -66,6 +63,8 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   Inside inside;
   tunnel::ConnectionCaps caps;
   tunnel::HandshakeAdmission admission;
+  std::optional<crypto::TlsIdentity> identity;
+  std::vector<Bytes> issuers;  // names
   std::shared_ptr<crypto::TlsContext> control;
   std::shared_ptr<crypto::TlsContext> data;
   std::map<std::string, std::unique_ptr<Passing>, std::less<>> passings;  // by path; one per role and worker
@@ -74,14 +73,15 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   log::Budget refusals;
   bool closed = false;
 
+  Result<void> make_control();
   void begin(SocketPtr socket, Came came);
   static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, Came came);
   static net::Task<void> take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device, bool is_control);
-  static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
+  static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, SocketPtr socket,
                                                        std::shared_ptr<crypto::TlsContext> context);
-  static net::Task<Result<void>> open_control(std::shared_ptr<State> self, net::StreamPtr lower, DeviceName device);
+  static net::Task<Result<void>> open_control(std::shared_ptr<State> self, SocketPtr socket, DeviceName device);
   Result<DeviceCertificate> identify(const net::Stream& stream);
-  static net::Task<Result<void>> open_data(std::shared_ptr<State> self, net::StreamPtr lower);
+  static net::Task<Result<void>> open_data(std::shared_ptr<State> self, SocketPtr socket);
   net::Task<void> bring(SocketPtr socket, ClientHello hello, Came came);
   static net::Task<void> bring_to_device(std::shared_ptr<State> self, SocketPtr socket, ToDevice route, Came came);
   void bring_data(SocketPtr socket, const tunnel::Ticket& ticket, Came came);
@@ -116,20 +116,32 @@ Result<void> Entrance::use_identity(crypto::TlsIdentity identity) {
   data.alpn = {std::string(tunnel::kDataAlpn)};
   data.require_alpn = true;
   TRY(state_->data, crypto::TlsContext::server(std::move(data)));
+  state_->identity = std::move(identity);
+  return state_->make_control();
+}
+
+Result<void> Entrance::use_issuers(std::vector<Bytes> names) {
+  if (names.size() > crypto::kMaxClientIssuers) names.resize(crypto::kMaxClientIssuers);
+  if (names == state_->issuers) return {};
+  state_->issuers = std::move(names);
+  return state_->identity ? state_->make_control() : Result<void>();
+}
+
+Result<void> Entrance::State::make_control() {
   crypto::TlsServerSettings settings;
-  settings.identity = std::move(identity);
+  settings.identity = *identity;
   settings.alpn = {std::string(tunnel::kControlAlpn)};
   settings.require_alpn = true;
   settings.client_auth = crypto::ClientAuth::required;
-  settings.verify_client = [check = &state_->inside.check](std::span<const Bytes> chain) {
-    return check->verify(chain);
-  };
-  settings.find_psk = [keys = &state_->inside.resumption](ByteView identity) -> std::optional<crypto::Psk> {
-    auto resumption = keys->open(identity);
+  settings.client_issuers = issuers;
+  settings.reads_many_certificates = true;
+  settings.verify_client = [check = &inside.check](std::span<const Bytes> chain) { return check->verify(chain); };
+  settings.find_psk = [keys = &inside.resumption](ByteView name) -> std::optional<crypto::Psk> {
+    auto resumption = keys->open(name);
     if (!resumption) return std::nullopt;
     return std::move(resumption->key);
   };
-  TRY(state_->control, crypto::TlsContext::server(std::move(settings)));
+  TRY(control, crypto::TlsContext::server(std::move(settings)));
   return {};
 }
 
@@ -285,10 +297,8 @@ net::Task<void> Entrance::State::take_tls(std::shared_ptr<State> self, SocketPtr
   const DnsName name = under(device.get(), self->inside.settings.zone);
   if (!self->inside.link.has_lease() || !self->control) co_return refuse(*socket, Alert::internal_error);
   if (!self->caps.enter_name(source, name)) co_return socket->reset();
-  auto lower = net::adopt_socket(self->executor, socket->release());
-  auto opened = !lower       ? Result<void>(std::unexpected(std::move(lower).error()))
-                : is_control ? co_await open_control(self, *std::move(lower), device)
-                             : co_await open_data(self, *std::move(lower));
+  auto opened =
+      is_control ? co_await open_control(self, std::move(socket), device) : co_await open_data(self, std::move(socket));
   self->caps.leave_name(source, name);
   if (!opened) self->note_refused(host, device, opened.error());
 }
@@ -301,11 +311,11 @@ void Entrance::State::note_refused(const std::string& source, const DeviceName& 
 }
 
 // Admission around a handshake.
-net::Task<Result<net::StreamPtr>> Entrance::State::shake_hands(std::shared_ptr<State> self, net::StreamPtr lower,
+net::Task<Result<net::StreamPtr>> Entrance::State::shake_hands(std::shared_ptr<State> self, SocketPtr socket,
                                                                std::shared_ptr<crypto::TlsContext> context) {
   const Instant began = self->inside.clock.monotonic();
   if (!self->admission.begin(began)) co_return fail(Errc::overloaded, "control: too many handshakes under way");
-  auto stream = co_await net::tls_accept(std::move(lower), std::move(context), kHandshakeDeadline);
+  auto stream = co_await net::tls_accept(std::move(socket), std::move(context), kHandshakeDeadline);
   const Instant now = self->inside.clock.monotonic();
   if (stream) {
     self->admission.on_success(began, now);
@@ -315,8 +325,8 @@ net::Task<Result<net::StreamPtr>> Entrance::State::shake_hands(std::shared_ptr<S
   co_return stream;
 }
 
-net::Task<Result<void>> Entrance::State::open_data(std::shared_ptr<State> self, net::StreamPtr lower) {
-  CO_TRY(auto stream, co_await shake_hands(self, std::move(lower), self->data));
+net::Task<Result<void>> Entrance::State::open_data(std::shared_ptr<State> self, SocketPtr socket) {
+  CO_TRY(auto stream, co_await shake_hands(self, std::move(socket), self->data));
   std::array<std::uint8_t, tunnel::kPrefaceSize> preface;
   CO_TRY_VOID(co_await net::read_exactly(*stream, preface, self->inside.settings.first_flight));
   CO_TRY(const auto ticket, tunnel::parse_preface(preface));
@@ -334,9 +344,9 @@ Result<DeviceCertificate> Entrance::State::identify(const net::Stream& stream) {
   return std::move(resumption.certificate);
 }
 
-net::Task<Result<void>> Entrance::State::open_control(std::shared_ptr<State> self, net::StreamPtr lower,
+net::Task<Result<void>> Entrance::State::open_control(std::shared_ptr<State> self, SocketPtr socket,
                                                       DeviceName device) {
-  CO_TRY(auto stream, co_await shake_hands(self, std::move(lower), self->control));
+  CO_TRY(auto stream, co_await shake_hands(self, std::move(socket), self->control));
   CO_TRY(auto certificate, self->identify(*stream));
   net::forget_peer_chain(*stream);
   if (certificate.name != device) co_return fail(Errc::unauthorized, "control: certificate is another device's");

@@ -37,6 +37,8 @@ class Entrance {
 
   // Takes our own certificate for control connections; until then there are none.
   Result<void> use_identity(crypto::TlsIdentity identity);
+  // Devices are told of these CAs, whose certificates they need not show.
+  Result<void> use_issuers(std::vector<Bytes> names);
   // Accepts until the listener is closed.
   net::Task<void> accept_from(net::RawListener& listener);
   // Takes a connection that another worker passed on, or that comes back from the process before this one.

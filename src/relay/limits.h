@@ -15,6 +15,7 @@ inline constexpr milliseconds kStatusLookUpDeadline{5'000};  // a certificate th
 
 // Control connections.
 inline constexpr std::size_t kMaxControlConnections = 32'768;
+inline constexpr std::size_t kMaxRememberedCertificates = kMaxControlConnections;  // of devices, verified
 inline constexpr std::size_t kControlReadBuffer = 512;
 inline constexpr std::size_t kMaxUnsentControl = 256U * 1024U;  // a device that does not read is cut off
 inline constexpr milliseconds kControlWriteDeadline{20'000};
@@ -48,6 +49,8 @@ inline constexpr milliseconds kPassWarning{1'000};  // between two lines of the 
 // Reports that wait for the authority; presence and sessions are bounded by what they describe.
 inline constexpr std::size_t kMaxAlarms = 256;
 inline constexpr milliseconds kReportRetry{500};
+inline constexpr milliseconds kPresenceGather{20};  // who comes and goes meanwhile is told of at once
+inline constexpr std::size_t kPresencesAtOnce = 64;
 inline constexpr milliseconds kRoundTripInterval{30'000};  // a device's round trip is told at most so often
 
 // Pipes, made before privileges are dropped.

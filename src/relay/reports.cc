@@ -11,20 +11,30 @@ using records::RoleMethod;
 
 struct Reports::State {
   State(net::Executor on, rolelink::RoleLink& to)
-      : executor(on), link(to), presence_work(on), session_work(on), alarm_work(on) {}
+      : executor(on), link(to), presence_work(on), presence_told(on), session_work(on), alarm_work(on) {}
 
   net::Executor executor;
   rolelink::RoleLink& link;
   bool closed = false;
   net::Event presence_work;
+  net::Event presence_told;  // all that was begun with
   net::Event session_work;
   net::Event alarm_work;
   std::map<DeviceName, records::Presence> presence;
+  std::size_t presence_calls = 0;  // under way, of as many devices
+  bool presence_failed = false;    // one of them
   std::map<tunnel::GrantId, records::AccessSessionReport> sessions;
   std::deque<records::Alarm> alarms;
 
   std::size_t calls = 0;  // under way
 
+  std::vector<records::Presence> take_presences() {
+    std::vector<records::Presence> taken;
+    while (!presence.empty() && taken.size() < kPresencesAtOnce) {
+      taken.push_back(std::move(presence.extract(presence.begin()).mapped()));
+    }
+    return taken;
+  }
   bool is_told() const { return calls == 0 && presence.empty() && sessions.empty() && alarms.empty(); }
   // Whether the report is settled: told, or refused for good.
   static bool is_settled(std::string_view what, const Result<Bytes>& answer) {
@@ -48,6 +58,7 @@ Reports::~Reports() {
 void Reports::close() {
   state_->closed = true;
   state_->presence_work.set();
+  state_->presence_told.set();
   state_->session_work.set();
   state_->alarm_work.set();
 }
@@ -84,6 +95,8 @@ net::Task<void> Reports::tell_grant(std::shared_ptr<State> state, Bytes id) {
   if (!told) log::debug("relay.grant-not-acknowledged", {{"error", told.error()}});
 }
 
+// Each report wakes the authority, and its answer us; those of one moment leave together. No device is told of again
+// before the report about it is settled.
 net::Task<void> Reports::tell_presence(std::shared_ptr<State> state) {
   while (!state->closed) {
     if (state->presence.empty()) {
@@ -91,14 +104,28 @@ net::Task<void> Reports::tell_presence(std::shared_ptr<State> state) {
       static_cast<void>(co_await state->presence_work.wait(net::Deadline::never()));
       continue;
     }
-    auto next = std::move(state->presence.extract(state->presence.begin()).mapped());
-    ++state->calls;
-    const auto told = co_await state->link.call(RoleMethod::presence, records::encode(next));
-    --state->calls;
-    if (State::is_settled("presence", told)) continue;
-    state->presence.try_emplace(next.device, next);
-    co_await net::sleep_for(kReportRetry);
+    if (state->presence.size() < kPresencesAtOnce) co_await net::sleep_for(kPresenceGather);
+    auto taken = state->take_presences();
+    state->presence_failed = false;
+    state->presence_told.clear();
+    state->presence_calls = taken.size();
+    for (auto& each : taken) {
+      net::spawn(state->executor, tell_presence_of(state, std::move(each)), "relay.tell-presence-of");
+    }
+    static_cast<void>(co_await state->presence_told.wait(net::Deadline::never()));
+    if (state->presence_failed) co_await net::sleep_for(kReportRetry);
   }
+}
+
+net::Task<void> Reports::tell_presence_of(std::shared_ptr<State> state, records::Presence presence) {
+  ++state->calls;
+  const auto told = co_await state->link.call(RoleMethod::presence, records::encode(presence));
+  --state->calls;
+  if (!State::is_settled("presence", told)) {
+    state->presence_failed = true;
+    state->presence.try_emplace(presence.device, std::move(presence));
+  }
+  if (--state->presence_calls == 0) state->presence_told.set();
 }
 
 net::Task<void> Reports::tell_sessions(std::shared_ptr<State> state) {

@@ -34,6 +34,7 @@ class Reports {
  private:
   struct State;
   static net::Task<void> tell_presence(std::shared_ptr<State> state);
+  static net::Task<void> tell_presence_of(std::shared_ptr<State> state, records::Presence presence);
   static net::Task<void> tell_sessions(std::shared_ptr<State> state);
   static net::Task<void> tell_alarms(std::shared_ptr<State> state);
   static net::Task<void> tell_grant(std::shared_ptr<State> state, Bytes id);

@@ -115,6 +115,8 @@ rolelink::Events Worker::State::link_events() {
   rolelink::Events events;
   events.on_snapshot = [this](const records::SnapshotState&, const records::SnapshotChange&) {
     check.on_snapshot();
+    const auto used = entrance.use_issuers(check.issuer_names());
+    if (!used) log::error("relay.issuers-refused", {{"error", used.error()}});
     devices.recheck();
     visits.recheck();
   };

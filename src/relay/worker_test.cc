@@ -12,6 +12,25 @@ class Control : public RelayTest {};
 
 // ---- control connections
 
+TEST_F(Control, DevicesOfEveryKindOfKeyAreAdmitted) {
+  std::vector<std::unique_ptr<FakeAgent>> devices;
+  for (const auto type :
+       {crypto::KeyType::p256, crypto::KeyType::p384, crypto::KeyType::ed25519, crypto::KeyType::rsa}) {
+    devices.push_back(make_device());
+    FakeAgent& device = *devices.back();
+    auto key = std::make_shared<crypto::PrivateKey>(crypto::PrivateKey::generate(type));
+    auto leaf = tree_.certify(pki::ProfileId::operational_device, tree_.online_ca, {device.host()}, key->public_key());
+    device.operational = {.certificate = std::move(leaf), .key = std::move(key)};
+    authority_->set_certificate(device.operational.certificate, device.name);
+  }
+  const auto port = start_worker();
+  run([](Control& t, std::vector<std::unique_ptr<FakeAgent>>& all, std::uint16_t at) -> net::Task<void> {
+    CO_ASSERT(co_await t.worker_ready());
+    for (const auto& device : all) CO_ASSERT(co_await online(*device, at));
+    EXPECT_EQ(t.worker().counts().devices, all.size());
+  }(*this, devices, port));
+}
+
 TEST_F(Control, DeviceIsAdmittedAndReported) {
   const auto agent = make_device();
   const auto port = start_worker();
@@ -44,6 +63,26 @@ TEST_F(Control, PresenceIsToldAgainToAnAuthorityThatCameBack) {
     EXPECT_EQ(t.authority_->subscriptions, 2U);
     EXPECT_FALSE(device.over);
   }(*this, *agent, port));
+}
+
+TEST_F(Control, PresencesThatWereNotTakenAreToldAgain) {
+  const auto agent = make_device();
+  const auto other = make_device();
+  authority_->busy_for = 2;
+  const auto port = start_worker();
+  run([](Control& t, FakeAgent& device, FakeAgent& second, std::uint16_t at) -> net::Task<void> {
+    CO_ASSERT(co_await t.worker_ready());
+    CO_ASSERT(co_await online(device, at));
+    CO_ASSERT(co_await online(second, at));
+    const auto& told = t.authority_->presences;
+    CO_ASSERT(co_await until([&] { return told.size() == 2U; }));
+    EXPECT_TRUE(told.front().online && told.back().online);
+    EXPECT_NE(told.front().device, told.back().device);
+    device.hang_up();
+    second.hang_up();
+    CO_ASSERT(co_await until([&] { return told.size() == 4U; }));
+    EXPECT_FALSE(told.at(2).online || told.at(3).online);
+  }(*this, *agent, *other, port));
 }
 
 // The refusal of a device, as it sees it.
@@ -152,6 +191,7 @@ TEST_F(Control, NewerConnectionDisplacesTheOlder) {
   run([](Control& t, FakeAgent& first, FakeAgent& second, std::uint16_t at) -> net::Task<void> {
     CO_ASSERT(co_await t.worker_ready());
     CO_ASSERT(co_await online(first, at));
+    CO_ASSERT(co_await until([&] { return t.authority_->presences.size() == 1; }));
     CO_ASSERT(co_await online(second, at));
     CO_ASSERT(co_await until([&] { return first.over; }));
     CO_ASSERT(first.go_away.has_value());

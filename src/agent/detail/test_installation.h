@@ -309,6 +309,11 @@ class TlsPort {
   void start() { net::spawn(io_.executor(), accept(*this), "test.tls-port"); }
   const net::Address& address() const { return listener_->address(); }
 
+  std::vector<Bytes> client_issuers;  // of which clients are told
+  std::function<Result<void>(std::span<const Bytes>)> judge_client = [](std::span<const Bytes>) {
+    return Result<void>{};
+  };
+
  private:
   struct Name {
     crypto::TlsIdentity identity;
@@ -326,7 +331,8 @@ class TlsPort {
     settings.identity = self.names_.begin()->second.identity;
     settings.alpn = {"http/1.1", "sallyport-control/1"};
     settings.client_auth = crypto::ClientAuth::optional;
-    settings.verify_client = [](std::span<const Bytes>) { return Result<void>{}; };
+    settings.client_issuers = self.client_issuers;
+    settings.verify_client = self.judge_client;
     settings.identity_for = [&self](std::string_view name) -> Result<crypto::TlsIdentity> {
       const auto found = self.names_.find(name);
       if (found == self.names_.end()) return fail(Errc::not_found, "no such name");

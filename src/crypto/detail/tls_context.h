@@ -50,6 +50,7 @@ struct TlsSession::State {
   std::optional<Error> refusal;  // why a callback of ours ended the handshake
   std::size_t key_updates = 0;   // of the peer
   bool established = false;
+  bool showed_leaf_alone = false;
   bool write_closed = false;
   bool broken = false;  // after a fatal fault OpenSSL must not be called again
 };
@@ -65,6 +66,7 @@ struct TlsCallbacks {
   // Sees every message; counts the peer's key updates.
   static void watch(int written, int version, int content_type, const void* message, std::size_t length, SSL* ssl,
                     void* unused);
+  static int choose_chain(SSL* ssl, void* unused);
   static int remember(SSL* ssl, SSL_SESSION* session);
   static int find_psk(SSL* ssl, const unsigned char* identity, std::size_t length, SSL_SESSION** session);
   static int use_psk(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, std::size_t* length,

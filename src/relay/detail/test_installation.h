@@ -98,6 +98,7 @@ class Tree {
  public:
   pki::Certificate root;
   Issued online_ca = make_ca("online-ca", {kZone.get()});
+  Issued other_ca = make_ca("online-ca", {kZone.get()});  // of the same name
   Issued web_ca = make_ca("web-ca", {kZone.get()});
   Issued server_ca = make_ca("server-ca", {kZone.get(), kConsole.get()});
   Issued control_ca = make_ca("control-ca", {});
@@ -107,8 +108,9 @@ class Tree {
   crypto::TlsIdentity identity(const Issued& leaf, const Issued& ca) const {
     return {.chain = {to_bytes(leaf.certificate.der()), to_bytes(ca.certificate.der())}, .key = leaf.key};
   }
-  Bytes root_crl() const {
+  Bytes root_crl(const std::vector<pki::SerialNumber>& revoked = {}) const {
     pki::CrlFields fields;
+    for (const auto& serial : revoked) fields.entries.push_back({.serial = serial, .revoked_at = kNow});
     fields.number = 1;
     fields.this_update = kNow;
     fields.next_update = kNow + 90 * kDay;
@@ -189,7 +191,9 @@ class FakeAuthority {
   std::vector<Bytes> acknowledged_grants;
   std::size_t subscriptions = 0;
   std::size_t look_ups = 0;
-  bool leases = true;  // give them
+  bool leases = true;           // give them
+  std::size_t busy_for = 0;     // presences that it does not take
+  bool lists_other_ca = false;  // instead of the online-ca
   std::optional<records::SnapshotCertificate> answer_look_up;
 
  private:
@@ -227,6 +231,10 @@ class FakeAuthority {
         co_return self.find(fields);
       case records::RoleMethod::presence: {
         CO_TRY(auto presence, records::parse_presence(fields));
+        if (self.busy_for > 0) {
+          --self.busy_for;
+          co_return fail(Errc::overloaded, "busy");
+        }
         self.presences.push_back(std::move(presence));
         break;
       }
@@ -270,6 +278,7 @@ class FakeAuthority {
     records::SnapshotUpdate update{.number = number_, .base = 0, .issued_at = kNow};
     update.root_crl = tree_.root_crl();
     update.cas = {{records::CaName("online-ca"), to_bytes(tree_.online_ca.certificate.der())}};
+    if (lists_other_ca) update.cas.front().certificate = to_bytes(tree_.other_ca.certificate.der());
     for (const auto& [serial, certificate] : certificates_) update.certificates.push_back(certificate);
     for (const auto& [name, device] : devices_) update.devices.push_back(device);
     records::SnapshotEvent event{.sealed_manifest = {}, .first_portion = records::encode_snapshot_update(update)};

@@ -124,6 +124,9 @@ class FakeAgent {
   bool answers_opens = true;
   std::optional<tunnel::RefuseCode> refuses;  // instead of dialling back
   bool data_over_tls = false;
+  bool leaf_alone = false;         // shows it so to a relay that knows its issuer
+  bool showed_leaf_alone = false;  // the last connection did
+  std::optional<Issued> issuer;    // instead of the online-ca
   std::string error;
   std::optional<tunnel::GoAwayFrame> go_away;
   std::vector<tunnel::OpenFrame> opens;
@@ -136,7 +139,8 @@ class FakeAgent {
  private:
   static net::Task<Result<net::StreamPtr>> connect(FakeAgent& self, std::uint16_t port, std::string server_name) {
     crypto::TlsClientSettings settings;
-    settings.identity = self.tree_.identity(self.operational, self.tree_.online_ca);
+    settings.identity = self.tree_.identity(self.operational, self.issuer ? *self.issuer : self.tree_.online_ca);
+    settings.leaf_alone_if_known = self.leaf_alone;
     settings.alpn = {std::string(tunnel::kControlAlpn)};
     settings.verify_server = verifier(self.tree_, pki::ServerPurpose{DnsName("relay." + kZone.get())});
     settings.resumption = self.resumption;
@@ -144,6 +148,7 @@ class FakeAgent {
     CO_TRY(auto lower, co_await net::connect_tcp(loopback(port), kPatience));
     auto stream = co_await net::tls_connect(std::move(lower), std::move(context), std::move(server_name), kPatience);
     self.resumed = stream && net::is_resumed(**stream);
+    self.showed_leaf_alone = stream && net::showed_leaf_alone(**stream);
     co_return stream;
   }
   void keep_resumption(Bytes identity) {
