@@ -74,6 +74,7 @@ Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device,
 
 struct Fleet {
   Target target;
+  std::size_t first = 0;  // its number among those of several processes
   std::vector<Enrolled> devices;
   std::vector<Met> met;
   bool resumes = false;
@@ -94,7 +95,7 @@ net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
   CO_TRY(auto context, make_context(device, fleet.target.is_relay(), fleet.resumes, met));
   if (fleet.resumes && !fleet.target.is_relay()) met.rival = context;
   net::ConnectOptions options;
-  options.source = source_of(number);
+  options.source = source_of(fleet.first + number);
   net::Address address{.host = "127.0.0.1", .port = fleet.target.port};
   CO_TRY(auto lower, co_await net::connect_tcp(std::move(address), kPatience, std::move(options)));
   auto stream =
@@ -309,13 +310,14 @@ Result<void> run(int count, char** words) {
                 "hold FILE PORT ZONE FIRST COUNT");
   const std::string zone = words[4];
   Fleet fleet{.target = {.port = static_cast<std::uint16_t>(number_at(words, 3)), .zone = zone == "-" ? "" : zone},
+              .first = is_shake ? 0 : number_at(words, 5),
               .devices = {},
               .met = {},
               .resumes = what == "resume" || (what == "hold" && zone != "-"),
               .clock = clock,
               .random = random,
               .error = {}};
-  TRY(fleet.devices, load_devices(words[2], is_shake ? 0 : number_at(words, 5), is_shake ? 512 : number_at(words, 6)));
+  TRY(fleet.devices, load_devices(words[2], fleet.first, is_shake ? 512 : number_at(words, 6)));
   fleet.met.resize(fleet.devices.size());
   return is_shake ? run_shake(fleet, number_at(words, 5), number_at(words, 6)) : run_hold(fleet);
 }

@@ -237,13 +237,23 @@ class Installation:
             raise Failed(f"sallyport up ended: {self.server.tail(1)}", "it running")
         return self.run("doctor", "--state", self.state, "--json", check=False).returncode == 0
 
-    def pid_of(self, role):
-        """The process id of a role that the supervisor runs."""
+    def pids_of(self, role):
+        """The process ids of a role that the supervisor runs; several for a relay with several workers."""
+        found = []
         for pid, _ in self.server.left_behind():
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
             if words[1:3] == [b"serve", role.encode()]:
-                return pid
-        raise Failed("no such process", f"serve {role} running")
+                found.append(pid)
+        return found
+
+    def pid_of(self, role):
+        found = self.pids_of(role)
+        if not found:
+            raise Failed("no such process", f"serve {role} running")
+        return found[0]
 
     def make_device(self, serial_id, title, wire=None, remote_access=True):
         """A device with its panel; its way to the relay may lead over a watched wire. Made anew, or as it was kept."""
