@@ -284,9 +284,11 @@ class Installation:
         return certificate
 
     def import_ledger(self):
-        ledger = self.folder / "site.ledger"
-        self.run("factory", "export", "--factory", self.factory, "--out", ledger)
-        self.run("site", "import", SITE, "--ledger", ledger, "--state", self.state)
+        folder = self.folder / "ledgers"
+        folder.mkdir(exist_ok=True)
+        # As many files as it takes.
+        self.run("factory", "export", "--factory", self.factory, "--out", folder / "site.ledger")
+        self.run("site", "import", SITE, "--ledger", folder, "--state", self.state)
 
     def start_agent(self, device):
         device.agent = Process(f"agent of {device.serial_id}", [self.agent_program, "run", "--state", str(device.state)],
