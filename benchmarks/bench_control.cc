@@ -10,8 +10,8 @@
 // has accepted the device. With "-" it is a rival's port: the name is "rival"; a handshake counts with the first byte
 // that comes back, and `hold` says nothing. `shake` prints {"handshakes":…,"resumed":…,"seconds":…}. `resume` first
 // makes one full handshake of every device, prints a line, and goes on when it has read one. `hold` obeys lines on its
-// standard input: "wait N SECONDS" prints {"online":…,"seconds":…} once N are online or the time is up; it ends with
-// the input.
+// standard input: "wait N SECONDS" prints {"online":…,"lost":…,"seconds":…} once N are online or the time is up, "lost
+// N SECONDS" once N connections in all have been lost; it ends with the input.
 #include <unistd.h>
 
 #include <cstdio>
@@ -85,6 +85,7 @@ struct Fleet {
   std::size_t done = 0;
   std::size_t resumed = 0;
   std::size_t online = 0;
+  std::size_t lost = 0;  // that were online
   std::size_t working = 0;
   std::optional<Error> error;
 };
@@ -167,7 +168,10 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> hold_control(Fleet& fleet,
     }
     if (on) on = co_await perform(*stream, session.on_tick(fleet.clock.monotonic()), met, accepted, away);
   }
-  if (counted) --fleet.online;
+  if (counted) {
+    --fleet.online;
+    ++fleet.lost;
+  }
   if (!accepted) co_return fail(Errc::unavailable, "bench_control: the connection ended before it was accepted");
   co_return away;
 }
@@ -231,11 +235,11 @@ net::Task<void> begin_all(Fleet& fleet, net::Executor executor, std::size_t at_a
   }
 }
 
-net::Task<void> answer_wait(Fleet& fleet, std::size_t wanted, double limit) {
+net::Task<void> answer_wait(Fleet& fleet, const std::size_t& counted, std::size_t wanted, double limit) {
   const Instant began = fleet.clock.monotonic();
   const auto took = [&] { return std::chrono::duration<double>(fleet.clock.monotonic() - began).count(); };
-  while (fleet.online < wanted && took() < limit) co_await net::sleep_for(kLook);
-  std::printf("{\"online\":%zu,\"seconds\":%.2f}\n", fleet.online, took());
+  while (counted < wanted && took() < limit) co_await net::sleep_for(kLook);
+  std::printf("{\"online\":%zu,\"lost\":%zu,\"seconds\":%.2f}\n", fleet.online, fleet.lost, took());
   static_cast<void>(std::fflush(stdout));
 }
 
@@ -244,8 +248,10 @@ void obey(Fleet& fleet, net::Io& io) {
   std::size_t wanted = 0;
   double limit = 0;
   while (std::cin >> verb >> wanted >> limit) {
-    io.post(
-        [&fleet, &io, wanted, limit] { net::spawn(io.executor(), answer_wait(fleet, wanted, limit), "bench.wait"); });
+    const std::size_t& counted = verb == "lost" ? fleet.lost : fleet.online;
+    io.post([&fleet, &io, &counted, wanted, limit] {
+      net::spawn(io.executor(), answer_wait(fleet, counted, wanted, limit), "bench.wait");
+    });
   }
   ::_exit(0);
 }

@@ -114,17 +114,17 @@ class Held:
         self.process = Process("bench_control", [str(word) for word in command], folder / f"bench_control-{first}.log", talks=True)
         self.count = count
 
-    def wait(self, count, seconds):
-        """How long until so many are online."""
+    def wait(self, count, seconds, what="online"):
+        """How long until so many are online, or with `what` "lost" so many connections have been lost in all."""
         child = self.process.child
-        child.stdin.write(f"wait {count} {seconds}\n".encode())
+        child.stdin.write(f"{'wait' if what == 'online' else what} {count} {seconds}\n".encode())
         child.stdin.flush()
         line = self.process.read_line(seconds + 30)
         if not line:
             raise Failed(f"bench_control hold: no answer; {self.process.tail(3)}")
         told = json.loads(line)
-        if told["online"] < count:
-            raise Failed(f"bench_control hold: {told['online']} online after {seconds} s, want {count}")
+        if told[what] < count:
+            raise Failed(f"bench_control hold: {told[what]} {what} after {seconds} s, want {count}")
         return told["seconds"]
 
     def stop(self):
@@ -159,6 +159,8 @@ def storm(relay, program, count, folder):
         os.kill(killed, signal.SIGKILL)
         began = time.monotonic()
         wait_for(lambda: not pathlib.Path(f"/proc/{killed}").exists(), 5, "the relay to have ended")
+        # Else those that have not noticed yet would count as back.
+        held.wait(count, BACK_SECONDS, "lost")
         held.wait(count * 99 // 100, LIMIT_SECONDS)
         back = time.monotonic() - began
         pids = [pid for pid, _ in relay.there.server.left_behind()]
