@@ -16,6 +16,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <iostream>
 #include <map>
 #include <thread>
@@ -37,6 +38,7 @@ constexpr milliseconds kTick{1'000};
 constexpr milliseconds kLook{50};
 constexpr std::size_t kPiece = 4U * 1024U;
 constexpr std::size_t kDevicesPerSource = 8;
+constexpr std::size_t kDialAtOnce = 256;
 
 struct Target {
   std::uint16_t port = 0;
@@ -52,6 +54,36 @@ std::string source_of(std::size_t number) {
   const std::size_t network = number / kDevicesPerSource;
   return fmt::format("127.{}.{}.{}", 1 + network / 60'000, 1 + network / 240 % 250, 1 + network % 240);
 }
+
+// Devices that dial, at most so many at once; the others wait in their order. A fleet's devices have a processor each,
+// and this process one for all: what is begun here and cannot go on would only run into the relay's deadlines.
+class Dialling {
+ public:
+  explicit Dialling(std::size_t most) : free_(most) {}
+
+  net::Task<void> enter() {
+    if (free_ > 0) {
+      --free_;
+      co_return;
+    }
+    net::Event turn(co_await net::current_executor());
+    waiting_.push_back(&turn);
+    static_cast<void>(co_await turn.wait(net::Deadline::never()));
+  }
+  void leave() {
+    if (waiting_.empty()) {
+      ++free_;
+      return;
+    }
+    net::Event* next = waiting_.front();
+    waiting_.pop_front();
+    next->set();
+  }
+
+ private:
+  std::size_t free_;
+  std::deque<net::Event*> waiting_;
+};
 
 // What a device knows of a server that it has met.
 struct Met {
@@ -88,6 +120,7 @@ struct Fleet {
   std::size_t lost = 0;  // that were online
   std::size_t working = 0;
   std::optional<Error> error;
+  Dialling dialling{kDialAtOnce};
 };
 
 net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
@@ -214,7 +247,9 @@ net::Task<void> keep(Fleet& fleet, std::size_t number) {
   tunnel::Backoff backoff;
   for (;;) {
     std::optional<tunnel::GoAwayFrame> away;
+    co_await fleet.dialling.enter();
     auto stream = co_await dial(fleet, number);
+    fleet.dialling.leave();
     if (stream && fleet.target.is_relay()) {
       backoff.on_connected(fleet.clock.monotonic());
       if (const auto ended = co_await hold_control(fleet, number, *std::move(stream), false)) away = *ended;
