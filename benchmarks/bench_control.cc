@@ -95,9 +95,12 @@ Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device,
                                                          const Met& met) {
   if (met.rival) return met.rival;
   crypto::TlsClientSettings settings;
-  settings.identity = device.identity;
+  // With a resumption the certificate would be read for nothing: the relay knows the key also after its restart. Where
+  // it did not, the next attempt is a full one.
+  const bool comes_back = to_relay && resumes && met.relay;
+  if (!comes_back) settings.identity = device.identity;
   if (to_relay) settings.alpn = {std::string(tunnel::kControlAlpn)};
-  if (to_relay && resumes) settings.resumption = met.relay;
+  if (comes_back) settings.resumption = met.relay;
   settings.resume = !to_relay && resumes;
   // Whom the device trusts is not what is measured.
   settings.verify_server = [](std::span<const Bytes>) { return Result<void>{}; };
@@ -134,6 +137,7 @@ net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
   CO_TRY(auto lower, co_await net::connect_tcp(std::move(address), kPatience, std::move(options)));
   auto stream =
       co_await net::tls_connect(std::move(lower), std::move(context), fleet.target.name_of(device), kPatience);
+  if (!stream && stream.error().code == Errc::unauthorized) met.relay.reset();
   if (stream && net::is_resumed(**stream)) ++fleet.resumed;
   if (stream) net::forget_peer_chain(**stream);
   co_return stream;
