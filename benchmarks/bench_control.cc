@@ -10,12 +10,13 @@
 // has accepted the device. With "-" it is a rival's port: the name is "rival"; a handshake counts with the first byte
 // that comes back, and `hold` says nothing. `shake` prints {"handshakes":…,"resumed":…,"seconds":…}. `resume` first
 // makes one full handshake of every device, prints a line, and goes on when it has read one. `hold` obeys lines on its
-// standard input: "wait N SECONDS" prints {"online":…,"seconds":…} once N are online or the time is up; it ends with
-// the input.
+// standard input: "wait N SECONDS" prints {"online":…,"lost":…,"seconds":…} once N are online or the time is up, "lost
+// N SECONDS" once N connections in all have been lost; it ends with the input.
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <iostream>
 #include <map>
 #include <thread>
@@ -37,6 +38,7 @@ constexpr milliseconds kTick{1'000};
 constexpr milliseconds kLook{50};
 constexpr std::size_t kPiece = 4U * 1024U;
 constexpr std::size_t kDevicesPerSource = 8;
+constexpr std::size_t kDialAtOnce = 256;
 
 struct Target {
   std::uint16_t port = 0;
@@ -53,6 +55,36 @@ std::string source_of(std::size_t number) {
   return fmt::format("127.{}.{}.{}", 1 + network / 60'000, 1 + network / 240 % 250, 1 + network % 240);
 }
 
+// Devices that dial, at most so many at once; the others wait in their order. A fleet's devices have a processor each,
+// and this process one for all: what is begun here and cannot go on would only run into the relay's deadlines.
+class Dialling {
+ public:
+  explicit Dialling(std::size_t most) : free_(most) {}
+
+  net::Task<void> enter() {
+    if (free_ > 0) {
+      --free_;
+      co_return;
+    }
+    net::Event turn(co_await net::current_executor());
+    waiting_.push_back(&turn);
+    static_cast<void>(co_await turn.wait(net::Deadline::never()));
+  }
+  void leave() {
+    if (waiting_.empty()) {
+      ++free_;
+      return;
+    }
+    net::Event* next = waiting_.front();
+    waiting_.pop_front();
+    next->set();
+  }
+
+ private:
+  std::size_t free_;
+  std::deque<net::Event*> waiting_;
+};
+
 // What a device knows of a server that it has met.
 struct Met {
   std::shared_ptr<const crypto::TlsResumption> relay;
@@ -63,10 +95,13 @@ Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device,
                                                          const Met& met) {
   if (met.rival) return met.rival;
   crypto::TlsClientSettings settings;
-  settings.identity = device.identity;
+  // With a resumption the certificate would be read for nothing: the relay knows the key also after its restart. Where
+  // it did not, the next attempt is a full one.
+  const bool comes_back = to_relay && resumes && met.relay;
+  if (!comes_back) settings.identity = device.identity;
   settings.leaf_alone_if_known = true;
   if (to_relay) settings.alpn = {std::string(tunnel::kControlAlpn)};
-  if (to_relay && resumes) settings.resumption = met.relay;
+  if (comes_back) settings.resumption = met.relay;
   settings.resume = !to_relay && resumes;
   // Whom the device trusts is not what is measured.
   settings.verify_server = [](std::span<const Bytes>) { return Result<void>{}; };
@@ -75,6 +110,7 @@ Result<std::shared_ptr<crypto::TlsContext>> make_context(const Enrolled& device,
 
 struct Fleet {
   Target target;
+  std::size_t first = 0;  // its number among those of several processes
   std::vector<Enrolled> devices;
   std::vector<Met> met;
   bool resumes = false;
@@ -85,8 +121,10 @@ struct Fleet {
   std::size_t done = 0;
   std::size_t resumed = 0;
   std::size_t online = 0;
+  std::size_t lost = 0;  // that were online
   std::size_t working = 0;
   std::optional<Error> error;
+  Dialling dialling{kDialAtOnce};
 };
 
 net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
@@ -95,11 +133,12 @@ net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
   CO_TRY(auto context, make_context(device, fleet.target.is_relay(), fleet.resumes, met));
   if (fleet.resumes && !fleet.target.is_relay()) met.rival = context;
   net::ConnectOptions options;
-  options.source = source_of(number);
+  options.source = source_of(fleet.first + number);
   net::Address address{.host = "127.0.0.1", .port = fleet.target.port};
   CO_TRY(auto lower, co_await net::connect_tcp(std::move(address), kPatience, std::move(options)));
   auto stream =
       co_await net::tls_connect(std::move(lower), std::move(context), fleet.target.name_of(device), kPatience);
+  if (!stream && stream.error().code == Errc::unauthorized) met.relay.reset();
   if (stream && net::is_resumed(**stream)) ++fleet.resumed;
   if (stream) net::forget_peer_chain(**stream);
   co_return stream;
@@ -167,7 +206,10 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> hold_control(Fleet& fleet,
     }
     if (on) on = co_await perform(*stream, session.on_tick(fleet.clock.monotonic()), met, accepted, away);
   }
-  if (counted) --fleet.online;
+  if (counted) {
+    --fleet.online;
+    ++fleet.lost;
+  }
   if (!accepted) co_return fail(Errc::unavailable, "bench_control: the connection ended before it was accepted");
   co_return away;
 }
@@ -210,7 +252,9 @@ net::Task<void> keep(Fleet& fleet, std::size_t number) {
   tunnel::Backoff backoff;
   for (;;) {
     std::optional<tunnel::GoAwayFrame> away;
+    co_await fleet.dialling.enter();
     auto stream = co_await dial(fleet, number);
+    fleet.dialling.leave();
     if (stream && fleet.target.is_relay()) {
       backoff.on_connected(fleet.clock.monotonic());
       if (const auto ended = co_await hold_control(fleet, number, *std::move(stream), false)) away = *ended;
@@ -231,11 +275,11 @@ net::Task<void> begin_all(Fleet& fleet, net::Executor executor, std::size_t at_a
   }
 }
 
-net::Task<void> answer_wait(Fleet& fleet, std::size_t wanted, double limit) {
+net::Task<void> answer_wait(Fleet& fleet, const std::size_t& counted, std::size_t wanted, double limit) {
   const Instant began = fleet.clock.monotonic();
   const auto took = [&] { return std::chrono::duration<double>(fleet.clock.monotonic() - began).count(); };
-  while (fleet.online < wanted && took() < limit) co_await net::sleep_for(kLook);
-  std::printf("{\"online\":%zu,\"seconds\":%.2f}\n", fleet.online, took());
+  while (counted < wanted && took() < limit) co_await net::sleep_for(kLook);
+  std::printf("{\"online\":%zu,\"lost\":%zu,\"seconds\":%.2f}\n", fleet.online, fleet.lost, took());
   static_cast<void>(std::fflush(stdout));
 }
 
@@ -244,8 +288,10 @@ void obey(Fleet& fleet, net::Io& io) {
   std::size_t wanted = 0;
   double limit = 0;
   while (std::cin >> verb >> wanted >> limit) {
-    io.post(
-        [&fleet, &io, wanted, limit] { net::spawn(io.executor(), answer_wait(fleet, wanted, limit), "bench.wait"); });
+    const std::size_t& counted = verb == "lost" ? fleet.lost : fleet.online;
+    io.post([&fleet, &io, &counted, wanted, limit] {
+      net::spawn(io.executor(), answer_wait(fleet, counted, wanted, limit), "bench.wait");
+    });
   }
   ::_exit(0);
 }
@@ -310,13 +356,14 @@ Result<void> run(int count, char** words) {
                 "hold FILE PORT ZONE FIRST COUNT");
   const std::string zone = words[4];
   Fleet fleet{.target = {.port = static_cast<std::uint16_t>(number_at(words, 3)), .zone = zone == "-" ? "" : zone},
+              .first = is_shake ? 0 : number_at(words, 5),
               .devices = {},
               .met = {},
               .resumes = what == "resume" || (what == "hold" && zone != "-"),
               .clock = clock,
               .random = random,
               .error = {}};
-  TRY(fleet.devices, load_devices(words[2], is_shake ? 0 : number_at(words, 5), is_shake ? 512 : number_at(words, 6)));
+  TRY(fleet.devices, load_devices(words[2], fleet.first, is_shake ? 512 : number_at(words, 6)));
   fleet.met.resize(fleet.devices.size());
   return is_shake ? run_shake(fleet, number_at(words, 5), number_at(words, 6)) : run_hold(fleet);
 }

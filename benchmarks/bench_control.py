@@ -12,12 +12,15 @@ import subprocess
 import time
 
 import rivals
-from bench_relay import one_worker
+from bench_relay import set_workers
 from installation import ZONE, Installation, Process, free_port, wait_for
 from measure import Failed, Goal, Metric, Rival, cpu_seconds
 
 DEVICES = 16_000
 STORM_DEVICES = 10_000
+MANY_DEVICES = 100_000
+MANY_SECONDS = 1_800
+BOTH_ENDS_KB = 110  # of a device, with its sockets
 FEW = 600
 AT_A_TIME = 16
 LIMIT_SECONDS = 600
@@ -38,14 +41,14 @@ def pss_kb(pids):
 
 
 class Relay:
-    """An installation with one relay worker and `count` devices."""
+    """An installation with `count` devices, and one relay worker unless told otherwise."""
 
     zone, most, settles_in = ZONE, DEVICES, TWO_PINGS_SECONDS  # as rivals.Mtls
 
-    def __init__(self, programs, folder, count):
+    def __init__(self, programs, folder, count, workers=1):
         self.there = Installation(programs / "apps", folder / "ours", free_port(), free_port())
         self.there.initialise()
-        one_worker(self.there)
+        set_workers(self.there, workers)
         self.there.add_site(count=count)
         self.devices = folder / "devices"
         done = subprocess.run([programs / "benchmarks" / "bench_control", "enrol", self.there.state, str(count), self.devices], capture_output=True, text=True,
@@ -62,7 +65,7 @@ class Relay:
         return self.there.state / "trust" / "root.pem"
 
     def pids(self):
-        return [self.there.pid_of("relay")]
+        return self.there.pids_of("relay")
 
     def stop(self):
         self.there.stop()
@@ -106,22 +109,22 @@ class Resumptions(Handshakes):
 class Held:
     """`count` devices that keep their connections to a server."""
 
-    def __init__(self, program, devices, server, count, folder):
-        command = [program, "hold", devices, server.idle_port, server.zone, 0, count]
-        self.process = Process("bench_control", [str(word) for word in command], folder / "bench_control.log", talks=True)
+    def __init__(self, program, devices, server, count, folder, first=0):
+        command = [program, "hold", devices, server.idle_port, server.zone, first, count]
+        self.process = Process("bench_control", [str(word) for word in command], folder / f"bench_control-{first}.log", talks=True)
         self.count = count
 
-    def wait(self, count, seconds):
-        """How long until so many are online."""
+    def wait(self, count, seconds, what="online"):
+        """How long until so many are online, or with `what` "lost" so many connections have been lost in all."""
         child = self.process.child
-        child.stdin.write(f"wait {count} {seconds}\n".encode())
+        child.stdin.write(f"{'wait' if what == 'online' else what} {count} {seconds}\n".encode())
         child.stdin.flush()
         line = self.process.read_line(seconds + 30)
         if not line:
             raise Failed(f"bench_control hold: no answer; {self.process.tail(3)}")
         told = json.loads(line)
-        if told["online"] < count:
-            raise Failed(f"bench_control hold: {told['online']} online after {seconds} s, want {count}")
+        if told[what] < count:
+            raise Failed(f"bench_control hold: {told[what]} {what} after {seconds} s, want {count}")
         return told["seconds"]
 
     def stop(self):
@@ -156,6 +159,8 @@ def storm(relay, program, count, folder):
         os.kill(killed, signal.SIGKILL)
         began = time.monotonic()
         wait_for(lambda: not pathlib.Path(f"/proc/{killed}").exists(), 5, "the relay to have ended")
+        # Else those that have not noticed yet would count as back.
+        held.wait(count, BACK_SECONDS, "lost")
         held.wait(count * 99 // 100, LIMIT_SECONDS)
         back = time.monotonic() - began
         pids = [pid for pid, _ in relay.there.server.left_behind()]
@@ -172,7 +177,27 @@ def storm(relay, program, count, folder):
         held.stop()
 
 
-def run(programs, folder, options):
+def handshakes(programs, folder, options):
+    program = programs / "benchmarks" / "bench_control"
+    started = []
+    try:
+        relay = Relay(programs, folder, FEW)
+        started.append(relay)
+        rivals.server_identity(folder)
+        nginx, ticketed = rivals.nginx_mtls(folder, relay.root), rivals.nginx_mtls(folder, relay.root, tickets=True)
+        started += [nginx, ticketed]
+        shakes = Handshakes(program, relay.devices, 200 if options.quick else 4_000)
+        yield from Metric("handshake", "full_per_s", "1/s", lambda: shakes.rate(relay), (
+            Rival("nginx-mtls", lambda: shakes.rate(nginx), Goal(">=", 1.5)),)).lines(options.runs, options.progress)
+        again = Resumptions(program, relay.devices, shakes.count)
+        yield from Metric("handshake", "resumed_per_s", "1/s", lambda: again.rate(relay), (
+            Rival("nginx-mtls", lambda: again.rate(ticketed), Goal(">=", 3.0)),)).lines(options.runs, options.progress)
+    finally:
+        for one in reversed(started):
+            one.stop()
+
+
+def idle_memory(programs, folder, options):
     program = programs / "benchmarks" / "bench_control"
     count = FEW if options.quick else DEVICES
     started = []
@@ -182,21 +207,61 @@ def run(programs, folder, options):
         rivals.server_identity(folder)
         nginx, haproxy = rivals.nginx_mtls(folder, relay.root), rivals.haproxy_mtls(folder, relay.root)
         started += [nginx, haproxy]
-        shakes = Handshakes(program, relay.devices, 200 if options.quick else 4_000)
-        yield from Metric("handshake", "full_per_s", "1/s", lambda: shakes.rate(relay), (
-            Rival("nginx-mtls", lambda: shakes.rate(nginx), Goal(">=", 1.5)),)).lines(options.runs, options.progress)
-        ticketed = rivals.nginx_mtls(folder, relay.root, tickets=True)
-        started.append(ticketed)
-        again = Resumptions(program, relay.devices, shakes.count)
-        yield from Metric("handshake", "resumed_per_s", "1/s", lambda: again.rate(relay), (
-            Rival("nginx-mtls", lambda: again.rate(ticketed), Goal(">=", 3.0)),)).lines(options.runs, options.progress)
         idle = Idle(program, relay.devices, count, folder)
         yield from Metric("relay", "idle_device_kb", "kB", lambda: idle.measure(relay), (
             Rival("nginx-mtls", lambda: idle.measure(nginx), Goal("<=", 0.6)),
             Rival("haproxy-mtls", lambda: idle.measure(haproxy), Goal("<=", 0.6)))).lines(1, options.progress)
-        back, calm = storm(relay, program, FEW if options.quick else STORM_DEVICES, folder)
-        yield from Metric("storm", "back_99_s", "s", lambda: back, (), Goal("<=", BACK_SECONDS)).lines(1, options.progress)
-        yield from Metric("storm", "idle_again_s", "s", lambda: calm, (), Goal("<=", BACK_SECONDS)).lines(1, options.progress)
     finally:
         for one in reversed(started):
             one.stop()
+
+
+def need_memory(count):
+    """For so many devices at both ends, before anything is started that would drive others out."""
+    line = next(line for line in pathlib.Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:"))
+    available, wanted = int(line.split()[1]), count * BOTH_ENDS_KB
+    if available < wanted:
+        raise Failed(f"idle_devices: {available >> 20} GB of memory are free, want {wanted >> 20} for {count} devices at both ends")
+
+
+def idle_many(programs, folder, options):
+    """As many as a machine is to hold, over several workers: none may hold more than its descriptors allow, and no client may."""
+    count, at_client = (FEW, FEW // 2) if options.quick else (MANY_DEVICES, DEVICES)
+    need_memory(count)
+    program = programs / "benchmarks" / "bench_control"
+    relay = Relay(programs, folder, count, workers=-(-count // at_client))
+    clients = []
+    try:
+        before = pss_kb(relay.pids())
+        for first in range(0, count, at_client):
+            clients.append(Held(program, relay.devices, relay, min(at_client, count - first), folder, first))
+        for client in clients:
+            client.wait(client.count, MANY_SECONDS)
+        time.sleep(relay.settles_in)
+        for client in clients:
+            client.wait(client.count, 1)
+        each = (pss_kb(relay.pids()) - before) / count
+    finally:
+        for one in [*reversed(clients), relay]:
+            one.stop()
+    yield from Metric("relay", "idle_devices", "devices", lambda: count, (), Goal(">=", MANY_DEVICES)).lines(1, options.progress)
+    yield from Metric("relay", "idle_devices_kb", "kB", lambda: each, (), Goal("<=", 15)).lines(1, options.progress)
+
+
+def devices(programs, folder, options):
+    for name in ("one", "many"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o711)
+    yield from idle_memory(programs, folder / "one", options)
+    yield from idle_many(programs, folder / "many", options)
+
+
+def storms(programs, folder, options):
+    count = FEW if options.quick else STORM_DEVICES
+    relay = Relay(programs, folder, count)
+    try:
+        back, calm = storm(relay, programs / "benchmarks" / "bench_control", count, folder)
+    finally:
+        relay.stop()
+    yield from Metric("storm", "back_99_s", "s", lambda: back, (), Goal("<=", BACK_SECONDS)).lines(1, options.progress)
+    yield from Metric("storm", "idle_again_s", "s", lambda: calm, (), Goal("<=", BACK_SECONDS)).lines(1, options.progress)

@@ -10,6 +10,8 @@ import ssl
 import subprocess
 import urllib.parse
 
+import clicks
+import latency
 import rivals
 from installation import CONSOLE, ZONE, Installation, Process, free_port, wait_for
 from measure import Failed, Goal, Metric, Rival, cpu_seconds
@@ -49,11 +51,11 @@ class Console:
             return json.loads(text) if text else None
 
 
-def one_worker(there):
-    """Rivals run one thread; so does ours."""
+def set_workers(there, count=1):
+    """Rivals run one thread; so does ours, unless told otherwise."""
     file = there.state / "sallyport.toml"
     lines = file.read_text().splitlines()
-    file.write_text("\n".join("workers = 1" if line.startswith("workers") else line for line in lines) + "\n")
+    file.write_text("\n".join(f"workers = {count}" if line.startswith("workers") else line for line in lines) + "\n")
 
 
 class Ours:
@@ -72,7 +74,7 @@ class Ours:
     def _start(self, folder):
         there = self.there
         there.initialise()
-        one_worker(there)
+        set_workers(there)
         there.start()
         there.add_site()
         device = there.make_device(SERIAL_ID, "Bench")
@@ -141,6 +143,10 @@ def run(programs, folder, options):
         started.append(passing)
         for metric in metrics(traffic, ours, splicing, streaming, passing, total, connections):
             yield from metric.lines(options.runs, options.progress)
+        for rows in (latency.metrics(programs, ours, passing, options.quick), clicks.ready_metrics(programs, ours, passing, options.quick),
+                     clicks.click_metrics(folder, ours, options.quick)):
+            for metric in rows:
+                yield from metric.lines(options.runs, options.progress)
     finally:
         for one in reversed(started):
             one.stop()

@@ -2,11 +2,13 @@
 //
 //   bench_users PORT SERVER_NAME CONNECTIONS AT_A_TIME BYTES
 //
-// Makes CONNECTIONS connections, AT_A_TIME at once, each asking for BYTES; prints {"seconds":…,"bytes":…,"failed":…}.
+// Makes CONNECTIONS connections, AT_A_TIME at once, each asking for BYTES; prints {"seconds":…,"bytes":…,"failed":…},
+// of which the seconds begin when all threads are there.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <latch>
 #include <thread>
 
 #include "base/time.h"
@@ -38,8 +40,10 @@ bool visit(const Order& order, const std::vector<std::uint8_t>& request, Outcome
   return received == order.bytes;
 }
 
-void visit_often(const Order& order, Outcome& outcome) {
+void visit_often(const Order& order, std::latch& ready, std::latch& begin, Outcome& outcome) {
   const auto request = bench::encode_request(order.server_name, static_cast<std::uint64_t>(order.bytes));
+  ready.count_down();
+  begin.wait();
   while (outcome.begun++ < order.connections) {
     if (!visit(order, request, outcome)) ++outcome.failed;
   }
@@ -56,13 +60,16 @@ int main(int count, char** words) {
                     std::atoll(words[4]), std::atoll(words[5])};
   Outcome outcome;
   const SystemClock clock;
-  const Instant began = clock.monotonic();
-  {
-    std::vector<std::jthread> users;
-    for (std::int64_t i = 0; i < order.at_a_time; ++i) {
-      users.emplace_back(visit_often, std::cref(order), std::ref(outcome));
-    }
+  std::latch ready(order.at_a_time);
+  std::latch begin(1);
+  std::vector<std::jthread> users;
+  for (std::int64_t i = 0; i < order.at_a_time; ++i) {
+    users.emplace_back(visit_often, std::cref(order), std::ref(ready), std::ref(begin), std::ref(outcome));
   }
+  ready.wait();
+  const Instant began = clock.monotonic();
+  begin.count_down();
+  users.clear();
   const double took = std::chrono::duration<double>(clock.monotonic() - began).count();
   std::printf("{\"seconds\":%.6f,\"bytes\":%lld,\"failed\":%lld}\n", took,
               static_cast<long long>(outcome.received.load()), static_cast<long long>(outcome.failed.load()));

@@ -28,15 +28,22 @@ def cpu_seconds(pids):
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """A limit of the ratio ours/theirs; of our own figure where there is no rival."""
-    sign: str  # "<=" or ">="
+    """A limit of the ratio ours/theirs; of our own figure where there is no rival. With the sign "<=+" it is how much more ours may
+    be than theirs, in the metric's unit."""
+    sign: str  # "<=", ">=" or "<=+"
     limit: float
 
     def __str__(self):
         return f"{self.sign}{self.limit:g}"
 
     def holds(self, ratio):
-        return ratio <= self.limit if self.sign == "<=" else ratio >= self.limit
+        return ratio >= self.limit if self.sign == ">=" else ratio <= self.limit
+
+    def holds_against(self, ours, theirs):
+        """None where there is no ratio."""
+        if self.sign == "<=+":
+            return self.holds(ours - theirs)
+        return self.holds(ours / theirs) if theirs else None
 
 
 def spread(values):
@@ -93,7 +100,7 @@ class Metric:
                 "theirs": rounded(other), "ratio": None if ratio is None else rounded(ratio),
                 "spread": rounded(round(max(spread(ours), spread(theirs)), 3)), "runs": runs,
                 "goal": None if rival.goal is None else str(rival.goal),
-                "holds": None if rival.goal is None or ratio is None else rival.goal.holds(ratio)}
+                "holds": None if rival.goal is None else rival.goal.holds_against(middle, other)}
 
 
 HISTOGRAM_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
@@ -120,6 +127,27 @@ class Distribution:
                 "histogram": self.histogram()}
 
 
+NOISE = 3.0  # standard errors within which a slope is none
+
+
+@dataclasses.dataclass(frozen=True)
+class Slope:
+    """How fast something grows, over `runs` looks at it. Its line has two things more: the slope's standard error and the mean of what
+    was seen. The goal is of the slope in standard errors; below zero it holds as well, since what shrinks does not leak."""
+    bench: str
+    name: str
+    unit: str
+    slope: float
+    error: float
+    runs: int
+    mean: float
+
+    def line(self):
+        return {"bench": self.bench, "metric": self.name, "unit": self.unit, "ours": rounded(self.slope), "rival": None, "theirs": None, "ratio": None,
+                "spread": rounded(round(self.error / abs(self.slope), 3)) if self.slope else 0.0, "runs": self.runs, "goal": f"<={NOISE:g}se",
+                "holds": self.slope <= NOISE * self.error, "standard_error": rounded(self.error), "mean": rounded(self.mean)}
+
+
 def as_json(line):
     return json.dumps(line, separators=(",", ":"))
 
@@ -132,7 +160,9 @@ def table(lines):
              {True: "holds", False: "MISSED", None: ""}[line["holds"]]] for line in lines]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     texts = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows]]
-    return "\n".join(texts + [bars(line) for line in lines if "histogram" in line])
+    texts += [bars(line) for line in lines if "histogram" in line]
+    texts += [f"{line['metric']}: {line['ours']:g} ± {line['standard_error']:g} {line['unit']} at {line['mean']:g}" for line in lines if "standard_error" in line]
+    return "\n".join(texts)
 
 
 def bars(line):

@@ -105,6 +105,21 @@ NGINX_STATIC = """http {{
         add_header Cache-Control "max-age=300, public, no-transform, must-revalidate";
     }}
 }}"""
+NGINX_HTTPS = """http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_protocols TLSv1.3;
+        ssl_certificate {folder}/server.pem;
+        ssl_certificate_key {folder}/server.key;
+        location / {{ proxy_pass http://127.0.0.1:{panel}; }}
+    }}
+}}"""
 STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
 
@@ -185,6 +200,12 @@ def nginx_static(folder, target, content):
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_bytes(content)
     return nginx("nginx-static", folder, port, "", NGINX_STATIC.format(folder=folder, port=port))
+
+
+def nginx_https(folder, panel):
+    """A device's TLS server in front of its page at port `panel`; with the identity that server_identity made."""
+    port = free_port()
+    return nginx("nginx-https", folder, port, "", NGINX_HTTPS.format(folder=folder, port=port, panel=panel))
 
 
 def server_identity(folder):

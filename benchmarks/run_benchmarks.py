@@ -15,13 +15,15 @@ import bench_control  # noqa: E402
 import bench_issue  # noqa: E402
 import bench_relay  # noqa: E402
 import bench_rpc  # noqa: E402
+import bench_soak  # noqa: E402
 import bench_status  # noqa: E402
 import bench_verify  # noqa: E402
 import installation  # noqa: E402
 import measure  # noqa: E402
 
-ENTRIES = {"relay": bench_relay.run, "devices": bench_control.run, "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run,
-           "rpc": bench_rpc.run}
+ENTRIES = {"relay": bench_relay.run, "handshake": bench_control.handshakes, "devices": bench_control.devices, "storm": bench_control.storms,
+           "status": bench_status.run, "issue": bench_issue.run, "verify": bench_verify.run, "rpc": bench_rpc.run, "soak": bench_soak.run}
+BY_NAME_ALONE = ("soak",)
 PRESET = "release"
 TARGETS = ["sallyport", "sallyport-agent", "benchmarks", "fleet"]
 MEMORY_PER_COMPILER = 1_200_000_000
@@ -31,10 +33,11 @@ TAIL_LINES = 40
 def arguments():
     parser = argparse.ArgumentParser(prog="./bench", description="Measures this program and its rivals in turns on this machine.",
                                      epilog="Exit status: 0 measured (whether or not goals hold), 1 a measurement failed, 2 wrong usage.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="entries to run; all without one: " + ", ".join(ENTRIES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="entries to run; all but soak without one: " + ", ".join(ENTRIES))
     parser.add_argument("--json", action="store_true", help="one line of JSON per metric and rival")
     parser.add_argument("--runs", type=int, default=None, metavar="N", help="runs of each side, of which the medians are compared (5)")
     parser.add_argument("--quick", action="store_true", help="one short run: shows that it works, its figures mean little")
+    parser.add_argument("--minutes", type=float, default=None, metavar="N", help="how long soak goes on (60)")
     parser.add_argument("--list", action="store_true", help="print the names of the entries, measure nothing")
     parser.add_argument("--no-install", action="store_true", help="install no packages")
     parser.add_argument("--build", type=pathlib.Path, metavar="FOLDER", help="measure what is built there, build nothing")
@@ -75,7 +78,7 @@ def interrupt(number, _):
 def run(options):
     programs = options.build.resolve() if options.build else build()
     lines = []
-    for name in options.names or ENTRIES:
+    for name in options.names or [name for name in ENTRIES if name not in BY_NAME_ALONE]:
         with tempfile.TemporaryDirectory(prefix="sallyport-bench-") as folder:
             # Roles and rivals that are not root must be able to go through.
             os.chmod(folder, 0o711)

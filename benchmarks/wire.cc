@@ -17,6 +17,7 @@ constexpr std::size_t kCount = 8;
 constexpr std::uint8_t kHandshake = 22;
 constexpr std::uint8_t kApplicationData = 23;
 constexpr int kBacklog = 4'096;
+constexpr std::size_t kEchoPiece = 4U * 1024U;
 
 using Text = std::vector<std::uint8_t>;
 
@@ -76,6 +77,15 @@ Text client_hello(std::string_view name) {
   put(out, 3, body.size());
   put(out, body);
   return out;
+}
+
+bool say_back(const Socket& socket) {
+  std::array<std::uint8_t, kEchoPiece> piece{};
+  for (;;) {
+    const std::int64_t got = receive_some(socket, piece.data(), piece.size());
+    if (got <= 0) return got == 0;
+    if (!send_all(socket, piece.data(), static_cast<std::size_t>(got))) return false;
+  }
 }
 
 void set_no_delay(int descriptor) {
@@ -151,6 +161,13 @@ bool receive_all(const Socket& socket, void* bytes, std::size_t size) {
   return true;
 }
 
+std::int64_t receive_some(const Socket& socket, void* bytes, std::size_t size) {
+  for (;;) {
+    const ssize_t got = ::recv(socket.get(), bytes, size, 0);
+    if (got >= 0 || errno != EINTR) return got;
+  }
+}
+
 std::int64_t discard_all(const Socket& socket) {
   std::int64_t total = 0;
   for (;;) {
@@ -181,6 +198,7 @@ bool serve_user(const Socket& socket) {
   if (rest[length] != kApplicationData) return false;
   std::uint64_t left = 0;
   for (std::size_t i = 0; i < kCount; ++i) left = left << 8U | rest[length + kRecordHeader + i];
+  if (left == kEcho) return say_back(socket);
   while (left > 0) {
     const std::size_t now = left < kPiece ? static_cast<std::size_t>(left) : kPiece;
     if (!send_all(socket, piece.data(), now)) return false;

@@ -1,7 +1,7 @@
 // What users and devices of the benchmark say to each other, over plain blocking sockets:
 //
 //   user:   a ClientHello record that names `server_name`, then an application data record with a count (u64)
-//   device: that many bytes, then the end of its direction
+//   device: that many bytes, then the end of its direction; for the count kEcho, what the user says, until he ends
 //
 // To whoever stands between them it is the opening of a TLS connection followed by opaque bytes.
 #pragma once
@@ -19,6 +19,8 @@ namespace sallyport::bench {
 inline constexpr std::size_t kPiece = 1024U * 1024U;
 // A hello longer than this is no user of ours.
 inline constexpr std::size_t kMaxHello = 16U * 1024U;
+// The count of a user who wants to hear what he says.
+inline constexpr std::uint64_t kEcho = ~std::uint64_t{0};
 
 // Owns a blocking socket; -1 when there is none.
 class Socket {
@@ -45,6 +47,9 @@ bool receive_all(const Socket& socket, void* bytes, std::size_t size);
 // Reads to the end of the peer's direction without looking at what it reads; returns how much that was, or -1 when the
 // connection broke.
 std::int64_t discard_all(const Socket& socket);
+
+// Reads what there is, at most `size`; 0 at the end of the peer's direction, -1 when the connection broke.
+std::int64_t receive_some(const Socket& socket, void* bytes, std::size_t size);
 
 // What a user says: hello and count.
 std::vector<std::uint8_t> encode_request(std::string_view server_name, std::uint64_t count);

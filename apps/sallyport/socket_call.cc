@@ -13,7 +13,7 @@ net::Task<Result<std::optional<Bytes>>> call(std::string path, Bytes request, st
   if (!connected && connected.error().code == Errc::unavailable) co_return std::nullopt;
   CO_TRY(auto stream, std::move(connected));
   net::RpcOptions options;
-  options.max_frame = records::kMaxRoleMessage;
+  options.max_frame = options.max_queued = records::kMaxRoleMessage;
   const auto peer = net::RpcPeer::start(std::move(stream), std::move(options));
   const net::Deadline deadline(kSocketCallLimit);
   auto answer = co_await peer->call(std::move(request), deadline);

@@ -32,10 +32,37 @@ RemoteAccess::RemoteAccess(AgentState& state, DeviceTime& time, ServerCheck& che
       gate_(grants_, random, {.public_port = state.public_port()}),
       is_on_(state.remote_access()) {}
 
-net::Task<Result<tunnel::AccessGrant>> RemoteAccess::admit(Bytes sealed_grant) {
+const tunnel::AccessGrant* RemoteAccess::find_proven(const crypto::Sha256Digest& sealed) {
+  const auto found = proven_.find(sealed);
+  if (found == proven_.end()) return nullptr;
+  const Proven& proven = found->second;
+  if (time_.monotonic() < proven.until && check_.is_recent(proven.signer) && proven.anchors == state_.anchors() &&
+      proven.root_crl_numbers == state_.ratchets().root_crl_numbers) {
+    return &proven.grant;
+  }
+  proven_.erase(found);
+  return nullptr;
+}
+
+net::Task<Result<tunnel::AccessGrant>> RemoteAccess::prove(crypto::Sha256Digest digest, Bytes sealed_grant) {
   CO_TRY(const auto opened, pki::open_object(pki::ControlKind::grant, sealed_grant, state_.anchors(), time_.rule()));
   CO_TRY_VOID(co_await check_.check_recent(opened.signer(), "grant signer"));
   CO_TRY(auto grant, tunnel::parse_grant(opened.payload()));
+  if (proven_.size() >= tunnel::kMaxLiveGrants) proven_.clear();
+  proven_.insert_or_assign(digest, Proven{.grant = grant,
+                                          .signer = opened.signer(),
+                                          .anchors = state_.anchors(),
+                                          .root_crl_numbers = state_.ratchets().root_crl_numbers,
+                                          .until = time_.monotonic() + kProvenGrant});
+  co_return std::move(grant);
+}
+
+net::Task<Result<tunnel::AccessGrant>> RemoteAccess::admit(Bytes sealed_grant) {
+  const auto digest = crypto::sha256(sealed_grant);
+  const tunnel::AccessGrant* const proven = find_proven(digest);
+  auto found =
+      proven != nullptr ? Result<tunnel::AccessGrant>(*proven) : co_await prove(digest, std::move(sealed_grant));
+  CO_TRY(auto grant, std::move(found));
   if (!is_on_) co_return fail(Errc::unauthorized, "remote access: is switched off on the device");
   CO_TRY_VOID(grants_.admit(grant, time_.now()));
   co_return std::move(grant);

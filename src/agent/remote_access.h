@@ -9,10 +9,14 @@
 #include <vector>
 
 #include "agent/server_check.h"
+#include "crypto/hash.h"
 #include "tunnel/entry_gate.h"
 #include "tunnel/live_grants.h"
 
 namespace sallyport::agent {
+
+// How long what was found of a sealed grant is good for the same bytes: a page comes with many connections at once.
+inline constexpr seconds kProvenGrant{60};
 
 // One per agent, made once the device has its name. One thread. Borrows everything for its lifetime.
 class RemoteAccess {
@@ -21,7 +25,8 @@ class RemoteAccess {
 
   // Opens a sealed grant: signature, chain, EKU, the signer's status (cached for an hour at most), device and times;
   // then it is in force, or renews what is. Errc::unauthorized and others as pki::open_object, ServerCheck::check and
-  // LiveGrants::admit say.
+  // LiveGrants::admit say. The same bytes again within kProvenGrant are not verified once more, unless a newer root
+  // CRL, another root or a refused check came between; times, switch and cuts count always.
   net::Task<Result<tunnel::AccessGrant>> admit(Bytes sealed_grant);
   // Ends the session and its connections.
   void cut(const tunnel::GrantId& session);
@@ -62,6 +67,17 @@ class RemoteAccess {
   std::size_t open_connections() const { return connections_->open.size(); }
 
  private:
+  // What a sealed grant was found to be.
+  struct Proven {
+    tunnel::AccessGrant grant;
+    pki::VerifiedChain signer;
+    std::vector<pki::Certificate> anchors;
+    std::map<Bytes, std::uint64_t> root_crl_numbers;
+    Instant until;
+  };
+
+  const tunnel::AccessGrant* find_proven(const crypto::Sha256Digest& sealed);
+  net::Task<Result<tunnel::AccessGrant>> prove(crypto::Sha256Digest digest, Bytes sealed_grant);
   void end(const std::vector<tunnel::LiveGrants::Ended>& ended);
   void close_connections(const tunnel::GrantId& session);
 
@@ -72,6 +88,7 @@ class RemoteAccess {
   tunnel::EntryGate gate_;
   bool is_on_;
   std::function<void()> told_;
+  std::map<crypto::Sha256Digest, Proven> proven_;  // by the sealed grant; kMaxLiveGrants at most
   std::shared_ptr<Connections> connections_ = std::make_shared<Connections>();
 };
 

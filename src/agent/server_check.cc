@@ -247,12 +247,15 @@ net::Task<Result<void>> ServerCheck::check_leaf(pki::Certificate leaf, DnsName n
   co_return std::unexpected(std::move(failure).at(name.get()));
 }
 
-net::Task<Result<void>> ServerCheck::check_recent(pki::VerifiedChain subject, std::string name) {
+bool ServerCheck::is_recent(const pki::VerifiedChain& subject) const {
   const auto& key_id = subject.issuer().extensions().subject_key_id;
   const auto found = good_until_.find(cache_key(key_id.value_or(Bytes()), subject.leaf().serial()));
-  const bool is_recent = found != good_until_.end() && time_.monotonic() < found->second;
+  return found != good_until_.end() && time_.monotonic() < found->second;
+}
+
+net::Task<Result<void>> ServerCheck::check_recent(pki::VerifiedChain subject, std::string name) {
   // The path is judged by the newest root CRL even then.
-  if (is_recent) {
+  if (is_recent(subject)) {
     const auto crls = pki::verify_root_crls(state_.root_crls(), state_.anchors(), pki::TimeRule::clock(time_.now()));
     if (pki::check_path_against_crls(subject, crls)) co_return Result<void>{};
   }

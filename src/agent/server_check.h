@@ -48,6 +48,8 @@ class ServerCheck {
   // The same, satisfied by a good answer of the last hour about the same certificate, unless a check of whatever
   // subject has been refused since. That nobody answers is no such refusal.
   net::Task<Result<void>> check_recent(pki::VerifiedChain subject, std::string name);
+  // Whether there is such an answer.
+  bool is_recent(const pki::VerifiedChain& subject) const;
 
   // The same for a server of which another program shows nothing but the certificate: the status host shows which CA
   // issued it, and chain and name are verified before the status is asked.

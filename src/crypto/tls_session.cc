@@ -190,6 +190,9 @@ const std::vector<Bytes>& TlsSession::peer_chain() const {
 
 void TlsSession::drop_peer_chain() {
   state_->chain = {};
+  const auto& shared = TlsCallbacks::context_of(*state_);
+  if (state_->established && shared.is_server && !shared.server.session_tickets)
+    drop_peer_certificates(state_->ssl.get());
 }
 
 std::string_view TlsSession::alpn() const {

@@ -257,8 +257,10 @@ void Devices::State::tell_round_trip(ControlConnection& connection) {
 }
 
 net::Task<void> Devices::State::read(std::shared_ptr<State> self, ConnectionPtr connection) {
-  std::array<std::uint8_t, kControlReadBuffer> buffer;
   while (!connection->retired) {
+    // No buffer while nothing comes.
+    if (!co_await connection->stream->wait_readable(net::Deadline::never()) || connection->retired) break;
+    Bytes buffer(kControlReadBuffer);
     const auto got = co_await connection->stream->read_some(buffer, net::Deadline::never());
     if (!got || *got == 0 || connection->retired) break;
     self->perform(connection, connection->session.on_bytes(ByteView(buffer).first(*got), self->clock.monotonic()));

@@ -7,7 +7,7 @@
 namespace sallyport::tunnel {
 
 bool DisplacementPolicy::alternates_too_often(const BootId& boot_id, Instant now) {
-  while (!arrivals_.empty() && now - arrivals_.front().when >= kAlternationWindow) arrivals_.pop_front();
+  std::erase_if(arrivals_, [now](const Arrival& one) { return now - one.when >= kAlternationWindow; });
   // Arrivals of one boot id in a row are one: the fight is in the changes.
   if (!arrivals_.empty() && arrivals_.back().boot_id == boot_id) {
     arrivals_.back().when = now;
@@ -20,7 +20,7 @@ bool DisplacementPolicy::alternates_too_often(const BootId& boot_id, Instant now
     for (std::size_t j = i + 1; j < arrivals_.size(); ++j)
       returned = returned || arrivals_[i].boot_id == arrivals_[j].boot_id;
   }
-  arrivals_.pop_front();
+  arrivals_.erase(arrivals_.begin());
   return returned;
 }
 

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "base/time.h"
 #include "tunnel/frames.h"
@@ -60,7 +60,7 @@ class DisplacementPolicy {
   std::uint64_t last_generation_ = 0;
   std::optional<Holder> incumbent_;
   std::optional<Holder> rival_;
-  std::deque<Arrival> arrivals_;
+  std::vector<Arrival> arrivals_;  // kMaxAlternations + 1 at most, oldest first; a deque would hold 600 bytes
   std::optional<Instant> alarm_until_;
 };
 

@@ -260,6 +260,14 @@ def check_long_ledgers_come_in_as_a_folder(line):
     want(piped.stdout.startswith("0 new devices"), f"found {piped.stdout!r} {piped.stderr!r} from standard input, want nothing new")
 
 
+def check_an_export_of_the_largest_size_reaches_the_authority(line):
+    """10,000 entries are some 10 MB, of which 13 arrive as an order's text: what is refused is refused for what it is."""
+    file = line.stage.folder / "large.ledger"
+    file.write_bytes(bytes(10_000_000))
+    done = line.there.run("site", "import", SITE, "--ledger", file, "--state", line.there.state, check=False)
+    want(done.returncode != 0 and "ledger" in done.stderr and "rpc" not in done.stderr, f"found exit {done.returncode} {done.stderr!r}, want the ledger refused")
+
+
 if __name__ == "__main__":
     with Stage(cases.arguments().build) as the_stage:
         outcome = cases.run(globals(), FactoryLine(the_stage))

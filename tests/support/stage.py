@@ -130,15 +130,7 @@ class Stage:
 
     def pids_of(self, role):
         """The processes of a role; several for a relay with several workers."""
-        found = []
-        for pid, _ in self.there.server.left_behind():
-            try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[1:3] == [b"serve", role.encode()]:
-                found.append(pid)
-        return found
+        return self.there.pids_of(role)
 
     def audit(self, prefix=""):
         arguments = ["audit", "list", "--state", self.there.state, "--limit", "1000"]

@@ -237,13 +237,23 @@ class Installation:
             raise Failed(f"sallyport up ended: {self.server.tail(1)}", "it running")
         return self.run("doctor", "--state", self.state, "--json", check=False).returncode == 0
 
-    def pid_of(self, role):
-        """The process id of a role that the supervisor runs."""
+    def pids_of(self, role):
+        """The process ids of a role that the supervisor runs; several for a relay with several workers."""
+        found = []
         for pid, _ in self.server.left_behind():
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
             if words[1:3] == [b"serve", role.encode()]:
-                return pid
-        raise Failed("no such process", f"serve {role} running")
+                found.append(pid)
+        return found
+
+    def pid_of(self, role):
+        found = self.pids_of(role)
+        if not found:
+            raise Failed("no such process", f"serve {role} running")
+        return found[0]
 
     def make_device(self, serial_id, title, wire=None, remote_access=True):
         """A device with its panel; its way to the relay may lead over a watched wire. Made anew, or as it was kept."""
@@ -274,9 +284,11 @@ class Installation:
         return certificate
 
     def import_ledger(self):
-        ledger = self.folder / "site.ledger"
-        self.run("factory", "export", "--factory", self.factory, "--out", ledger)
-        self.run("site", "import", SITE, "--ledger", ledger, "--state", self.state)
+        folder = self.folder / "ledgers"
+        folder.mkdir(exist_ok=True)
+        # As many files as it takes.
+        self.run("factory", "export", "--factory", self.factory, "--out", folder / "site.ledger")
+        self.run("site", "import", SITE, "--ledger", folder, "--state", self.state)
 
     def start_agent(self, device):
         device.agent = Process(f"agent of {device.serial_id}", [self.agent_program, "run", "--state", str(device.state)],

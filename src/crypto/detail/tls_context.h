@@ -88,4 +88,10 @@ std::string take_openssl_error(std::string_view fallback);
 // Shows `identity` in the sessions of `context`, or in `ssl` alone.
 Result<void> use_identity(SSL_CTX* context, SSL* ssl, const TlsIdentity& identity);
 
+// Of a server's established session that gives no tickets: frees the client's certificates, which OpenSSL keeps decoded
+// in its SSL_SESSION, 8 kB for a leaf and its CA, and has no call to drop. They are left out by reading the encoding of
+// a session without any into it (d2i_SSL_SESSION reuses what it is given) and by emptying the chain. TLS 1.3 derives
+// its further keys from secrets that are not in there, so the connection goes on as before.
+void drop_peer_certificates(SSL* ssl);
+
 }  // namespace sallyport::crypto
