@@ -31,7 +31,8 @@ STATUS = {("presigned_per_s", "nginx-static", "1/s", ">=1"), ("presigned_per_s",
 REVOKED_QUICKLY = 20
 ISSUE = {("csr_to_certificate_per_s", "bound", "1/s", ">=0.6"), ("durable_per_s", None, "1/s", ">=5000"), ("factory_per_s", None, "1/s", ">=50")}
 VERIFY = {("chains_per_s", "X509_verify_cert", "1/s", ">=1"), ("parsed_chains_per_s", "X509_verify_cert", "1/s", ">=1")}
-RPC = {("seal_open_per_s", "bound", "1/s", ">=0.6")}
+RPC = {("seal_open_per_s", "bound", "1/s", ">=0.6"), ("calls_per_s", "plain-json-rpc", "1/s", ">=0.95"),
+       ("calls_per_s", "mosquitto-echo", "1/s", ">=0.8"), ("p50_us", "plain-json-rpc", "us", "<=1.05")}
 
 
 def bench(*words, status=0):
