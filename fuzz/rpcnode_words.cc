@@ -23,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       if (const auto state = rpcnode::parse_state(text)) {
-        if (rpcnode::parse_state(rpcnode::encode_state(*state)) != *state) std::abort();
+        const auto again = rpcnode::parse_state(rpcnode::encode_state(*state));
+        if (!again || !(*again == *state)) std::abort();
       }
       break;
     case 3:
