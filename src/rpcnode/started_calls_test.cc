@@ -190,7 +190,7 @@ TEST_F(StartedCallsFile, TheFileIsWrittenAnewWithoutWhatIsOver) {
   ASSERT_TRUE(calls->on_tick(kStart + kRepeatLife + kMarkMargin + seconds(28)));
   EXPECT_LT(std::filesystem::file_size(file()), before / 10);
   EXPECT_EQ(calls->size(), 2U);
-  EXPECT_EQ(start(*calls, 100, kStart + minutes(9)), StartedCalls::Mark::made);
+  EXPECT_EQ(start(*calls, 100, kStart + hours(3)), StartedCalls::Mark::made);
 }
 
 TEST_F(StartedCallsFile, MarksThatComeTogetherAreAllOnDisk) {

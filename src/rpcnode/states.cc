@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::size_t kBootBytes = 4;
 
+net::Task<MethodResult> ask(StateSettings item, MethodCall call) {
+  if (item.endpoint) return call_http(*item.endpoint, std::move(call));
+  return run_command(item.command, std::move(call));
+}
+
 }  // namespace
 
 std::string state_topic(const sealed::TopicPrefix& prefix, const sealed::NodeName& node, std::string_view item) {
@@ -68,9 +73,7 @@ net::Task<void> StateAnnouncer::follow(StateAnnouncer& self, StateSettings item)
                     .id = {},
                     .deadline = item.every,
                     .progress = [](codec::Json) {}};
-    const MethodResult result = item.endpoint ? co_await call_http(*item.endpoint, std::move(call))
-                                              : co_await run_command(item.command, std::move(call));
-    self.take(item.item, result);
+    self.take(item.item, co_await ask(item, std::move(call)));
     co_await net::sleep_for(item.every);
   }
 }

@@ -104,6 +104,7 @@ void Results::finish(std::uint64_t execution, const ReplyBody& answer) {
   --owner.running;
   // What a stored call left is on disk; what was not executed may come again.
   if (record->second.is_stored || record->second.is_over || answer.status == ReplyStatus::overloaded) {
+    if (!record->second.is_stored && !record->second.is_over) forget_due(owner, record->first, record->second.deadline);
     owner.records.erase(record);
     --size_;
     return;
@@ -115,6 +116,13 @@ void Results::finish(std::uint64_t execution, const ReplyBody& answer) {
   // The ids of calls that were forgotten since.
   if (owner.finished.size() > 2 * owner.results + kFinishedSlack)
     std::erase_if(owner.finished, [&](const CallId& id) { return !owner.records.contains(id); });
+}
+
+void Results::forget_due(const Owner& owner, const CallId& id, UnixTime deadline) {
+  const auto bucket = due_.find(deadline);
+  SALLYPORT_CHECK(bucket != due_.end());
+  std::erase_if(bucket->second, [&](const Due& due) { return due.owner == &owner && due.id == id; });
+  if (bucket->second.empty()) due_.erase(bucket);
 }
 
 void Results::forget_call(const Due& due) {

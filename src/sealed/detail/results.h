@@ -92,6 +92,8 @@ class Results {
   bool spend_one(Owner& owner);
   void drop_result(Owner& owner, std::map<CallId, CallRecord>::iterator record);
   void forget_call(const Due& due);
+  // The call is known no longer, before its deadline.
+  void forget_due(const Owner& owner, const CallId& id, UnixTime deadline);
 
   ResponderLimits limits_;
   IsOwed is_owed_;
