@@ -32,7 +32,7 @@ http::Response response_of(const sealed::ReplyBody& reply) {
     case sealed::ReplyStatus::accepted:
       return http::Response{.status = 202};
     case sealed::ReplyStatus::expired:
-      return http::Response::error(409, "the id is too old: whether it ran cannot be told any more");
+      return http::Response::error(410, "the id is too old: whether it ran cannot be told any more");
     case sealed::ReplyStatus::outcome_unknown:
       return http::Response::error(409, "it was started, and what came of it is lost");
     default: {

@@ -6,8 +6,8 @@
 //   drawn Sallyport-Timeout: <seconds>                    1 to 600; 10 without it
 //
 // 403 for a certificate that no rule is for.
-// 200 with the response, 204 after notifications, 409 where it was started and its outcome is lost, 503 with
-// Retry-After where nothing was run, 202 while a repetition's call still runs.
+// 410 for an id that is more than an hour old. 200 with the response, 204 after notifications, 409 where it was started
+// and its outcome is lost, 503 with Retry-After where nothing was run, 202 while a repetition's call still runs.
 #pragma once
 
 #include <memory>

@@ -5,8 +5,11 @@ HTTPS; whoever is not named, is somebody else or tells of himself what is not tr
 # test: needs=dev deadline=300
 import json
 import pathlib
+import secrets
 import subprocess
 import sys
+import time
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
@@ -17,6 +20,12 @@ from stage import ZONE, Process, Stage, free_port, wait_for  # noqa: E402
 
 MARKER = "PLAINTEXT-MARKER-certificates"
 REFUSED, UNREACHABLE = 4, 5
+
+
+def new_call(seconds_ago=0):
+    """A UUID of version 7 (RFC 9562)."""
+    number = (int((time.time() - seconds_ago) * 1_000) << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (2 << 62) | secrets.randbits(62)
+    return str(uuid.UUID(int=number))
 
 
 class Scene:
@@ -170,10 +179,17 @@ def check_the_same_calls_go_over_https(scene):
 
 def check_a_call_repeated_over_https_runs_once_and_is_answered_the_same(scene):
     before = scene.ran()
-    call = "0190b1c2-7a5e-7c3d-8f00-112233445566"
+    call = new_call()
     answers = [scene.call(scene.friend, "count", "--id", call, https=True) for _ in range(3)]
     want(all(one.returncode == 0 and one.stdout == answers[0].stdout for one in answers), f"found {[one.stderr for one in answers]}")
     want(scene.ran() == before + 1, f"found {scene.ran() - before} runs, want one")
+
+
+def check_an_id_of_which_nobody_can_tell_any_more_is_not_run(scene):
+    before = scene.ran()
+    done = scene.call(scene.friend, "count", "--id", new_call(2 * 3_600), https=True)
+    want(done.returncode == REFUSED and "too old" in done.stderr, f"found exit {done.returncode}: {done.stderr}, want it refused")
+    want(scene.ran() == before, "found a run, want none")
 
 
 def check_a_server_that_is_another_device_is_not_called(scene):
