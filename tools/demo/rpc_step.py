@@ -46,7 +46,8 @@ class Calls:
     def set_up(self):
         self.agent("init", "--node", NODE, "--broker", f"mqtt://127.0.0.1:{self.port}")
         with open(self.state / "rpc.toml", "a") as settings:
-            settings.write(f'\n[[method]]\nname = "pump.start"\ncommand = ["/bin/sh", "-c", "cat >> {self.ran}; echo {{\\"running\\":true}}"]\n')
+            settings.write('\n[[method]]\nname = "pump.start"\n'
+                           f'command = ["/bin/sh", "-c", "cat >> {self.ran}; echo \'{{\\"running\\":true}}\'"]\n')
         key = self.folder / "caller.key"
         key.write_text(self.agent("key-add", "--id", "demo", "--allow", "test", "--allow", "pump.*"))
         key.chmod(0o600)
