@@ -143,19 +143,27 @@ class PlainCalls final : public Calls {
     wire_.on_message = [this](const mqtt::Message& message) { take(message); };
     static_cast<void>(wire_.brokers->keep_subscribed(mqtt::TopicFilter(inbox_)));
   }
-  net::Task<bool> until_ready() override { co_return (co_await wire_.granted->wait(kReadyLimit)).has_value(); }
-  net::Task<bool> call() override {
+  // Until the other side has subscribed, which nobody tells.
+  net::Task<bool> until_ready() override {
+    if (!(co_await wire_.granted->wait(kReadyLimit))) co_return false;
+    for (const net::Deadline deadline(kReadyLimit); !deadline.passed();) {
+      if (co_await call_within(milliseconds(200))) co_return true;
+    }
+    co_return false;
+  }
+  net::Task<bool> call() override { return call_within(kCallLimit); }
+
+ private:
+  net::Task<bool> call_within(milliseconds limit) {
     const std::string id = std::to_string(++last_);
     const auto waiting = std::make_shared<net::Event>(wire_.tasks.executor());
     waiting_[id] = waiting;
     const std::string text = sealed::rpc_request(Json(id), "look", params_of_call());
     wire_.publish(std::string(kNode) + "/plain", to_bytes(inbox_ + "\n" + (echo_ ? id : text)));
-    const bool answered = (co_await waiting->wait(kCallLimit)).has_value();
+    const bool answered = (co_await waiting->wait(limit)).has_value();
     waiting_.erase(id);
     co_return answered;
   }
-
- private:
   void take(const mqtt::Message& message) {
     std::string_view text = as_text(message.payload);
     std::string id;
