@@ -100,9 +100,8 @@ Outcome rpc_run(const std::filesystem::path& folder, Environment& environment) {
   io.restart();
   net::run(io, (*program)->finish(kLeaveLimit));
   log::info("rpc.ended");
-  tasks.end();
   io.restart();
-  net::run(io, tasks.until_empty());
+  net::run(io, tasks.stop());
   return {};
 }
 

@@ -260,9 +260,8 @@ RpcCaller::~RpcCaller() {
   State& state = *state_;
   state.io.restart();
   if (state.links) net::run(state.io, state.links->disconnect());
-  state.tasks.end();
   state.io.restart();
-  net::run(state.io, state.tasks.until_empty());
+  net::run(state.io, state.tasks.stop());
 }
 
 Try<sealed::ReplyBody> RpcCaller::run(std::function<net::Task<Result<sealed::ReplyBody>>(rpcnode::CallerTask&)> work) {

@@ -38,9 +38,8 @@ Try<Bundles> collect(RpcWay way, Environment& environment) {
   net::run(io, net::sleep_for(way.timeout));
   io.restart();
   net::run(io, links->disconnect());
-  tasks.end();
   io.restart();
-  net::run(io, tasks.until_empty());
+  net::run(io, tasks.stop());
   if (!reason.empty() && found.empty())
     return std::unexpected(Failure({Errc::unavailable, "nodes: " + reason}, ExitStatus::unreachable));
   return found;

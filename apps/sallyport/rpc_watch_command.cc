@@ -73,9 +73,8 @@ Outcome rpc_watch(const Arguments& arguments, Environment& environment) {
   }
   io.restart();
   net::run(io, links->disconnect());
-  tasks.end();
   io.restart();
-  net::run(io, tasks.until_empty());
+  net::run(io, tasks.stop());
   return {};
 }
 

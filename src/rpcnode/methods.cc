@@ -40,7 +40,10 @@ const Method* MethodTable::find(std::string_view name) const {
 }
 
 bool MethodTable::is_idempotent(std::string_view json) const {
-  const sealed::RpcBatch batch = sealed::parse_json_rpc(json);
+  return is_idempotent(sealed::parse_json_rpc(json));
+}
+
+bool MethodTable::is_idempotent(const sealed::RpcBatch& batch) const {
   return std::ranges::all_of(batch.elements, [&](const auto& element) {
     const auto* request = std::get_if<sealed::RpcRequest>(&element);
     if (request == nullptr) return true;  // answered by a fault, which changes nothing

@@ -60,6 +60,7 @@ class MethodTable {
   const std::map<std::string, Method, std::less<>>& all() const { return methods_; }
   // Whether every method that the JSON-RPC text names is idempotent; false where in doubt.
   bool is_idempotent(std::string_view json) const;
+  bool is_idempotent(const sealed::RpcBatch& batch) const;
 
  private:
   std::map<std::string, Method, std::less<>> methods_;

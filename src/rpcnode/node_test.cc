@@ -26,9 +26,8 @@ class NodeStory : public testing::Test {
   }
   ~NodeStory() override {
     node_.reset();
-    tasks_.end();
     io_.restart();
-    net::run(io_, tasks_.until_empty());
+    net::run(io_, tasks_.stop());
     std::filesystem::remove_all(folder_);
   }
 
@@ -85,7 +84,7 @@ class NodeStory : public testing::Test {
   }
   // Carries what waits until nothing is left.
   static net::Task<void> carry(NodeStory& story) {
-    while (true) {
+    while (story.carries_) {
       while (!story.granted_.empty() || !story.sent_.empty()) {
         auto granted = std::exchange(story.granted_, {});
         for (const std::string& topic : granted) story.caller_->on_subscribed(topic);
@@ -100,11 +99,12 @@ class NodeStory : public testing::Test {
   }
   template <class T>
   T run(net::Task<T> task) {
+    carries_ = true;
     net::TaskGroup carrying(io_.executor());
     carrying.spawn(carry(*this), "carry");
     io_.restart();
     auto result = net::run(io_, std::move(task));
-    carrying.end();
+    carries_ = false;
     io_.restart();
     net::run(io_, carrying.until_empty());
     return *std::move(result);
@@ -131,6 +131,7 @@ class NodeStory : public testing::Test {
   SeededRandom random_{3};
   net::Event gate_{io_.executor()};
   int counted_ = 0;
+  bool carries_ = false;
   std::unique_ptr<Node> node_;
   std::unique_ptr<CallerTask> caller_;
   std::vector<std::string> granted_;

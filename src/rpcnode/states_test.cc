@@ -61,9 +61,8 @@ TEST(StateAnnouncements, WhatHasNotChangedIsNotToldAgainAndAFaultOnce) {
   EXPECT_EQ(faults, std::vector<std::string>{"y"});
   announcer.tell_all();
   EXPECT_EQ(told.size(), 2U);
-  tasks.end();
   io.restart();
-  net::run(io, tasks.until_empty());
+  net::run(io, tasks.stop());
 }
 
 }  // namespace

@@ -65,9 +65,8 @@ Result<void> run_node(const std::filesystem::path& folder) {
   io.run();
   io.restart();
   net::run(io, program->finish(seconds(2)));
-  tasks.end();
   io.restart();
-  net::run(io, tasks.until_empty());
+  net::run(io, tasks.stop());
   ::close(file);
   return {};
 }
@@ -165,9 +164,8 @@ Result<bool> run_calls(const CallOrder& order) {
              caller.core().counts().resent, caller.core().counts().dropped);
   io.restart();
   net::run(io, links->disconnect());
-  tasks.end();
   io.restart();
-  net::run(io, tasks.until_empty());
+  net::run(io, tasks.stop());
   return load.wrong == 0;
 }
 

@@ -178,7 +178,7 @@ net::Task<std::optional<ReplyBody>> prepare(std::shared_ptr<Node::State> node, c
   if (!node->files.audit->is_ready()) co_return overloaded(kTryAgain);
   if (!is_any_allowed(batch, caller->rules))
     co_return ReplyBody{.status = ReplyStatus::done, .json = co_await run_batch(node, call, way, batch)};
-  if (!call.stored && node->methods.is_idempotent(call.json)) co_return std::nullopt;
+  if (!call.stored && node->methods.is_idempotent(batch)) co_return std::nullopt;
   const auto mark = co_await node->files.started->start(call.principal, call.id, call.deadline, node->clock.now());
   if (!mark && mark.error().code == Errc::expired) co_return ReplyBody{.status = ReplyStatus::expired};
   if (!mark) {
