@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <list>
@@ -38,8 +39,14 @@ struct TaskGroup::State {
   Event changed;  // one has gone
   bool ended = false;
 
-  void end() {
-    ended = true;
+  // Within the loop: asio hands a signal that is raised elsewhere over to it by a bare pointer, which the task's own
+  // end would leave behind.
+  static void end(const std::shared_ptr<State>& self) {
+    self->ended = true;
+    asio::dispatch(self->executor, [self] { self->wake_all(); });
+  }
+
+  void wake_all() {
     // A task that is woken may end, and its entry with it.
     const std::vector woken(tasks.begin(), tasks.end());
     for (const auto& each : woken) each->emit(asio::cancellation_type::terminal);
@@ -66,11 +73,11 @@ void TaskGroup::spawn(Task<void> task, std::string_view name) {
 }
 
 void TaskGroup::end() {
-  state_->end();
+  State::end(state_);
 }
 
 Task<void> TaskGroup::stop() {
-  state_->end();
+  State::end(state_);
   return wait_until_empty(state_);
 }
 
