@@ -19,7 +19,7 @@ void ReadyConnections::user_came(bool was_ready) {
   if (closed_) return;
   last_user_ = time_.monotonic();
   if (!was_ready) wanted_ = std::min(most_, std::max<std::size_t>(1, 2 * wanted_));
-  refill();
+  if (!std::exchange(refills_, true)) tasks_.spawn(refill_later(shared_from_this()), "agent.ready-refill");
   if (!std::exchange(keeps_, true)) tasks_.spawn(keep(shared_from_this()), "agent.ready-connections");
 }
 
@@ -66,6 +66,12 @@ net::Task<void> ReadyConnections::dial(std::shared_ptr<ReadyConnections> self, t
     self->source_.lost(ticket);
     log::debug("agent.ready-connection-failed", {{"error", stream.error()}});
   }
+}
+
+net::Task<void> ReadyConnections::refill_later(std::shared_ptr<ReadyConnections> self) {
+  co_await net::sleep_for(kReadyRefillDelay);
+  self->refills_ = false;
+  self->refill();
 }
 
 void ReadyConnections::sweep() {

@@ -19,6 +19,8 @@ namespace sallyport::agent {
 inline constexpr milliseconds kReadyAfterUser{120'000};  // how long they are kept for the next one
 inline constexpr double kReadyPerSecond = 2.0;           // dialled in the long run
 inline constexpr std::size_t kReadyBurst = 24;
+// What comes at once with a user, the other connections of his browser, is served before others are dialled for later ones.
+inline constexpr milliseconds kReadyRefillDelay{50};
 inline constexpr milliseconds kReadySweep{1'000};  // how often those that have broken are looked for
 
 // Of one control connection, whose tickets they have. One thread; borrows `tasks` and the time for its lifetime. Shared
@@ -35,17 +37,20 @@ class ReadyConnections : public std::enable_shared_from_this<ReadyConnections> {
   ReadyConnections(net::TaskGroup& tasks, const DeviceTime& time, std::size_t most, Source source);
 
   // A user came; `was_ready` says whether a connection waited for him. The first that did not wait raises how many are
-  // kept, twofold up to `most`.
+  // kept, twofold up to `most`. Those are dialled kReadyRefillDelay later.
   void user_came(bool was_ready);
   // The connection that was dialled with `ticket`, once it is there; null when it has broken meanwhile.
   static net::Task<net::StreamPtr> take(std::shared_ptr<ReadyConnections> self, tunnel::Ticket ticket);
   std::size_t size() const { return ready_.size(); }
+  // Whether it will dial what is wanted without another user.
+  bool will_refill() const { return refills_; }
   // Closes all; dials no more.
   void close();
 
  private:
   void refill();
   static net::Task<void> dial(std::shared_ptr<ReadyConnections> self, tunnel::Ticket ticket);
+  static net::Task<void> refill_later(std::shared_ptr<ReadyConnections> self);
   static net::Task<void> keep(std::shared_ptr<ReadyConnections> self);
   void sweep();
 
@@ -59,7 +64,8 @@ class ReadyConnections : public std::enable_shared_from_this<ReadyConnections> {
   net::Event dialled_;
   std::size_t wanted_ = 0;
   Instant last_user_{};
-  bool keeps_ = false;  // keep() runs
+  bool keeps_ = false;    // keep() runs
+  bool refills_ = false;  // refill_later() runs
   bool closed_ = false;
 };
 

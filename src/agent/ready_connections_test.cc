@@ -84,6 +84,7 @@ TEST_F(ReadyTest, ThereAreNoneBeforeTheFirstUserAndMoreForEachWhoHadToWait) {
     run_until([&] { return ready->size() == wanted; });
   }
   ready->user_came(true);
+  run_until([&] { return !ready->will_refill(); });
   EXPECT_EQ(given, kMostReady);
 }
 
@@ -98,14 +99,26 @@ TEST_F(ReadyTest, WhatIsTakenIsReplacedWithTheNextUser) {
   EXPECT_EQ(given, 2);
 }
 
+TEST_F(ReadyTest, UsersWhoComeTogetherAreServedBeforeOthersAreDialledFor) {
+  const auto ready = make();
+  ready->user_came(false);
+  ready->user_came(false);
+  ready->user_came(false);
+  EXPECT_EQ(given, 0);
+  run_until([&] { return ready->size() == 4; });
+  EXPECT_EQ(given, 4);
+}
+
 TEST_F(ReadyTest, OneThatIsStillBeingDialledIsWaitedFor) {
   const auto ready = make();
   is_slow = true;
   ready->user_came(false);
   net::StreamPtr taken;
   bool done = false;
-  tasks.spawn(note_taken(ready, ticket_number(1), taken, done), "test.take");
   run_until([&] { return given == 1; });
+  tasks.spawn(note_taken(ready, ticket_number(1), taken, done), "test.take");
+  io.restart();
+  net::run(io, net::yield());
   EXPECT_FALSE(done);
   is_slow = false;
   run_until([&] { return done; });
@@ -145,22 +158,28 @@ TEST_F(ReadyTest, WhereNoneCanBeDialledNoneIsTried) {
   ready->user_came(false);
   run_until([&] { return lost.size() == 1; });
   ready->user_came(true);
+  run_until([&] { return !ready->will_refill(); });
   EXPECT_EQ(given, 1);
 }
 
 TEST_F(ReadyTest, TheBucketBoundsHowManyAreDialled) {
   const auto ready = make();
-  for (std::size_t i = 0; i < 3 * kReadyBurst; ++i) {
+  while (given < kReadyBurst) {
+    const std::uint8_t before = given;
     ready->user_came(false);
-    run_until([&] { return ready->size() > 0 || given >= kReadyBurst; });
-    if (given < kReadyBurst) static_cast<void>(take(ready, ticket_number(given)));
+    run_until([&] { return !ready->will_refill(); });
+    ASSERT_GT(given, before);
+    for (std::uint8_t number = 1; number <= given; ++number) static_cast<void>(take(ready, ticket_number(number)));
   }
+  ready->user_came(false);
+  run_until([&] { return !ready->will_refill(); });
   EXPECT_EQ(given, kReadyBurst);
 }
 
 TEST_F(ReadyTest, WhereNoneIsWantedNoneIsDialled) {
   const auto ready = make(0);
   ready->user_came(false);
+  run_until([&] { return !ready->will_refill(); });
   EXPECT_EQ(given, 0);
 }
 
@@ -168,6 +187,7 @@ TEST_F(ReadyTest, WithoutATicketNothingIsDialled) {
   tickets = 0;
   const auto ready = make();
   ready->user_came(false);
+  run_until([&] { return !ready->will_refill(); });
   EXPECT_EQ(ready->size(), 0U);
 }
 
@@ -177,6 +197,7 @@ TEST_F(ReadyTest, AfterTheSessionsEndThereIsNone) {
   run_until([&] { return ready->size() == 1; });
   is_slow = true;
   ready->user_came(false);
+  run_until([&] { return given == 2; });
   ready->close();
   is_slow = false;
   ready->user_came(false);
