@@ -57,12 +57,8 @@ struct Wire {
     };
     brokers = *mqtt::Brokers::open(tasks.executor(), random, std::move(all), std::move(handlers));
   }
-  static net::Task<void> send(Wire& self, std::string topic, Bytes payload) {
-    static_cast<void>(
-        co_await self.brokers->publish(mqtt::Topic(std::move(topic)), std::move(payload), {}, kCallLimit));
-  }
-  void publish(std::string topic, Bytes payload) {
-    tasks.spawn(send(*this, std::move(topic), std::move(payload)), "publish");
+  void publish(const std::string& topic, const Bytes& payload) {
+    static_cast<void>(brokers->post(mqtt::Topic(topic), payload, {}));
   }
 };
 
@@ -80,7 +76,7 @@ void answer_plainly(Wire& wire, bool echo) {
     std::string reply_to(text.substr(0, text.find('\n')));
     Bytes answer = message.payload;
     if (!echo) answer = to_bytes(plain_answer(text, reply_to));
-    wire.publish(std::move(reply_to), std::move(answer));
+    wire.publish(reply_to, answer);
   };
   static_cast<void>(wire.brokers->keep_subscribed(mqtt::TopicFilter(std::string(kNode) + "/plain")));
 }

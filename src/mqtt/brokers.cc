@@ -95,6 +95,15 @@ net::Task<Result<void>> Brokers::publish(Topic topic, Bytes payload, PublishOpti
   return first_success(std::move(attempts));
 }
 
+Result<void> Brokers::post(const Topic& topic, ByteView payload, const PublishOptions& options) {
+  Result<void> out = fail(Errc::unavailable, "no connection to any broker");
+  for (const auto& each : connections_) {
+    auto one = each->post(topic, payload, options);
+    if (!out) out = std::move(one);
+  }
+  return out;
+}
+
 net::Task<Result<void>> Brokers::publish_to(std::size_t broker, Topic topic, Bytes payload, PublishOptions options,
                                             net::Deadline deadline) {
   SALLYPORT_CHECK(broker < connections_.size());

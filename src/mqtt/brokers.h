@@ -36,6 +36,8 @@ class Brokers {
   // none does, Errc::unavailable at once when none is connected.
   net::Task<Result<void>> subscribe(TopicFilter filter, net::Deadline deadline);
   net::Task<Result<void>> publish(Topic topic, Bytes payload, PublishOptions options, net::Deadline deadline);
+  // As Connection::post, to all that are connected; the error of the last when none takes it.
+  Result<void> post(const Topic& topic, ByteView payload, const PublishOptions& options);
   // To one alone: where something came from.
   net::Task<Result<void>> publish_to(std::size_t broker, Topic topic, Bytes payload, PublishOptions options,
                                      net::Deadline deadline);

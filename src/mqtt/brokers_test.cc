@@ -65,6 +65,29 @@ TEST(MqttBrokers, ArePublishedToTogetherAndOneThatAgreesIsEnough) {
   stage.play(play_one_takes(stage));
 }
 
+net::Task<void> play_posts(TwoBrokers& stage) {
+  const auto post = [&](std::size_t bytes) { return stage.brokers->post(topic("a"), Bytes(bytes, 'x'), {}); };
+  const auto nowhere = post(1);
+  EXPECT_TRUE(!nowhere && nowhere.error().code == Errc::unavailable);
+  auto first = co_await accept_client(*stage.first, kTakes5);
+  auto second = co_await accept_client(*stage.second, kTakes5);
+  co_await until_told(stage.told, "connected", 2);
+  EXPECT_TRUE(post(1));
+  // Nobody waits, so a refusal changes nothing, and neither does a broker that goes.
+  co_await net::join(acknowledge(*first, 0x87), acknowledge(*second, 0));
+  EXPECT_TRUE(post(1));
+  co_await net::join(acknowledge(*first, 0), acknowledge(*second, 0));
+  const auto huge = post(kMaxPacketBytes * 64);
+  EXPECT_TRUE(!huge && huge.error().code == Errc::overloaded);
+  stage.brokers->close();
+  EXPECT_FALSE(post(1));
+}
+
+TEST(MqttBrokers, ArePostedToWithoutWaitingAndSayAtOnceWhatTheyCannotTake) {
+  TwoBrokers stage;
+  stage.play(play_posts(stage));
+}
+
 net::Task<void> publish_where_it_came_from(Brokers& brokers) {
   auto done = co_await brokers.publish_to(1, topic("a"), to_bytes("x"), {}, kSoon);
   EXPECT_TRUE(done);

@@ -179,6 +179,7 @@ struct Connection::State : std::enable_shared_from_this<Connection::State> {
   void on_answered(const Answered& answered) {
     const auto who = link->answer(answered.id, answered.result);
     if (who && who->filter) tell(&ConnectionHandlers::on_subscribed, *who->filter, answered.result);
+    if (!who && !answered.result) log::debug("mqtt.refused", {{"error", answered.result.error()}});
   }
   void deliver(const std::shared_ptr<Link>& from, std::vector<SessionEvent>& events) {
     for (auto& event : events) {
@@ -398,6 +399,13 @@ net::Task<Result<void>> Connection::unsubscribe(TopicFilter filter, net::Deadlin
 net::Task<Result<void>> Connection::publish(Topic topic, Bytes payload, PublishOptions options,
                                             net::Deadline deadline) {
   return State::publish(state_, std::move(topic), std::move(payload), options, deadline);
+}
+
+Result<void> Connection::post(const Topic& topic, ByteView payload, const PublishOptions& options) {
+  TRY_VOID(state_->check_connected());
+  TRY_VOID(state_->link->session.publish(topic, payload, options));
+  state_->link->output.set();
+  return {};
 }
 
 net::Task<Result<void>> Connection::until_connected(net::Deadline deadline) {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMaxPasswordFile = 4'096;
 constexpr std::size_t kMaxCaFile = 1U << 20U;
 constexpr std::size_t kMaxCertificateFile = 64U << 10U;
-constexpr seconds kPublishLimit{20};
+constexpr seconds kUnsubscribeLimit{20};
 constexpr seconds kKeptFor{7 * 86'400};  // as long as stored calls may lie
 
 Result<SecretBytes> read_password(const std::filesystem::path& file) {
@@ -71,7 +71,6 @@ struct BrokerLinks::State {
   std::uint64_t lost = 0;
 
   mqtt::BrokersHandlers inner_handlers();
-  static net::Task<void> publish(std::shared_ptr<State> self, mqtt::Topic topic, Bytes payload, bool retained);
   static net::Task<void> unsubscribe(std::shared_ptr<State> self, std::size_t broker, mqtt::TopicFilter filter);
 };
 
@@ -92,16 +91,9 @@ mqtt::BrokersHandlers BrokerLinks::State::inner_handlers() {
   return out;
 }
 
-net::Task<void> BrokerLinks::State::publish(std::shared_ptr<State> self, mqtt::Topic topic, Bytes payload,
-                                            bool retained) {
-  const mqtt::PublishOptions options{.retain = retained};
-  const auto sent = co_await self->brokers->publish(std::move(topic), std::move(payload), options, kPublishLimit);
-  if (!sent) ++self->lost;
-}
-
 net::Task<void> BrokerLinks::State::unsubscribe(std::shared_ptr<State> self, std::size_t broker,
                                                 mqtt::TopicFilter filter) {
-  static_cast<void>(co_await self->brokers->connection(broker).unsubscribe(std::move(filter), kPublishLimit));
+  static_cast<void>(co_await self->brokers->connection(broker).unsubscribe(std::move(filter), kUnsubscribeLimit));
 }
 
 Result<std::unique_ptr<BrokerLinks>> BrokerLinks::open(net::TaskGroup& tasks, const Clock& clock, Random& random,
@@ -137,9 +129,9 @@ void BrokerLinks::unsubscribe(const std::string& topic) {
 }
 
 void BrokerLinks::publish(const std::string& topic, const Bytes& payload, bool retained) {
-  auto parsed = mqtt::parse_topic(topic);
+  const auto parsed = mqtt::parse_topic(topic);
   SALLYPORT_CHECK(parsed.has_value());
-  state_->tasks.spawn(State::publish(state_, *std::move(parsed), payload, retained), "rpc.publish");
+  if (!state_->brokers->post(*parsed, payload, {.retain = retained})) ++state_->lost;
 }
 
 std::size_t BrokerLinks::connected() const {
