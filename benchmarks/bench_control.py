@@ -186,12 +186,16 @@ def handshakes(programs, folder, options):
         rivals.server_identity(folder)
         nginx, ticketed = rivals.nginx_mtls(folder, relay.root), rivals.nginx_mtls(folder, relay.root, tickets=True)
         started += [nginx, ticketed]
+        least, least_again = (rivals.openssl_mtls(programs, folder, relay.root, tickets) for tickets in (False, True))
+        started += [least, least_again]
         shakes = Handshakes(program, relay.devices, 200 if options.quick else 4_000)
         yield from Metric("handshake", "full_per_s", "1/s", lambda: shakes.rate(relay), (
-            Rival("nginx-mtls", lambda: shakes.rate(nginx), Goal(">=", 1.5)),)).lines(options.runs, options.progress)
+            Rival("nginx-mtls", lambda: shakes.rate(nginx), Goal(">=", 1.5)),
+            Rival("bound", lambda: shakes.rate(least), None))).lines(options.runs, options.progress)
         again = Resumptions(program, relay.devices, shakes.count)
         yield from Metric("handshake", "resumed_per_s", "1/s", lambda: again.rate(relay), (
-            Rival("nginx-mtls", lambda: again.rate(ticketed), Goal(">=", 3.0)),)).lines(options.runs, options.progress)
+            Rival("nginx-mtls", lambda: again.rate(ticketed), Goal(">=", 3.0)),
+            Rival("bound", lambda: again.rate(least_again), None))).lines(options.runs, options.progress)
     finally:
         for one in reversed(started):
             one.stop()

@@ -20,7 +20,8 @@ from measure import Failed, Goal, Metric, Rival  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
 READY = 6  # that an agent keeps at most (kMostReady)
-BURSTS = 12
+BURSTS = 8
+PAUSE_SECONDS = 3.0  # before each burst of either side: what has just been used is fast, and an agent needs as long to have all ready
 CLICKS = 5
 ONE_WAY_MS = 50
 ROUND_TRIP_MS = 2 * ONE_WAY_MS
@@ -96,6 +97,7 @@ class Bursts:
         """Connections per second in the middle one of the bursts."""
         seconds = []
         for _ in range(self.count):
+            time.sleep(PAUSE_SECONDS)
             prepare()
             seconds.append(self._one(port, host))
         return READY / statistics.median(seconds)

@@ -2,17 +2,19 @@
 was due (bench_pace.cc).
 """
 import json
+import os
 import subprocess
 import time
 
-from measure import Failed, Goal, Metric, Rival, cpu_seconds
+from measure import Failed, Goal, Metric, Rival, busy_seconds
 
 CONNECTIONS = 32
-HALF = 0.5  # of a core
+HALF = 0.5  # of this machine's processors
 FIRST_PER_SECOND = 2_000.0
 MOST_PER_SECOND = 200_000.0
 NEAR = 0.05  # of the half
-TRIES = 6
+ENOUGH = 0.7  # of it, where a rate nearer to it could not be found
+TRIES = 8
 LIMIT_SECONDS = 120
 PERSON_PER_SECOND = 200.0  # one who types, or a page that polls: nobody's processor is busy with it
 
@@ -31,23 +33,27 @@ class Pace:
         return json.loads(done.stdout)
 
     def share(self, server, per_second):
-        """Of a core that the server takes at this rate."""
-        before, began = cpu_seconds(server.pids()), time.monotonic()
+        """Of this machine that users, server and device take at this rate, together."""
+        before, began = busy_seconds(), time.monotonic()
         self.ask(server.port, CONNECTIONS, per_second, 1)  # and a second to become warm
-        return (cpu_seconds(server.pids()) - before) / (time.monotonic() - began)
+        return (busy_seconds() - before) / (time.monotonic() - began) / os.cpu_count()
 
     def rate_of_half(self, server):
-        """Requests per second at which the server takes half a core."""
-        rate = FIRST_PER_SECOND
+        """Requests per second at which the machine is half busy, or comes nearest to it from below.
+
+        Not the server alone: with users and device beside it on two cores, half a core of it leaves none of them idle.
+        """
+        rate, seen = FIRST_PER_SECOND, {}
         for _ in range(TRIES):
-            share = self.share(server, rate)
+            seen[rate] = share = self.share(server, rate)
             if abs(share - HALF) <= NEAR * HALF:
                 return rate
             # What a request costs falls with their number, so this comes nearer from below.
-            rate = min(rate * HALF / share, 4 * rate)
-            if rate > MOST_PER_SECOND:
-                break
-        raise Failed(f"latency: {share:.2f} of a core at {rate:.0f}/s, want {HALF}: this machine cannot ask often enough")
+            rate = min(rate * HALF / share, 4 * rate, MOST_PER_SECOND)
+        rate, share = max(((rate, share) for rate, share in seen.items() if share <= HALF), key=lambda each: each[1])
+        if share < ENOUGH * HALF:
+            raise Failed(f"latency: {share:.2f} of the machine at {rate:.0f}/s, want {HALF}: this machine cannot ask often enough")
+        return rate
 
 
 class Device:

@@ -13,6 +13,12 @@ class Failed(Exception):
     """A measurement could not be made."""
 
 
+def busy_seconds():
+    """Processor time that this machine has spent so far on anything at all, over all its cores."""
+    spent = [int(field) for field in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(spent) - spent[3] - spent[4]) / TICKS  # without idle and iowait
+
+
 def cpu_seconds(pids):
     """User and system time of processes so far: /proc/PID/schedstat of every thread (ns), else utime and stime of stat (ticks)."""
     total = 0.0

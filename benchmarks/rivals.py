@@ -235,6 +235,13 @@ def nginx_mtls(folder, root, tickets=False):
     return Mtls(name, nginx_command(name, folder, modules, body), folder, port, idle_port, 19_000)
 
 
+def openssl_mtls(built, folder, root, tickets=False):
+    """The bound: OpenSSL's handshake alone (bench_tls.cc)."""
+    name, port = "openssl-mtls-tickets" if tickets else "openssl-mtls", free_port()
+    command = [built / "benchmarks" / "bench_tls", port, folder / "server.pem", folder / "server.key", client_cas(folder, root), "resumed" if tickets else "full"]
+    return Mtls(name, [str(word) for word in command], folder, port, port, 1)
+
+
 def haproxy_mtls(folder, root):
     """The same by HAProxy, one thread; for connections that wait."""
     port = free_port()
