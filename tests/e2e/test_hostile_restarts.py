@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cases  # noqa: E402
 from cases import want  # noqa: E402
 from crowd import cpu_of, descriptors_of, memory_of  # noqa: E402
-from fleet import Fleet  # noqa: E402
+from fleet import Everybody  # noqa: E402
 from stage import Stage, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 from witness import Witness  # noqa: E402
@@ -45,8 +45,7 @@ class Scene:
                 file.write(f'\n[[service]]\nname = "seen"\nkind = "http"\ntarget = "127.0.0.1:{witness.port}"\n')
         self.stage.bring_online(*self.devices)
         self.user = ConsoleUser(self.there)
-        self.fleet = Fleet(self.stage)
-        self.pumps = self.fleet.make("pump", DEVICES)
+        self.pumps = Everybody.make(self.stage, "pump", DEVICES)
         self.pumps.wake()
         spent = self.pumps.wait("online", ONLINE_SECONDS)
         print(f"# {DEVICES} devices online after {spent:.0f} s", flush=True)
@@ -120,9 +119,7 @@ def check_E2_restarts_in_a_row_leave_no_descriptor_and_no_memory(scene):
     """Of devices and relay; graceful and by kill in turn. Connections that live so short make devices wait longer each time, which
     is what keeps a relay that dies again and again alive: most are back before the next restart; with --long
     all are, after the last."""
-    few = scene.pumps.part(0, OF_A_LOOP)
-    if DEVICES > OF_A_LOOP:
-        scene.pumps.part(OF_A_LOOP, DEVICES - OF_A_LOOP).sleep()
+    few = scene.pumps.sleep_but(OF_A_LOOP)
     seen = []
     for number in range(RESTARTS):
         began = time.monotonic()
@@ -130,7 +127,7 @@ def check_E2_restarts_in_a_row_leave_no_descriptor_and_no_memory(scene):
         few.wait("offline", 20, least=1)
         back = few.wait("online", MOST_BACK, least=0 if LONG else OF_A_LOOP * 8 // 10)
         wait_for(lambda: time.monotonic() - began >= EVERY, EVERY + 1, "the next restart")  # noqa: B023
-        use, workers = scene.fleet.use(), scene.workers()
+        use, workers = few.fleet.use(), scene.workers()
         seen.append({"back": back, "devices": use["descriptors"], "devices_kb": use["rss_kb"], "relay": descriptors_of(workers), "relay_kb": memory_of(workers) >> 10,
                      "agents": descriptors_of([device.agent.pid for device in scene.devices])})
         print(f"# {number}: {seen[-1]}", flush=True)

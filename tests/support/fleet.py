@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "demo"))
@@ -20,6 +21,7 @@ from installation import SITE, ZONE, Process  # noqa: E402
 
 from cases import Failed, want  # noqa: E402
 
+OF_A_PROCESS = 5_000  # devices, each with some descriptors, of which a process has 20,000
 PER_DEVICE_SECONDS = 0.1  # what an order over many devices may take, beside what it waits for
 ISSUE_SECONDS = 300
 
@@ -123,3 +125,47 @@ class Devices:
 
     def list(self):
         return self.order("list")["devices"]
+
+
+class Everybody:
+    """Devices of several fleets, since one process has too few descriptors for all. `least` is of the whole, and each fleet has its
+    share of it to show."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    @staticmethod
+    def make(stage, prefix, count):
+        """As many fleets as `count` devices need, all with their ledgers in."""
+        parts = []
+        for number, first in enumerate(range(0, count, OF_A_PROCESS)):
+            parts.append(Fleet(stage).make(f"{prefix}{number}" if count > OF_A_PROCESS else prefix, min(OF_A_PROCESS, count - first)))
+        return Everybody(parts)
+
+    @property
+    def count(self):
+        return sum(part.count for part in self.parts)
+
+    @property
+    def fleets(self):
+        return [part.fleet for part in self.parts]
+
+    def wake(self):
+        for part in self.parts:
+            part.wake()
+
+    def sleep_but(self, few):
+        """All go to sleep but the first `few`, which are returned."""
+        first, *others = self.parts
+        if first.count > few:
+            first.part(few, first.count - few).sleep()
+        for part in others:
+            part.sleep()
+        return first.part(0, few)
+
+    def wait(self, condition, seconds, least=None):
+        began = time.monotonic()
+        for part in self.parts:
+            share = None if least is None else -(-least * part.count // self.count)
+            part.wait(condition, max(1, round(began + seconds - time.monotonic())), share)
+        return time.monotonic() - began
