@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "codec/json_text.h"
+
 namespace sallyport::codec {
 namespace {
 
@@ -12,26 +14,6 @@ template <class T, class Value>
 Result<T> value_as(const Value& value, std::string_view want) {
   if (const T* const found = std::get_if<T>(&value)) return *found;
   return failf(Errc::malformed, "json: value of another type, want {}", want);
-}
-
-void write_text(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  SALLYPORT_CHECK(is_utf8(text));
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7F) {
-      out += "\\u00";
-      out += kHex[byte >> 4U];
-      out += kHex[byte & 0x0FU];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 // The shortest text that reads back as the same double and is no integer.
@@ -63,13 +45,13 @@ struct WriteValue {
   void operator()(bool value) const { out += value ? "true" : "false"; }
   void operator()(std::int64_t value) const { out += std::to_string(value); }
   void operator()(double value) const { write_number(out, value); }
-  void operator()(const std::string& value) const { write_text(out, value); }
+  void operator()(const std::string& value) const { write_json_text(out, value); }
   void operator()(const Json::Array& value) const {
     write_list(out, "[]", value, [this](const Json& item) { item.write_to(out); });
   }
   void operator()(const Json::Object& value) const {
     write_list(out, "{}", value, [this](const auto& member) {
-      write_text(out, member.first);
+      write_json_text(out, member.first);
       out += ':';
       member.second.write_to(out);
     });
@@ -77,6 +59,30 @@ struct WriteValue {
 };
 
 }  // namespace
+
+void write_json_text(std::string& out, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  SALLYPORT_CHECK(is_utf8(text));
+  out += '"';
+  std::size_t plain = 0;  // from where nothing is to be escaped
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool is_quoted = byte == '"' || byte == '\\';
+    if (byte >= 0x20 && byte != 0x7F && !is_quoted) continue;
+    out += text.substr(plain, i - plain);
+    plain = i + 1;
+    if (is_quoted) {
+      out += '\\';
+      out += text[i];
+    } else {
+      out += "\\u00";
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 0x0FU];
+    }
+  }
+  out += text.substr(plain);
+  out += '"';
+}
 
 Result<bool> Json::boolean() const {
   return value_as<bool>(value_, "a boolean");

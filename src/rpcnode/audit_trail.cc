@@ -1,9 +1,12 @@
 #include "rpcnode/audit_trail.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <utility>
 
 #include "codec/json.h"
+#include "codec/json_text.h"
 #include "codec/text.h"
 #include "keystore/file.h"
 
@@ -12,8 +15,12 @@ namespace {
 
 using codec::Json;
 
-std::string shortened(std::string_view text) {
-  return std::string(codec::cut_utf8(codec::is_utf8(text) ? text : "not UTF-8", kMaxAuditText));
+constexpr std::size_t kUsualLine = 512;
+
+// `before`, with what separates it from the member before, and the text, cut.
+void write_member(std::string& line, std::string_view before, std::string_view text) {
+  line += before;
+  codec::write_json_text(line, codec::cut_utf8(codec::is_utf8(text) ? text : "not UTF-8", kMaxAuditText));
 }
 
 // What a line says of the one before it.
@@ -68,27 +75,29 @@ std::filesystem::path audit_file(const std::filesystem::path& folder, std::size_
 
 }  // namespace
 
+// Members in the order of their names, as everywhere.
 std::string encode_audit_line(const AuditEntry& entry, AuditHead& head) {
-  Json::Array items;
-  for (const std::string& item : entry.items) {
-    if (items.size() == kAuditItems) break;
-    items.emplace_back(shortened(item));
-  }
-  Json::Object object{{"line", head.lines + 1},
-                      {"before", codec::encode_hex(head.hash)},
-                      {"time", to_iso8601(entry.time)},
-                      {"who", shortened(entry.who)},
-                      {"way", entry.way},
-                      {"method", shortened(entry.method)},
-                      {"items", std::move(items)},
-                      {"result", entry.result},
-                      {"took_ms", std::int64_t{entry.took.count()}},
-                      {"call", sealed::to_text(entry.id)}};
-  if (!entry.reason.empty()) object.emplace("reason", shortened(entry.reason));
-  if (entry.items.size() > kAuditItems) object.emplace("items_in_all", std::uint64_t{entry.items.size()});
-  std::string line = Json(std::move(object)).write();
+  std::string line;
+  line.reserve(kUsualLine);
+  write_member(line, "{\"before\":", codec::encode_hex(head.hash));
+  write_member(line, ",\"call\":", sealed::to_text(entry.id));
+  line += ",\"items\":[";
+  const std::size_t named = std::min(entry.items.size(), kAuditItems);
+  for (std::size_t i = 0; i < named; ++i) write_member(line, i == 0 ? "" : ",", entry.items[i]);
+  line += ']';
+  if (entry.items.size() > named) fmt::format_to(std::back_inserter(line), ",\"items_in_all\":{}", entry.items.size());
+  fmt::format_to(std::back_inserter(line), ",\"line\":{}", head.lines + 1);
+  write_member(line, ",\"method\":", entry.method);
+  if (!entry.reason.empty()) write_member(line, ",\"reason\":", entry.reason);
+  write_member(line, ",\"result\":", entry.result);
+  write_member(line, ",\"time\":", to_iso8601(entry.time));
+  fmt::format_to(std::back_inserter(line), ",\"took_ms\":{}", entry.took.count());
+  write_member(line, ",\"way\":", entry.way);
+  write_member(line, ",\"who\":", entry.who);
+  line += '}';
   head = {.lines = head.lines + 1, .hash = crypto::sha256(as_bytes(line))};
-  return line + "\n";
+  line += '\n';
+  return line;
 }
 
 Result<AuditHead> check_audit_lines(std::string_view text, AuditHead head) {
@@ -121,6 +130,8 @@ Result<std::unique_ptr<AuditTrail>> AuditTrail::open(std::filesystem::path folde
 
 // Goes on from what is in the files, whatever was meant to be.
 Result<void> AuditTrail::open_current() {
+  is_turning_ = false;
+  held_.clear();
   TRY(auto opened, keystore::AppendFile::open(file(0), keystore::kSecretMode));
   TRY(const Bytes bytes, opened.read_all(2 * kMaxAuditFile));
   const std::string_view text = as_text(bytes);
@@ -136,31 +147,56 @@ Result<void> AuditTrail::open_current() {
 }
 
 bool AuditTrail::is_ready() const {
-  return log_ != nullptr && !log_->is_broken() && log_->unwritten() < kMaxUnwritten / 2 &&
-         log_->size() < kMaxAuditFile + kMaxAuditFile / 2;
+  return log_ != nullptr && !log_->is_broken() && log_->unwritten() + held_.size() < kMaxUnwritten / 2;
+}
+
+bool AuditTrail::is_idle() {
+  static_cast<void>(turn());
+  return log_ == nullptr || (log_->is_idle() && held_.empty());
 }
 
 Result<void> AuditTrail::add(const AuditEntry& entry) {
   if (log_ == nullptr) return fail(Errc::unavailable, "audit: the file could not be opened again");
   AuditHead after = head_;
-  TRY_VOID(log_->post(to_bytes(encode_audit_line(entry, after))));
+  const std::string line = encode_audit_line(entry, after);
+  if (!is_turning_) {
+    TRY_VOID(log_->post(to_bytes(line)));
+  } else if (held_.size() + line.size() <= kMaxUnwritten) {
+    append(held_, as_bytes(line));
+  } else {
+    return failf(Errc::overloaded, "audit: {} bytes wait for the next file already", held_.size());
+  }
   head_ = after;
-  return {};
+  return turn();
 }
 
 Result<void> AuditTrail::on_tick() {
   if (log_ == nullptr) return open_current();
-  if (!log_->is_idle()) return {};
-  if (log_->is_broken()) {
+  if (log_->is_broken() && log_->is_idle()) {
     log_.reset();
     return open_current();
   }
-  return log_->size() < kMaxAuditFile ? Result<void>() : rotate();
+  if (!is_turning_ && log_->size() >= kMaxAuditFile) {
+    is_turning_ = true;
+    base_ = head_;
+  }
+  return turn();
+}
+
+// Begins the next file, when it is due and the last line of this one is on disk.
+Result<void> AuditTrail::turn() {
+  if (!is_turning_ || log_ == nullptr || log_->is_broken() || !log_->is_idle()) return {};
+  const AuditHead last = head_;
+  const Bytes held = std::exchange(held_, {});
+  TRY_VOID(rotate());
+  if (held.empty()) return {};
+  TRY_VOID(log_->post(held));
+  head_ = last;
+  return {};
 }
 
 Result<void> AuditTrail::rotate() {
   log_.reset();
-  base_ = head_;
   std::error_code ignored;
   std::filesystem::remove(file(kAuditFilesKept), ignored);
   for (std::size_t age = kAuditFilesKept; age > 0; --age) std::filesystem::rename(file(age - 1), file(age), ignored);

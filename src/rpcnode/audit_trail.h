@@ -50,28 +50,31 @@ class AuditTrail {
   // Goes on where the file ends; a line that a crash cut short is cut off. Errc::malformed when the chain is broken.
   static Result<std::unique_ptr<AuditTrail>> open(std::filesystem::path folder, net::TaskGroup& tasks);
   // Whether a call that is run now can be written down: where not, nothing is to be run. False while the file cannot be
-  // written, while too much waits for the disk, and while the file is too long because there was no quiet moment to
-  // begin the next one.
+  // written, and while too much waits for the disk.
   bool is_ready() const;
-  // Fails with the file's fault.
+  // On disk a little later. Fails with the file's fault.
   Result<void> add(const AuditEntry& entry);
   // Begins the next file when it is time, and opens the file anew after a fault: what waited then is lost, and the
   // chain goes on behind what is on disk. To be called now and then.
   Result<void> on_tick();
-  // Whether everything is on disk.
-  bool is_idle() const { return log_ == nullptr || log_->is_idle(); }
+  // Whether everything is on disk, or lost with its file.
+  bool is_idle();
   const AuditHead& head() const { return head_; }
 
  private:
   AuditTrail(std::filesystem::path folder, net::TaskGroup& tasks) : folder_(std::move(folder)), tasks_(tasks) {}
   std::filesystem::path file(std::size_t age) const;
   Result<void> open_current();
+  Result<void> turn();
   Result<void> rotate();
 
   std::filesystem::path folder_;
   net::TaskGroup& tasks_;
   AuditHead head_;
-  AuditHead base_;  // where the current file begins
+  AuditHead base_;  // where the current file begins, or the next one
+  // The file is full: what comes now is for the next one, which begins once the last line of this one is on disk.
+  bool is_turning_ = false;
+  Bytes held_;
   std::unique_ptr<DurableLog> log_;
 };
 

@@ -131,6 +131,47 @@ TEST_F(AuditFolder, AFullFileGivesWayToTheNextAndTheChainGoesOn) {
   EXPECT_EQ(head->lines, added);
 }
 
+TEST_F(AuditFolder, AFullFileThatIsStillWrittenHoldsNobodyUp) {
+  const auto trail = open();
+  AuditEntry large = entry("m");
+  large.items = std::vector<std::string>(kAuditItems, std::string(kMaxAuditText, 'i'));
+  std::size_t added = 0;
+  for (; std::filesystem::file_size(folder_ / "audit.jsonl") < kMaxAuditFile; settle()) {
+    for (int i = 0; i < 1'500; ++i, ++added) ASSERT_TRUE(trail->add(large));
+  }
+  ASSERT_TRUE(trail->add(entry("last")));
+  ASSERT_TRUE(trail->on_tick());
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "audit.1.jsonl"));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(trail->is_ready());
+    ASSERT_TRUE(trail->add(entry("next")));
+  }
+  settle();
+  EXPECT_FALSE(trail->is_idle());
+  settle();
+  EXPECT_TRUE(trail->is_idle());
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "audit.1.jsonl"));
+  const auto head = check_audit_trail(folder_);
+  ASSERT_TRUE(head) << head.error().detail;
+  EXPECT_EQ(head->lines, added + 4);
+  EXPECT_EQ(trail->head().lines, added + 4);
+}
+
+TEST_F(AuditFolder, WhatWaitsForTheNextFileIsBounded) {
+  const auto trail = open();
+  AuditEntry large = entry("m");
+  large.items = std::vector<std::string>(kAuditItems, std::string(kMaxAuditText, 'i'));
+  for (; std::filesystem::file_size(folder_ / "audit.jsonl") < kMaxAuditFile; settle()) {
+    for (int i = 0; i < 1'500; ++i) ASSERT_TRUE(trail->add(large));
+  }
+  ASSERT_TRUE(trail->add(large));
+  ASSERT_TRUE(trail->on_tick());
+  while (trail->is_ready()) ASSERT_TRUE(trail->add(large));
+  Result<void> last;
+  while (last) last = trail->add(large);
+  EXPECT_EQ(last.error().code, Errc::overloaded);
+}
+
 TEST_F(AuditFolder, AFileThatIsMissingInTheMiddleIsFound) {
   const std::string all = lines(4);
   const std::size_t half = all.find('\n', all.find('\n') + 1) + 1;

@@ -20,13 +20,14 @@ struct Batch {
 
 struct DurableLog::State {
   State(keystore::AppendFile opened, net::TaskGroup& group)
-      : file(std::move(opened)), tasks(group), size(file.size()) {}
+      : file(std::move(opened)), tasks(group), size(file.size()), hurry(group.executor()) {}
 
   keystore::AppendFile file;
   net::TaskGroup& tasks;
   std::uint64_t size;
   std::size_t unwritten = 0;
   std::shared_ptr<Batch> next;
+  net::Event hurry;  // somebody waits for `next`, or it is large
   bool writing = false;
   std::optional<Error> fault;
 
@@ -36,6 +37,8 @@ struct DurableLog::State {
 
 net::Task<void> DurableLog::State::write(std::shared_ptr<State> self) {
   while (self->next) {
+    static_cast<void>(co_await self->hurry.wait(kGather));
+    self->hurry.clear();
     const std::shared_ptr<Batch> batch = std::exchange(self->next, nullptr);
     const auto work = [self, batch] { return self->file.append(batch->bytes); };
     const auto written = co_await net::run_blocking(work);
@@ -57,6 +60,7 @@ Result<std::shared_ptr<Batch>> DurableLog::State::add(const std::shared_ptr<Stat
   sallyport::append(self->next->bytes, bytes);
   self->unwritten += bytes.size();
   self->size += bytes.size();
+  if (self->next->bytes.size() >= kGathered) self->hurry.set();
   const std::shared_ptr<Batch> batch = self->next;
   if (!self->writing) {
     self->writing = true;
@@ -71,6 +75,7 @@ DurableLog::~DurableLog() = default;
 
 net::Task<Result<void>> DurableLog::append(Bytes bytes) {
   CO_TRY(const std::shared_ptr<Batch> batch, State::add(state_, bytes));
+  state_->hurry.set();
   CO_TRY_VOID(co_await batch->done.wait(kDiskPatience));
   if (batch->fault) co_return std::unexpected(*batch->fault);
   co_return Result<void>{};
