@@ -160,83 +160,39 @@ struct RpcCaller::State {
   net::Io io;
   net::TaskGroup tasks;
   net::Event bundle_came;
-  std::string bundle_topic;  // while it is waited for
   Result<sealed::Bundle> bundle = fail(Errc::expired, "node: no bundle of it at the broker");
-  WireWitness witness;
-  std::unique_ptr<rpcnode::BrokerLinks> links;
-  std::unique_ptr<rpcnode::CallerTask> caller;
-  bool was_connected = false;
-  std::string last_reason;  // why there is no broker
+  std::unique_ptr<rpcnode::Callers> callers;
+  std::shared_ptr<rpcnode::CallerTask> caller;
 
-  rpcnode::BrokerHandlers handlers();
-  rpcnode::CallerTransport transport();
-  void begin_with(sealed::Credential credential);
   // Waits for the node's bundle where we come with a certificate.
   net::Task<Result<void>> prepare();
-  void take_bundle(const Bytes& payload);
+  void take_bundle(const std::string& topic, const Bytes& payload);
   std::unexpected<Failure> refuse(Error error) const;
 };
 
-rpcnode::BrokerHandlers RpcCaller::State::handlers() {
-  rpcnode::BrokerHandlers out;
-  out.on_connected = [this](const rpcnode::BrokerSettings&) {
-    was_connected = true;
-    if (caller) caller->on_connected();
-  };
-  out.on_disconnected = [this](const rpcnode::BrokerSettings& broker, const Error& reason) {
-    last_reason = net::to_string(broker.address) + ": " + log::escape(reason.detail);
-    if (caller && links->connected() == 0) caller->on_disconnected();
-  };
-  out.on_subscribed = [this](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
-    if (verdict && caller) caller->on_subscribed(topic);
-    if (!verdict) last_reason = "the broker refuses our inbox: " + log::escape(verdict.error().detail);
-  };
-  out.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
-    if (witness) witness(false, topic, payload);
-    if (topic == bundle_topic) return take_bundle(payload);
-    if (caller) caller->on_message(topic, payload, retained);
-  };
-  return out;
-}
-
-rpcnode::CallerTransport RpcCaller::State::transport() {
-  return {.subscribe = [this](const std::string& topic) { static_cast<void>(links->subscribe(topic)); },
-          .unsubscribe = [this](const std::string& topic) { links->unsubscribe(topic); },
-          .publish =
-              [this](const std::string& topic, const Bytes& payload) {
-                if (witness) witness(true, topic, payload);
-                links->publish(topic, payload);
-              }};
-}
-
-void RpcCaller::State::begin_with(sealed::Credential credential) {
-  caller = std::make_unique<rpcnode::CallerTask>(tasks, environment.clock, environment.random, target.node,
-                                                 target.prefix, std::move(credential), transport());
-}
-
 // One that is good ends the wait; of others the reason is kept.
-void RpcCaller::State::take_bundle(const Bytes& payload) {
-  if (bundle) return;
+void RpcCaller::State::take_bundle(const std::string& topic, const Bytes& payload) {
+  if (bundle || topic != sealed::bundle_topic(target.prefix, target.node)) return;
   bundle = target.identity->open_bundle(payload, target.node, target.device, environment.clock.now());
   if (bundle) bundle_came.set();
 }
 
 net::Task<Result<void>> RpcCaller::State::prepare() {
   if (caller) co_return Result<void>{};
-  bundle_topic = sealed::bundle_topic(target.prefix, target.node);
-  CO_TRY_VOID(links->subscribe(bundle_topic));
+  const std::string topic = sealed::bundle_topic(target.prefix, target.node);
+  CO_TRY_VOID(callers->subscribe(topic));
   static_cast<void>(co_await bundle_came.wait(target.timeout));
-  links->unsubscribe(std::exchange(bundle_topic, {}));
+  callers->unsubscribe(topic);
   if (!bundle) co_return std::unexpected(bundle.error());
-  begin_with(target.identity->credential(*bundle));
-  if (links->connected() > 0) caller->on_connected();
+  caller = callers->make(target.node, target.identity->credential(*bundle));
   co_return Result<void>{};
 }
 
 std::unexpected<Failure> RpcCaller::State::refuse(Error error) const {
-  if (!was_connected || !last_reason.empty())
-    error.detail += last_reason.empty() ? "; no broker answered" : "; " + last_reason;
-  if (error.code == Errc::expired && was_connected && last_reason.empty())
+  const std::string& fault = callers->last_fault();
+  const bool was_connected = callers->was_connected();
+  if (!was_connected || !fault.empty()) error.detail += fault.empty() ? "; no broker answered" : "; " + fault;
+  if (error.code == Errc::expired && was_connected && fault.empty())
     error.detail += "; a node that does not know the key, or is not there, never answers";
   const bool silent = error.code == Errc::expired || error.code == Errc::unavailable;
   return std::unexpected(silent ? Failure(std::move(error), ExitStatus::unreachable) : Failure(std::move(error)));
@@ -246,12 +202,17 @@ Try<std::unique_ptr<RpcCaller>> RpcCaller::open(RpcTarget target, Environment& e
   std::unique_ptr<RpcCaller> out(new RpcCaller);
   out->state_ = std::make_unique<State>(environment, std::move(target));
   State& state = *out->state_;
-  state.witness = std::move(witness);
+  rpcnode::CallersHandlers handlers{.on_broker = {}, .on_message = {}, .on_wire = std::move(witness)};
+  if (state.target.identity)
+    handlers.on_message = [&state](const std::string& topic, const Bytes& payload) {
+      state.take_bundle(topic, payload);
+    };
+  TRY(state.callers, rpcnode::Callers::open(state.tasks, environment.clock, environment.random, state.target.prefix,
+                                            state.target.brokers, std::move(handlers)));
   if (state.target.key)
-    state.begin_with(
+    state.caller = state.callers->make(
+        state.target.node,
         sealed::KeyCredential{.key = sealed::derive_node_key(state.target.key->secret, state.target.node)});
-  TRY(state.links, rpcnode::BrokerLinks::open(state.tasks, environment.clock, environment.random, state.target.brokers,
-                                              state.handlers()));
   return out;
 }
 
@@ -259,7 +220,7 @@ RpcCaller::~RpcCaller() {
   if (!state_) return;
   State& state = *state_;
   state.io.restart();
-  if (state.links) net::run(state.io, state.links->disconnect());
+  if (state.callers) net::run(state.io, state.callers->disconnect());
   state.io.restart();
   net::run(state.io, state.tasks.stop());
 }

@@ -8,8 +8,7 @@
 #include <string>
 
 #include "command.h"
-#include "rpcnode/broker_links.h"
-#include "rpcnode/caller_task.h"
+#include "rpcnode/callers.h"
 #include "rpcnode/identity.h"
 
 namespace sallyport::cli {

@@ -7,6 +7,7 @@
 #include "net/run.h"
 #include "net/timer.h"
 #include "rpc_caller.h"
+#include "rpcnode/node_book.h"
 #include "table.h"
 
 namespace sallyport::cli {
@@ -48,17 +49,13 @@ Try<Bundles> collect(RpcWay way, Environment& environment) {
 // A row, with what is known for sure alone.
 Json row_of(const std::string& topic, const Bytes& bytes, const sealed::TopicPrefix& prefix,
             const rpcnode::Identity& identity, UnixTime now) {
-  const auto opened = identity.open_any_bundle(bytes, now);
-  if (!opened) return Json::Object{{"topic", topic}, {"verdict", "refused: " + opened.error().detail}};
-  Json::Object row{{"node", opened->bundle.node.get()},
-                   {"device", opened->device.get()},
-                   {"until", to_iso8601(opened->bundle.not_after)},
-                   {"topic", topic},
-                   {"verdict", "good"}};
-  if (auto checked = sealed::check_bundle(opened->bundle, opened->bundle.node, 0, now); !checked)
-    row["verdict"] = "refused: " + checked.error().detail;
-  if (topic != sealed::bundle_topic(prefix, opened->bundle.node)) row["verdict"] = "refused: another node's topic";
-  return row;
+  const auto told = rpcnode::judge_told_bundle(topic, bytes, prefix, identity.roots(), identity.zone(), now);
+  if (!told) return Json::Object{{"topic", topic}, {"verdict", "refused: " + told.error().detail}};
+  return Json::Object{{"node", told->bundle.node.get()},
+                      {"device", told->device.get()},
+                      {"until", to_iso8601(told->bundle.not_after)},
+                      {"topic", topic},
+                      {"verdict", told->verdict ? "good" : "refused: " + told->verdict.error().detail}};
 }
 
 Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {

@@ -9,7 +9,7 @@
 namespace sallyport::rpcnode {
 namespace {
 
-constexpr milliseconds kTick{250};
+constexpr milliseconds kCallerTick{250};
 // The core answers at the timeout by itself; this is for a fault of ours.
 constexpr seconds kGrace{5};
 
@@ -76,7 +76,7 @@ void CallerTask::State::keep_ticking() {
 
 net::Task<void> CallerTask::State::tick(std::weak_ptr<State> self) {
   while (true) {
-    co_await net::sleep_for(kTick);
+    co_await net::sleep_for(kCallerTick);
     const std::shared_ptr<State> held = self.lock();
     if (!held) co_return;
     held->carry_out(held->core.on_tick(held->now()));

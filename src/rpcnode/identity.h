@@ -34,6 +34,7 @@ class Identity {
   const std::vector<pki::Certificate>& chain() const { return chain_; }
   const std::shared_ptr<crypto::PrivateKey>& key() const { return key_; }
   const std::vector<pki::Certificate>& roots() const { return roots_; }
+  const DnsName& zone() const { return zone_; }
 
   // The caller behind `chain`, DER, leaf first: "person:<login>" or "device:<name>", once its chain was verified and
   // `signature` is the leaf's over `message`. Errc::unauthorized, Errc::expired, Errc::malformed.

@@ -207,16 +207,9 @@ Result<void> read_callers(const config::Table& root, const std::filesystem::path
 Result<NodeSettings> read(const config::Table& root, const std::filesystem::path& folder) {
   NodeSettings out;
   TRY(out.node, read_name<sealed::NodeName>(root, "node", sealed::parse_node_name));
-  if (root.has("prefix")) {
-    TRY(out.prefix, read_name<sealed::TopicPrefix>(root, "prefix", sealed::parse_topic_prefix));
-  }
-  TRY(const auto brokers, root.tables("broker"));
-  if (brokers.empty()) return root.refuse("broker", "want at least one [[broker]]");
-  if (brokers.size() > kMaxBrokers) return root.refuse("broker", fmt::format("want at most {}", kMaxBrokers));
-  for (const config::Table& table : brokers) {
-    TRY(auto broker, read_broker(table, folder));
-    out.brokers.push_back(std::move(broker));
-  }
+  TRY(auto way, read_broker_way(root, folder));
+  out.prefix = std::move(way.prefix);
+  out.brokers = std::move(way.brokers);
   TRY(const auto methods, root.tables("method"));
   if (methods.size() > kMaxMethods) return root.refuse("method", fmt::format("want at most {}", kMaxMethods));
   for (const config::Table& table : methods) {
@@ -243,6 +236,21 @@ Result<NodeSettings> read_document(const config::Document& document, const std::
 }
 
 }  // namespace
+
+Result<BrokerWay> read_broker_way(const config::Table& table, const std::filesystem::path& folder) {
+  BrokerWay out;
+  if (table.has("prefix")) {
+    TRY(out.prefix, read_name<sealed::TopicPrefix>(table, "prefix", sealed::parse_topic_prefix));
+  }
+  TRY(const auto brokers, table.tables("broker"));
+  if (brokers.empty()) return table.refuse("broker", "want at least one");
+  if (brokers.size() > kMaxBrokers) return table.refuse("broker", fmt::format("want at most {}", kMaxBrokers));
+  for (const config::Table& each : brokers) {
+    TRY(auto broker, read_broker(each, folder));
+    out.brokers.push_back(std::move(broker));
+  }
+  return out;
+}
 
 Result<BrokerUrl> parse_broker_url(std::string_view text) {
   BrokerUrl out;

@@ -15,6 +15,10 @@
 #include "sealed/eva_topics.h"
 #include "sealed/names.h"
 
+namespace sallyport::config {
+class Table;
+}
+
 namespace sallyport::rpcnode {
 
 inline constexpr std::size_t kMaxBrokers = 8;
@@ -30,6 +34,13 @@ struct BrokerSettings {
   std::filesystem::path certificate_file;  // empty: none
   std::filesystem::path key_file;
   friend bool operator==(const BrokerSettings&, const BrokerSettings&) = default;
+};
+
+// Where nodes and callers meet: brokers, and what stands before all topics.
+struct BrokerWay {
+  sealed::TopicPrefix prefix;
+  std::vector<BrokerSettings> brokers;
+  friend bool operator==(const BrokerWay&, const BrokerWay&) = default;
 };
 
 // A method that people have written about: a command or an endpoint.
@@ -96,6 +107,8 @@ inline constexpr std::size_t kMaxCallers = 256;
 Result<NodeSettings> load_settings(const std::filesystem::path& path);
 Result<NodeSettings> parse_settings(std::string_view toml, std::string_view display_name,
                                     const std::filesystem::path& folder = {});
+// The keys `prefix` and [[broker]] of a table, at least one. Relative paths are of `folder`.
+Result<BrokerWay> read_broker_way(const config::Table& table, const std::filesystem::path& folder);
 // A broker as one text, for command lines: "mqtt://HOST:PORT" or "mqtts://HOST:PORT".
 struct BrokerUrl {
   net::Address address;
