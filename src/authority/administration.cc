@@ -68,6 +68,10 @@ constexpr std::array kMethods = {
     Method{"restored.show", UserRole::owner, restored_show},
     Method{"restored.accept", UserRole::owner, restored_accept},
     Method{"server.issue", UserRole::owner, server_issue},
+    Method{"rpc.called", UserRole::operator_, rpc_called},
+    Method{"rpc.ended", UserRole::operator_, rpc_ended},
+    Method{"rpc.key_kept", UserRole::owner, rpc_key_kept},
+    Method{"rpc.key_forgotten", UserRole::owner, rpc_key_forgotten},
     Method{"user.list", UserRole::owner, user_list},
     Method{"user.add", UserRole::owner, user_add},
     Method{"user.find", UserRole::viewer, user_find},
@@ -81,13 +85,14 @@ constexpr std::array kMethods = {
 
 // What acts on the whole installation, or shows it, rather than one tenant's things.
 bool is_for_the_installation_alone(std::string_view method) {
-  constexpr std::array<std::string_view, 29> names = {
+  constexpr std::array<std::string_view, 33> names = {
       "site.disable", "site.enable",        "site.revoke",      "site.list",        "site.add",
       "site.permit",  "site.import_ledger", "site.white_list",  "root.install_crl", "certificate.revoke",
       "audit.list",   "audit.verify",       "pki.tree",         "clock.show",       "clock.accept",
       "log.entries",  "log.records",        "log.list",         "restored.show",    "restored.accept",
       "pki.expiry",   "metrics.show",       "certificate.find", "renewal.ask",      "site.policy",
-      "ca.honour",    "server.issue",       "status.show",      "crl.get"};
+      "ca.honour",    "server.issue",       "status.show",      "crl.get",          "rpc.called",
+      "rpc.ended",    "rpc.key_kept",       "rpc.key_forgotten"};
   return std::ranges::find(names, method) != names.end();
 }
 

@@ -48,11 +48,12 @@ bool is_dry_run(const Json::Object& parameters) {
 }  // namespace
 
 Api::Api(const Clock& clock, Random& random, rolelink::RoleLink& authority, net::RpcLink& telemetry,
-         LoginSessions& sessions, EventHub& events, ApiFacts facts)
+         net::RpcLink* caller, LoginSessions& sessions, EventHub& events, ApiFacts facts)
     : clock_(clock),
       random_(random),
       authority_(authority),
       telemetry_(telemetry),
+      caller_(caller),
       sessions_(sessions),
       events_(events),
       facts_(std::move(facts)) {}

@@ -29,7 +29,8 @@ struct ApiFacts {
 // One thread. Borrows all but the facts for its lifetime, and must outlive the router it added routes to.
 class Api {
  public:
-  Api(const Clock& clock, Random& random, rolelink::RoleLink& authority, net::RpcLink& telemetry,
+  // `caller` may be null: then nodes are not called.
+  Api(const Clock& clock, Random& random, rolelink::RoleLink& authority, net::RpcLink& telemetry, net::RpcLink* caller,
       LoginSessions& sessions, EventHub& events, ApiFacts facts);
 
   // Everything under /api/.
@@ -79,12 +80,25 @@ class Api {
   Answer read_log_checkpoint(const Route& route, Call call);  // api_log.cc
   Answer read_log_tile(const Route& route, Call call);        // api_log.cc
   Answer read_crl(const Route& route, Call call);             // api_crl.cc
+  // Nodes and calls (api_rpc.cc)
+  // Whether this person may, and there is a caller.
+  Result<void> check_rpc(const Call& call) const;
+  net::Task<Result<Bytes>> ask_caller(codec::Json::Object question, net::Deadline deadline);
+  Answer list_rpc_nodes(const Route& route, Call call);
+  Answer ask_rpc_node(const Route& route, Call call);
+  Answer begin_rpc_call(const Route& route, Call call);
+  net::Task<void> run_rpc_call(Call call, codec::Json::Object noted, milliseconds timeout);
+  Answer show_rpc_call(const Route& route, Call call);
+  Answer keep_rpc_key(const Route& route, Call call);
+  Answer forget_rpc_key(const Route& route, Call call);
+  Answer manage_rpc_key(const Route& route, Call call);
   http::Response session_response(const Session& session) const;
 
   const Clock& clock_;
   Random& random_;
   rolelink::RoleLink& authority_;
   net::RpcLink& telemetry_;
+  net::RpcLink* caller_;
   LoginSessions& sessions_;
   EventHub& events_;
   ApiFacts facts_;

@@ -15,6 +15,9 @@ namespace {
 
 constexpr milliseconds kHandshakeLimit{10'000};
 constexpr std::size_t kMaxTelemetryAnswer = 16U << 20U;
+constexpr std::size_t kMaxCallerAnswer = 8U << 20U;
+constexpr milliseconds kLeastBetweenMoves{200};  // the caller tells of its own at most every 250 ms
+constexpr std::string_view kRpcMoved = R"({"event":"rpc","tenant":"","data":{}})";
 
 net::RpcLinkOptions telemetry_options(std::string path) {
   net::RpcLinkOptions options;
@@ -26,18 +29,22 @@ net::RpcLinkOptions telemetry_options(std::string path) {
 }  // namespace
 
 struct Console::State {
-  State(net::Executor on, const Clock& clock, Random& random, Settings what)
+  State(net::Executor on, const Clock& civil, Random& random, Settings what)
       : executor(on),
+        clock(civil),
         settings(std::move(what)),
         events(on, [this](records::Digest token) { return is_alive(token); }),
         link(on, clock, random, settings.link, link_events()),
         sessions(clock, random, link),
         telemetry(on, random, telemetry_options(settings.telemetry_socket)),
-        api(clock, random, link, telemetry, sessions, events, facts()),
+        caller(settings.caller_socket.empty() ? nullptr : make_caller(random)),
+        api(clock, random, link, telemetry, caller.get(), sessions, events, facts()),
         server(routes(), {.default_headers = strict_headers(settings.zone, settings.public_port)}),
         metrics(metrics_routes(link)) {}
 
   rolelink::Events link_events();
+  std::unique_ptr<net::RpcLink> make_caller(Random& random);
+  void on_caller_event();
   ApiFacts facts() const;
   http::Router routes();
   net::Task<bool> is_alive(records::Digest token);
@@ -46,11 +53,14 @@ struct Console::State {
   net::Task<void> serve_metrics_connection(net::StreamPtr stream);
 
   net::Executor executor;
+  const Clock& clock;
   Settings settings;
   EventHub events;
   rolelink::RoleLink link;
   LoginSessions sessions;
   net::RpcLink telemetry;
+  std::unique_ptr<net::RpcLink> caller;
+  std::optional<Instant> moved;  // when watchers were told last that nodes or calls have changed
   Api api;
   http::Server server;
   http::Server metrics;
@@ -64,6 +74,23 @@ rolelink::Events Console::State::link_events() {
   told.on_admin_event = [this](std::string_view json) { events.publish(json); };
   told.on_subscribed = [this] { events.tell_to_read_anew(); };
   return told;
+}
+
+std::unique_ptr<net::RpcLink> Console::State::make_caller(Random& random) {
+  net::RpcLinkOptions options;
+  options.path = settings.caller_socket;
+  options.rpc.max_frame = kMaxCallerAnswer;
+  options.rpc.on_event = [this](const Bytes&, const net::Caller&) { on_caller_event(); };
+  options.on_disconnect = [this] { events.publish(kRpcMoved); };
+  return std::make_unique<net::RpcLink>(executor, random, std::move(options));
+}
+
+// That something has moved, and never more often than pages can follow; what it is they ask for themselves.
+void Console::State::on_caller_event() {
+  const Instant now = clock.monotonic();
+  if (moved && now - *moved < kLeastBetweenMoves) return;
+  moved = now;
+  events.publish(kRpcMoved);
 }
 
 ApiFacts Console::State::facts() const {

@@ -21,6 +21,7 @@ struct Settings {
   std::uint16_t public_port = 443;  // of the relay
   std::set<uid_t> givers;           // who may hand connections over: the relay
   std::string telemetry_socket;     // the gateway's, for readers
+  std::string caller_socket;        // of the role that calls nodes; empty: they are not called
 };
 
 inline constexpr std::size_t kMaxConnections = 4'096;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kReady = "event: ready\ndata: {}\n\n";
 constexpr std::string_view kComment = ": still here\n\n";
-constexpr std::array<std::string_view, 5> kEvents = {"device", "session", "audit", "alarm", "status"};
+constexpr std::array<std::string_view, 6> kEvents = {"device", "session", "audit", "alarm", "status", "rpc"};
 
 struct Announcement {
   std::string tenant;

@@ -33,12 +33,16 @@ constexpr std::array kTypes = {
     Type{"device-switch-off", 409, "Remote access is switched off on the device itself"},
     Type{"service-not-http", 409, "A browser cannot open this service"},
     Type{"service-not-tcp", 409, "The command line cannot open this service"},
+    Type{"rpc-off", 409, "Nodes are not called from here"},
+    Type{"rpc-key-missing", 409, "No key is kept for this node"},
+    Type{"rpc-refused", 409, "The node refuses"},
     Type{"unsupported-media-type", 415, "The body must be JSON"},
     Type{"confirmation-mismatch", 422, "The confirmation does not match"},
     Type{"claim-refused", 422, "Serial id and code do not belong together"},
     Type{"password-refused", 422, "This password cannot be used"},
     Type{"too-many-requests", 429, "Too many tries"},
     Type{"internal", 500, "Something went wrong here"},
+    Type{"rpc-no-answer", 504, "The node does not answer"},
     Type{"unavailable", 503, "Not available right now"},
 };
 constexpr std::string_view kPrefix = "urn:sallyport:problem:";

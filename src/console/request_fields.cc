@@ -8,7 +8,7 @@ namespace {
 
 using codec::Json;
 
-constexpr codec::JsonLimits kBodyLimits{.size = 64 * 1024, .depth = 4, .values = 64};
+constexpr codec::JsonLimits kBodyLimits{.size = 64 * 1024, .depth = 4, .values = 512};
 
 const Field* find_field(std::span<const Field> fields, std::string_view name) {
   const auto found = std::ranges::find(fields, name, &Field::name);
@@ -19,6 +19,18 @@ Result<void> check_range(const Field& field, std::int64_t value, std::string_vie
   if (value >= field.least && value <= field.most) return {};
   return failf(Errc::malformed, "invalid-request: {}: found {}{}, want {} to {}", field.name, value, unit, field.least,
                field.most);
+}
+
+Result<void> check_texts(const Field& field, const Json& value) {
+  const auto list = value.array();
+  if (!list) return failf(Errc::malformed, "invalid-request: {}: want an array of strings", field.name);
+  for (const Json& element : *list) {
+    const auto text = element.text();
+    if (!text || text->size() > kMaxListedText)
+      return failf(Errc::malformed, "invalid-request: {}: want strings of at most {} bytes", field.name,
+                   kMaxListedText);
+  }
+  return check_range(field, static_cast<std::int64_t>(list->size()), " strings");
 }
 
 Result<void> check_value(const Field& field, const Json& value) {
@@ -33,6 +45,8 @@ Result<void> check_value(const Field& field, const Json& value) {
       if (!number) return failf(Errc::malformed, "invalid-request: {}: want an integer", field.name);
       return check_range(field, *number, "");
     }
+    case FieldKind::texts:
+      return check_texts(field, value);
     case FieldKind::boolean:
       if (!value.boolean()) return failf(Errc::malformed, "invalid-request: {}: want true or false", field.name);
       return {};
@@ -55,7 +69,7 @@ Result<void> check_members(const Json::Object& members, std::span<const Field> f
 }
 
 Result<Json> query_value(const Field& field, const std::string& text) {
-  if (field.kind != FieldKind::integer) return Json(text);
+  if (field.kind != FieldKind::integer) return Json(text);  // a list is never of a query
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) {

@@ -11,13 +11,15 @@
 
 namespace sallyport::console {
 
-enum class FieldKind : std::uint8_t { text, integer, boolean };
+enum class FieldKind : std::uint8_t { text, integer, boolean, texts };
+
+inline constexpr std::size_t kMaxListedText = 256;
 
 struct Field {
   std::string_view name;
   FieldKind kind = FieldKind::text;
   bool required = false;
-  // Bytes of a text, or the value of an integer; ends included.
+  // Bytes of a text, the value of an integer, or how many texts, each of kMaxListedText bytes at most; ends included.
   std::int64_t least = 0;
   std::int64_t most = 64 * 1024;
 };

@@ -78,6 +78,11 @@ AdminAnswer log_records(AdminCall call);
 AdminAnswer restored_show(AdminCall call);
 AdminAnswer restored_accept(AdminCall call);
 
+AdminAnswer rpc_called(AdminCall call);
+AdminAnswer rpc_ended(AdminCall call);
+AdminAnswer rpc_key_kept(AdminCall call);
+AdminAnswer rpc_key_forgotten(AdminCall call);
+
 AdminAnswer server_issue(AdminCall call);
 
 AdminAnswer user_list(AdminCall call);

@@ -83,6 +83,8 @@ class ConsoleTest : public ::testing::Test {
   ConsoleTest();
   ~ConsoleTest() override;
   void SetUp() override;
+  net::Task<void> serve_caller();
+  net::Task<Result<Bytes>> answer_call(Bytes request, net::Caller caller);
 
   // A connection over TLS as the relay hands it over; empty when the console closed it.
   std::optional<net::StreamPtr> connect(const std::string& server_name = "console.example");
@@ -104,8 +106,13 @@ class ConsoleTest : public ::testing::Test {
   std::filesystem::path folder;
   TestAuthority authority{random};
   std::vector<std::string> telemetry_questions;
+  std::vector<std::string> caller_questions;
+  std::map<std::string, Result<std::string>> caller_answers;  // by act; others are answered {}
+  std::shared_ptr<net::RpcPeer> caller_peer;                  // of the console
+  bool has_caller = true;
   std::unique_ptr<net::Listener> authority_listener;
   std::unique_ptr<net::Listener> telemetry_listener;
+  std::unique_ptr<net::Listener> caller_listener;
   std::unique_ptr<net::Listener> console_listener;
   std::unique_ptr<Console> console;
 };

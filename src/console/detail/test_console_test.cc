@@ -219,6 +219,28 @@ net::Task<std::string> read_stream(net::Stream& stream, std::string wanted) {
 
 }  // namespace
 
+net::Task<void> ConsoleTest::serve_caller() {
+  for (;;) {
+    auto stream = co_await caller_listener->accept(net::Deadline::never());
+    if (!stream) co_return;
+    net::RpcOptions options;
+    options.on_request = [this](Bytes request, net::Caller caller) {
+      return answer_call(std::move(request), std::move(caller));
+    };
+    net::spawn(io.executor(), net::serve_rpc(*std::move(stream), std::move(options)), "caller");
+  }
+}
+
+net::Task<Result<Bytes>> ConsoleTest::answer_call(Bytes request, net::Caller caller) {
+  caller_peer = caller.peer;
+  caller_questions.emplace_back(as_text(request));
+  const auto question = codec::parse_json(as_text(request));
+  const auto found = caller_answers.find(question ? question->text_at("act").value_or("") : "");
+  if (found == caller_answers.end()) co_return to_bytes(std::string_view("{}"));
+  if (!found->second) co_return std::unexpected(found->second.error());
+  co_return to_bytes(std::string_view(*found->second));
+}
+
 ConsoleTest::ConsoleTest() {
   std::string name = ::testing::TempDir() + "sallyport-console-XXXXXX";
   folder = ::mkdtemp(name.data());
@@ -232,9 +254,11 @@ void ConsoleTest::SetUp() {
   net::ignore_sigpipe();
   authority_listener = listen(io, folder / "authority.sock");
   telemetry_listener = listen(io, folder / "telemetry.sock");
+  caller_listener = listen(io, folder / "caller.sock");
   console_listener = listen(io, folder / "console.sock");
   net::spawn(io.executor(), authority.serve(*authority_listener), "authority");
   net::spawn(io.executor(), serve_telemetry(*telemetry_listener, telemetry_questions), "telemetry");
+  net::spawn(io.executor(), serve_caller(), "caller");
   Settings settings{.link = {.role = "console",
                              .instance = 0,
                              .authority_socket = (folder / "authority.sock").string(),
@@ -244,7 +268,8 @@ void ConsoleTest::SetUp() {
                     .zone = DnsName("devices.example"),
                     .public_port = 8443,
                     .givers = {::getuid()},
-                    .telemetry_socket = (folder / "telemetry.sock").string()};
+                    .telemetry_socket = (folder / "telemetry.sock").string(),
+                    .caller_socket = has_caller ? (folder / "caller.sock").string() : std::string()};
   console = std::make_unique<Console>(io.executor(), clock, random, std::move(settings));
   net::spawn(io.executor(), console->serve(*console_listener), "console");
   const net::Deadline limit(kSoon);
