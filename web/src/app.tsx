@@ -8,6 +8,8 @@ import { FleetPage } from "./pages/fleet";
 import { LoginPage } from "./pages/login";
 import { OpenPage } from "./pages/open";
 import { PkiPage } from "./pages/pki";
+import { RpcPage } from "./pages/rpc";
+import { RpcNodePage } from "./pages/rpc-node";
 import { SettingsPage } from "./pages/settings";
 import { SitesPage } from "./pages/sites";
 import { StatusPage } from "./pages/status";
@@ -64,6 +66,10 @@ function Page({ path }: { path: string }) {
       return <PkiPage part={rest[0] ?? ""} />;
     case "status":
       return <StatusPage />;
+    case "rpc":
+      if (rest.length === 0) return <RpcPage />;
+      if (rest.length <= 2) return <RpcNodePage key={rest[0]} name={rest[0] ?? ""} tab={rest[1] ?? ""} />;
+      break;
     case "audit":
       return <AuditPage />;
     case "settings":

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { checkAnswer, checkRequest, checkSchema, findOperation } from "./contract.mjs";
 import { makeLog } from "./log.mjs";
+import { makeRpc, rpcOperations } from "./rpc.mjs";
 import { base32Name, iso, makeAudit, makeCertificates, makeDevices, makeExpiry, makePki, makeSession, makeSites, makeStatus, makeTelemetry } from "./fleet.mjs";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
@@ -56,6 +57,7 @@ export class Peer {
     this.expiry = makeExpiry(now);
     this.status = makeStatus(now);
     this.log = makeLog(this.devices.filter((one) => one.name).flatMap((one) => makeCertificates(one, now)), now);
+    this.rpc = makeRpc(this.devices, now);
     this.users = [["jonas", "operator"], ["mara", "owner"], ["vera", "viewer"]].map(([login, role]) => ({ login, role, tenant: "", enabled: true, created: iso(now - 1e10) }));
     this.passwords = new Map(this.users.map(({ login }) => [login, `password of ${login}`]));
     this.logins = new Map(); // cookie → { login, csrf, steppedUp }
@@ -209,11 +211,12 @@ export class Peer {
   }
 }
 
-function needStepUp(call) {
+export function needStepUp(call) {
   if (call.stale) throw new Refusal(403, "step-up-required", "Show your password again");
 }
 
 const operations = {
+  ...rpcOperations,
   login({ body }) {
     if (this.passwords.get(body.login) !== body.password) throw new Refusal(401, "login-refused", "Login or password is wrong");
     const cookie = randomBytes(32).toString("hex");

@@ -11,6 +11,7 @@ import { accounts } from "./scenarios/accounts.mjs";
 import { appearance } from "./scenarios/appearance.mjs";
 import { list } from "./scenarios/list.mjs";
 import { pki } from "./scenarios/pki.mjs";
+import { rpc } from "./scenarios/rpc.mjs";
 import { security } from "./scenarios/security.mjs";
 import { status } from "./scenarios/status.mjs";
 
@@ -78,7 +79,7 @@ async function run([name, scenario]) {
 }
 
 try {
-  const scenarios = Object.entries({ ...accounts, ...list, ...access, ...pki, ...status, ...security, ...appearance });
+  const scenarios = Object.entries({ ...accounts, ...list, ...access, ...pki, ...status, ...rpc, ...security, ...appearance });
   const chosen = scenarios.filter(([name]) => positionals.length === 0 || positionals.some((part) => name.includes(part)));
   if (chosen.length === 0) throw new Error(`no scenario is called ${positionals.join(" or ")}`);
   for (const scenario of chosen) await run(scenario);

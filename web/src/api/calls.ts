@@ -1,8 +1,8 @@
 // Every operation of docs/api/openapi.yaml that the front end uses, by its own name.
 import { get, post } from "./http";
 import type {
-  AccessSession, AuditPage, Certificate, Device, ExpiryReport, FoundCertificate, Grant, LogHead, LogPage, LogProof, Pki, RevocationPreview, Role, Session, Site,
-  SiteChange, Status, Telemetry, User,
+  AccessSession, AuditPage, Certificate, Device, ExpiryReport, FoundCertificate, Grant, KeyPurpose, LogHead, LogPage, LogProof, Pki, RevocationPreview, Role, RpcCall,
+  RpcKey, RpcMethods, RpcNewSecret, RpcNodes, Session, Site, SiteChange, Status, Telemetry, User,
 } from "./types";
 
 const device = (name: string): string => `/devices/${encodeURIComponent(name)}`;
@@ -55,5 +55,36 @@ export const findCertificates = (query: string) =>
   get<{ certificates: FoundCertificate[]; found: number }>("/certificates", { query });
 export const listUsers = () => get<{ users: User[] }>("/users");
 export const createUser = (user: { login: string; role: Role; password: string }) => post<User>("/users", user);
+
+const node = (name: string): string => `/rpc/nodes/${encodeURIComponent(name)}`;
+
+export const listRpcNodes = () => get<RpcNodes>("/rpc/nodes");
+export const listRpcMethods = (name: string) => get<RpcMethods>(`${node(name)}/methods`);
+export interface CallOrder {
+  method: string;
+  params?: string; // JSON
+  idempotent?: boolean;
+  timeout_ms?: number;
+  id?: string;
+}
+export const beginRpcCall = (name: string, order: CallOrder) => post<{ id: string }>(`${node(name)}/calls`, order);
+export const getRpcCall = (id: string) => get<RpcCall>(`/rpc/calls/${encodeURIComponent(id)}`);
+export const keepRpcKey = (name: string, purpose: KeyPurpose, key: string) => post<{ id: string }>(`${node(name)}/kept-keys`, { purpose, key });
+export const forgetRpcKey = (name: string, purpose: KeyPurpose) => post<void>(`${node(name)}/kept-keys/${purpose}/forget`);
+export const listRpcKeys = (name: string) => get<{ keys: RpcKey[] }>(`${node(name)}/keys`);
+export interface NewKey {
+  id: string;
+  allow: string[];
+  deny?: string[];
+  items?: string[];
+  deny_items?: string[];
+  calls_per_minute?: number;
+  expires?: string;
+  comment?: string;
+}
+export const addRpcKey = (name: string, key: NewKey) => post<RpcNewSecret>(`${node(name)}/keys`, key);
+export const rotateRpcKey = (name: string, key: string, overlapSeconds: number) =>
+  post<RpcNewSecret>(`${node(name)}/keys/${encodeURIComponent(key)}/rotate`, { overlap_s: overlapSeconds });
+export const removeRpcKey = (name: string, key: string, confirm: string) => post<void>(`${node(name)}/keys/${encodeURIComponent(key)}/remove`, { confirm });
 
 export const eventsPath = "/api/v1/events";

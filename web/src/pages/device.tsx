@@ -12,6 +12,7 @@ import { Loading, PageHead, ProblemNote, Time } from "../ui/parts";
 import { CertificatesTab } from "./device-certificates";
 import { displayName } from "./device-filter";
 import { OverviewTab } from "./device-overview";
+import { DeviceRpcTab } from "./device-rpc";
 import { SessionsTab } from "./device-sessions";
 import { SettingsTab } from "./device-settings";
 import { TelemetryTab } from "./device-telemetry";
@@ -21,6 +22,7 @@ const tabs = [
   ["sessions", "Sessions"],
   ["telemetry", "Telemetry"],
   ["certificates", "Certificates"],
+  ["rpc", "RPC"],
   ["settings", "Settings"],
 ] as const;
 
@@ -66,6 +68,8 @@ function Tab({ device, name, tab }: { device: Device; name: string; tab: string 
       return <SessionsTab name={name} />;
     case "telemetry":
       return <TelemetryTab name={name} />;
+    case "rpc":
+      return <DeviceRpcTab name={name} />;
     case "settings":
       return <SettingsTab device={device} name={name} />;
     default:

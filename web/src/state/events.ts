@@ -11,9 +11,10 @@ interface EventData {
   audit: AuditEntry;
   alarm: Alarm;
   status: object;
+  rpc: object;
 }
 type EventName = keyof EventData;
-const names: readonly EventName[] = ["ready", "device", "session", "audit", "alarm", "status"];
+const names: readonly EventName[] = ["ready", "device", "session", "audit", "alarm", "status", "rpc"];
 
 export type Link = "connecting" | "live" | "lost";
 export const linkStore = new Store<Link>("connecting");

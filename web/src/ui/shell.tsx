@@ -7,6 +7,7 @@ import { keepExpiry } from "../state/expiry";
 import { clearDevices, fleetStore, keepDevicesLive } from "../state/devices";
 import { linkStore, startEvents } from "../state/events";
 import { useAct } from "../state/load";
+import { clearRpcCalls, keepRpcCalls } from "../state/rpc";
 import { logout } from "../state/session";
 import { useStore } from "../state/store";
 import { searchMatches } from "../pages/device-filter";
@@ -21,6 +22,7 @@ const rail = [
   ["/sites", "Sites"],
   ["/pki", "PKI"],
   ["/status", "Status"],
+  ["/rpc", "RPC"],
   ["/audit", "Audit"],
   ["/settings", "Settings"],
 ] as const;
@@ -32,7 +34,10 @@ export function Shell({ session, children }: { session: Session; children: Compo
     const stopDevices = keepDevicesLive();
     const stopEvents = startEvents();
     const stopExpiry = keepExpiry(session);
+    const stopCalls = keepRpcCalls();
     return () => {
+      stopCalls();
+      clearRpcCalls();
       stopExpiry();
       stopEvents();
       stopDevices();

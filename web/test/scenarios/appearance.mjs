@@ -11,7 +11,8 @@ const pages = (peer) => {
     devices: ["/devices", "Press line 4"], device: [device, "made on the device"], sessions: [`${device}/sessions`, "closed by the user"],
     telemetry: [`${device}/telemetry`, "motor.rpm"], certificates: [`${device}/certificates`, "Factory certificate"], settings: [`${device}/settings`, "Suspend the device"],
     troubled: [`/devices/${peer.devices[5].name}`, "device.cloned"], claim: ["/claim", "Claim code"], fleet: ["/fleet", "Agent versions"], sites: ["/sites", "tallinn"],
-    pki: ["/pki", "OCSP signers"], status: ["/status", "Devices can check their servers"], search: ["/pki/certificates", "Find"], log: ["/pki/log", "Newest entries"], found: [`/pki/certificates?q=${peer.devices[0].serial_id}`, "Web certificate"], audit: ["/audit", "Chain verified"], you: ["/settings", "Present password"], people: ["/settings/people", "vera"],
+    pki: ["/pki", "OCSP signers"], status: ["/status", "Devices can check their servers"],
+    rpc: ["/rpc", "Contested"], node: ["/rpc/press-4?method=press.start", "starts the press"], keys: ["/rpc/press-4/keys", "line-control"], device_rpc: [`${device}/rpc`, "press-4"], search: ["/pki/certificates", "Find"], log: ["/pki/log", "Newest entries"], found: [`/pki/certificates?q=${peer.devices[0].serial_id}`, "Web certificate"], audit: ["/audit", "Chain verified"], you: ["/settings", "Present password"], people: ["/settings/people", "vera"],
     installation: ["/settings/installation", "Public port"], nowhere: ["/nowhere", "There is nothing at this address"],
     open: [`/open?device=${peer.devices[0].name}&service=web`, "under your name"],
   };

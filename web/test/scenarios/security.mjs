@@ -19,6 +19,8 @@ export const security = {
     peer.overrides.set(`POST /devices/${name}/remote-access`, () => {
       throw new Refusal(409, "state-conflict", markup, markup);
     });
+    peer.rpc.nodes[0].reason = markup;
+    Object.assign(peer.rpc.methods[1], { description: markup });
     const page = await visit();
     const untouched = async (where) => {
       same(await page.locator("img, #app script, a[href^='javascript']").count(), 0, `elements made from text on ${where}`);
@@ -26,7 +28,7 @@ export const security = {
     };
     await seen(page.getByText("<img src=x").first());
     await untouched("devices");
-    for (const where of [`/devices/${name}`, `/devices/${name}/sessions`, `/devices/${name}/telemetry`, "/fleet", "/sites", "/audit"]) {
+    for (const where of [`/devices/${name}`, `/devices/${name}/sessions`, `/devices/${name}/telemetry`, "/fleet", "/sites", "/rpc", "/rpc/press-4", "/audit"]) {
       await page.goto(peer.origin + where);
       await seen(page.getByText("<img src=x").first());
       await untouched(where);
