@@ -10,6 +10,7 @@ namespace sallyport::cli {
 std::vector<Command> init_commands();            // init_command.cc
 std::vector<Command> serve_commands();           // serve_commands.cc
 std::vector<Command> role_commands();            // serve_roles.cc
+std::vector<Command> caller_commands();          // serve_caller.cc
 std::vector<Command> edge_commands();            // serve_edge.cc
 std::vector<Command> relay_commands();           // serve_relay.cc
 std::vector<Command> up_commands();              // up_command.cc

@@ -34,6 +34,8 @@ struct InstallationPaths {
   std::filesystem::path signer_keys() const { return state / "signer"; }
   std::filesystem::path database() const { return state / "authority" / "authority.db"; }
   std::filesystem::path telemetry() const { return state / "gateway" / "telemetry.db"; }
+  // Keys and files of the role that calls nodes.
+  std::filesystem::path caller() const { return state / "caller"; }
   // What the root has ordered and the status host has taken.
   std::filesystem::path orders() const { return state / "orders"; }
   std::filesystem::path to_root() const { return state / "to-root"; }

@@ -34,7 +34,7 @@ std::vector<Option> role_options() {
           run_as_option(),
           {.name = "first-uid",
            .value = "UID",
-           .help = "the users of the roles are the six numbers after this; one user without it"}};
+           .help = "the users of the roles are the seven numbers after this; one user without it"}};
 }
 
 RoleProcess::RoleProcess(InstallationPaths where, Settings what, RoleUsers who, pki::Certificate anchor,

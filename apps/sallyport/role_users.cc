@@ -8,7 +8,11 @@
 namespace sallyport::cli {
 namespace {
 
-constexpr std::array<std::string_view, 6> kRoles = {"signer", "authority", "gateway", "console", "relay", "status"};
+// In the order of their users: a new one goes to the end.
+constexpr std::array<std::string_view, 7> kRoles = {"signer", "authority", "gateway", "console",
+                                                    "relay",  "status",    "caller"};
+// Nobody of these asks the authority for anything.
+constexpr std::array<std::string_view, 3> kStrangers = {"signer", "authority", "caller"};
 
 }  // namespace
 
@@ -21,7 +25,7 @@ uid_t RoleUsers::of(std::string_view role) const {
 std::map<uid_t, std::set<std::string>> RoleUsers::roles_by_uid() const {
   std::map<uid_t, std::set<std::string>> out;
   for (const std::string_view role : kRoles) {
-    if (role != "signer" && role != "authority") out[of(role)].emplace(role);
+    if (std::ranges::find(kStrangers, role) == kStrangers.end()) out[of(role)].emplace(role);
   }
   return out;
 }

@@ -18,7 +18,7 @@ class RoleUsers {
   static RoleUsers apart(uid_t first) { return RoleUsers(first, false); }
   static RoleUsers single(uid_t user) { return RoleUsers(user, true); }
 
-  // `role` is one of signer, authority, gateway, console, relay, status; anything else is a broken invariant.
+  // `role` is one of signer, authority, gateway, console, relay, status, caller; anything else is a broken invariant.
   uid_t of(std::string_view role) const;
   bool is_single() const { return single_; }
   // Which roles a peer of that uid may act as towards the authority.

@@ -101,14 +101,21 @@ Outcome serve_status(const Arguments& arguments, Environment& environment) {
   CLI_TRY(auto orders,
           in_state(status::OrderBook::open(
               {.folder = process->paths.orders(), .installation = process->settings.name, .roots = std::move(roots)})));
-  status::Settings settings{
-      .host = machine_name(), .link = std::move(link), .givers = {process->users.of("relay")}, .operators = {0, process->users.of("status")}};
+  status::Settings settings{.host = machine_name(),
+                            .link = std::move(link),
+                            .givers = {process->users.of("relay")},
+                            .operators = {0, process->users.of("status")}};
   status::Status status(process->io.executor(), environment.clock, environment.random, std::move(settings),
                         std::move(orders));
   net::spawn(process->io.executor(), status.serve(*connections), "status.connections");
   net::spawn(process->io.executor(), status.serve_operators(*operators), "status.operators");
   process->run("status");
   return {};
+}
+
+// Empty where nodes are not called.
+std::string caller_socket(const RoleProcess& process) {
+  return process.settings.rpc ? process.paths.socket("caller").string() : std::string();
 }
 
 Outcome serve_console(const Arguments& arguments, Environment& environment) {
@@ -125,7 +132,8 @@ Outcome serve_console(const Arguments& arguments, Environment& environment) {
                              .zone = process->settings.zone,
                              .public_port = process->settings.public_port,
                              .givers = {process->users.of("relay")},
-                             .telemetry_socket = process->paths.socket("telemetry").string()};
+                             .telemetry_socket = process->paths.socket("telemetry").string(),
+                             .caller_socket = caller_socket(*process)};
   console::Console console(process->io.executor(), environment.clock, environment.random, std::move(settings));
   net::spawn(process->io.executor(), console.serve(*connections), "console.connections");
   if (monitors != nullptr) net::spawn(process->io.executor(), console.serve_metrics(*monitors), "console.monitors");
@@ -158,7 +166,8 @@ std::vector<Command> role_commands() {
        .options = role_options(),
        .run = serve_console},
   };
-  for (const auto& group : {status_commands(), edge_commands()}) all.insert(all.end(), group.begin(), group.end());
+  for (const auto& group : {status_commands(), edge_commands(), caller_commands()})
+    all.insert(all.end(), group.begin(), group.end());
   return all;
 }
 

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "config/document.h"
+#include "installation_folder.h"
 #include "keystore/file.h"
 
 namespace sallyport::cli {
@@ -39,7 +40,8 @@ Result<void> read_listen(const config::Table& table, Settings& settings) {
 
 }  // namespace
 
-Result<Settings> parse_settings(std::string_view toml, std::string_view display_name) {
+Result<Settings> parse_settings(std::string_view toml, std::string_view display_name,
+                                const std::filesystem::path& caller_folder) {
   TRY(const auto document, config::Document::parse(toml, display_name));
   Settings settings;
   TRY(const auto installation, document.root().table("installation"));
@@ -57,13 +59,17 @@ Result<Settings> parse_settings(std::string_view toml, std::string_view display_
         enrolment->integer("renew_expired_days", {0, kMaxRenewExpiredDays}, settings.renew_expired_days));
     settings.renew_expired_days = static_cast<std::uint32_t>(days);
   }
+  TRY(const auto rpc, document.root().find_table("rpc"));
+  if (rpc) {
+    TRY(settings.rpc, rpcnode::read_broker_way(*rpc, caller_folder));
+  }
   TRY_VOID(document.finish());
   return settings;
 }
 
 Result<Settings> load_settings(const std::filesystem::path& file) {
   TRY(const auto text, keystore::read_file(file, config::kMaxDocumentBytes));
-  return parse_settings(as_text(text), file.string());
+  return parse_settings(as_text(text), file.string(), InstallationPaths{file.parent_path()}.caller());
 }
 
 Try<Settings> load_settings_in_state(const std::filesystem::path& file) {

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/names.h"
 #include "base/result.h"
 #include "command.h"
+#include "rpcnode/settings.h"
 
 namespace sallyport::cli {
 
@@ -28,10 +30,14 @@ struct Settings {
   std::uint32_t workers = 0;
   // [enrolment]: for how many days after its end a device's certificate may still be renewed.
   std::uint32_t renew_expired_days = 5 * 365;
+  // [rpc]: the brokers through which nodes are called from the console; absent: they are not. Relative paths are of the
+  // role's own folder, since files of others are closed to it.
+  std::optional<rpcnode::BrokerWay> rpc;
 };
 
-// Errors read FILE:LINE: sentence.
-Result<Settings> parse_settings(std::string_view toml, std::string_view display_name);
+// Errors read FILE:LINE: sentence. `caller_folder` is where relative paths of [rpc] begin.
+Result<Settings> parse_settings(std::string_view toml, std::string_view display_name,
+                                const std::filesystem::path& caller_folder = {});
 Result<Settings> load_settings(const std::filesystem::path& file);
 // The same of an installation that must be there: a missing file is one of its state, a wrong key is not.
 Try<Settings> load_settings_in_state(const std::filesystem::path& file);

@@ -66,6 +66,7 @@ Result<void> prepare_folders(const InstallationPaths& paths, const RoleUsers& us
   TRY_VOID(set_mode(paths.run(), users.is_single() ? kPrivate : kReadable));
   TRY_VOID(give_folder(paths.database().parent_path(), users.of("authority")));
   TRY_VOID(give_folder(paths.orders(), users.of("status")));
+  TRY_VOID(give_folder(paths.caller(), users.of("caller")));
   return give_folder(paths.telemetry().parent_path(), users.of("gateway"));
 }
 
@@ -99,6 +100,7 @@ Result<Sockets> open_sockets(net::Io& io, const InstallationPaths& paths, const 
   }
   TRY_VOID(open_tcp(sockets, io, "public-tls", {settings.address, settings.tls_port}));
   TRY_VOID(open_tcp(sockets, io, "public-http", {settings.address, settings.http_port}));
+  if (settings.rpc) TRY_VOID(open_unix(sockets, io, paths, "caller"));
   TRY(sockets.resumption, relay::make_resumption_memory());
   sockets.by_name.emplace("resumption", sockets.resumption.get());
   if (settings.metrics_port != 0) TRY_VOID(open_tcp(sockets, io, "metrics", {"127.0.0.1", settings.metrics_port}));
@@ -137,6 +139,7 @@ std::vector<ChildProcess> all_roles(const InstallationPaths& paths, const RoleUs
       role("gateway", paths, users, sockets, {"gateway", "telemetry"}),
       role("console", paths, users, sockets, console_sockets(sockets)),
   };
+  if (sockets.by_name.contains("caller")) children.push_back(role("caller", paths, users, sockets, {"caller"}));
   for (std::uint32_t slot = 0; slot < workers; ++slot) {
     ChildProcess child = role("relay", paths, users, sockets,
                               {fmt::format("worker-{}", slot), fmt::format("succession-{}", slot), "public-tls",
@@ -191,7 +194,7 @@ std::vector<Command> up_commands() {
                    {.name = "single-uid", .help = "all roles as the present user: for trying it out, not for keeping"},
                    {.name = "first-uid",
                     .value = "UID",
-                    .help = "the users of the roles are the six numbers after this",
+                    .help = "the users of the roles are the seven numbers after this",
                     .fallback = "61000"}},
        .run = up},
   };
