@@ -110,7 +110,10 @@ export const rpcOperations = {
     const { parameters, body } = call;
     const key = this.rpc.keys.find((one) => one.id === parameters.key);
     Object.assign(key, { made: iso(Date.now()), secrets: body.overlap_s > 0 ? 2 : 1 });
-    return [200, { key: secret(key.id), kept: nodeOf(this, parameters.node).keys_key?.id === key.id }];
+    const node = nodeOf(this, parameters.node);
+    const isKept = node.keys_key?.id === key.id;
+    if (isKept) node.keys_key = kept(key.id, Date.now() + 2 * 86_400_000);
+    return [200, { key: secret(key.id), kept: isKept }];
   },
   removeRpcKey(call) {
     needStepUp(call);

@@ -22,7 +22,7 @@ const looks: Record<Outcome, Look> = {
   failed: { tone: "bad", shape: "cross", word: "Refused or failed", meaning: "The node has answered, and says no." },
   unknown: {
     tone: "warning", shape: "triangle", word: "Outcome unknown",
-    meaning: "The call was sent and no answer came. It may have run, may be running, or may never have arrived: nobody can tell from here. Asked again under the same id it runs once at most, whatever happened before, and brings the answer of the run that was.",
+    meaning: "The call was sent and no answer came. It may have run, may be running, or may never have arrived: nobody can tell from here. Asked again under the same id it runs once at most, whatever happened before; within nine minutes that brings the answer of the run that was.",
   },
   unheard: {
     tone: "bad", shape: "cross", word: "No answer; it did not run",
@@ -31,7 +31,7 @@ const looks: Record<Outcome, Look> = {
   unsent: { tone: "bad", shape: "cross", word: "Not sent", meaning: "It did not run." },
   lost: {
     tone: "warning", shape: "triangle", word: "Outcome lost",
-    meaning: "It was started, and the node was restarted before it could keep what came of it. It will not be run again under this id. Look at the machine, then decide.",
+    meaning: "It was started, and the node no longer knows what came of it: it was restarted, or has kept the answer for the nine minutes that it does. It will not be run again under this id. Look at the machine, then decide.",
   },
   late: { tone: "bad", shape: "cross", word: "Came too late; it did not run", meaning: "The node’s clock and ours may differ." },
   overloaded: { tone: "warning", shape: "triangle", word: "The node has too much to do; it did not run", meaning: "" },

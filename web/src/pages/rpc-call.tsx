@@ -79,12 +79,12 @@ function Silence({ node, detail }: { node: RpcNode; detail: string }) {
   );
 }
 
-const timeouts = [[2_000, "2 s"], [10_000, "10 s"], [30_000, "30 s"], [120_000, "2 min"], [600_000, "10 min"]] as const;
+const timeouts = [[2_000, "2 s"], [10_000, "10 s"], [30_000, "30 s"], [120_000, "2 min"], [540_000, "9 min"]] as const;
 
 function CallForm({ node, method }: { node: string; method: RpcMethod }) {
   const place = usePlace();
   const [params, setParams] = useState(lastParams(node, method.name));
-  const [timeoutMs, setTimeoutMs] = useState<number>(timeouts.find(([ms]) => ms >= Math.min(method.limit_ms, 600_000))?.[0] ?? 10_000);
+  const [timeoutMs, setTimeoutMs] = useState<number>(timeouts.find(([ms]) => ms >= Math.min(method.limit_ms, 540_000))?.[0] ?? 10_000);
   const [busy, setBusy] = useState(false);
   const [tried, setTried] = useState(false);
   useEffect(() => rememberParams(node, method.name, params), [params]);

@@ -19,7 +19,7 @@ export function KeysTab({ node, onChanged }: { node: RpcNode; onChanged: () => v
     <>
       <KeptKeys node={node} onChanged={onChanged} />
       {node.keys_key ? (
-        <NodeKeys key={node.keys_key.kept} node={node} onChanged={onChanged} />
+        <NodeKeys node={node} onChanged={onChanged} />
       ) : (
         <Section title="Keys of the node" id="keys">
           <p class="note">They are read and changed through the node itself, with a key that may <code>keys.*</code>. None is kept for that; on the device, <code>sallyport-agent rpc key-add</code> makes one.</p>
@@ -30,7 +30,7 @@ export function KeysTab({ node, onChanged }: { node: RpcNode; onChanged: () => v
 }
 
 function NodeKeys({ node, onChanged }: { node: RpcNode; onChanged: () => void }) {
-  const { value, problem, loading, reload } = useLoad(`keys ${node.name}`, () => api.listRpcKeys(node.name));
+  const { value, problem, loading, reload } = useLoad(`keys ${node.name} ${node.keys_key?.kept}`, () => api.listRpcKeys(node.name));
   const [asking, setAsking] = useState<Asking | null>(null);
   const done = (): void => {
     reload();
