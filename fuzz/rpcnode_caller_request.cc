@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (const auto* begin = std::get_if<rpcnode::BeginRequest>(&*request);
       begin != nullptr && (begin->method.starts_with(rpcnode::kManagementMethods) || begin->by.empty() ||
-                           begin->timeout < rpcnode::kLeastCallTimeout || begin->timeout > rpcnode::kMaxMethodLimit))
+                           begin->timeout < rpcnode::kLeastCallTimeout || begin->timeout > rpcnode::kMaxCallTimeout))
     std::abort();
   if (const auto* manage = std::get_if<rpcnode::ManageRequest>(&*request);
       manage != nullptr && !manage->method.starts_with(rpcnode::kManagementMethods))

@@ -215,7 +215,7 @@ TEST_F(RpcConsoleTest, RefusesMembersThatItDoesNotKnow) {
            {kNode + "/calls", R"({"method":"test","act":"keep"})"},
            {kNode + "/calls", R"({"method":"test","node":"pump-2"})"},
            {kNode + "/calls", R"({"method":"test","params":{}})"},
-           {kNode + "/calls", R"({"method":"test","timeout_ms":600001})"},
+           {kNode + "/calls", R"({"method":"test","timeout_ms":540001})"},
            {kNode + "/calls", R"({"method":"test","id":"1"})"},
            {kNode + "/kept-keys", R"({"purpose":"calls"})"},
            {kNode + "/keys", R"({"id":"b"})"},

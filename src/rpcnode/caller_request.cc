@@ -55,9 +55,9 @@ Result<Json> params_at(const Json& json) {
 Result<milliseconds> timeout_at(const Json& json) {
   if (json.find("timeout_ms") == nullptr) return kDefaultCallTimeout;
   TRY(const std::int64_t timeout, json.integer_at("timeout_ms"));
-  if (timeout < kLeastCallTimeout.count() || timeout > kMaxMethodLimit.count())
+  if (timeout < kLeastCallTimeout.count() || timeout > kMaxCallTimeout.count())
     return failf(Errc::malformed, "timeout_ms: found {}, want {} to {}", timeout, kLeastCallTimeout.count(),
-                 kMaxMethodLimit.count());
+                 kMaxCallTimeout.count());
   return milliseconds(timeout);
 }
 

@@ -25,6 +25,8 @@ inline constexpr std::size_t kMaxCallerRequest = 128U << 10U;
 inline constexpr std::size_t kMaxCallParams = 48U << 10U;  // bytes of JSON
 inline constexpr milliseconds kLeastCallTimeout{500};
 inline constexpr milliseconds kDefaultCallTimeout{10'000};
+// A node takes what is dated ten minutes ahead at most, by its own clock.
+inline constexpr milliseconds kMaxCallTimeout{540'000};
 inline constexpr std::size_t kMaxLogin = 64;
 
 struct NodesRequest {};

@@ -104,7 +104,7 @@ TEST(CallerRequest, ACallThatIsNoneIsRefused) {
   };
   for (const char* more :
        {R"(,"params":{})", R"(,"params":"")", R"(,"params":"3")", R"(,"params":"{")", R"(,"params":"\"x\"")",
-        R"(,"params":"{\"a\":1,\"a\":2}")", R"(,"timeout_ms":499)", R"(,"timeout_ms":600001)", R"(,"timeout_ms":"10")",
+        R"(,"params":"{\"a\":1,\"a\":2}")", R"(,"timeout_ms":499)", R"(,"timeout_ms":540001)", R"(,"timeout_ms":"10")",
         R"(,"timeout_ms":-1)", R"(,"idempotent":"yes")", R"(,"id":"1")",
         R"(,"id":"0190B1C2-7A5E-7C3D-8F00-112233445566")", R"(,"stored":true)", R"(,"key":"x")"}) {
     expect_refused(with(more));

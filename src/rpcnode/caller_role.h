@@ -14,6 +14,7 @@
 #include "net/listener.h"
 #include "net/task_group.h"
 #include "pki/certificate.h"
+#include "rpcnode/caller_request.h"
 #include "rpcnode/settings.h"
 
 namespace sallyport::rpcnode {
@@ -34,9 +35,11 @@ inline constexpr milliseconds kBundlePause{50};
 inline constexpr std::size_t kMaxOpenNodes = 48;  // nodes that have sessions at the same time
 inline constexpr seconds kOpenNodeLife{600};      // without a call
 inline constexpr milliseconds kAskLimit{10'000};  // of what is asked of a node while a person waits
-inline constexpr std::size_t kMaxAsks = 16;       // of those, at the same time
-inline constexpr milliseconds kEventPause{250};   // between two events to the console
-inline constexpr std::size_t kMaxAskers = 8;      // connections
+inline constexpr milliseconds kAnswerKept =
+    kMaxCallTimeout;                             // how long a node keeps a call's answer for who asks again
+inline constexpr std::size_t kMaxAsks = 16;      // of those, at the same time
+inline constexpr milliseconds kEventPause{250};  // between two events to the console
+inline constexpr std::size_t kMaxAskers = 8;     // connections
 
 // One thread. Borrows what it is made with; `tasks` must have been stopped before this ends.
 class CallerRole {

@@ -176,7 +176,8 @@ Result<Bytes> CallerRole::State::begin(BeginRequest request) {
 net::Task<Result<Bytes>> CallerRole::State::run(std::shared_ptr<State> self, RunRequest request) {
   CO_TRY(const CallRecord* const record, self->calls.run(request.id, request.by));
   const sealed::NodeName node = record->request.node;
-  CallChoices choices{.timeout = record->request.timeout, .idempotent = record->request.idempotent};
+  CallChoices choices{
+      .timeout = record->request.timeout, .known_for = kAnswerKept, .idempotent = record->request.idempotent};
   const std::weak_ptr<State> weak = self;
   choices.on_progress = [weak, id = request.id](const std::string& text) {
     const auto held = weak.lock();

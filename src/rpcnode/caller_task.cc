@@ -34,7 +34,7 @@ struct CallerTask::State : std::enable_shared_from_this<CallerTask::State> {
   static net::Task<void> tick(std::weak_ptr<State> self);
   std::shared_ptr<Wait> wait_for(const sealed::CallId& id, std::function<void(std::string)> on_progress);
   static net::Task<Result<sealed::ReplyBody>> finish(std::shared_ptr<State> self, sealed::CallId id,
-                                                     std::shared_ptr<Wait> wait, milliseconds timeout);
+                                                     std::shared_ptr<Wait> wait, milliseconds limit);
 
   net::TaskGroup& tasks;
   const Clock& clock;
@@ -95,8 +95,8 @@ std::shared_ptr<Wait> CallerTask::State::wait_for(const sealed::CallId& id,
 }
 
 net::Task<Result<sealed::ReplyBody>> CallerTask::State::finish(std::shared_ptr<State> self, sealed::CallId id,
-                                                               std::shared_ptr<Wait> wait, milliseconds timeout) {
-  const auto waited = co_await wait->answered.wait(timeout + kGrace);
+                                                               std::shared_ptr<Wait> wait, milliseconds limit) {
+  const auto waited = co_await wait->answered.wait(limit);
   if (const auto found = self->waits.find(id); found != self->waits.end() && found->second == wait)
     self->waits.erase(found);
   if (!waited) {
@@ -120,8 +120,10 @@ net::Task<Result<sealed::ReplyBody>> CallerTask::send(sealed::CallId id, std::st
   const auto wait = state->wait_for(id, std::move(choices.on_progress));
   const sealed::CallOptions options{
       .idempotent = choices.idempotent, .fail_on_disconnect = choices.fail_on_disconnect, .stored = choices.stored};
-  state->carry_out(state->core.call(id, std::move(json), choices.timeout, options, state->now()));
-  co_return co_await State::finish(state, id, wait, choices.timeout);
+  const bool outlives = choices.known_for > choices.timeout;
+  const milliseconds known_for = outlives ? choices.known_for : choices.timeout;
+  state->carry_out(state->core.call(id, std::move(json), known_for, options, state->now()));
+  co_return co_await State::finish(state, id, wait, outlives ? choices.timeout : choices.timeout + kGrace);
 }
 
 net::Task<Result<sealed::ReplyBody>> CallerTask::ask_result(sealed::CallId id, milliseconds timeout) {
@@ -129,7 +131,7 @@ net::Task<Result<sealed::ReplyBody>> CallerTask::ask_result(sealed::CallId id, m
   if (state->waits.contains(id)) co_return fail(Errc::conflict, "call: its id is waited for already");
   const auto wait = state->wait_for(id, {});
   state->carry_out(state->core.ask_result(id, timeout, state->now()));
-  co_return co_await State::finish(state, id, wait, timeout);
+  co_return co_await State::finish(state, id, wait, timeout + kGrace);
 }
 
 net::Task<Result<sealed::RpcOutcome>> CallerTask::call(std::string method, codec::Json params, CallChoices choices) {

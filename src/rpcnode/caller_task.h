@@ -23,6 +23,9 @@ struct CallerTransport {
 
 struct CallChoices {
   milliseconds timeout{10'000};
+  // How long the node shall know the call, where that is longer: until then, asked for again under its id, it brings
+  // the answer of the run that was. Beyond 10 minutes a node takes none.
+  milliseconds known_for{0};
   bool idempotent = false;          // may ride in the first message
   bool stored = false;              // may lie at the broker until the timeout, days even
   bool fail_on_disconnect = false;  // end at once when the connection is lost

@@ -243,6 +243,26 @@ TEST_F(NodeStory, ACallRepeatedLongAfterItsDeadlineDoesNotRunAgain) {
   }
 }
 
+// Where the caller waits shorter than the node knows the call, it learns what came of the run that was.
+TEST_F(NodeStory, ACallAskedForAgainWhileItIsKnownBringsTheAnswerOfItsRun) {
+  call_with(make_key("ann", {"slow"}));
+  const auto id = sealed::draw_call_id(clock_.now(), random_);
+  const CallChoices choices{.timeout = milliseconds(800), .known_for = seconds(300)};
+  const auto first = send(id, "slow", choices);
+  ASSERT_FALSE(first);
+  EXPECT_EQ(first.error().code, Errc::expired);
+  gate_.set();
+  clock_.advance(seconds(60));
+  const auto again = send(id, "slow", choices);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_EQ(again->status, sealed::ReplyStatus::done) << sealed::to_string(again->status);
+  EXPECT_TRUE(again->json.contains("late")) << again->json;
+  clock_.advance(seconds(300));
+  const auto too_late = send(id, "slow", choices);
+  ASSERT_TRUE(too_late) << too_late.error().detail;
+  EXPECT_EQ(too_late->status, sealed::ReplyStatus::outcome_unknown) << "and never a second run";
+}
+
 TEST_F(NodeStory, WhoMayRunNothingLeavesNoMark) {
   call_with(make_key("ann", {"look"}));
   EXPECT_EQ(code_of(call("count")), sealed::RpcCode::forbidden);
