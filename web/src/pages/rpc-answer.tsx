@@ -65,7 +65,7 @@ export function Answer({ one }: { one: PageCall }) {
       </p>
       {one.problem && !look && <ProblemNote problem={one.problem} />}
       {look?.meaning && <p>{look.meaning}</p>}
-      {call?.detail && call.outcome !== "failed" && <p class="muted">{call.detail}.</p>}
+      {call?.detail && call.outcome !== "failed" && <p class="muted sentence">{call.detail}.</p>}
       {mayAskAgain(one) && <button type="button" class="primary" onClick={() => void askAgain(one)}>Ask again under the same id</button>}
       {call && <Progress call={call} />}
       {call?.outcome === "failed" && call.error && (

@@ -69,7 +69,7 @@ function Silence({ node, detail }: { node: RpcNode; detail: string }) {
   return (
     <div class="note bad" role="alert">
       <Mark tone="bad" shape="cross">The node does not answer</Mark>
-      <p>{detail}. That is one of three things, and nobody can tell them apart, since a node is silent towards whoever has no key of it:</p>
+      <p class="sentence">{detail}. That is one of three things, and nobody can tell them apart, since a node is silent towards whoever has no key of it:</p>
       <ul class="reasons">
         <li>it is not there, or not connected to a broker of ours;</li>
         <li>the kept key <code>{node.calls_key?.id}</code> is none of its keys: it was removed, rotated or mistaken for another node’s;</li>
