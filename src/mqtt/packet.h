@@ -25,7 +25,7 @@ enum class Version : std::uint8_t { v3_1_1 = 4, v5 = 5 };
 enum class Qos : std::uint8_t { at_most_once = 0, at_least_once = 1 };
 
 // A whole PUBLISH, header included, as a broker is told in CONNECT (Maximum Packet Size).
-inline constexpr std::size_t kMaxPacketBytes = 256 * 1024;
+inline constexpr std::size_t kMaxPacketBytes = (256 + 16) * 1024;
 // The body of any other packet: it has a reason in words and user properties at most.
 inline constexpr std::size_t kMaxControlBytes = 16 * 1024;
 inline constexpr std::size_t kMaxClientIdBytes = 256;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "keystore/file.h"
+#include "rpcnode/key_file.h"
 
 namespace sallyport::rpcnode {
 namespace {
@@ -17,12 +18,8 @@ constexpr seconds kTakenAhead{60};  // and the time by which a request may be ah
 constexpr int kTicksPerAnnounce = 30;
 
 Result<eva::GatewayKey> read_key(const EvaKeySettings& settings) {
-  TRY(const SecretBytes file, keystore::read_secret_file(settings.secret_file, eva::kMostSecretBytes + 1));
-  std::string_view secret = as_text(file.expose());
-  if (secret.ends_with('\n')) secret.remove_suffix(1);
-  auto key = eva::Key::from(settings.id, secret);
-  if (!key) return std::unexpected(std::move(key).error().at(settings.secret_file.native()));
-  return eva::GatewayKey{.key = *std::move(key), .legacy_until = settings.until, .only_fresh = settings.only_fresh};
+  TRY(auto key, read_eva_key(settings.id, settings.secret_file));
+  return eva::GatewayKey{.key = std::move(key), .legacy_until = settings.until, .only_fresh = settings.only_fresh};
 }
 
 // What an earlier run had taken at the latest: whatever it says of a crash is too late rather than too early.

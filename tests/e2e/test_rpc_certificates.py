@@ -14,6 +14,7 @@ import uuid
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
+import other_clock  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 from stage import ZONE, Process, Stage, free_port, wait_for  # noqa: E402
@@ -155,6 +156,27 @@ def check_a_bundle_of_which_a_byte_was_changed_is_refused(scene):
     want(done.returncode == 0, f"the good one again: found {done.stderr}, want an answer")
 
 
+def check_a_bundle_that_was_rolled_back_runs_nothing(scene):
+    """One of before the node's restart: its times are good, and its prekey is gone."""
+    old, before, topic = scene.bundle(), scene.ran(), f"{scene.node_name}/api/bundle"
+    scene.node.stop()
+    scene.start_node()
+    new = scene.bundle()
+    want(new != old, "found the same bundle after a restart, want a new one")
+    scene.publish(topic, old, "--retain")
+    done = scene.call(scene.friend, "count", "--timeout", "2s")
+    want(done.returncode == UNREACHABLE, f"found exit {done.returncode}: {done.stderr}, want silence")
+    want(scene.ran() == before, "found a run, want none")
+    scene.publish(topic, new, "--retain")
+    want(scene.call(scene.friend, "test").returncode == 0, "the new one again: found no answer, want one")
+
+
+def check_a_bundle_whose_time_is_over_is_refused(scene):
+    with other_clock.for_what_starts_here(other_clock.shifted("+3d")):
+        done = scene.call(scene.friend, "test", "--timeout", "2s")
+    want(done.returncode != 0 and "bundle" in done.stderr, f"found exit {done.returncode}: {done.stderr}, want the bundle refused")
+
+
 def check_calls_that_the_broker_plays_again_run_once(scene):
     done = scene.call(scene.friend, "count")
     want(done.returncode == 0 and scene.ran() == 1, f"found {scene.ran()} runs, want one")
@@ -200,6 +222,24 @@ def check_a_server_that_is_another_device_is_not_called(scene):
 def check_https_without_a_certificate_is_refused(scene):
     done = scene.run("curl", "-sk", "--max-time", "10", "-X", "POST", "-d", "{}", f"https://127.0.0.1:{scene.https}/rpc")
     want(done.returncode != 0, f"curl: found {done.stdout!r}, want no answer")
+
+
+def check_E8_a_gigabyte_of_json_over_https_is_cut_at_its_limit(scene):
+    there = pathlib.Path(f"/proc/{scene.node.pid}")
+
+    def peak_kb():
+        return next(int(line.split()[1]) for line in (there / "status").read_text().splitlines() if line.startswith("VmHWM:"))
+    longest = json.dumps({"marker": "x" * 100_000})
+    want(scene.call(scene.friend, "copy", longest, https=True).returncode == 0, "a long honest call: found no answer, want one")
+    (there / "clear_refs").write_text("5")
+    before = peak_kb()
+    sent = subprocess.run(["/bin/sh", "-c", f"head -c 1073741824 /dev/zero | curl -sk --max-time 60 --cert {scene.friend.state}/device.pem --key "
+                           f"{scene.friend.state}/device.key -o /dev/null -w '%{{http_code}} %{{size_upload}}' -X POST -T - https://127.0.0.1:{scene.https}/rpc"],
+                          capture_output=True, text=True, timeout=90, check=False).stdout.split()
+    print(f"# a gigabyte: status {sent[0]}, {sent[1]} bytes taken, {peak_kb() - before} kB more", flush=True)
+    want(sent[0] != "200" and int(sent[1]) < 64 << 20, f"found {sent}, want it cut")
+    want(peak_kb() - before <= 1_024, f"found {peak_kb() - before} kB more, want at most 1,024")
+    want(scene.call(scene.friend, "test", https=True).returncode == 0, "a live caller after it: found no answer, want one")
 
 
 def check_the_broker_saw_nothing(scene):

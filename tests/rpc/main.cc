@@ -1,5 +1,5 @@
 // rpc_peer node FOLDER: the node of a folder with two methods more, `count`, which writes down that it ran, and `look`.
-// rpc_peer call FOLDER NODE BROKER FIRST COUNT PARALLEL: calls `count` with FIRST to FIRST + COUNT - 1, each until it
+// rpc_peer call KEY_FILE NODE BROKER FIRST COUNT PARALLEL: calls `count` with FIRST to FIRST + COUNT - 1, each until it
 // is answered or was tried kTries times under its one id, and writes what came of each to standard output: "N
 // answered|unknown|silent".
 #include <fcntl.h>
@@ -11,12 +11,12 @@
 
 #include "base/log.h"
 #include "crypto/system_random.h"
-#include "keystore/file.h"
 #include "net/io.h"
 #include "net/run.h"
 #include "net/timer.h"
 #include "rpcnode/broker_links.h"
 #include "rpcnode/caller_task.h"
+#include "rpcnode/key_file.h"
 #include "rpcnode/node_program.h"
 
 namespace sallyport {
@@ -121,7 +121,7 @@ net::Task<void> call_on(rpcnode::CallerTask& caller, Random& random, const Clock
 }
 
 struct CallOrder {
-  std::filesystem::path folder;
+  std::filesystem::path key_file;
   std::string node;
   std::string broker;
   std::int64_t first = 0, count = 0, parallel = 0;
@@ -130,10 +130,7 @@ struct CallOrder {
 Result<bool> run_calls(const CallOrder& order) {
   const SystemClock clock;
   crypto::SystemRandom random;
-  TRY(const SecretBytes text, keystore::read_secret_file(order.folder / "caller.key", 4'096));
-  std::string_view line = as_text(text.expose());
-  if (line.ends_with('\n')) line.remove_suffix(1);
-  TRY(const auto key, sealed::parse_api_key(line));
+  TRY(const auto key, rpcnode::read_key_file(order.key_file));
   TRY(const auto node, sealed::parse_node_name(order.node));
   TRY(const auto url, rpcnode::parse_broker_url(order.broker));
   net::Io io;
@@ -183,7 +180,7 @@ int run(int argc, char** argv) {
     return ran ? 0 : 1;
   }
   if (mode == "call" && argc == 8) {
-    const auto ran = run_calls({.folder = argv[2],
+    const auto ran = run_calls({.key_file = argv[2],
                                 .node = argv[3],
                                 .broker = argv[4],
                                 .first = number_of(argv[5]),
@@ -192,7 +189,7 @@ int run(int argc, char** argv) {
     if (!ran) fmt::print(stderr, "rpc_peer: {}\n", ran.error().detail);
     return ran && *ran ? 0 : 1;
   }
-  fmt::print(stderr, "want: rpc_peer node FOLDER | call FOLDER NODE BROKER FIRST COUNT PARALLEL\n");
+  fmt::print(stderr, "want: rpc_peer node FOLDER | call KEY_FILE NODE BROKER FIRST COUNT PARALLEL\n");
   return 2;
 }
 

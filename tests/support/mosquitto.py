@@ -11,7 +11,7 @@ class Mosquitto:
         self.folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.config = self.folder / "mosquitto.conf"
-        self.config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+        self.config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n")
         self.seen = self.folder / "seen"
         self.process = self.spy = None
         self.start()
