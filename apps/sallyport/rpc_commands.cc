@@ -4,8 +4,11 @@
 
 #include "commands.h"
 #include "rpc_caller.h"
+#include "rpc_eva.h"
 #include "rpc_https.h"
+#include "rpc_listen.h"
 #include "rpcnode/node_keys.h"
+#include "sealed/overheard.h"
 #include "table.h"
 
 namespace sallyport::cli {
@@ -101,34 +104,19 @@ Outcome call_with(const Arguments& arguments, Environment& environment, WireWitn
 }
 
 Outcome rpc_call(const Arguments& arguments, Environment& environment) {
+  if (arguments.find("eva")) return eva_call(arguments, environment);
   return call_with(arguments, environment, {});
 }
 
-std::string_view kind_of(const Bytes& payload) {
-  if (payload.empty()) return "nothing";
-  switch (payload.front()) {
-    case 0x51:
-      return "INIT";
-    case 0x52:
-      return "INIT-CERT";
-    case 0x53:
-      return "ACCEPT";
-    case 0x54:
-      return "DATA";
-    case 0x55:
-      return "REPLY";
-    default:
-      return "unknown";
-  }
-}
-
-// What a broker sees of one call, line by line.
+// What a broker sees of one call, line by line; without one, of everybody's.
 Outcome rpc_trace(const Arguments& arguments, Environment& environment) {
+  if (!arguments.find("METHOD")) return rpc_listen(arguments, environment);
   const Instant began = environment.clock.monotonic();
   const auto witness = [&](bool sent, const std::string& topic, const Bytes& payload) {
     const auto at = std::chrono::duration<double, std::milli>(environment.clock.monotonic() - began).count();
-    fmt::print(stderr, "{:9.1f} ms  {}  {:<9} {:>6} bytes  {}\n", at, sent ? "->" : "<-", kind_of(payload),
-               payload.size(), topic);
+    const auto heard = sealed::overhear(payload);
+    fmt::print(stderr, "{:9.1f} ms  {}  {:<9} {:>6} bytes  {}\n", at, sent ? "->" : "<-",
+               heard ? to_string(heard->type) : "unknown", payload.size(), topic);
   };
   return call_with(arguments, environment, witness);
 }
@@ -240,6 +228,28 @@ std::vector<Option> call_options() {
                {.name = "id", .value = "CALL", .help = "repeat this call: it runs once, whatever was lost"}});
 }
 
+std::vector<Option> with_eva(std::vector<Option> options) {
+  const auto more = eva_key_options();
+  options.insert(options.end(), more.begin(), more.end());
+  return options;
+}
+
+// Of a call of one's own, or with neither method nor even node of what others say.
+std::vector<Option> trace_options() {
+  std::vector<Option> out = call_options();
+  for (Option& option : out) {
+    if (option.name == "METHOD")
+      option.help = "what to call; without it nothing is called, and what others say is shown";
+    if (option.is_positional()) option.required = false;
+  }
+  out.push_back({.name = "topic",
+                 .value = "FILTER",
+                 .help = "without METHOD: what to listen to; the topics of sealed calls without it; once for each",
+                 .several = true});
+  out.push_back({.name = "once", .value = "", .help = "without METHOD: end after --timeout; until Ctrl-C without it"});
+  return out;
+}
+
 Option key_id_option() {
   return {.name = "ID", .value = "ID", .help = "the key's id", .required = true};
 }
@@ -264,12 +274,12 @@ std::vector<Command> rpc_commands() {
        .example =
            "sallyport rpc call pump-0001 pump.start '{\"speed\": 3}' --broker mqtts://broker.example --ca ca.pem "
            "--key-file plant-a.key",
-       .options = call_options(),
+       .options = with_eva(call_options()),
        .run = rpc_call},
       {.words = "rpc trace",
-       .summary = "call a method and show each message as the broker sees it",
-       .example = "sallyport rpc trace pump-0001 test --broker mqtt://127.0.0.1 --key-file plant-a.key",
-       .options = call_options(),
+       .summary = "show what passes as the broker sees it: of one call, or without a method of everybody's",
+       .example = "sallyport rpc trace pump-0001 --broker mqtt://127.0.0.1",
+       .options = trace_options(),
        .run = rpc_trace},
       {.words = "rpc result",
        .summary = "ask what came of a stored call",

@@ -7,6 +7,7 @@
 #include "net/run.h"
 #include "net/timer.h"
 #include "rpc_caller.h"
+#include "rpc_eva.h"
 #include "rpcnode/node_book.h"
 #include "table.h"
 
@@ -59,6 +60,7 @@ Json row_of(const std::string& topic, const Bytes& bytes, const sealed::TopicPre
 }
 
 Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {
+  if (arguments.find("eva")) return eva_nodes(arguments, environment);
   CLI_TRY(auto way, read_rpc_way(arguments));
   TRY(const auto identity, read_rpc_identity(arguments));
   if (!identity)
@@ -87,11 +89,11 @@ Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {
 
 std::vector<Command> rpc_nodes_commands() {
   std::vector<Option> options = {
-      {.name = "identity",
-       .value = "DIR",
-       .help = "an agent's state folder, whose roots are trusted",
-       .required = true},
-      {.name = "zone", .value = "ZONE", .help = "the zone of the installation", .required = true}};
+      {.name = "identity", .value = "DIR", .help = "an agent's state folder, whose roots are trusted"},
+      {.name = "zone", .value = "ZONE", .help = "the zone of the installation"},
+      {.name = "key-file", .value = "FILE", .help = "with --eva: holds the key by which they are asked, mode 0600"}};
+  const auto eva = eva_key_options();
+  options.insert(options.end(), eva.begin(), eva.end());
   auto more = rpc_broker_options();
   options.insert(options.end(), more.begin(), more.end());
   options.push_back(json_option());

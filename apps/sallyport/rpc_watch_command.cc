@@ -7,6 +7,7 @@
 #include "net/run.h"
 #include "net/timer.h"
 #include "rpc_caller.h"
+#include "rpc_eva.h"
 #include "rpcnode/states.h"
 #include "table.h"
 
@@ -50,21 +51,21 @@ class Watch {
   std::map<std::string, rpcnode::StateMessage> last_;
 };
 
-Outcome rpc_watch(const Arguments& arguments, Environment& environment) {
-  auto node = sealed::parse_node_name(arguments.text("NODE"));
-  if (!node) return std::unexpected(Failure(std::move(node).error(), ExitStatus::usage));
-  CLI_TRY(auto way, read_rpc_way(arguments));
-  Watch watch(node->get(), arguments.flag("json"));
+}  // namespace
+
+Outcome watch_topics(const Arguments& arguments, Environment& environment, RpcWay way,
+                     const std::vector<std::string>& filters,
+                     std::function<void(const std::string& topic, const Bytes& payload)> take) {
   net::Io io;
   net::TaskGroup tasks(io.executor());
   rpcnode::BrokerHandlers handlers;
   handlers.on_disconnected = [](const rpcnode::BrokerSettings& broker, const Error& why) {
     fmt::print(stderr, "sallyport: {}: {}\n", net::to_string(broker.address), log::escape(why.detail));
   };
-  handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) { watch.take(topic, payload); };
+  handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) { take(topic, payload); };
   TRY(const auto links, rpcnode::BrokerLinks::open(tasks, environment.clock, environment.random, std::move(way.brokers),
                                                    std::move(handlers)));
-  TRY_VOID(links->subscribe(rpcnode::state_filter(way.prefix, *node)));
+  for (const std::string& filter : filters) TRY_VOID(links->subscribe(filter));
   io.on_termination([&io] { io.stop(); });
   if (arguments.flag("once")) {
     net::run(io, net::sleep_for(way.timeout));
@@ -78,11 +79,30 @@ Outcome rpc_watch(const Arguments& arguments, Environment& environment) {
   return {};
 }
 
+namespace {
+
+Outcome rpc_watch(const Arguments& arguments, Environment& environment) {
+  if (arguments.flag("eva")) return eva_watch(arguments, environment);
+  const auto name = arguments.find("NODE");
+  if (!name) return std::unexpected(Failure({Errc::malformed, "NODE: is missing"}, ExitStatus::usage));
+  auto node = sealed::parse_node_name(*name);
+  if (!node) return std::unexpected(Failure(std::move(node).error(), ExitStatus::usage));
+  CLI_TRY(auto way, read_rpc_way(arguments));
+  Watch watch(node->get(), arguments.flag("json"));
+  const std::vector<std::string> filters{rpcnode::state_filter(way.prefix, *node)};
+  return watch_topics(arguments, environment, std::move(way), filters,
+                      [&watch](const std::string& topic, const Bytes& payload) { watch.take(topic, payload); });
+}
+
 }  // namespace
 
 std::vector<Command> rpc_watch_commands() {
-  std::vector<Option> options = {{.name = "NODE", .value = "NODE", .help = "the node's name", .required = true},
-                                 {.name = "once", .value = "", .help = "end after --timeout; until Ctrl-C without it"}};
+  std::vector<Option> options = {
+      {.name = "NODE", .value = "NODE", .help = "the node's name; with --eva a controller, uc/plant-1"},
+      {.name = "eva",
+       .value = "",
+       .help = "states and events of controllers of EVA ICS v3; of all of them without NODE"},
+      {.name = "once", .value = "", .help = "end after --timeout; until Ctrl-C without it"}};
   auto more = rpc_broker_options();
   options.insert(options.end(), more.begin(), more.end());
   options.push_back(json_option());

@@ -5,6 +5,7 @@
 #include "keystore/file.h"
 #include "mqtt/brokers.h"
 #include "rpcnode/broker_tls.h"
+#include "sealed/body.h"
 
 namespace sallyport::rpcnode {
 namespace {
@@ -14,6 +15,10 @@ constexpr std::size_t kMaxCaFile = 1U << 20U;
 constexpr std::size_t kMaxCertificateFile = 64U << 10U;
 constexpr seconds kUnsubscribeLimit{20};
 constexpr seconds kKeptFor{7 * 86'400};  // as long as stored calls may lie
+
+// The longest message comes and goes whole, with its topic and what else MQTT puts around it.
+constexpr std::size_t kMostAround = mqtt::kMaxTopicBytes + 256;
+static_assert(sealed::kMaxMessageBytes + kMostAround <= mqtt::kMaxPacketBytes);
 
 Result<SecretBytes> read_password(const std::filesystem::path& file) {
   TRY(const SecretBytes text, keystore::read_secret_file(file, kMaxPasswordFile));
@@ -85,7 +90,13 @@ mqtt::BrokersHandlers BrokerLinks::State::inner_handlers() {
   out.on_subscribed = [this](std::size_t broker, const mqtt::TopicFilter& filter, const Result<void>& verdict) {
     if (handlers.on_subscribed) handlers.on_subscribed(settings[broker], filter.get(), verdict);
   };
-  out.on_message = [this](std::size_t, mqtt::Message message) {
+  out.on_message = [this](std::size_t broker, const mqtt::Message& message) {
+    if (handlers.on_wire) {
+      handlers.on_wire(settings[broker], {.topic = message.topic.get(),
+                                          .payload = message.payload,
+                                          .retained = message.retained,
+                                          .duplicate = message.duplicate});
+    }
     if (handlers.on_message) handlers.on_message(message.topic.get(), message.payload, message.retained);
   };
   return out;

@@ -14,6 +14,14 @@
 
 namespace sallyport::rpcnode {
 
+// A message as a broker hands it over.
+struct BrokerMessage {
+  const std::string& topic;
+  const Bytes& payload;
+  bool retained = false;
+  bool duplicate = false;  // the broker says that it may have come before
+};
+
 // What the brokers tell. Called on the owner's loop, in order, never from inside a function of BrokerLinks; any may be
 // empty.
 struct BrokerHandlers {
@@ -23,6 +31,8 @@ struct BrokerHandlers {
   std::function<void(const BrokerSettings& broker, const std::string& topic, const Result<void>& verdict)>
       on_subscribed;
   std::function<void(const std::string& topic, const Bytes& payload, bool retained)> on_message;
+  // The same, before it, with all that the broker says of it: for who shows what passes.
+  std::function<void(const BrokerSettings& broker, const BrokerMessage& message)> on_wire;
 };
 
 // One thread. Ends all connections when it ends.
