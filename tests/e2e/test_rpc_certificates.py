@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 import other_clock  # noqa: E402
+import rpc_library  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 from stage import ZONE, Process, Stage, free_port, wait_for  # noqa: E402
@@ -190,6 +191,23 @@ def check_calls_that_the_broker_plays_again_run_once(scene):
         scene.publish(topic, request)
     want(scene.call(scene.friend, "test").returncode == 0, "a live caller after it: found no answer, want one")
     want(scene.ran() == 1, f"found {scene.ran()} runs after {2 * len(requests)} replays, want one")
+
+
+def check_the_c_library_calls_by_certificate(scene):
+    library = rpc_library.Library(scene.stage.build)
+
+    def called(device, *more):
+        handle = rpc_library.Rpc(library, ("broker", scene.broker.url), ("identity", device.state), ("zone", ZONE), *more)
+        want(handle.open(scene.node_name) == rpc_library.OK, f"open: found {handle.error()}, want it open")
+        answers = [handle.call("copy", {"marker": MARKER}, seconds=seconds) for seconds in ((20, 20) if not more and device is scene.friend else (2,))]
+        handle.close()
+        return answers
+    found = called(scene.friend)
+    want(all(one.status == rpc_library.OK and one.json == {"marker": MARKER} for one in found), f"found {found}, want the params")
+    found = called(scene.stranger)
+    want(found[0].status == rpc_library.TIMEOUT, f"whom no rule names: found {found}, want no answer in time")
+    found = called(scene.friend, ("device", scene.names["press-3"]))
+    want(found[0].status == rpc_library.TIMEOUT and "signed by device" in found[0].message, f"another device: found {found}, want its bundle refused")
 
 
 def check_the_same_calls_go_over_https(scene):
