@@ -41,8 +41,8 @@ layer(status    DEPS base codec crypto pki records rolelink telemetry keystore n
 layer(gateway   DEPS base codec crypto pki records rolelink telemetry net http config EXPOSES base pki records telemetry net)
 layer(relay     DEPS base codec crypto pki records rolelink tunnel net http config EXPOSES base pki records tunnel net)
 layer(console   DEPS base codec crypto pki records rolelink net http config EXPOSES base pki records net http EXTERNAL PkgConfig::ARGON2)
-layer(agent     DEPS base codec crypto pki records tunnel tlog telemetry net http keystore config
-                EXPOSES base codec crypto pki tunnel tlog telemetry net http keystore)
+layer(agent     DEPS base codec crypto pki records tunnel tlog sealed telemetry net http keystore config
+                EXPOSES base codec crypto pki tunnel tlog sealed telemetry net http keystore)
 layer(rpcnode   DEPS base codec crypto pki sealed records keystore net http mqtt config EXPOSES base codec crypto sealed keystore net)
 
 # The console carries its front end inside.

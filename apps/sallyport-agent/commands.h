@@ -66,7 +66,12 @@ struct InitOptions {
 };
 Outcome init(const InitOptions& options, Environment& environment);
 
-Outcome run(const std::filesystem::path& state, Environment& environment);
+struct RunOptions {
+  std::filesystem::path state;
+  bool node = true;  // false: no node, whatever agent.toml says
+};
+Outcome run(const RunOptions& options, Environment& environment);
+Outcome switch_service(const std::filesystem::path& state, const std::string& name, bool open);
 Outcome status(const std::filesystem::path& state, bool as_json);
 Outcome claim_code(const std::filesystem::path& state);
 Outcome password(const std::filesystem::path& state);
@@ -103,7 +108,11 @@ struct RpcInitOptions {
   std::string node, prefix, broker, ca;
 };
 Outcome rpc_init(const RpcInitOptions& options, Environment& environment);
-Outcome rpc_run(const std::filesystem::path& state, Environment& environment);
+struct RpcRunOptions {
+  std::filesystem::path state;
+  unsigned run_as = 0;  // numeric user; 0: stays who it is
+};
+Outcome rpc_run(const RpcRunOptions& options, Environment& environment);
 
 struct RpcKeyOptions {
   std::filesystem::path state;

@@ -119,6 +119,18 @@ Outcome switch_remote_access(const std::filesystem::path& folder, bool on) {
   return {};
 }
 
+Outcome switch_service(const std::filesystem::path& folder, const std::string& name, bool open) {
+  TRY(const ServiceName service, parse_service_name(name));
+  const codec::Json body(codec::Json::Object{{"open", open}});
+  auto told = ask_agent(folder, "POST", "/services/" + service.get(), body.write());
+  if (told) return {};
+  if (told.error().code != Errc::not_found) return std::unexpected(std::move(told).error());
+  auto opened = open_state(folder);
+  if (!opened) return std::unexpected(std::move(opened).error());
+  TRY_VOID(agent::switch_service_of_folder(*opened, service, open));
+  return {};
+}
+
 Outcome send(const SendOptions& options, Environment& environment) {
   TRY(std::string lines, lines_of(options));
   TRY(const auto stream, telemetry::parse_stream_name(options.stream));

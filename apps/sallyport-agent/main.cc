@@ -27,7 +27,7 @@ struct Values {
       proxy_credentials_file, relay_fallback, telemetry_listen;
   std::string name, depth, subject;
   std::string remote_access = "off", clock = "trusted", topic, value, position;
-  bool json = false, yes = false;
+  bool json = false, yes = false, no_rpc = false;
   agent_cli::InitOptions init;
   agent_cli::SendOptions send;
 };
@@ -144,7 +144,9 @@ void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Enviro
     command->callback([&chosen, work = std::move(work)] { chosen = work; });
     return command;
   };
-  add("run", "run until SIGTERM", [&] { return agent_cli::run(values.state, environment); });
+  add("run", "run until SIGTERM", [&] {
+    return agent_cli::run({.state = values.state, .node = !values.no_rpc}, environment);
+  })->add_flag("--no-rpc", values.no_rpc, "without the node of this device, even where there is one");
   add("status", "what the agent is doing", [&] {
     return agent_cli::status(values.state, values.json);
   })->add_flag("--json", values.json, "print JSON for programs");
@@ -155,6 +157,11 @@ void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Enviro
   add("reset", "forget certificates, claim code, password and unsent telemetry", [&] {
     return agent_cli::reset(values.state, values.yes);
   })->add_flag("--yes", values.yes, "do it");
+  CLI::App* service = add("service", "open or close one service of the device", [&] {
+    return agent_cli::switch_service(values.state, values.name, values.position == "open");
+  });
+  service->add_option("NAME", values.name, "the service")->required();
+  service->add_option("SWITCH", values.position, "open or close")->required()->check(CLI::IsMember({"open", "close"}));
   add("remote-access", "the device's own switch",
       [&] { return agent_cli::switch_remote_access(values.state, values.position == "on"); })
       ->add_option("SWITCH", values.position, "on or off")

@@ -21,6 +21,7 @@ CLI::App* RpcCommandLine::add(const char* name, const char* summary, const char*
                   arguments);
   command->callback([this, work = std::move(work)] {
     init_.state = state_;
+    run_.state = state_;
     key_.state = state_;
     chosen_ = work;
   });
@@ -36,7 +37,9 @@ void RpcCommandLine::add_node() {
   command->add_option("--broker", init.broker, "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")->required();
   command->add_option("--ca", init.ca, "the CA of a mqtts:// broker (PEM)");
   command->add_option("--prefix", init.prefix, "put before all topics");
-  add("run", "answer calls until SIGTERM", "", [this] { return rpc_run(state_, environment_); });
+  add("run", "answer calls until SIGTERM", "", [this] {
+    return rpc_run(run_, environment_);
+  })->add_option("--run-as", run_.run_as, "become this numeric user, which the folder belongs to");
   add("audit-verify", "show that no line of the audit trail was altered or removed", "",
       [this] { return rpc_audit_verify(state_); });
 }

@@ -27,6 +27,7 @@ class RpcCommandLine {
   Environment& environment_;
   std::string state_{kDefaultRpcState};
   RpcInitOptions init_;
+  RpcRunOptions run_;
   RpcKeyOptions key_;
 };
 

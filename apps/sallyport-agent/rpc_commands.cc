@@ -1,6 +1,10 @@
 // sallyport-agent rpc …: the node of this device, its keys and its audit trail.
 #include <unistd.h>
 
+#include <charconv>
+#include <cstdlib>
+
+#include "agent/node_process.h"
 #include "base/log.h"
 #include "commands.h"
 #include "keystore/file.h"
@@ -35,6 +39,25 @@ Try<rpcnode::NodeKeys> open_keys(const std::filesystem::path& folder) {
   auto keys = rpcnode::NodeKeys::open(folder / "keys.json", settings->node);
   if (!keys) return std::unexpected(Failure(std::move(keys).error(), ExitStatus::state));
   return *std::move(keys);
+}
+
+// The agent that started this process; null where nobody did.
+Result<std::unique_ptr<rpcnode::AgentLink>> agent_above(net::Executor executor) {
+  const std::string variable(agent::kNodeChannelVariable);
+  const char* const text = std::getenv(variable.c_str());  // NOLINT(concurrency-mt-unsafe): one thread
+  if (text == nullptr) return nullptr;
+  int number = -1;
+  const std::string_view digits(text);
+  const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (fault != std::errc() || end != digits.data() + digits.size() || number <= STDERR_FILENO)
+    return failf(Errc::malformed, "{}: want the number of a socket", variable);
+  return rpcnode::AgentLink::adopt(std::move(executor), net::Descriptor(number));
+}
+
+net::Task<void> end_with(rpcnode::AgentLink& agent, net::Io& io) {
+  co_await agent.ended();
+  log::info("rpc.agent-gone");
+  io.stop();
 }
 
 std::string settings_text(const RpcInitOptions& options) {
@@ -83,18 +106,27 @@ Outcome rpc_init(const RpcInitOptions& options, Environment&) {
   return {};
 }
 
-Outcome rpc_run(const std::filesystem::path& folder, Environment& environment) {
+Outcome rpc_run(const RpcRunOptions& options, Environment& environment) {
+  const std::filesystem::path& folder = options.state;
+  if (options.run_as != 0) {
+    TRY_VOID(net::drop_privileges({.uid = options.run_as, .gid = options.run_as}));
+  } else {
+    TRY_VOID(net::forbid_new_privileges());
+  }
   auto settings = read_settings(folder);
   if (!settings) return std::unexpected(std::move(settings).error());
+  TRY_VOID(net::limit_memory(settings->memory_limit));
   auto state = keystore::StateFolder::open(folder, kRpcFormat);
   if (!state) return std::unexpected(Failure(std::move(state).error(), ExitStatus::state));
-  TRY_VOID(net::forbid_new_privileges());
   const std::string name = settings->node.get();
   net::Io io;
   net::TaskGroup tasks(io.executor());
-  auto program = rpcnode::NodeProgram::open(tasks, environment.clock, environment.random, folder, *std::move(settings));
+  TRY(const auto agent, agent_above(io.executor()));
+  auto program = rpcnode::NodeProgram::open(tasks, environment.clock, environment.random, folder, *std::move(settings),
+                                            agent.get());
   if (!program) return std::unexpected(Failure(std::move(program).error(), ExitStatus::state));
   io.on_termination([&io] { io.stop(); });
+  if (agent) tasks.spawn(end_with(*agent, io), "rpc.agent-end");
   log::info("rpc.running", {{"pid", ::getpid()}, {"node", name}, {"topic", (*program)->node().topic()}});
   io.run();
   io.restart();

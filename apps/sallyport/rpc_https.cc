@@ -35,8 +35,9 @@ Result<std::shared_ptr<crypto::TlsContext>> make_context(const RpcTarget& target
   settings.alpn = {"http/1.1"};
   settings.verify_server = [&target, &clock](std::span<const Bytes> chain) -> Result<void> {
     TRY(const auto shown, target.identity->name(std::vector<Bytes>(chain.begin(), chain.end()), clock.now()));
-    if (shown.get() != "device:" + target.device.get())
-      return failf(Errc::unauthorized, "server: is {}, want device {}", shown.get(), target.device.get());
+    const std::string& who = shown.principal.get();
+    if (who != "device:" + target.device.get())
+      return failf(Errc::unauthorized, "server: is {}, want device {}", who, target.device.get());
     return {};
   };
   return crypto::TlsContext::client(std::move(settings));

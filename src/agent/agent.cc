@@ -102,9 +102,14 @@ struct Agent::State {
   http::Router port_routes();
   net::Task<http::Response> show_claim_code();
   net::Task<http::Response> set_switch(http::Request request);
+  net::Task<http::Response> set_service(http::Request request);
   net::Task<http::Response> check_shown(http::Request request);
   net::Task<http::Response> show_report();
   codec::Json report() const;
+  std::optional<DeviceIdentity> identity() const;
+  codec::Json values() const;
+  Result<void> switch_service(const ServiceName& service, bool open);
+  void tell_identity() const;
   Result<void> load();
 
   net::TaskGroup tasks;
@@ -120,6 +125,8 @@ struct Agent::State {
   std::unique_ptr<Presence> presence;
   http::Server local;
   http::Server port;
+  std::function<codec::Json()> node;
+  std::function<void()> told_identity;
   std::unique_ptr<net::Listener> socket_listener;
   std::unique_ptr<net::Listener> port_listener;
 };
@@ -139,6 +146,9 @@ http::Router Agent::State::local_routes() {
   router.add("GET", "/claim-code", [this](http::Request, net::PeerInfo) { return show_claim_code(); });
   router.add("POST", "/remote-access",
              [this](http::Request request, net::PeerInfo) { return set_switch(std::move(request)); },
+             {.body_limit = kSwitchBody});
+  router.add("POST", "/services/{name}",
+             [this](http::Request request, net::PeerInfo) { return set_service(std::move(request)); },
              {.body_limit = kSwitchBody});
   router.add("POST", "/server-check",
              [this](http::Request request, net::PeerInfo) { return check_shown(std::move(request)); },
@@ -173,6 +183,43 @@ net::Task<http::Response> Agent::State::set_switch(http::Request request) {
   co_return json("{}");
 }
 
+net::Task<http::Response> Agent::State::set_service(http::Request request) {
+  const auto name = parse_service_name(request.param("name"));
+  const auto body = codec::parse_json(as_text(request.body));
+  const auto open = body ? body->boolean_at("open") : Result<bool>(std::unexpected(body.error()));
+  if (!name || !open) co_return http::Response::error(400);
+  if (auto done = switch_service(*name, *open); !done)
+    co_return done.error().code == Errc::not_found ? http::Response::error(404, done.error().detail)
+                                                   : http::response_of(done.error());
+  co_return json("{}");
+}
+
+Result<void> Agent::State::switch_service(const ServiceName& service, bool open) {
+  if (presence) return presence->access.set_open(service, open);
+  return switch_service_of_folder(agent_state, service, open);
+}
+
+std::optional<DeviceIdentity> Agent::State::identity() const {
+  const auto& credential = enrolment.operational();
+  if (!credential) return std::nullopt;
+  return DeviceIdentity{.key = std::make_shared<crypto::PrivateKey>(credential->key->clone()),
+                        .chain = credential->chain,
+                        .roots = agent_state.anchors(),
+                        .zone = agent_state.settings().zone};
+}
+
+codec::Json Agent::State::values() const {
+  codec::Json::Object out{{"values", telemetry.latest().list()}, {"waiting", nullptr}};
+  if (const auto queue = telemetry.queue_state())
+    out["waiting"] = codec::Json::Object{
+        {"items", queue->items}, {"bytes", queue->bytes}, {"dropped", queue->dropped}, {"refused", queue->refused}};
+  return out;
+}
+
+void Agent::State::tell_identity() const {
+  if (told_identity) told_identity();
+}
+
 net::Task<http::Response> Agent::State::check_shown(http::Request request) {
   auto shown = shown_server(as_text(request.body));
   if (!shown) co_return http::Response::error(400, shown.error().detail);
@@ -195,6 +242,7 @@ codec::Json Agent::State::report() const {
   }
   if (auto queue = telemetry.queue_state()) sources.queue = *queue;
   sources.telemetry_error = telemetry.last_error();
+  if (node) sources.node = node();
   return make_report(sources);
 }
 
@@ -241,14 +289,20 @@ net::Task<void> Agent::run() {
   state.presence = std::make_unique<Presence>(state.tasks, state.agent_state, state.time, state.dialer, state.check,
                                               state.random, state.enrolment, rows);
   refresh_links(state.agent_state);
+  state.tell_identity();
   state.agent_state.operational().on_switch([&folder = state.agent_state] { refresh_links(folder); });
   state.enrolment.on_change([&state, before = state.enrolment.operational()->leaf()]() mutable {
     if (state.enrolment.operational()->leaf() == before) return;
     before = state.enrolment.operational()->leaf();
     state.telemetry_link.close();
     state.presence->control.reconnect();
+    state.tell_identity();
   });
-  state.enrolment.on_facts([&state] {
+  state.enrolment.on_facts([&state, roots = state.agent_state.anchors()]() mutable {
+    if (roots != state.agent_state.anchors()) {
+      roots = state.agent_state.anchors();
+      state.tell_identity();
+    }
     state.presence->access.gate().use_public_port(state.agent_state.public_port());
     refresh_links(state.agent_state);
   });
@@ -290,6 +344,22 @@ std::string Agent::report() const {
   return state_->report().write();
 }
 
+void Agent::describe_node(std::function<codec::Json()> node) {
+  state_->node = std::move(node);
+}
+
+NodeDeskSources Agent::node_sources() {
+  State* const state = state_.get();
+  return {.identity = [state] { return state->identity(); },
+          .values = [state] { return state->values(); },
+          .services = [state] { return services_report(state->agent_state); },
+          .switch_service = [state](const ServiceName& name, bool open) { return state->switch_service(name, open); }};
+}
+
+void Agent::on_identity(std::function<void()> told) {
+  state_->told_identity = std::move(told);
+}
+
 const Enrolment& Agent::enrolment() const {
   return state_->enrolment;
 }
@@ -300,6 +370,11 @@ const ServerCheck& Agent::server_check() const {
 
 const ControlConnection* Agent::control() const {
   return state_->presence ? &state_->presence->control : nullptr;
+}
+
+Result<void> switch_service_of_folder(AgentState& state, const ServiceName& service, bool open) {
+  TRY_VOID(switch_service(state, service, open));
+  return {};
 }
 
 Result<std::string> report_of_folder(AgentState& state) {

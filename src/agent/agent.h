@@ -2,11 +2,13 @@
 // and uploads telemetry.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "agent/control.h"
 #include "agent/enrolment.h"
+#include "agent/node_desk.h"
 #include "agent/state.h"
 #include "base/random.h"
 #include "net/task.h"
@@ -38,6 +40,12 @@ class Agent {
 
   // The report as JSON, one line (report.h).
   std::string report() const;
+  // What the report says of the device's node: asked each time. May be empty.
+  void describe_node(std::function<codec::Json()> node);
+  // What the node of the device may ask; they outlive no agent.
+  NodeDeskSources node_sources();
+  // Told when the device has another certificate, or trusts other roots. May be empty.
+  void on_identity(std::function<void()> told);
   const Enrolment& enrolment() const;
   const ServerCheck& server_check() const;
   // Absent until there is an operational certificate.
@@ -49,6 +57,9 @@ class Agent {
   std::unique_ptr<State> state_;
 };
 
+// Opens or closes a service in a folder whose agent does not run. Errc::not_found when agent.toml has none of that
+// name.
+Result<void> switch_service_of_folder(AgentState& state, const ServiceName& service, bool open);
 // The report of a folder whose agent does not run.
 Result<std::string> report_of_folder(AgentState& state);
 // A report, as Agent::report writes it, for a terminal. Errc::malformed.

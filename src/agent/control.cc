@@ -152,7 +152,7 @@ net::Task<Result<std::optional<tunnel::GoAwayFrame>>> ControlConnection::connect
   tunnel::AgentHello hello{.boot_id = boot_id_,
                            .agent_version = std::string(kAgentVersion),
                            .remote_access = access_.is_on(),
-                           .services = settings_.offered()};
+                           .services = access_.offered()};
   enter_network(checked.network());
   const auto live = std::make_shared<Live>(tasks_.executor(), std::move(checked), std::move(hello), ping_interval_);
   live->leaf = std::move(leaf);
@@ -345,7 +345,7 @@ net::Task<void> ControlConnection::renew_grant(Bytes sealed_grant) {
 
 void ControlConnection::send_status() {
   if (!live_ || live_->is_over) return;
-  perform(live_, live_->session.status_changed(access_.is_on(), settings_.offered(), time_.monotonic()));
+  perform(live_, live_->session.status_changed(access_.is_on(), access_.offered(), time_.monotonic()));
 }
 
 void ControlConnection::reconnect() {

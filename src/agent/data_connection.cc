@@ -105,7 +105,8 @@ net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections:
   }
   const ServiceName& service = grant->service;
   const bool is_known = service.get() == kDeviceService || settings_.find(service) != nullptr;
-  if (!is_known || service != open.service) co_return std::unexpected(RefuseCode::no_such_service);
+  if (!is_known || !access_.is_open(service) || service != open.service)
+    co_return std::unexpected(RefuseCode::no_such_service);
   const auto wanted =
       kind_of(service) == ServiceKind::http ? tunnel::ProofKind::entry_secret : tunnel::ProofKind::client_key;
   if (kind_of(service) != ServiceKind::tls && grant->proof_kind != wanted)

@@ -1,5 +1,6 @@
 #include "agent/remote_access.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -30,7 +31,13 @@ RemoteAccess::RemoteAccess(AgentState& state, DeviceTime& time, ServerCheck& che
       check_(check),
       grants_(std::move(device), state.settings().zone),
       gate_(grants_, random, {.public_port = state.public_port()}),
-      is_on_(state.remote_access()) {}
+      is_on_(state.remote_access()) {
+  if (auto closed = state.closed_services()) {
+    closed_ = *std::move(closed);
+  } else {
+    log::error("agent.services", {{"error", closed.error()}, {"next", "none is open"}});
+  }
+}
 
 const tunnel::AccessGrant* RemoteAccess::find_proven(const crypto::Sha256Digest& sealed) {
   const auto found = proven_.find(sealed);
@@ -107,6 +114,33 @@ Result<void> RemoteAccess::set_on(bool on) {
   is_on_ = on;
   if (!on) cut_all();
   log::info("agent.remote-access", {{"on", on}});
+  if (told_) told_();
+  return {};
+}
+
+Result<std::set<ServiceName>> switch_service(AgentState& state, const ServiceName& service, bool open) {
+  const auto all = state.settings().offered();
+  const auto is_it = [&](const tunnel::Service& each) { return each.name == service; };
+  if (std::ranges::none_of(all, is_it))
+    return failf(Errc::not_found, "service {}: agent.toml has none of that name", service.get());
+  TRY(auto closed, state.closed_services());
+  const bool changes = open ? closed.erase(service) == 1 : closed.insert(service).second;
+  if (changes) TRY_VOID(state.set_closed_services(closed));
+  return closed;
+}
+
+std::vector<tunnel::Service> RemoteAccess::offered() const {
+  auto out = state_.settings().offered();
+  std::erase_if(out, [&](const tunnel::Service& each) { return !is_open(each.name); });
+  return out;
+}
+
+Result<void> RemoteAccess::set_open(const ServiceName& service, bool open) {
+  TRY(closed_, switch_service(state_, service, open));
+  if (!open) {
+    for (const tunnel::GrantId& session : grants_.sessions_of(service)) cut(session);
+  }
+  log::info("agent.service", {{"service", service.get()}, {"open", open}});
   if (told_) told_();
   return {};
 }

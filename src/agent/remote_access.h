@@ -6,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "agent/server_check.h"
@@ -38,6 +40,13 @@ class RemoteAccess {
   // Stores the switch; off ends everything at once. Tells the listener of on_switch.
   Result<void> set_on(bool on);
   void on_switch(std::function<void()> told) { told_ = std::move(told); }
+  // Whether users may reach this service while the switch is on: it was not closed on the device.
+  bool is_open(const ServiceName& service) const { return closed_ && !closed_->contains(service); }
+  // What is offered to the relay: the services that are open.
+  std::vector<tunnel::Service> offered() const;
+  // Stores it; closing ends the sessions of the service. Tells the listener of on_switch. Errc::not_found when the
+  // device has no such service.
+  Result<void> set_open(const ServiceName& service, bool open);
 
   tunnel::EntryGate& gate() { return gate_; }
   const tunnel::LiveGrants& grants() const { return grants_; }
@@ -87,10 +96,14 @@ class RemoteAccess {
   tunnel::LiveGrants grants_;
   tunnel::EntryGate gate_;
   bool is_on_;
+  std::optional<std::set<ServiceName>> closed_;  // absent: which are open cannot be told, and none is
   std::function<void()> told_;
   std::map<crypto::Sha256Digest, Proven> proven_;  // by the sealed grant; kMaxLiveGrants at most
   std::shared_ptr<Connections> connections_ = std::make_shared<Connections>();
 };
+
+// Opens or closes a service in the folder. Errc::not_found as RemoteAccess::set_open.
+Result<std::set<ServiceName>> switch_service(AgentState& state, const ServiceName& service, bool open);
 
 // What the relay is told about a grant that was not admitted.
 tunnel::RefuseCode refuse_code_of(const Error& error);

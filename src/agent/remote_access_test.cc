@@ -1,5 +1,8 @@
 // What is found of a grant is good for the same bytes for a moment: what may come between, and that it is seen.
+#include <algorithm>
+
 #include "agent/detail/test_device.h"
+#include "keystore/file.h"
 #include "pki/signed_object.h"
 
 namespace sallyport::agent {
@@ -118,6 +121,85 @@ TEST_F(RemoteAccessTest, TimesSwitchAndCutsCountForWhatWasFoundToo) {
   ASSERT_TRUE(take(last));
   access.cut(third.session());
   EXPECT_FALSE(take(last)) << "its session was cut";
+}
+
+// ---- services that were closed on the device
+
+class ClosedServicesTest : public testing::DeviceTest {
+ protected:
+  bool take_grant(const tunnel::AccessGrant& grant) {
+    io.restart();
+    return net::run(io, access.admit(tree.seal(grant)))->has_value();
+  }
+  const ServiceName panel{"panel"}, echo{"echo"};
+};
+
+TEST_F(ClosedServicesTest, NobodyIsLetInToAClosedOne) {
+  ASSERT_TRUE(access.set_open(panel, false));
+  expect_refused(make_open(make_grant()), tunnel::RefuseCode::no_such_service);
+  auto other = make_grant("echo");
+  other.proof_kind = tunnel::ProofKind::client_key;
+  EXPECT_TRUE(admit(make_open(other))) << "another is open";
+  ASSERT_TRUE(access.set_open(panel, true));
+  EXPECT_TRUE(admit(make_open(make_grant())));
+}
+
+TEST_F(ClosedServicesTest, ClosingEndsItsSessionsAndNoOthers) {
+  const auto grant = make_grant();
+  auto other = make_grant("echo");
+  other.proof_kind = tunnel::ProofKind::client_key;
+  ASSERT_TRUE(admit(make_open(grant)));
+  ASSERT_TRUE(admit(make_open(other)));
+  bool cut = false, other_cut = false;
+  const RemoteAccess::Registration first(access, grant.session(), [&] { cut = true; });
+  const RemoteAccess::Registration second(access, other.session(), [&] { other_cut = true; });
+  ASSERT_TRUE(access.set_open(panel, false));
+  EXPECT_TRUE(cut);
+  EXPECT_FALSE(other_cut);
+  EXPECT_EQ(access.grants().size(), 1U);
+  ASSERT_TRUE(access.set_open(panel, true));
+  EXPECT_FALSE(take_grant(grant)) << "a session that was cut does not come back";
+}
+
+TEST_F(ClosedServicesTest, TheDevicesOwnSwitchWins) {
+  ASSERT_TRUE(access.set_on(false));
+  ASSERT_TRUE(access.set_open(panel, true));
+  expect_refused(make_open(make_grant()), tunnel::RefuseCode::remote_access_off);
+}
+
+TEST_F(ClosedServicesTest, TheRelayIsToldOfThoseThatAreOpen) {
+  int told = 0;
+  access.on_switch([&] { ++told; });
+  const auto before = access.offered().size();
+  ASSERT_TRUE(access.set_open(panel, false));
+  EXPECT_EQ(told, 1);
+  const auto offered = access.offered();
+  EXPECT_EQ(offered.size(), before - 1);
+  EXPECT_TRUE(std::ranges::none_of(offered, [&](const tunnel::Service& each) { return each.name == panel; }));
+}
+
+TEST_F(ClosedServicesTest, OneThatTheDeviceDoesNotHaveIsNotOpened) {
+  const auto done = access.set_open(ServiceName("ssh"), true);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Errc::not_found);
+  EXPECT_TRUE(state.closed_services()->empty());
+}
+
+TEST_F(ClosedServicesTest, StaysClosedOverARestart) {
+  ASSERT_TRUE(access.set_open(panel, false));
+  const RemoteAccess next(state, time, check, random, testing::kDevice);
+  EXPECT_FALSE(next.is_open(panel));
+  EXPECT_TRUE(next.is_open(echo));
+}
+
+TEST_F(ClosedServicesTest, ADamagedFileOpensNothing) {
+  for (const std::string_view text : {"panel", "PANEL\n", "\n", "a b\n"}) {
+    ASSERT_TRUE(keystore::atomic_write_file(state.file("services-closed"), as_bytes(text), keystore::kPublicMode));
+    EXPECT_FALSE(state.closed_services()) << text;
+    const RemoteAccess next(state, time, check, random, testing::kDevice);
+    EXPECT_FALSE(next.is_open(echo));
+    EXPECT_TRUE(next.offered().empty());
+  }
 }
 
 }  // namespace

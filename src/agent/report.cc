@@ -83,17 +83,6 @@ Json describe_queue(const telemetry::QueueState& queue, const std::string& error
                       {"error", error}};
 }
 
-Json describe_services(const Settings& settings) {
-  Json::Array out;
-  for (const tunnel::Service& service : settings.offered()) {
-    Json::Object one{{"name", service.name.get()}};
-    const LocalTarget* target = settings.find(service.name);
-    one["target"] = target == nullptr ? std::string("built in") : net::to_string(target->target);
-    out.push_back(std::move(one));
-  }
-  return out;
-}
-
 Json describe_log(const LogWitness& witness) {
   Json::Object out;
   for (const auto& [slot, standing] : witness.standings()) {
@@ -130,6 +119,25 @@ std::vector<PageRow> rows_of_ways(const Json& report) {
   return rows;
 }
 
+std::string closed_text(const Json& report) {
+  const Json* services = report.find("services");
+  const auto list = services == nullptr ? Result<Json::Array>(Json::Array()) : services->array();
+  std::string out;
+  for (const Json& service : list ? *list : Json::Array()) {
+    if (text_of(service.find("open")) == "no") out += (out.empty() ? "" : " ") + text_of(service.find("name"));
+  }
+  return out;
+}
+
+// The process of the node, where there is to be one.
+std::vector<PageRow> rows_of_node(const Json& report) {
+  const Json* node = report.find("rpc");
+  if (node == nullptr || !node->is_object()) return {};
+  const std::string error = text_of(node->find("error"));
+  return {{"RPC node", fmt::format("{} since {}", text_of(node->find("state")), text_of(node->find("since")))},
+          {"RPC node, last end", error}};
+}
+
 // The code, or why it is not shown.
 std::string claim_text(const Json& report) {
   const std::string code = text_at(report, "claim", "code");
@@ -137,6 +145,19 @@ std::string claim_text(const Json& report) {
 }
 
 }  // namespace
+
+Json services_report(const AgentState& state) {
+  const Settings& settings = state.settings();
+  const auto closed = state.closed_services();
+  Json::Array out;
+  for (const tunnel::Service& service : settings.offered()) {
+    Json::Object one{{"name", service.name.get()}, {"open", closed && !closed->contains(service.name)}};
+    const LocalTarget* target = settings.find(service.name);
+    one["target"] = target == nullptr ? std::string("built in") : net::to_string(target->target);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
 
 Json make_report(const ReportSources& sources) {
   const Settings& settings = sources.state->settings();
@@ -148,12 +169,13 @@ Json make_report(const ReportSources& sources) {
                    {"state", nullptr},
                    {"claim", nullptr},
                    {"remote_access", sources.state->remote_access()},
-                   {"services", describe_services(settings)},
+                   {"services", services_report(*sources.state)},
                    {"roots", describe_roots(*sources.state)},
                    {"root_crl", describe_crl(*sources.state)},
                    {"control", nullptr},
                    {"way_out", nullptr},
                    {"telemetry", nullptr},
+                   {"rpc", sources.node},
                    {"server_checks", Json::Array()}};
   const auto factory = sources.state->factory();
   out["certificates"] = Json::Object{{"factory", describe(factory ? *factory : std::nullopt)},
@@ -205,6 +227,8 @@ std::vector<PageRow> make_rows(const Json& report) {
   rows.push_back({"Root CRL", text_at(report, "root_crl", "number")});
   rows.push_back({"Root CRL until", text_at(report, "root_crl", "next_update")});
   rows.push_back({"Telemetry waiting", text_at(report, "telemetry", "items")});
+  if (std::string closed = closed_text(report); !closed.empty()) rows.push_back({"Services closed", std::move(closed)});
+  for (PageRow& row : rows_of_node(report)) rows.push_back(std::move(row));
   const Json* checks = report.find("server_checks");
   const auto list = checks == nullptr ? Result<Json::Array>(Json::Array()) : checks->array();
   for (const Json& check : list ? *list : Json::Array()) {

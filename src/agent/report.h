@@ -24,8 +24,11 @@ struct ReportSources {
   const WayOut* way_out = nullptr;
   std::optional<telemetry::QueueState> queue;
   std::string telemetry_error;
+  codec::Json node;  // NodeProcess::report(), or null
 };
 
+// The services of the device: [{"name", "target", "open"}].
+codec::Json services_report(const AgentState& state);
 // The fields of docs/operate/agent.md; their names are stable.
 codec::Json make_report(const ReportSources& sources);
 // The rows of the device's page.

@@ -100,6 +100,21 @@ Result<void> read_way_out(const config::Table& root, Settings& out) {
   return {};
 }
 
+Result<NodeChoice> read_node(const config::Table& root) {
+  NodeChoice out;
+  TRY(const auto table, root.find_table("rpc"));
+  if (!table) return out;
+  TRY(out.run, table->boolean("run", true));
+  TRY(const std::string folder, table->text("folder", ""));
+  if (!folder.empty() && !folder.starts_with('/')) return table->refuse("folder", "want an absolute path");
+  out.folder = folder;
+  if (table->has("user")) {
+    TRY(const auto user, table->integer("user", {.least = 1, .most = kLargestNodeUser}));
+    out.user = static_cast<std::uint32_t>(user);
+  }
+  return out;
+}
+
 Result<void> take_credentials(Settings& settings) {
   if (settings.proxy_credentials_file.empty() || !settings.proxy || settings.proxy->credentials) return {};
   TRY(const auto file, keystore::read_secret_file(settings.proxy_credentials_file, kMaxCredentialsFile));
@@ -143,6 +158,7 @@ Result<Settings> read(const config::Table& root) {
   TRY(out.consent_command, root.texts("consent_command"));
   if (out.consent_command.size() > kMaxConsentArguments) return root.refuse("consent_command", "too many arguments");
   TRY(out.services, read_services(root, out.allow_tls_services));
+  TRY(out.node, read_node(root));
   return out;
 }
 
@@ -233,6 +249,12 @@ std::string encode_settings(const Settings& settings) {
                        to_text(each.service.kind), net::to_string(each.target));
     if (each.script_cookies) out += "script_cookies = true\n";
     if (each.proxy_protocol) out += "proxy_protocol = true\n";
+  }
+  if (settings.node != NodeChoice()) {
+    out += fmt::format("\n[rpc]\nrun = {}\n", settings.node.run);
+    if (!settings.node.folder.empty())
+      out += fmt::format("folder = {}\n", codec::Json(settings.node.folder.native()).write());
+    if (settings.node.user) out += fmt::format("user = {}\n", *settings.node.user);
   }
   return out;
 }

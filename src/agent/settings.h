@@ -25,6 +25,15 @@ struct LocalTarget {
       false;  // kinds tcp and tls: it gets a header of the PROXY protocol before the user's first byte
 };
 
+// The node of the device (docs/operate/rpc.md), a process of its own under the agent.
+struct NodeChoice {
+  bool run = true;                    // where its folder is
+  std::filesystem::path folder;       // empty: "rpc" in the state folder
+  std::optional<std::uint32_t> user;  // the numeric user that it becomes, which its folder must belong to
+  friend bool operator==(const NodeChoice&, const NodeChoice&) = default;
+};
+inline constexpr std::uint32_t kLargestNodeUser = 65'533;
+
 inline constexpr std::size_t kMostReady = 6;  // what a browser opens at once
 
 struct Settings {
@@ -50,6 +59,7 @@ struct Settings {
   NoProxy no_proxy;                              // of the environment, with a proxy of the environment
   std::string connect_from;                      // own IP address to leave by; empty: the system chooses
   std::vector<std::string> consent_command;      // asked before anything is opened; empty: nobody is asked
+  NodeChoice node;
 
   // What is offered to the relay: the configured services and kDeviceService.
   std::vector<tunnel::Service> offered() const;

@@ -285,6 +285,29 @@ Result<void> AgentState::set_remote_access(bool on) {
   return keystore::atomic_write_file(file("remote-access"), as_bytes(on ? "on\n" : "off\n"), keystore::kPublicMode);
 }
 
+Result<std::set<ServiceName>> AgentState::closed_services() const {
+  std::set<ServiceName> out;
+  const auto text = keystore::read_file(file("services-closed"), kMaxSmallFile);
+  if (!text && text.error().code == Errc::not_found) return out;
+  if (!text) return std::unexpected(text.error());
+  std::string_view rest = as_text(*text);
+  while (!rest.empty()) {
+    const std::size_t end = rest.find('\n');
+    auto name = parse_service_name(rest.substr(0, end));
+    if (!name || end == std::string_view::npos)
+      return failf(Errc::malformed, "{}: want a service's name in each line", file("services-closed").native());
+    out.insert(*std::move(name));
+    rest.remove_prefix(end + 1);
+  }
+  return out;
+}
+
+Result<void> AgentState::set_closed_services(const std::set<ServiceName>& closed) {
+  std::string text;
+  for (const ServiceName& name : closed) text += name.get() + "\n";
+  return keystore::atomic_write_file(file("services-closed"), as_bytes(text), keystore::kPublicMode);
+}
+
 Result<void> AgentState::reset() {
   TRY_VOID(operational_.clear());
   TRY_VOID(web_.clear());
@@ -293,6 +316,7 @@ Result<void> AgentState::reset() {
                             file("device.pem"),
                             file("password"),
                             file("remote-access"),
+                            file("services-closed"),
                             file("public-port"),
                             file("ways-out"),
                             file("resumption"),

@@ -16,6 +16,7 @@
 //   device-secret          32 bytes, of which the default password is made
 //   password               verifier of the password that replaced the default one
 //   remote-access          "on" or "off", once somebody changed the switch on the device
+//   services-closed        the names of services that were closed on the device, one a line
 //   telemetry.db           store::open_telemetry_queue
 //   run/agent.sock         the running agent (local_api.h)
 //   device.key device.pem device-roots.pem   links, for other programs: refresh_links()
@@ -23,6 +24,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/credential_slots.h"
@@ -127,6 +129,9 @@ class AgentState {
   // The local switch: what somebody set on the device, else what the settings say.
   bool remote_access() const;
   Result<void> set_remote_access(bool on);
+  // The services that were closed on the device. Fails when the file is none of ours: then none is open.
+  Result<std::set<ServiceName>> closed_services() const;
+  Result<void> set_closed_services(const std::set<ServiceName>& closed);
   // Forgets credentials, claim code, password, switch and telemetry that was not sent, which is its owner's; the
   // factory certificate, root and ratchets stay.
   Result<void> reset();

@@ -240,6 +240,26 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   EXPECT_TRUE(read->services.back().proxy_protocol);
 }
 
+TEST(AgentSettings, ReadWhatTheyWriteOfTheNode) {
+  Settings settings = make_settings();
+  EXPECT_EQ(parse_settings(encode_settings(settings), "agent.toml")->node, NodeChoice());
+  settings.node = {.run = false, .folder = "/srv/rpc", .user = 990};
+  settings.services.push_back(*parse_local_target("panel=http:127.0.0.1:8080"));
+  const auto read = parse_settings(encode_settings(settings), "agent.toml");
+  ASSERT_TRUE(read) << read.error().detail;
+  EXPECT_EQ(read->node, settings.node);
+}
+
+TEST(AgentSettings, RefuseWhatTheNodeCannotHave) {
+  const std::string good = encode_settings(make_settings());
+  for (const std::string_view wrong :
+       {"folder = \"rpc\"", "user = 0", "user = 65534", "user = \"rpc\"", "run = 1", "node = \"a\""}) {
+    const auto read = parse_settings(good + "[rpc]\n" + std::string(wrong) + "\n", "agent.toml");
+    ASSERT_FALSE(read) << wrong;
+    EXPECT_NE(read.error().detail.find("agent.toml:"), std::string::npos) << read.error().detail;
+  }
+}
+
 // A password in a file stays there, and one in agent.toml is for its owner alone.
 TEST_F(AgentStateTest, KeepsTheProxysPasswordToItself) {
   const auto secret = folder / "proxy";

@@ -84,13 +84,14 @@ net::Task<http::Response> Telemetry::take(http::Request request) {
   const telemetry::SampleTime now{std::chrono::duration_cast<milliseconds>(seconds(time_.now().since_epoch()))};
   auto samples = parse_telemetry_lines(as_text(request.body), now);
   if (!samples) co_return http::Response::error(400, samples.error().detail);
-  const auto append = [this, name = *stream, samples = *std::move(samples)](std::function<void(Result<void>)> done) {
+  const auto append = [this, &name = *stream, &samples = *samples](std::function<void(Result<void>)> done) {
     queue_.append(name, samples, std::move(done));
   };
   if (auto stored = co_await net::await_callback(append); !stored) {
     const bool malformed = stored.error().code == Errc::malformed;
     co_return http::Response::error(malformed ? 400 : 503, stored.error().detail);
   }
+  latest_.take(*stream, *samples);
   appended_.set();
   http::Response response;
   response.status = 204;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/gateway_link.h"
+#include "agent/latest_values.h"
 #include "http/router.h"
 #include "net/timer.h"
 #include "telemetry/queue.h"
@@ -38,6 +39,8 @@ class Telemetry {
 
   Result<telemetry::QueueState> queue_state() const { return queue_.state(); }
   const std::string& last_error() const { return last_error_; }
+  // What was handed in since the agent began.
+  const LatestValues& latest() const { return latest_; }
 
  private:
   net::Task<http::Response> take(http::Request request);
@@ -53,6 +56,7 @@ class Telemetry {
   GatewayLink& link_;
   DeviceTime& time_;
   telemetry::UploadSession session_;
+  LatestValues latest_;
   net::Event appended_;
   std::optional<Instant> wake_;
   std::string last_error_;

@@ -2,10 +2,13 @@
 
 #include <grp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace sallyport::net {
 namespace {
@@ -49,6 +52,29 @@ Result<void> forbid_new_privileges() {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("no_new_privs");
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("dumpable");
   return {};
+}
+
+// The soft limit alone, so that it can be lifted.
+Result<void> limit_memory(std::uint64_t bytes) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_DATA, &limit) != 0) return failf(Errc::unavailable, "RLIMIT_DATA: {}", std::strerror(errno));
+  limit.rlim_cur = std::min<rlim_t>(bytes, limit.rlim_max);
+  if (::setrlimit(RLIMIT_DATA, &limit) != 0) return failf(Errc::unavailable, "RLIMIT_DATA: {}", std::strerror(errno));
+  return {};
+}
+
+MemoryLimitLifted::MemoryLimitLifted() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_DATA, &limit);
+  before_ = std::exchange(limit.rlim_cur, limit.rlim_max);
+  ::setrlimit(RLIMIT_DATA, &limit);
+}
+
+MemoryLimitLifted::~MemoryLimitLifted() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_DATA, &limit);
+  limit.rlim_cur = std::min(before_, limit.rlim_max);
+  ::setrlimit(RLIMIT_DATA, &limit);
 }
 
 }  // namespace sallyport::net

@@ -1,6 +1,7 @@
 #include "net/privileges.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,28 @@ TEST(Privileges, NothingCanBeGainedOrTracedAfter) {
               if (!forbid_new_privileges()) return 1;
               if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return 2;
               return ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 3;
+            }),
+            0);
+}
+
+// Whether `bytes` of writable memory can be had.
+bool can_have(std::size_t bytes) {
+  void* const found = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return found != MAP_FAILED;  // NOLINT(performance-no-int-to-ptr): the system's own
+}
+
+TEST(Privileges, NoMoreMemoryThanTheLimitCanBeHadUntilItIsLifted) {
+  constexpr std::size_t kMuch = std::size_t{1} << 30U;
+  EXPECT_EQ(in_child([] {
+              if (!can_have(kMuch)) return 1;
+              if (!limit_memory(kMuch / 2)) return 2;
+              if (can_have(kMuch)) return 3;
+              {
+                const MemoryLimitLifted lifted;
+                if (!can_have(kMuch)) return 4;
+                if (in_child([] { return can_have(kMuch) ? 0 : 1; }) != 0) return 5;
+              }
+              return can_have(kMuch) ? 6 : 0;
             }),
             0);
 }

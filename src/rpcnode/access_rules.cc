@@ -26,10 +26,9 @@ const std::string* find_match(std::span<const std::string> patterns, std::string
 }
 
 bool is_allowed_method(const AccessRules& rules, std::string_view method) {
-  const bool managing = method.starts_with(kManagementMethods);
-  return std::ranges::any_of(rules.allow, [&](const std::string& pattern) {
-    return matches(pattern, method) && (!managing || pattern.starts_with(kManagementMethods));
-  });
+  const std::string_view guard = guard_of(method);
+  return std::ranges::any_of(
+      rules.allow, [&](const std::string& pattern) { return matches(pattern, method) && pattern.starts_with(guard); });
 }
 
 Result<void> append_items(const codec::Json& value, std::vector<std::string>& out) {
@@ -50,6 +49,11 @@ Result<void> append_items(const codec::Json& value, std::vector<std::string>& ou
 }
 
 }  // namespace
+
+std::string_view guard_of(std::string_view method) {
+  if (method.starts_with(kManagementMethods)) return kManagementMethods;
+  return method == "services.open" || method == "services.close" ? "services." : "";
+}
 
 Result<void> check_rules(const AccessRules& rules) {
   TRY_VOID(check_patterns(rules.allow, "allow"));

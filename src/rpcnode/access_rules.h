@@ -14,8 +14,12 @@ inline constexpr std::size_t kMaxPatterns = 64;      // of one list
 inline constexpr std::size_t kMaxPattern = 128;      // characters
 inline constexpr std::size_t kMaxItemsOfCall = 256;  // that one call may name
 
-// Methods that change what a node lets in. "*" does not cover them: a pattern must begin with this.
+// Methods about what a node lets in.
 inline constexpr std::string_view kManagementMethods = "keys.";
+
+// The words with which a pattern must begin to reach `method`, since it changes what a node or its device lets in: "*"
+// does not cover keys.…, services.open and services.close. Empty for all others.
+std::string_view guard_of(std::string_view method);
 
 // Patterns are texts in which '*' stands for any run of characters.
 struct AccessRules {

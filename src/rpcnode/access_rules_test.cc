@@ -51,6 +51,19 @@ TEST(AccessRules, TheStarDoesNotReachManagement) {
   EXPECT_TRUE(may({.allow = {"keys.*"}, .deny = {}, .items = {}, .deny_items = {}}, "keys.add"));
 }
 
+TEST(AccessRules, TheStarDoesNotSwitchServices) {
+  const AccessRules all{.allow = {"*"}, .deny = {}, .items = {}, .deny_items = {}};
+  EXPECT_TRUE(may(all, "services.list"));
+  EXPECT_FALSE(may(all, "services.open"));
+  EXPECT_FALSE(may(all, "services.close"));
+  EXPECT_FALSE(
+      may({.allow = {"s*", "*.close", "keys.*"}, .deny = {}, .items = {}, .deny_items = {}}, "services.close"));
+  const AccessRules one{.allow = {"services.*"}, .deny = {"services.open"}, .items = {"panel"}, .deny_items = {}};
+  EXPECT_TRUE(may(one, "services.close", with("item", "panel")));
+  EXPECT_FALSE(may(one, "services.close", with("item", "ssh")));
+  EXPECT_FALSE(may(one, "services.open", with("item", "panel")));
+}
+
 TEST(AccessRules, EveryItemThatACallNamesMustBeAllowed) {
   const AccessRules rules{.allow = {"*"}, .deny = {}, .items = {"unit:hall-1/*"}, .deny_items = {"*/secret"}};
   EXPECT_TRUE(may(rules, "action", with("i", "unit:hall-1/pump")));

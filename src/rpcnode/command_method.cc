@@ -10,6 +10,7 @@
 #include <array>
 #include <optional>
 
+#include "net/privileges.h"
 #include "net/stream.h"
 #include "net/timer.h"
 
@@ -82,6 +83,8 @@ Result<Spawned> spawn(net::Executor executor, std::vector<std::string> words, st
   ::posix_spawnattr_setpgroup(&attributes, 0);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   Spawned out;
+  // What the node may have is no limit for the programs of the device.
+  const net::MemoryLimitLifted lifted;
   const int fault =
       ::posix_spawn(&out.id, words.front().c_str(), &actions, &attributes, arguments.data(), variables.data());
   ::posix_spawnattr_destroy(&attributes);

@@ -79,9 +79,10 @@ Result<void> HttpsWay::State::make_context() {
 }
 
 net::Task<http::Response> HttpsWay::State::answer(State& self, http::Request request, net::PeerInfo peer) {
-  const auto principal = self.identity->name(peer.tls_chain, self.clock.now());
-  if (!principal) co_return http::Response::error(403, "the certificate is no longer good");
-  if (!self.node.knows(*principal)) co_return http::Response::error(403, "no [[caller]] of rpc.toml is for it");
+  const auto caller = self.identity->name(peer.tls_chain, self.clock.now());
+  if (!caller) co_return http::Response::error(403, "the certificate is no longer good");
+  const sealed::Principal& principal = caller->principal;
+  if (!self.node.knows(principal)) co_return http::Response::error(403, "no [[caller]] of rpc.toml is for it");
   const auto timeout = read_timeout(request);
   if (!timeout) co_return http::Response::error(400, timeout.error().detail);
   sealed::CallId id = sealed::draw_call_id(self.clock.now(), self.random);
@@ -91,7 +92,7 @@ net::Task<http::Response> HttpsWay::State::answer(State& self, http::Request req
     id = *parsed;
   }
   const UnixTime deadline = self.clock.now() + *timeout;
-  const auto reply = co_await self.node.call(*principal, id, deadline, std::string(as_text(request.body)), "https");
+  const auto reply = co_await self.node.call(principal, id, deadline, std::string(as_text(request.body)), "https");
   co_return response_of(reply);
 }
 

@@ -1,5 +1,6 @@
 #include "rpcnode/identity.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "keystore/key_file.h"
@@ -18,6 +19,13 @@ Result<std::vector<pki::Certificate>> read_certificates(const std::filesystem::p
   return *std::move(certificates);
 }
 
+// When the first certificate of the path ends.
+UnixTime end_of(const pki::VerifiedChain& verified) {
+  UnixTime out = verified.leaf().validity().not_after;
+  for (const pki::Certificate& certificate : verified.path()) out = std::min(out, certificate.validity().not_after);
+  return out;
+}
+
 }  // namespace
 
 Result<Identity> Identity::read(const IdentitySettings& settings) {
@@ -33,17 +41,28 @@ Result<Identity> Identity::read(const IdentitySettings& settings) {
   return out;
 }
 
-Result<sealed::Principal> Identity::name(const std::vector<Bytes>& chain, UnixTime now) const {
+Identity Identity::without_key(sealed::NodeIdentity told) {
+  Identity out;
+  out.chain_ = std::move(told.chain);
+  out.roots_ = std::move(told.roots);
+  out.zone_ = std::move(told.zone);
+  return out;
+}
+
+Result<sealed::JudgedCaller> Identity::name(const std::vector<Bytes>& chain, UnixTime now) const {
   TRY(const auto parsed, pki::parse_chain(chain));
   const auto time = pki::TimeRule::clock(now);
   if (const auto person = pki::verify_chain(parsed, roots_, pki::PersonPurpose{.zone = zone_}, time))
-    return sealed::Principal("person:" + person->identity_as<pki::PersonIdentity>().login);
+    return sealed::JudgedCaller{
+        .principal = sealed::Principal("person:" + person->identity_as<pki::PersonIdentity>().login),
+        .until = end_of(*person)};
   TRY(const auto device, pki::verify_chain(parsed, roots_, pki::OperationalDevicePurpose{.zone = zone_}, time));
-  return sealed::Principal("device:" + device.identity_as<DeviceName>().get());
+  return sealed::JudgedCaller{.principal = sealed::Principal("device:" + device.identity_as<DeviceName>().get()),
+                              .until = end_of(device)};
 }
 
-Result<sealed::Principal> Identity::judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
-                                          UnixTime now) const {
+Result<sealed::JudgedCaller> Identity::judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
+                                             UnixTime now) const {
   if (chain.empty()) return fail(Errc::malformed, "caller: shows no certificate");
   TRY(const auto leaf, pki::parse_certificate(chain.front()));
   const crypto::PublicKey& key = leaf.public_key();
@@ -52,6 +71,7 @@ Result<sealed::Principal> Identity::judge(const std::vector<Bytes>& chain, ByteV
 }
 
 crypto::TlsIdentity Identity::tls() const {
+  SALLYPORT_CHECK(key_ != nullptr);
   crypto::TlsIdentity out{.chain = {}, .key = key_};
   for (const pki::Certificate& certificate : chain_) out.chain.push_back(to_bytes(certificate.der()));
   return out;
@@ -72,6 +92,7 @@ Result<sealed::Bundle> Identity::open_bundle(ByteView bytes, const sealed::NodeN
 }
 
 sealed::CertificateCredential Identity::credential(const sealed::Bundle& bundle) const {
+  SALLYPORT_CHECK(key_ != nullptr);
   sealed::CertificateCredential out{.key = key_, .chain = {}, .bundle = bundle};
   for (const pki::Certificate& certificate : chain_) out.chain.push_back(to_bytes(certificate.der()));
   return out;

@@ -11,6 +11,7 @@
 #include "crypto/tls.h"
 #include "pki/certificate.h"
 #include "sealed/caller.h"
+#include "sealed/node_channel.h"
 #include "sealed/responder.h"
 #include "sealed/signed_bundle.h"
 
@@ -30,19 +31,23 @@ class Identity {
  public:
   // Errors name the file. Errc::conflict when the key is not the certificate's.
   static Result<Identity> read(const IdentitySettings& settings);
+  // Without the key, which somebody else has: others are judged, nothing is proven.
+  static Identity without_key(sealed::NodeIdentity told);
 
   const std::vector<pki::Certificate>& chain() const { return chain_; }
+  // Null in one without_key().
   const std::shared_ptr<crypto::PrivateKey>& key() const { return key_; }
   const std::vector<pki::Certificate>& roots() const { return roots_; }
   const DnsName& zone() const { return zone_; }
 
   // The caller behind `chain`, DER, leaf first: "person:<login>" or "device:<name>", once its chain was verified and
-  // `signature` is the leaf's over `message`. Errc::unauthorized, Errc::expired, Errc::malformed.
-  Result<sealed::Principal> judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
-                                  UnixTime now) const;
+  // `signature` is the leaf's over `message`; good until the first certificate of the chain ends. Errc::unauthorized,
+  // Errc::expired, Errc::malformed.
+  Result<sealed::JudgedCaller> judge(const std::vector<Bytes>& chain, ByteView message, ByteView signature,
+                                     UnixTime now) const;
   // The same of a peer that has proven its key by TLS.
-  Result<sealed::Principal> name(const std::vector<Bytes>& chain, UnixTime now) const;
-  // What TLS shows: our chain and key.
+  Result<sealed::JudgedCaller> name(const std::vector<Bytes>& chain, UnixTime now) const;
+  // What TLS shows: our chain and key, which must be there.
   crypto::TlsIdentity tls() const;
   // The bundle of the node, if `bytes` is one that device `device` signed and it is good at `now`. Errc::unauthorized
   // for another device's.
@@ -54,7 +59,7 @@ class Identity {
   };
   // A bundle of whatever node, its times not looked at.
   Result<AnyBundle> open_any_bundle(ByteView bytes, UnixTime now) const;
-  // What calls `bundle`'s node with this identity.
+  // What calls `bundle`'s node with this identity, whose key must be there.
   sealed::CertificateCredential credential(const sealed::Bundle& bundle) const;
 
  private:

@@ -42,23 +42,20 @@ void Node::accept_certificates(Identity identity, std::vector<CallerSettings> ca
   if (was_there) return;
   const std::weak_ptr<State> state = state_;
   state_->responder.set_judge(
-      [state](const std::vector<Bytes>& chain, ByteView message, ByteView signature) -> Result<sealed::Principal> {
+      [state](const std::vector<Bytes>& chain, ByteView message, ByteView signature) -> Result<sealed::JudgedCaller> {
         const auto held = state.lock();
         if (!held) return fail(Errc::unavailable, "the node is ending");
-        TRY(auto principal, held->identity->judge(chain, message, signature, held->clock.now()));
-        if (!held->find_caller(principal))
+        TRY(auto caller, held->identity->judge(chain, message, signature, held->clock.now()));
+        if (!held->find_caller(caller.principal))
           return fail(Errc::unauthorized, "caller: no [[caller]] of rpc.toml is for it");
-        return principal;
+        return caller;
       });
 }
 
-Result<std::optional<Bytes>> Node::renew_bundle(const Identity& identity) {
+std::optional<sealed::Bundle> Node::renew_prekey() {
   const UnixTime now = state_->clock.now();
   // Grows over restarts: two bundles are never drawn in one second.
-  const auto bundle = state_->responder.renew_prekey(now, static_cast<std::uint64_t>(now.since_epoch()));
-  if (!bundle) return std::nullopt;
-  TRY(auto sealed, sealed::sign_bundle(*bundle, *identity.key(), identity.chain()));
-  return sealed;
+  return state_->responder.renew_prekey(now, static_cast<std::uint64_t>(now.since_epoch()));
 }
 
 bool Node::knows(const sealed::Principal& principal) const {

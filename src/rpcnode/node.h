@@ -47,9 +47,8 @@ class Node {
 
   // Lets callers come with certificates: `identity` judges them, `callers` say what each may do.
   void accept_certificates(Identity identity, std::vector<CallerSettings> callers);
-  // A new prekey's bundle, signed, when it is time for one: to be published, retained, on bundle_topic(). `identity` as
-  // read lately.
-  Result<std::optional<Bytes>> renew_bundle(const Identity& identity);
+  // Draws a prekey when it is time for one: its bundle is to be signed, and published, retained, on bundle_topic().
+  std::optional<sealed::Bundle> renew_prekey();
   const std::string& bundle_topic() const;
 
   // Whether there are rules for this caller.

@@ -4,17 +4,22 @@
 
 #include "base/log.h"
 #include "net/timer.h"
+#include "rpcnode/agent_methods.h"
 #include "rpcnode/command_method.h"
 #include "rpcnode/eva_way.h"
 #include "rpcnode/http_method.h"
 #include "rpcnode/https_way.h"
 #include "rpcnode/states.h"
+#include "sealed/signed_bundle.h"
 
 namespace sallyport::rpcnode {
 namespace {
 
 constexpr milliseconds kTick{1'000};
 constexpr milliseconds kLook{20};
+// What the agent says is asked anew after this, and after this when it could not be had.
+constexpr milliseconds kAgentPause{3'600'000};
+constexpr milliseconds kAgentRetry{10'000};
 
 net::Task<MethodResult> run_settings_command(std::vector<std::string> words, MethodCall call) {
   return run_command(std::move(words), std::move(call));
@@ -36,9 +41,13 @@ Method method_of(const MethodSettings& settings) {
 }  // namespace
 
 struct NodeProgram::State {
+  State(net::TaskGroup& group, const Clock& time, NodeSettings written, AgentLink* above)
+      : tasks(group), clock(time), settings(std::move(written)), agent(above), identity_changed(group.executor()) {}
+
   net::TaskGroup& tasks;
   const Clock& clock;
   NodeSettings settings;
+  AgentLink* agent;  // null: none
   std::unique_ptr<BrokerLinks> links;
   std::unique_ptr<Node> node;
   std::unique_ptr<HttpsWay> https;
@@ -47,8 +56,19 @@ struct NodeProgram::State {
   Bytes bundle;          // as last published
   UnixTime next_bundle;  // when it is to be renewed
   std::string last_fault;
+  // Under an agent.
+  net::Event identity_changed;
+  std::optional<sealed::Bundle> drawn;
+  std::optional<sealed::Bundle> signed_bundle;  // that `bundle` is, under the first of this chain
+  std::vector<pki::Certificate> signed_under;
 
   Result<void> renew_bundle();
+  void publish_bundle(Bytes made);
+  void log_fault(const Error& fault);
+  net::Task<Result<void>> ask_agent();
+  static net::Task<void> follow_agent(State& self);
+  Result<void> open_node(Random& random, const std::filesystem::path& folder);
+  Result<void> open_other_ways(Random& random, const std::filesystem::path& folder);
   static net::Task<void> tick(State& self);
   BrokerHandlers handlers();
 };
@@ -60,12 +80,45 @@ Result<void> NodeProgram::State::renew_bundle() {
   TRY(const auto identity, Identity::read(*settings.identity));
   node->accept_certificates(identity, settings.callers);
   if (https) TRY_VOID(https->take(identity));
-  TRY(auto signed_bundle, node->renew_bundle(identity));
+  const auto fresh = node->renew_prekey();
   next_bundle = now + sealed::kPrekeyLife;
-  if (!signed_bundle) return {};
-  bundle = *std::move(signed_bundle);
-  if (links) links->publish(node->bundle_topic(), bundle, true);
+  if (!fresh) return {};
+  TRY(auto made, sealed::sign_bundle(*fresh, *identity.key(), identity.chain()));
+  publish_bundle(std::move(made));
   return {};
+}
+
+void NodeProgram::State::publish_bundle(Bytes made) {
+  bundle = std::move(made);
+  if (links) links->publish(node->bundle_topic(), bundle, true);
+}
+
+void NodeProgram::State::log_fault(const Error& fault) {
+  if (last_fault == fault.detail) return;
+  last_fault = fault.detail;
+  log::error("rpc.bundle", {{"fault", fault}});
+}
+
+// Has a bundle signed when there is a new prekey, or the device another certificate.
+net::Task<Result<void>> NodeProgram::State::ask_agent() {
+  CO_TRY(const auto identity, co_await agent->identity());
+  node->accept_certificates(identity, settings.callers);
+  if (auto fresh = node->renew_prekey()) drawn = *std::move(fresh);
+  if (!drawn || (signed_bundle == drawn && signed_under == identity.chain())) co_return Result<void>{};
+  CO_TRY(auto made, co_await agent->sign(*drawn));
+  signed_bundle = drawn;
+  signed_under = identity.chain();
+  publish_bundle(std::move(made));
+  co_return Result<void>{};
+}
+
+net::Task<void> NodeProgram::State::follow_agent(State& self) {
+  while (true) {
+    self.identity_changed.clear();
+    const auto asked = co_await self.ask_agent();
+    if (!asked && asked.error().code != Errc::not_yet) self.log_fault(asked.error());
+    static_cast<void>(co_await self.identity_changed.wait(asked ? kAgentPause : kAgentRetry));
+  }
 }
 
 net::Task<void> NodeProgram::State::tick(State& self) {
@@ -73,11 +126,7 @@ net::Task<void> NodeProgram::State::tick(State& self) {
     co_await net::sleep_for(kTick);
     self.node->on_tick();
     if (self.eva) self.eva->on_tick();
-    const auto renewed = self.renew_bundle();
-    if (!renewed && self.last_fault != renewed.error().detail) {
-      self.last_fault = renewed.error().detail;
-      log::error("rpc.bundle", {{"fault", renewed.error()}});
-    }
+    if (const auto renewed = self.renew_bundle(); !renewed) self.log_fault(renewed.error());
   }
 }
 
@@ -110,29 +159,41 @@ BrokerHandlers NodeProgram::State::handlers() {
   return out;
 }
 
-Result<std::unique_ptr<NodeProgram>> NodeProgram::open(net::TaskGroup& tasks, const Clock& clock, Random& random,
-                                                       const std::filesystem::path& folder, NodeSettings settings) {
+// What a node without brokers is.
+Result<void> NodeProgram::State::open_node(Random& random, const std::filesystem::path& folder) {
+  if (!settings.identity && agent == nullptr && !settings.callers.empty())
+    return failf(Errc::malformed, "{}: [[caller]] needs [identity], or an agent that runs the node", kSettingsFile);
   TRY(auto files, open_node_files(folder, settings.node, clock.now(), tasks));
+  node = std::make_unique<Node>(
+      tasks, clock, random, settings.node, settings.prefix, std::move(files),
+      [this](const std::string& topic, const Bytes& payload) { links->publish(topic, payload); });
+  if (agent != nullptr) TRY_VOID(add_agent_methods(*node, *agent));
+  for (const MethodSettings& each : settings.methods) TRY_VOID(node->add_method(each.name, method_of(each)));
+  return renew_bundle();
+}
+
+// The ways to it beside SR1's.
+Result<void> NodeProgram::State::open_other_ways(Random& random, const std::filesystem::path& folder) {
+  if (settings.https_listen) {
+    TRY(const auto identity, Identity::read(*settings.identity));
+    TRY(https, HttpsWay::open(tasks, clock, random, *settings.https_listen, identity, *node));
+    log::info("rpc.https", {{"address", net::to_string(https->address())}});
+  }
+  if (settings.eva) {
+    const auto send = [this](const std::string& topic, const Bytes& payload) { links->publish(topic, payload); };
+    TRY(eva, EvaWay::open(tasks, clock, random, folder, *settings.eva, *node, send));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<NodeProgram>> NodeProgram::open(net::TaskGroup& tasks, const Clock& clock, Random& random,
+                                                       const std::filesystem::path& folder, NodeSettings settings,
+                                                       AgentLink* agent) {
   std::unique_ptr<NodeProgram> out(new NodeProgram);
-  out->state_ = std::make_unique<State>(State{.tasks = tasks, .clock = clock, .settings = std::move(settings)});
+  out->state_ = std::make_unique<State>(tasks, clock, std::move(settings), agent);
   State& state = *out->state_;
-  state.node = std::make_unique<Node>(
-      tasks, clock, random, state.settings.node, state.settings.prefix, std::move(files),
-      [&state](const std::string& topic, const Bytes& payload) { state.links->publish(topic, payload); });
-  for (const MethodSettings& each : state.settings.methods)
-    TRY_VOID(state.node->add_method(each.name, method_of(each)));
-  TRY_VOID(state.renew_bundle());
-  if (state.settings.https_listen) {
-    TRY(const auto identity, Identity::read(*state.settings.identity));
-    TRY(state.https, HttpsWay::open(tasks, clock, random, *state.settings.https_listen, identity, *state.node));
-    log::info("rpc.https", {{"address", net::to_string(state.https->address())}});
-  }
-  if (state.settings.eva) {
-    const auto send = [&state](const std::string& topic, const Bytes& payload) {
-      state.links->publish(topic, payload);
-    };
-    TRY(state.eva, EvaWay::open(tasks, clock, random, folder, *state.settings.eva, *state.node, send));
-  }
+  TRY_VOID(state.open_node(random, folder));
+  TRY_VOID(state.open_other_ways(random, folder));
   TRY(state.links, BrokerLinks::open(tasks, clock, random, state.settings.brokers, state.handlers()));
   TRY_VOID(state.links->subscribe(state.node->topic()));
   if (state.eva) TRY_VOID(state.links->subscribe(state.eva->topic()));
@@ -145,10 +206,16 @@ Result<std::unique_ptr<NodeProgram>> NodeProgram::open(net::TaskGroup& tasks, co
         log::warn("rpc.state", {{"item", item}, {"fault", why}});
       });
   tasks.spawn(State::tick(state), "rpc.tick");
+  if (agent != nullptr && !state.settings.identity) {
+    agent->on_identity([&state] { state.identity_changed.set(); });
+    tasks.spawn(State::follow_agent(state), "rpc.agent");
+  }
   return out;
 }
 
-NodeProgram::~NodeProgram() = default;
+NodeProgram::~NodeProgram() {
+  if (state_ && state_->agent != nullptr) state_->agent->on_identity({});
+}
 
 Node& NodeProgram::node() {
   return *state_->node;

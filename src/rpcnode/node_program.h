@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "net/task_group.h"
+#include "rpcnode/agent_link.h"
 #include "rpcnode/broker_links.h"
 #include "rpcnode/node.h"
 #include "rpcnode/settings.h"
@@ -19,9 +20,11 @@ inline constexpr std::string_view kSettingsFile = "rpc.toml";
 // One thread. Borrows what it is made with.
 class NodeProgram {
  public:
-  // Opens the files of `folder` and begins to connect. Errors name the file.
+  // Opens the files of `folder` and begins to connect. Errors name the file. Under an agent the node is the device of
+  // the agent, unless `settings` say otherwise, and has its methods (agent_methods.h).
   static Result<std::unique_ptr<NodeProgram>> open(net::TaskGroup& tasks, const Clock& clock, Random& random,
-                                                   const std::filesystem::path& folder, NodeSettings settings);
+                                                   const std::filesystem::path& folder, NodeSettings settings,
+                                                   AgentLink* agent = nullptr);
   ~NodeProgram();
   NodeProgram(const NodeProgram&) = delete;
   NodeProgram& operator=(const NodeProgram&) = delete;

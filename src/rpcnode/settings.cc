@@ -189,8 +189,6 @@ Result<void> read_callers(const config::Table& root, const std::filesystem::path
   TRY(out.identity, read_identity(root, folder));
   TRY(const auto callers, root.tables("caller"));
   if (callers.size() > kMaxCallers) return root.refuse("caller", fmt::format("want at most {}", kMaxCallers));
-  if (!callers.empty() && !out.identity)
-    return root.refuse("caller", "needs [identity]: certificates are judged by its roots");
   for (const config::Table& table : callers) {
     TRY(auto caller, read_caller(table));
     out.callers.push_back(std::move(caller));
@@ -199,7 +197,7 @@ Result<void> read_callers(const config::Table& root, const std::filesystem::path
   TRY(const std::string listen, root.text("https_listen"));
   auto address = net::parse_address(listen);
   if (!address || !net::is_ip(address->host)) return root.refuse("https_listen", "want an IP address and a port");
-  if (!out.identity) return root.refuse("https_listen", "needs [identity]: TLS is mutual");
+  if (!out.identity) return root.refuse("https_listen", "needs [identity]: TLS is mutual, and an agent signs none");
   out.https_listen = *std::move(address);
   return {};
 }
@@ -225,6 +223,7 @@ Result<NodeSettings> read(const config::Table& root, const std::filesystem::path
     out.states.push_back(std::move(state));
   }
   TRY_VOID(read_callers(root, folder, out));
+  TRY(out.memory_limit, root.size("memory_limit", {kLeastNodeMemory, kMostNodeMemory}, kDefaultNodeMemory));
   TRY(out.eva, read_eva(root, folder, out.node));
   return out;
 }

@@ -23,6 +23,12 @@ namespace sallyport::rpcnode {
 
 inline constexpr std::size_t kMaxBrokers = 8;
 
+// What the process of a node may write to of its own memory (RLIMIT_DATA). Its tables are bounded and need a part of
+// it; beyond it the process ends, and is started again.
+inline constexpr std::uint64_t kDefaultNodeMemory = 512U << 20U;
+inline constexpr std::uint64_t kLeastNodeMemory = 128U << 20U;
+inline constexpr std::uint64_t kMostNodeMemory = std::uint64_t{64} << 30U;
+
 // A broker that the node is connected to. Nothing that it says is believed.
 struct BrokerSettings {
   net::Address address;
@@ -96,10 +102,11 @@ struct NodeSettings {
   std::vector<BrokerSettings> brokers;
   std::vector<MethodSettings> methods;
   std::vector<StateSettings> states;
-  std::optional<IdentitySettings> identity;  // absent: called with API keys alone
+  std::optional<IdentitySettings> identity;  // absent: the agent's device, or called with API keys alone
   std::vector<CallerSettings> callers;       // the first that matches counts
   std::optional<EvaSettings> eva;            // absent: the old formats are off
   std::optional<net::Address> https_listen;  // absent: no calls over HTTPS
+  std::uint64_t memory_limit = kDefaultNodeMemory;
 };
 inline constexpr std::size_t kMaxCallers = 256;
 

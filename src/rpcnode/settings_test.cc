@@ -86,5 +86,22 @@ TEST(BrokerUrl, PortsAreThoseOfMqttWithoutOne) {
     EXPECT_FALSE(parse_broker_url(bad)) << bad;
 }
 
+TEST(RpcSettings, TheMemoryOfTheProcessIsLimited) {
+  const std::string rest = "node = \"a\"\n[[broker]]\nurl = \"mqtt://127.0.0.1\"\n";
+  EXPECT_EQ(parse_settings(rest, "rpc.toml")->memory_limit, kDefaultNodeMemory);
+  EXPECT_EQ(parse_settings("memory_limit = \"256MiB\"\n" + rest, "rpc.toml")->memory_limit, 256U << 20U);
+  for (const std::string_view wrong : {"\"1MiB\"", "\"65GiB\"", "0", "\"none\"", "-1"})
+    EXPECT_FALSE(parse_settings("memory_limit = " + std::string(wrong) + "\n" + rest, "rpc.toml")) << wrong;
+}
+
+TEST(RpcSettings, HttpsNeedsAKeyOfItsOwn) {
+  const std::string text =
+      "node = \"a\"\nhttps_listen = \"127.0.0.1:1\"\n[[broker]]\nurl = \"mqtt://127.0.0.1\"\n"
+      "[[caller]]\nwho = \"device:abcdefghij\"\nallow = [\"test\"]\n";
+  const auto settings = parse_settings(text, "rpc.toml");
+  ASSERT_FALSE(settings) << "an agent signs for no TLS";
+  EXPECT_NE(settings.error().detail.find("https_listen"), std::string::npos) << settings.error().detail;
+}
+
 }  // namespace
 }  // namespace sallyport::rpcnode

@@ -43,6 +43,10 @@ Caller::State::Actions Caller::State::start(Call call, milliseconds timeout, Now
     refuse(Errc::malformed, "longer than a message");
   } else if (!connected_ && call.options.fail_on_disconnect) {
     refuse(Errc::unavailable, "not connected");
+  } else if (call.kind == RequestKind::stored_call && !knows_time()) {
+    refuse(Errc::not_yet,
+           "cannot be stored without a clock, since its deadline is part of it; any other call of the "
+           "node tells the time");
   } else {
     call.ends = now.monotonic + timeout;
     call.order = ++orders_;
@@ -54,6 +58,10 @@ Caller::State::Actions Caller::State::start(Call call, milliseconds timeout, Now
     pump(out, now);
   }
   return out;
+}
+
+bool Caller::State::knows_time() const {
+  return (clock_known_ && !trust_node_clock_) || node_clock_.has_value();
 }
 
 std::optional<UnixTime> Caller::State::deadline_of(const Call& call, Now now) const {

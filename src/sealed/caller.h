@@ -95,7 +95,7 @@ class Caller {
   void forget(const CallId& id);
 
   // Whether the civil time that we pass is to be believed; true at first. Without it sessions are opened by the hint
-  // without a clock and nothing rides in INIT.
+  // without a clock, nothing rides in INIT, and no call is stored (Errc::not_yet) before the node has told its time.
   void set_clock(bool known);
   // A new bundle or key of the node; sessions that are open stay.
   void set_credential(Credential credential);

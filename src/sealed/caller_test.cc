@@ -192,6 +192,22 @@ TEST(Caller, AStoredCallSurvivesAReconnection) {
   EXPECT_EQ(world.answers.at(id)->status, ReplyStatus::accepted);
 }
 
+TEST(Caller, ACallIsNotStoredBeforeTheTimeIsKnown) {
+  World world;
+  world.caller->set_clock(false);
+  const CallId refused = world.call_and_run("set", {.stored = true}, kDay);
+  ASSERT_TRUE(world.answers.contains(refused));
+  EXPECT_EQ(world.answers.at(refused).error().code, Errc::not_yet);
+  EXPECT_EQ(world.caller->pending(), 0U);
+  EXPECT_EQ(world.times_run(refused), 0);
+  EXPECT_TRUE(world.was_done(world.call_and_run())) << "whose answer tells the time";
+  const CallId stored = world.call_and_run("set", {.stored = true}, kDay);
+  ASSERT_TRUE(world.answers.contains(stored));
+  ASSERT_TRUE(world.answers.at(stored)) << world.answers.at(stored).error().detail;
+  EXPECT_EQ(world.answers.at(stored)->status, ReplyStatus::accepted);
+  EXPECT_EQ(world.times_run(stored), 1);
+}
+
 TEST(Caller, ANewKeyServesTheNextHandshake) {
   World world;
   const ApiKey next = draw_api_key(KeyId("next"), world.random);

@@ -21,11 +21,11 @@ struct CertifiedWorld : World {
   }
   void judge_by(Principal principal) {
     responder->set_judge(
-        [this, principal](const std::vector<Bytes>& shown, ByteView bytes, ByteView signature) -> Result<Principal> {
+        [this, principal](const std::vector<Bytes>& shown, ByteView bytes, ByteView signature) -> Result<JudgedCaller> {
           ++judged;
           if (shown != chain) return fail(Errc::unauthorized, "another chain");
           TRY_VOID(signing->public_key().verify(signing->scheme(), bytes, signature));
-          return principal;
+          return JudgedCaller{.principal = principal, .until = until};
         });
   }
   void use_certificate() { start_caller(CertificateCredential{.key = signing, .chain = chain, .bundle = bundle}); }
@@ -33,6 +33,7 @@ struct CertifiedWorld : World {
   std::shared_ptr<crypto::PrivateKey> signing;
   std::vector<Bytes> chain;
   Bundle bundle;
+  UnixTime until = kNoExpiry;  // of the caller's certificate
   int judged = 0;
 };
 
@@ -81,6 +82,42 @@ TEST(CertifiedCaller, AHandshakeThatIsRepeatedIsDropped) {
   world.deliver(world.last(0x52));
   EXPECT_EQ(world.counts().dropped_seen, 1U);
   EXPECT_EQ(world.judged, 1);
+}
+
+TEST(CertifiedCaller, ASessionEndsWithTheCertificateThatOpenedIt) {
+  CertifiedWorld world;
+  world.until = world.civil + seconds(100);
+  EXPECT_TRUE(world.was_done(world.call_and_run()));
+  world.advance(seconds(100));
+  EXPECT_TRUE(world.was_done(world.call_and_run())) << "in its last second";
+  world.advance(seconds(1));
+  const CallId late = world.call_and_run();
+  EXPECT_EQ(world.times_run(late, "device:one"), 0);
+  EXPECT_EQ(world.counts().dropped_unknown, 1U);
+  world.responder->on_tick(world.civil);
+  EXPECT_EQ(world.responder->sessions(), 0U);
+}
+
+TEST(CertifiedCaller, ACertificateThatLivesOnDoesNotLengthenASession) {
+  CertifiedWorld world;
+  EXPECT_TRUE(world.was_done(world.call_and_run()));
+  world.advance(seconds(3'600 + 31));
+  world.responder->on_tick(world.civil);
+  EXPECT_EQ(world.responder->sessions(), 0U);
+}
+
+TEST(CertifiedCaller, ACallThatRunsWhenTheCertificateEndsIsAnsweredToNobody) {
+  CertifiedWorld world;
+  world.until = world.civil + seconds(10);
+  world.call_and_run();
+  world.holds = true;
+  const CallId id = world.call_and_run();
+  world.advance(seconds(11));
+  world.responder->on_tick(world.civil);
+  world.finish(world.executed.back());
+  world.run();
+  EXPECT_FALSE(world.answers.contains(id));
+  EXPECT_EQ(world.times_run(id, "device:one"), 1);
 }
 
 TEST(CertifiedCaller, APrekeyThatHasEndedIsUnknown) {

@@ -40,6 +40,12 @@ struct ResponderLimits {
 using Principal = Strong<std::string, struct PrincipalTag>;
 Principal key_principal(const KeyId& id);
 
+// A caller with a certificate, as judged.
+struct JudgedCaller {
+  Principal principal;
+  UnixTime until;  // the last second in which its certificates are good
+};
+
 // A call that is to be run now, once. Answer it by finish() with the same `execution`.
 struct Execute {
   std::uint64_t execution = 0;
@@ -88,9 +94,9 @@ class Responder {
   // Whether every method in this JSON-RPC text may be run twice without harm; false where in doubt.
   using IsIdempotent = std::function<bool(std::string_view json)>;
   // The principal to whom `chain` (DER, leaf first) belongs, or why not; verifies the chain, and `signature` over
-  // `signed_bytes`.
+  // `signed_bytes`. Its session ends with what was judged, an hour after it was opened at the latest.
   using JudgeCertificate =
-      std::function<Result<Principal>(const std::vector<Bytes>& chain, ByteView signed_bytes, ByteView signature)>;
+      std::function<Result<JudgedCaller>(const std::vector<Bytes>& chain, ByteView signed_bytes, ByteView signature)>;
 
   Responder(NodeName node, TopicPrefix prefix, Random& random, UnixTime started, ResponderLimits limits = {});
   ~Responder();

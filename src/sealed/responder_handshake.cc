@@ -71,10 +71,12 @@ std::optional<Responder::State::Caller> Responder::State::verify_certified(Noise
   if (!parsed) return std::nullopt;
   const auto chain = split_chain(parsed->chain);
   if (!chain) return std::nullopt;
-  auto principal = judge_(*chain, caller_signing_input(hash, parsed->init.time, parsed->chain), parsed->signature);
+  auto judged = judge_(*chain, caller_signing_input(hash, parsed->init.time, parsed->chain), parsed->signature);
   // A certificate never makes anybody the owner of an API key.
-  if (!principal || principal->get().empty() || principal->get().starts_with(kKeyPrincipal)) return std::nullopt;
-  out.principal = *std::move(principal);
+  if (!judged || judged->principal.get().empty() || judged->principal.get().starts_with(kKeyPrincipal))
+    return std::nullopt;
+  out.principal = std::move(judged->principal);
+  out.until = judged->until;
   out.inbox = derive_inbox(noise.es()->expose(), init.ephemeral);
   out.ephemeral = init.ephemeral;
   out.tail = tail_of(message);
@@ -122,7 +124,7 @@ Responder::State::Actions Responder::State::accept(Caller caller, NoiseResponder
     ++counts_.dropped_forged;
     return {};
   }
-  ReplyTo to = sessions_.reserve(caller.principal, reply_topic(prefix_, caller.inbox), now);
+  ReplyTo to = sessions_.reserve(caller.principal, reply_topic(prefix_, caller.inbox), now, caller.until);
   to.tail = caller.tail;
   const Carriage carriage{.by_handshake = true, .is_fresh = caller.has_clock && seen_.is_fresh(caller.time, now)};
   Decision decision = decide(caller.principal, to, *std::move(body), carriage, now);

@@ -78,6 +78,14 @@ std::vector<LiveGrants::Ended> LiveGrants::expire(UnixTime now) {
   return ended;
 }
 
+std::vector<GrantId> LiveGrants::sessions_of(const ServiceName& service) const {
+  std::vector<GrantId> out;
+  for (const auto& [label, grant] : by_label_) {
+    if (grant.service == service) out.push_back(grant.session());
+  }
+  return out;
+}
+
 Result<AccessGrant> LiveGrants::find(const DnsName& server_name, UnixTime now) const {
   const std::string& text = server_name.get();
   const auto none = [] { return fail(Errc::not_found, "live grants: none for this name"); };

@@ -35,6 +35,8 @@ class LiveGrants {
 
   // The live grant of "<label>.<name>.<zone>"; Errc::not_found when there is none, or the name has another form.
   Result<AccessGrant> find(const DnsName& server_name, UnixTime now) const;
+  // The sessions of a service.
+  std::vector<GrantId> sessions_of(const ServiceName& service) const;
   std::size_t size() const { return by_label_.size(); }
   const DnsName& zone() const { return zone_; }
   const DeviceName& device() const { return device_; }

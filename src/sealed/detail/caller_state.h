@@ -83,6 +83,8 @@ struct Caller::State {
   void end_call(CallId id, Result<ReplyBody> reply, Actions& out);
   void forget_sent(const CallId& id);
   void drop_stored(const CallId& id, Actions& out);
+  // Whether a deadline can be told.
+  bool knows_time() const;
   std::optional<UnixTime> deadline_of(const Call& call, Now now) const;
   bool is_usable(const Session& session, Now now) const;
   bool is_due_for_renewal(const Session& session, Now now) const;

@@ -34,6 +34,7 @@ struct Responder::State {
   // A handshake that was authenticated.
   struct Caller {
     Principal principal;
+    UnixTime until = kNoExpiry;  // it is not known after
     Inbox inbox{};
     crypto::AgreementPublic ephemeral{};
     MessageTail tail{};

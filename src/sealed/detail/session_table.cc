@@ -41,7 +41,7 @@ void SessionTable::make_place(const Principal& principal) {
   close(longest_unused(std::views::iota(std::uint32_t{0}, static_cast<std::uint32_t>(slots_.size())), anything));
 }
 
-ReplyTo SessionTable::reserve(const Principal& principal, std::string inbox_topic, UnixTime now) {
+ReplyTo SessionTable::reserve(const Principal& principal, std::string inbox_topic, UnixTime now, UnixTime until) {
   make_place(principal);
   std::uint32_t slot = 0;
   if (free_.empty()) {
@@ -54,6 +54,7 @@ ReplyTo SessionTable::reserve(const Principal& principal, std::string inbox_topi
   slots_[slot] = std::make_unique<Open>(Open{.principal = principal,
                                              .inbox_topic = std::move(inbox_topic),
                                              .opened = now,
+                                             .until = until,
                                              .generation = ++generations_,
                                              .last_use = ++uses_});
   of_[principal].push_back(slot);
@@ -89,7 +90,7 @@ void SessionTable::touch(Open& open) {
 }
 
 bool SessionTable::is_over(const Open& open, UnixTime now) const {
-  return now > open.opened + limits_.session_life + kOldSession;
+  return now > std::min(open.opened + limits_.session_life + kOldSession, open.until);
 }
 
 void SessionTable::close(std::uint32_t slot) {

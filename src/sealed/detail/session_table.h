@@ -20,6 +20,7 @@ class SessionTable {
     Principal principal;
     std::string inbox_topic;
     UnixTime opened;
+    UnixTime until;  // with its caller's certificate
     std::uint64_t generation = 0;
     std::uint64_t last_use = 0;
     bool is_used = false;
@@ -28,8 +29,9 @@ class SessionTable {
 
   explicit SessionTable(const ResponderLimits& limits) : limits_(limits) {}
 
-  // Makes a place for a session, for which others may have to give way. Its answers can be addressed from now on.
-  ReplyTo reserve(const Principal& principal, std::string inbox_topic, UnixTime now);
+  // Makes a place for a session, for which others may have to give way. Its answers can be addressed from now on, and
+  // not after `until`.
+  ReplyTo reserve(const Principal& principal, std::string inbox_topic, UnixTime now, UnixTime until);
   void start(const ReplyTo& place, const SessionKeys& keys);
 
   // Null when there is none, or it is over.
