@@ -1,5 +1,6 @@
 #include "rpc_caller.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "base/log.h"
@@ -115,6 +116,17 @@ Result<std::optional<rpcnode::Identity>> read_rpc_identity(const Arguments& argu
   return identity;
 }
 
+// XDG's folder for what a program remembers.
+Try<std::optional<rpcnode::BundleMemory>> open_bundle_memory() {
+  const char* base = std::getenv("XDG_STATE_HOME");  // NOLINT(concurrency-mt-unsafe): one thread
+  const char* home = std::getenv("HOME");            // NOLINT(concurrency-mt-unsafe): one thread
+  const auto is_absolute = [](const char* path) { return path != nullptr && *path == '/'; };
+  if (!is_absolute(base) && !is_absolute(home)) return std::nullopt;
+  const std::filesystem::path folder = is_absolute(base) ? base : std::filesystem::path(home) / ".local" / "state";
+  TRY(auto memory, rpcnode::BundleMemory::open(folder / "sallyport" / "rpc-bundles"));
+  return std::optional(std::move(memory));
+}
+
 Try<RpcTarget> read_rpc_target(const Arguments& arguments) {
   auto node = sealed::parse_node_name(arguments.text("NODE"));
   if (!node) return usage(std::move(node).error());
@@ -163,6 +175,7 @@ struct RpcCaller::State {
   Result<sealed::Bundle> bundle = fail(Errc::expired, "node: no bundle of it at the broker");
   std::unique_ptr<rpcnode::Callers> callers;
   std::shared_ptr<rpcnode::CallerTask> caller;
+  std::optional<rpcnode::BundleMemory> memory;
 
   // Waits for the node's bundle where we come with a certificate.
   net::Task<Result<void>> prepare();
@@ -174,6 +187,10 @@ struct RpcCaller::State {
 void RpcCaller::State::take_bundle(const std::string& topic, const Bytes& payload) {
   if (bundle || topic != sealed::bundle_topic(target.prefix, target.node)) return;
   bundle = target.identity->open_bundle(payload, target.node, target.device, environment.clock.now());
+  if (bundle && memory) {
+    auto taken = memory->take(target.identity->zone(), target.device, *bundle);
+    if (!taken) bundle = std::unexpected(std::move(taken).error());
+  }
   if (bundle) bundle_came.set();
 }
 
@@ -202,6 +219,9 @@ Try<std::unique_ptr<RpcCaller>> RpcCaller::open(RpcTarget target, Environment& e
   std::unique_ptr<RpcCaller> out(new RpcCaller);
   out->state_ = std::make_unique<State>(environment, std::move(target));
   State& state = *out->state_;
+  if (state.target.identity) {
+    CLI_TRY(state.memory, open_bundle_memory());
+  }
   rpcnode::CallersHandlers handlers{.on_broker = {}, .on_message = {}, .on_wire = std::move(witness)};
   if (state.target.identity)
     handlers.on_message = [&state](const std::string& topic, const Bytes& payload) {

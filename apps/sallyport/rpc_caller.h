@@ -8,6 +8,7 @@
 #include <string>
 
 #include "command.h"
+#include "rpcnode/bundle_memory.h"
 #include "rpcnode/callers.h"
 #include "rpcnode/identity.h"
 
@@ -30,6 +31,8 @@ std::vector<Option> rpc_broker_options();
 // NODE, who we are (key-file; identity, zone and device), and the former.
 std::vector<Option> rpc_target_options();
 Try<RpcTarget> read_rpc_target(const Arguments& arguments);
+// What was seen of nodes before; nothing in surroundings without HOME, where nothing is remembered.
+Try<std::optional<rpcnode::BundleMemory>> open_bundle_memory();
 
 // The part that is about brokers.
 struct RpcWay {

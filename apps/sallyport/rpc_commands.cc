@@ -56,8 +56,8 @@ Result<Json> read_params(const Arguments& arguments) {
   return params;
 }
 
-Result<sealed::CallId> read_call_id(const Arguments& arguments, Environment& environment) {
-  if (const auto text = arguments.find("id")) return sealed::parse_call_id(*text);
+Result<sealed::CallId> read_call_id(const Arguments& arguments, Environment& environment, std::string_view option) {
+  if (const auto text = arguments.find(option)) return sealed::parse_call_id(*text);
   return sealed::draw_call_id(environment.clock.now(), environment.random);
 }
 
@@ -83,7 +83,7 @@ Outcome call_with(const Arguments& arguments, Environment& environment, WireWitn
   const std::string method = arguments.text("METHOD");
   auto params = read_params(arguments);
   if (!params) return usage("PARAMS: " + params.error().detail);
-  auto id = read_call_id(arguments, environment);
+  auto id = read_call_id(arguments, environment, "id");
   if (!id) return usage("--id: " + id.error().detail);
   CLI_TRY(auto target, read_rpc_target(arguments));
   const rpcnode::CallChoices choices = choices_of(arguments, target.timeout);
@@ -133,16 +133,26 @@ Outcome rpc_result(const Arguments& arguments, Environment& environment) {
   return outcome_of(text, Json(sealed::to_text(*id)), arguments, "call");
 }
 
-// Calls a built-in method and returns its result.
-Try<Json> call_built_in(const Arguments& arguments, Environment& environment, std::string_view method, Json params) {
+// Calls a built-in method and returns its result. A change is repeated under the id that --call names.
+Try<Json> call_built_in(const Arguments& arguments, Environment& environment, std::string_view method, Json params,
+                        bool is_change = true) {
   CLI_TRY(auto target, read_rpc_target(arguments));
   const rpcnode::CallChoices choices{.timeout = target.timeout};
-  const sealed::CallId id = sealed::draw_call_id(environment.clock.now(), environment.random);
-  const Json json_id(sealed::to_text(id));
-  CLI_TRY(const auto reply,
-          send(std::move(target), id, sealed::rpc_request(json_id, method, params), choices, environment));
-  TRY(const std::string done, rpcnode::done_text(reply));
-  TRY(auto outcome, sealed::parse_rpc_response(done, json_id));
+  Result<sealed::CallId> id = sealed::draw_call_id(environment.clock.now(), environment.random);
+  if (is_change) id = read_call_id(arguments, environment, "call");
+  if (!id) return usage("--call: " + id.error().detail);
+  const Json json_id(sealed::to_text(*id));
+  const auto named = [&](Failure failure) {
+    if (!is_change) return std::unexpected(std::move(failure));
+    failure.error.detail +=
+        fmt::format(" (call {0}; with --call {0} it is done once, whatever was lost)", sealed::to_text(*id));
+    return std::unexpected(std::move(failure));
+  };
+  auto reply = send(std::move(target), *id, sealed::rpc_request(json_id, method, params), choices, environment);
+  if (!reply) return named(std::move(reply).error());
+  auto done = rpcnode::done_text(*reply);
+  if (!done) return named(std::move(done).error());
+  TRY(auto outcome, sealed::parse_rpc_response(*done, json_id));
   if (!outcome.error) return *std::move(outcome.result);
   const bool denied = outcome.error->code == sealed::RpcCode::forbidden;
   return std::unexpected(Failure({Errc::unauthorized, fmt::format("{}: {}", method, outcome.error->message)},
@@ -150,7 +160,7 @@ Try<Json> call_built_in(const Arguments& arguments, Environment& environment, st
 }
 
 Outcome rpc_keys_list(const Arguments& arguments, Environment& environment) {
-  CLI_TRY(const Json keys, call_built_in(arguments, environment, "keys.list", nullptr));
+  CLI_TRY(const Json keys, call_built_in(arguments, environment, "keys.list", nullptr, false));
   if (arguments.flag("json")) {
     fmt::print("{}\n", keys.write());
     return {};
@@ -250,12 +260,17 @@ std::vector<Option> trace_options() {
   return out;
 }
 
+Option call_option() {
+  return {.name = "call", .value = "CALL", .help = "repeat the call of this id: it is done once, whatever was lost"};
+}
+
 Option key_id_option() {
   return {.name = "ID", .value = "ID", .help = "the key's id", .required = true};
 }
 
 std::vector<Option> key_add_options() {
   return with({key_id_option(),
+               call_option(),
                {.name = "allow", .value = "METHOD", .help = "with * for any text; once for each", .several = true},
                {.name = "deny", .value = "METHOD", .help = "stays forbidden; once for each", .several = true},
                {.name = "items", .value = "ITEM", .help = "that calls may name; any without it", .several = true},
@@ -303,6 +318,7 @@ std::vector<Command> rpc_commands() {
        .example = "sallyport rpc key-rotate pump-0001 plant-b --overlap-hours 24 --broker mqtt://127.0.0.1 --key-file "
                   "admin.key",
        .options = with({key_id_option(),
+                        call_option(),
                         {.name = "overlap-hours",
                          .value = "HOURS",
                          .help = "how long the secret before stays good",
@@ -311,7 +327,7 @@ std::vector<Command> rpc_commands() {
       {.words = "rpc key-remove",
        .summary = "remove an API key at a node and end its sessions",
        .example = "sallyport rpc key-remove pump-0001 plant-b --broker mqtt://127.0.0.1 --key-file admin.key",
-       .options = with({key_id_option()}),
+       .options = with({key_id_option(), call_option()}),
        .run = rpc_keys_remove}};
 }
 

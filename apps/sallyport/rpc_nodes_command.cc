@@ -49,14 +49,17 @@ Try<Bundles> collect(RpcWay way, Environment& environment) {
 
 // A row, with what is known for sure alone.
 Json row_of(const std::string& topic, const Bytes& bytes, const sealed::TopicPrefix& prefix,
-            const rpcnode::Identity& identity, UnixTime now) {
+            const rpcnode::Identity& identity, const std::optional<rpcnode::BundleMemory>& memory, UnixTime now) {
   const auto told = rpcnode::judge_told_bundle(topic, bytes, prefix, identity.roots(), identity.zone(), now);
   if (!told) return Json::Object{{"topic", topic}, {"verdict", "refused: " + told.error().detail}};
-  return Json::Object{{"node", told->bundle.node.get()},
+  const sealed::NodeName& node = told->bundle.node;
+  const std::uint64_t seen = memory ? memory->seen(identity.zone(), told->device, node) : 0;
+  const Result<void> verdict = told->verdict ? sealed::check_bundle(told->bundle, node, seen, now) : told->verdict;
+  return Json::Object{{"node", node.get()},
                       {"device", told->device.get()},
                       {"until", to_iso8601(told->bundle.not_after)},
                       {"topic", topic},
-                      {"verdict", told->verdict ? "good" : "refused: " + told->verdict.error().detail}};
+                      {"verdict", verdict ? "good" : "refused: " + verdict.error().detail}};
 }
 
 Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {
@@ -66,11 +69,12 @@ Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {
   if (!identity)
     return std::unexpected(
         Failure({Errc::malformed, "--identity: is missing: bundles are judged by its roots"}, ExitStatus::usage));
+  CLI_TRY(const auto memory, open_bundle_memory());
   const sealed::TopicPrefix prefix = way.prefix;
   CLI_TRY(const Bundles found, collect(std::move(way), environment));
   std::vector<Json> rows;
   for (const auto& [topic, bytes] : found)
-    rows.push_back(row_of(topic, bytes, prefix, *identity, environment.clock.now()));
+    rows.push_back(row_of(topic, bytes, prefix, *identity, memory, environment.clock.now()));
   if (arguments.flag("json")) {
     fmt::print("{}\n", Json(Json::Array(rows.begin(), rows.end())).write());
     return {};

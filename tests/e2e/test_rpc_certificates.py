@@ -210,6 +210,21 @@ def check_the_c_library_calls_by_certificate(scene):
     want(found[0].status == rpc_library.TIMEOUT and "signed by device" in found[0].message, f"another device: found {found}, want its bundle refused")
 
 
+def check_a_bundle_that_was_seen_to_be_an_older_one_is_refused_in_a_later_run(scene):
+    topic, new = f"{scene.node_name}/api/bundle", scene.bundle()
+    old = [payload for seen, payload in scene.broker.messages() if seen == topic and payload][0]
+    want(old != new, "found one bundle, want that of the node's life before as well")
+    want(scene.call(scene.friend, "test").returncode == 0, "by the new one: found no answer, want one")
+    scene.publish(topic, old, "--retain")
+    done = scene.call(scene.friend, "test", "--timeout", "2s")
+    want(done.returncode != 0 and "an old one" in done.stderr, f"found exit {done.returncode}: {done.stderr}, want the old bundle refused")
+    listed = scene.run(scene.program("sallyport"), "rpc", "nodes", "--identity", scene.friend.state, "--zone", ZONE, "--broker",
+                       scene.broker.url, "--timeout", "1s")
+    want("an old one" in listed.stdout, f"found {listed.stdout}, want it refused in the list")
+    scene.publish(topic, new, "--retain")
+    want(scene.call(scene.friend, "test").returncode == 0, "the new one again: found no answer, want one")
+
+
 def check_the_same_calls_go_over_https(scene):
     done = scene.call(scene.friend, "copy", json.dumps({"marker": MARKER}), https=True)
     want(done.returncode == 0 and json.loads(done.stdout) == {"marker": MARKER}, f"found {done.stdout!r} {done.stderr!r}, want the params")

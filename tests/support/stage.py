@@ -31,6 +31,7 @@ class Stage:
         self.programs = programs or self.build / "apps"
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-e2e-"))
         self.folder.chmod(0o755)
+        os.environ["XDG_STATE_HOME"] = str(self.folder / "remembered")  # of callers, for as long as the stage
         self.there = None
         self.closing = []
 
