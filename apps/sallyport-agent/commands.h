@@ -128,6 +128,17 @@ Outcome rpc_key_add(const RpcKeyOptions& options, Environment& environment);
 Outcome rpc_key_list(const std::filesystem::path& state, bool as_json);
 Outcome rpc_key_rotate(const RpcKeyOptions& options, Environment& environment);
 Outcome rpc_key_remove(const RpcKeyOptions& options, Environment& environment);
+struct RpcPairingOptions {
+  std::filesystem::path state;
+  std::vector<std::string> allow, deny, items, deny_items;  // of whom it lets in
+  unsigned calls_per_minute = 600;
+  unsigned minutes = 30;    // until it ends
+  unsigned uses = 1;        // callers that it lets in
+  std::string import_file;  // a key that others have too; lets in certificates alone
+  std::string who;          // a certificate that was let in
+};
+Outcome rpc_pairing_open(const RpcPairingOptions& options, Environment& environment);
+Outcome rpc_paired_remove(const RpcPairingOptions& options, Environment& environment);
 Outcome rpc_audit_verify(const std::filesystem::path& state);
 
 inline constexpr milliseconds kAskLimit{10'000};

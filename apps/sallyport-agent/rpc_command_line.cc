@@ -11,6 +11,7 @@ RpcCommandLine::RpcCommandLine(CLI::App& top, Chosen& chosen, Environment& envir
   rpc_.require_subcommand(1);
   add_node();
   add_keys();
+  add_pairing();
 }
 
 CLI::App* RpcCommandLine::add(const char* name, const char* summary, const char* arguments,
@@ -23,6 +24,7 @@ CLI::App* RpcCommandLine::add(const char* name, const char* summary, const char*
     init_.state = state_;
     run_.state = state_;
     key_.state = state_;
+    pairing_.state = state_;
     chosen_ = work;
   });
   return command;
@@ -70,6 +72,26 @@ void RpcCommandLine::add_keys() {
   add("key-remove", "remove a key and end its sessions", " --id plant-a",
       [this] { return rpc_key_remove(key_, environment_); })
       ->add_option("--id", key.id, "the key's id")
+      ->required();
+}
+
+void RpcCommandLine::add_pairing() {
+  RpcPairingOptions& pairing = pairing_;
+  CLI::App* opened = add("pairing-open", "let callers in by the key 'default', which is shown once, for a while",
+                         " --allow 'pump.*' --allow test", [this] { return rpc_pairing_open(pairing_, environment_); });
+  opened->add_option("--allow", pairing.allow, "what whoever pairs may call; once for each")->required();
+  opened->add_option("--deny", pairing.deny, "methods that stay forbidden to him; once for each");
+  opened->add_option("--items", pairing.items, "items that he may name; any without it");
+  opened->add_option("--deny-items", pairing.deny_items, "items that he may not");
+  opened->add_option("--calls-per-minute", pairing.calls_per_minute, "how many calls he may make")
+      ->capture_default_str();
+  opened->add_option("--minutes", pairing.minutes, "after which it ends")->capture_default_str();
+  opened->add_option("--uses", pairing.uses, "how many callers it lets in")->capture_default_str();
+  opened->add_option("--import", pairing.import_file,
+                     "a file with a key 'default' that others have too: certificates alone pair by it");
+  add("paired-remove", "let in a certificate no longer that has paired", " --who device:k5xw2q7mzp",
+      [this] { return rpc_paired_remove(pairing_, environment_); })
+      ->add_option("--who", pairing.who, "device:NAME or person:LOGIN")
       ->required();
 }
 

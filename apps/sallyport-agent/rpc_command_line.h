@@ -21,6 +21,7 @@ class RpcCommandLine {
   CLI::App* add(const char* name, const char* summary, const char* arguments, std::function<Outcome()> work);
   void add_node();
   void add_keys();
+  void add_pairing();
 
   CLI::App& rpc_;
   Chosen& chosen_;
@@ -29,6 +30,7 @@ class RpcCommandLine {
   RpcInitOptions init_;
   RpcRunOptions run_;
   RpcKeyOptions key_;
+  RpcPairingOptions pairing_;
 };
 
 }  // namespace sallyport::agent_cli

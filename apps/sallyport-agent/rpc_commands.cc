@@ -21,6 +21,7 @@ namespace {
 
 constexpr keystore::StateFormat kRpcFormat{.kind = "rpc", .version = 1};
 constexpr milliseconds kLeaveLimit{10'000};
+constexpr std::size_t kMaxKeyText = 4'096;
 
 Try<rpcnode::NodeSettings> read_settings(const std::filesystem::path& folder) {
   auto settings = rpcnode::load_settings(folder / rpcnode::kSettingsFile);
@@ -91,6 +92,25 @@ void print_key(const sealed::ApiKey& key, bool as_json) {
     fmt::print(stderr, "This is the only time that it is shown: the node keeps what opens this node alone.\n");
 }
 
+Result<sealed::ApiKey> read_key_file(const std::filesystem::path& file) {
+  TRY(const SecretBytes text, keystore::read_secret_file(file, kMaxKeyText));
+  std::string_view line = as_text(text.expose());
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  return sealed::parse_api_key(line);
+}
+
+std::string describe_key(const rpcnode::NodeKeyRecord& record) {
+  if (record.pairing)
+    return fmt::format("{:<16} pairs: {} more, {}until {} · who pairs may call {}", record.id.get(),
+                       record.pairing->uses, record.pairing->shared ? "certificates alone, " : "",
+                       to_iso8601(record.expires.value_or(UnixTime())), joined(record.rules.allow));
+  return fmt::format("{:<16} allow {} · deny {} · items {} · {} calls a minute · {}{}", record.id.get(),
+                     joined(record.rules.allow), joined(record.rules.deny),
+                     record.rules.items.empty() ? "any" : joined(record.rules.items), record.calls_per_minute,
+                     record.expires ? "until " + to_iso8601(*record.expires) : "no end",
+                     record.secrets.size() > 1 ? " · rotating" : "");
+}
+
 }  // namespace
 
 Outcome rpc_init(const RpcInitOptions& options, Environment&) {
@@ -151,10 +171,7 @@ Outcome rpc_key_add(const RpcKeyOptions& options, Environment& environment) {
   const UnixTime now = environment.clock.now();
   if (options.days > 0) chosen.expires = now + options.days * kDay;
   if (!options.import_file.empty()) {
-    TRY(const SecretBytes text, keystore::read_secret_file(options.import_file, 4'096));
-    std::string_view line = as_text(text.expose());
-    if (line.ends_with('\n')) line.remove_suffix(1);
-    TRY(const auto key, sealed::parse_api_key(line));
+    TRY(const auto key, read_key_file(options.import_file));
     TRY_VOID(keys->take(std::move(chosen), key, now));
     fmt::print("key '{}' is taken\n", key.id.get());
     return {};
@@ -170,20 +187,45 @@ Outcome rpc_key_list(const std::filesystem::path& folder, bool as_json) {
   if (as_json) {
     codec::Json::Array all;
     for (const auto& record : keys->list()) all.push_back(rpcnode::key_json(record));
+    for (const auto& caller : keys->paired()) all.push_back(rpcnode::paired_json(caller));
     fmt::print("{}\n", codec::Json(std::move(all)).write());
     return {};
   }
-  if (keys->list().empty()) {
+  if (keys->list().empty() && keys->paired().empty()) {
     fmt::print("no key: nobody can call this node. `sallyport-agent rpc key-add --id NAME --allow test` makes one.\n");
     return {};
   }
-  for (const auto& record : keys->list()) {
-    fmt::print("{:<16} allow {} · deny {} · items {} · {} calls a minute · {}{}\n", record.id.get(),
-               joined(record.rules.allow), joined(record.rules.deny),
-               record.rules.items.empty() ? "any" : joined(record.rules.items), record.calls_per_minute,
-               record.expires ? "until " + to_iso8601(*record.expires) : "no end",
-               record.secrets.size() > 1 ? " · rotating" : "");
+  for (const auto& record : keys->list()) fmt::print("{}\n", describe_key(record));
+  for (const auto& caller : keys->paired())
+    fmt::print("{:<16} paired {} · allow {}\n", caller.who, to_iso8601(caller.since), joined(caller.rules.allow));
+  return {};
+}
+
+Outcome rpc_pairing_open(const RpcPairingOptions& options, Environment& environment) {
+  auto keys = open_keys(options.state);
+  if (!keys) return std::unexpected(std::move(keys).error());
+  rpcnode::NewPairing chosen{
+      .rules = {.allow = options.allow, .deny = options.deny, .items = options.items, .deny_items = options.deny_items},
+      .calls_per_minute = options.calls_per_minute,
+      .life = minutes(options.minutes),
+      .uses = options.uses};
+  const UnixTime now = environment.clock.now();
+  if (options.import_file.empty()) {
+    TRY(const auto key, keys->open_pairing(std::move(chosen), now, environment.random));
+    print_key(key, false);
+    return {};
   }
+  TRY(const auto key, read_key_file(options.import_file));
+  TRY_VOID(keys->open_shared_pairing(std::move(chosen), key, now));
+  fmt::print("certificates pair by it for {} minutes\n", options.minutes);
+  return {};
+}
+
+Outcome rpc_paired_remove(const RpcPairingOptions& options, Environment& environment) {
+  auto keys = open_keys(options.state);
+  if (!keys) return std::unexpected(std::move(keys).error());
+  TRY_VOID(keys->remove_paired(options.who, environment.clock.now()));
+  fmt::print("{} is let in no longer; a node that runs knows it within a second\n", options.who);
   return {};
 }
 

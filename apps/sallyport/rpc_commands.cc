@@ -219,6 +219,17 @@ Outcome rpc_keys_remove(const Arguments& arguments, Environment& environment) {
   return {};
 }
 
+Outcome rpc_pair(const Arguments& arguments, Environment& environment) {
+  const auto id = arguments.find("id");
+  const auto who = arguments.find("who");
+  if (id.has_value() == who.has_value()) return usage("want one of --id and --who");
+  const std::string key(id ? "id" : "who");
+  auto told = call_built_in(arguments, environment, rpcnode::kPairMethod, Json::Object{{key, id ? *id : *who}});
+  if (id || !told) return print_made_key(told, arguments);
+  fmt::print("{} is let in, from the next second on\n", *who);
+  return {};
+}
+
 std::vector<Option> with(std::vector<Option> more) {
   std::vector<Option> out = rpc_target_options();
   out.insert(out.begin() + 1, more.begin(), more.end());
@@ -328,7 +339,16 @@ std::vector<Command> rpc_commands() {
        .summary = "remove an API key at a node and end its sessions",
        .example = "sallyport rpc key-remove pump-0001 plant-b --broker mqtt://127.0.0.1 --key-file admin.key",
        .options = with({key_id_option(), call_option()}),
-       .run = rpc_keys_remove}};
+       .run = rpc_keys_remove},
+      {.words = "rpc pair",
+       .summary = "be let in at a node whose pairing is open: get a key of one's own, or have a certificate known",
+       .example = "sallyport rpc pair pump-0001 --id plant-a --broker mqtt://127.0.0.1 --key-file default.key",
+       .options = with({{.name = "id", .value = "ID", .help = "of the key that is made and printed once"},
+                        {.name = "who",
+                         .value = "WHO",
+                         .help = "device:NAME or person:LOGIN, whose certificate is let in from now on"},
+                        call_option()}),
+       .run = rpc_pair}};
 }
 
 }  // namespace sallyport::cli

@@ -52,6 +52,7 @@ Result<void> append_items(const codec::Json& value, std::vector<std::string>& ou
 
 std::string_view guard_of(std::string_view method) {
   if (method.starts_with(kManagementMethods)) return kManagementMethods;
+  if (method == kPairMethod) return kPairMethod;
   return method == "services.open" || method == "services.close" ? "services." : "";
 }
 

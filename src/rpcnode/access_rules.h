@@ -16,9 +16,10 @@ inline constexpr std::size_t kMaxItemsOfCall = 256;  // that one call may name
 
 // Methods about what a node lets in.
 inline constexpr std::string_view kManagementMethods = "keys.";
+inline constexpr std::string_view kPairMethod = "pair";
 
 // The words with which a pattern must begin to reach `method`, since it changes what a node or its device lets in: "*"
-// does not cover keys.…, services.open and services.close. Empty for all others.
+// does not cover keys.…, pair, services.open and services.close. Empty for all others.
 std::string_view guard_of(std::string_view method);
 
 // Patterns are texts in which '*' stands for any run of characters.

@@ -42,7 +42,8 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  // As MethodTable::add. The built-in methods are there: test, info, keys.list, keys.add, keys.rotate, keys.remove.
+  // As MethodTable::add. The built-in methods are there: test, info, pair, keys.list, keys.add, keys.rotate,
+  // keys.remove.
   Result<void> add_method(std::string name, Method method);
 
   // Lets callers come with certificates: `identity` judges them, `callers` say what each may do.

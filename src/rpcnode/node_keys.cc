@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/names.h"
 #include "codec/text.h"
 #include "keystore/file.h"
 
@@ -64,6 +65,23 @@ Result<NodeSecret> read_secret(const Json& json) {
   return NodeSecret{.key = std::move(key), .made = *made, .until = until};
 }
 
+Json pairing_json(const std::optional<Pairing>& pairing) {
+  if (!pairing) return nullptr;
+  return Json::Object{{"uses", std::uint64_t{pairing->uses}}, {"shared", pairing->shared}};
+}
+
+// Absent in files of before.
+Result<std::optional<Pairing>> read_pairing(const Json& object) {
+  const Json* const value = object.find("pairing");
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  TRY_VOID(value->only_keys({"uses", "shared"}));
+  TRY(const std::int64_t uses, value->integer_at("uses"));
+  if (uses < 1 || uses > kMaxPairingUses)
+    return failf(Errc::malformed, "uses: {}, want 1 to {}", uses, kMaxPairingUses);
+  TRY(const bool shared, value->boolean_at("shared"));
+  return Pairing{.uses = static_cast<std::uint32_t>(uses), .shared = shared};
+}
+
 Json record_json(const NodeKeyRecord& record) {
   Json::Array secrets;
   for (const NodeSecret& secret : record.secrets) secrets.push_back(secret_json(secret));
@@ -75,6 +93,7 @@ Json record_json(const NodeKeyRecord& record) {
                       {"deny_items", texts_json(record.rules.deny_items)},
                       {"calls_per_minute", std::uint64_t{record.calls_per_minute}},
                       {"expires", time_json(record.expires)},
+                      {"pairing", pairing_json(record.pairing)},
                       {"secrets", std::move(secrets)}};
 }
 
@@ -96,7 +115,7 @@ Result<void> check_rate(std::int64_t rate) {
 
 Result<NodeKeyRecord> read_record(const Json& json) {
   TRY_VOID(json.only_keys(
-      {"id", "comment", "allow", "deny", "items", "deny_items", "calls_per_minute", "expires", "secrets"}));
+      {"id", "comment", "allow", "deny", "items", "deny_items", "calls_per_minute", "expires", "pairing", "secrets"}));
   NodeKeyRecord out;
   TRY(const std::string id, json.text_at("id"));
   TRY(out.id, sealed::parse_key_id(id));
@@ -106,6 +125,7 @@ Result<NodeKeyRecord> read_record(const Json& json) {
   TRY_VOID(check_rate(rate));
   out.calls_per_minute = static_cast<std::uint32_t>(rate);
   TRY(out.expires, read_time(json, "expires"));
+  TRY(out.pairing, read_pairing(json));
   TRY(const Json secrets, json.at("secrets"));
   TRY(const auto array, secrets.array());
   if (array.empty() || array.size() > kMaxSecrets)
@@ -117,14 +137,42 @@ Result<NodeKeyRecord> read_record(const Json& json) {
   return out;
 }
 
-Result<std::vector<NodeKeyRecord>> read_records(std::string_view text) {
+Result<std::vector<PairedCaller>> read_paired(const Json& json) {
+  std::vector<PairedCaller> out;
+  const Json* const callers = json.find("paired");
+  if (callers == nullptr) return out;
+  TRY(const auto array, callers->array());
+  for (const Json& element : array) {
+    TRY_VOID(element.only_keys({"who", "allow", "deny", "items", "deny_items", "calls_per_minute", "since"}));
+    PairedCaller caller;
+    TRY(caller.who, element.text_at("who"));
+    TRY_VOID(check_who(caller.who));
+    TRY(caller.rules, read_rules(element));
+    TRY(const std::int64_t rate, element.integer_at("calls_per_minute"));
+    TRY_VOID(check_rate(rate));
+    caller.calls_per_minute = static_cast<std::uint32_t>(rate);
+    TRY(const std::string since, element.text_at("since"));
+    TRY(caller.since, parse_iso8601(since));
+    out.push_back(std::move(caller));
+  }
+  return out;
+}
+
+struct KeyFileContent {
+  std::vector<NodeKeyRecord> records;
+  std::vector<PairedCaller> paired;
+};
+
+Result<KeyFileContent> read_records(std::string_view text) {
   TRY(const Json json, codec::parse_json(text, {.size = kMaxKeyFile, .depth = 8, .values = 256'000}));
-  TRY_VOID(json.only_keys({"version", "keys"}));
+  TRY_VOID(json.only_keys({"version", "keys", "paired"}));
   TRY(const std::int64_t version, json.integer_at("version"));
   if (version != 1) return failf(Errc::malformed, "version {}, this program knows 1", version);
   TRY(const Json keys, json.at("keys"));
   TRY(const auto array, keys.array());
-  std::vector<NodeKeyRecord> out;
+  KeyFileContent content;
+  TRY(content.paired, read_paired(json));
+  std::vector<NodeKeyRecord>& out = content.records;
   for (const Json& element : array) {
     auto record = read_record(element);
     if (!record) return std::unexpected(std::move(record).error().at(fmt::format("key {}", out.size() + 1)));
@@ -132,10 +180,34 @@ Result<std::vector<NodeKeyRecord>> read_records(std::string_view text) {
     if (std::ranges::any_of(out, same)) return failf(Errc::malformed, "key '{}' is there twice", record->id.get());
     out.push_back(*std::move(record));
   }
-  return out;
+  return content;
 }
 
 }  // namespace
+
+// Whom a certificate can make known: what stands for nobody in particular is none.
+Result<void> check_who(std::string_view who) {
+  constexpr std::string_view kDevice = "device:", kPerson = "person:";
+  if (who.starts_with(kDevice)) {
+    TRY_VOID(parse_device_name(who.substr(kDevice.size())));
+    return {};
+  }
+  const auto is_good = [](char c) { return c > 0x20 && c < 0x7F && c != '*'; };
+  if (!who.starts_with(kPerson) || who.size() == kPerson.size() || who.size() > kMaxKeyComment ||
+      !std::ranges::all_of(who, is_good))
+    return fail(Errc::malformed, "who: want device:NAME or person:LOGIN");
+  return {};
+}
+
+Json paired_json(const PairedCaller& caller) {
+  return Json::Object{{"who", caller.who},
+                      {"allow", texts_json(caller.rules.allow)},
+                      {"deny", texts_json(caller.rules.deny)},
+                      {"items", texts_json(caller.rules.items)},
+                      {"deny_items", texts_json(caller.rules.deny_items)},
+                      {"calls_per_minute", std::uint64_t{caller.calls_per_minute}},
+                      {"since", to_iso8601(caller.since)}};
+}
 
 Json key_json(const NodeKeyRecord& record) {
   return Json::Object{{"id", record.id.get()},
@@ -147,6 +219,7 @@ Json key_json(const NodeKeyRecord& record) {
                       {"calls_per_minute", std::uint64_t{record.calls_per_minute}},
                       {"expires", record.expires ? Json(to_iso8601(*record.expires)) : Json(nullptr)},
                       {"made", to_iso8601(record.secrets.front().made)},
+                      {"pairing", pairing_json(record.pairing)},
                       {"secrets", std::uint64_t{record.secrets.size()}}};
 }
 
@@ -165,9 +238,11 @@ Result<void> NodeKeys::read() {
   if (text) {
     auto records = read_records(as_text(text->expose()));
     if (!records) return std::unexpected(std::move(records).error().at(file_.native()));
-    records_ = *std::move(records);
+    records_ = std::move(records->records);
+    paired_ = std::move(records->paired);
   } else {
     records_.clear();
+    paired_.clear();
   }
   version_ = version;
   return {};
@@ -205,6 +280,8 @@ NodeKeyRecord* NodeKeys::find_mutable(const sealed::KeyId& id) {
 }
 
 Result<void> NodeKeys::check_new(const NewKey& chosen, UnixTime now) const {
+  if (chosen.id.get() == kPairingKey)
+    return failf(Errc::conflict, "key '{}': is the one by which callers pair; want another id", kPairingKey);
   if (find(chosen.id) != nullptr)
     return failf(Errc::conflict, "key '{}': is there already; rotate or remove it", chosen.id.get());
   if (records_.size() >= kMaxNodeKeys) return failf(Errc::overloaded, "keys: {} already", records_.size());
@@ -216,15 +293,20 @@ Result<void> NodeKeys::check_new(const NewKey& chosen, UnixTime now) const {
   return check_rules(chosen.rules);
 }
 
-Result<void> NodeKeys::insert(NewKey chosen, const Secret<32>& secret, UnixTime now) {
+NodeKeyRecord NodeKeys::make_record(NewKey chosen, const Secret<32>& secret, UnixTime now) const {
   NodeKeyRecord record{.id = std::move(chosen.id),
                        .comment = std::move(chosen.comment),
                        .rules = std::move(chosen.rules),
                        .calls_per_minute = chosen.calls_per_minute,
                        .expires = chosen.expires,
-                       .secrets = {}};
+                       .secrets = {},
+                       .pairing = std::nullopt};
   record.secrets.push_back({.key = sealed::derive_node_key(secret, node_), .made = now, .until = std::nullopt});
-  records_.push_back(std::move(record));
+  return record;
+}
+
+Result<void> NodeKeys::insert(NewKey chosen, const Secret<32>& secret, UnixTime now) {
+  records_.push_back(make_record(std::move(chosen), secret, now));
   return save(now);
 }
 
@@ -247,6 +329,7 @@ Result<sealed::ApiKey> NodeKeys::rotate(const sealed::KeyId& id, seconds overlap
   TRY(const net::Descriptor lock, lock_and_read());
   NodeKeyRecord* record = find_mutable(id);
   if (record == nullptr) return failf(Errc::not_found, "key '{}': there is none", id.get());
+  if (record->pairing) return failf(Errc::conflict, "key '{}': is opened anew, not rotated", id.get());
   if (overlap < seconds(0) || overlap > kMaxOverlap)
     return failf(Errc::malformed, "overlap: found {} s, want 0 to {}", overlap.count(), kMaxOverlap.count());
   sealed::ApiKey key = sealed::draw_api_key(id, random);
@@ -272,7 +355,10 @@ Result<void> NodeKeys::save(UnixTime now) {
     std::erase_if(record.secrets, [&](const NodeSecret& secret) { return secret.until && *secret.until <= now; });
     keys.push_back(record_json(record));
   }
-  const SecretBytes text(Json(Json::Object{{"version", 1}, {"keys", std::move(keys)}}).write() + "\n");
+  Json::Array paired;
+  for (const PairedCaller& caller : paired_) paired.push_back(paired_json(caller));
+  const SecretBytes text(
+      Json(Json::Object{{"version", 1}, {"keys", std::move(keys)}, {"paired", std::move(paired)}}).write() + "\n");
   auto written = keystore::atomic_write_file(file_, text.expose(), keystore::kSecretMode);
   if (!written) {
     static_cast<void>(read());

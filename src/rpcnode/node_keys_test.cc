@@ -111,6 +111,121 @@ TEST_F(KeyFile, WhatCannotBeIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(file()));
 }
 
+// ---- pairing
+
+const auto kPairingId = *sealed::parse_key_id(kPairingKey);
+const auto kAnn = *sealed::parse_key_id("ann");
+
+NewPairing a_pairing(std::uint32_t uses = 1) {
+  return {.rules = {.allow = {"test", "pump.*"}, .deny = {}, .items = {"hall-1"}, .deny_items = {}}, .uses = uses};
+}
+
+TEST_F(KeyFile, PairingMakesAKeyWithTheRulesThatWereChosenAndIsOver) {
+  NodeKeys keys = open();
+  const auto pairing = keys.open_pairing(a_pairing(), kNow, random_);
+  ASSERT_TRUE(pairing) << pairing.error().detail;
+  EXPECT_EQ(pairing->id, kPairingId);
+  ASSERT_TRUE(keys.pair_key(kAnn, kNow, random_));
+  const NodeKeys again = open();
+  ASSERT_NE(again.find(kAnn), nullptr);
+  EXPECT_EQ(again.find(kAnn)->rules, a_pairing().rules);
+  EXPECT_FALSE(again.find(kAnn)->pairing);
+  EXPECT_EQ(again.find(kPairingId), nullptr) << "the last use ends it";
+  EXPECT_EQ(keys.pair_key(*sealed::parse_key_id("bob"), kNow, random_).error().code, Errc::unauthorized);
+}
+
+TEST_F(KeyFile, PairingLetsInAsManyAsWereChosen) {
+  NodeKeys keys = open();
+  ASSERT_TRUE(keys.open_pairing(a_pairing(2), kNow, random_));
+  ASSERT_TRUE(keys.pair_key(kAnn, kNow, random_));
+  ASSERT_TRUE(keys.pair_certificate("device:abcdefghij", kNow));
+  EXPECT_FALSE(keys.pair_certificate("device:bbbbbbbbbb", kNow));
+  const NodeKeys again = open();
+  ASSERT_EQ(again.paired().size(), 1U);
+  EXPECT_EQ(again.paired().front().who, "device:abcdefghij");
+  EXPECT_EQ(again.paired().front().rules, a_pairing().rules);
+}
+
+TEST_F(KeyFile, PairingEndsWithItsTime) {
+  NodeKeys keys = open();
+  ASSERT_TRUE(keys.open_pairing(a_pairing(), kNow, random_));
+  const UnixTime end = kNow + a_pairing().life;
+  EXPECT_EQ(keys.pair_key(kAnn, end, random_).error().code, Errc::unauthorized);
+  EXPECT_EQ(keys.pair_certificate("device:abcdefghij", end).error().code, Errc::unauthorized);
+  EXPECT_FALSE(keys.open_pairing(a_pairing(), end - seconds(1), random_)) << "it is open";
+  EXPECT_TRUE(keys.open_pairing(a_pairing(), end, random_));
+}
+
+TEST_F(KeyFile, AKeyThatOthersHavePairsNoKeys) {
+  NodeKeys keys = open();
+  const auto shared = sealed::draw_api_key(kPairingId, random_);
+  ASSERT_TRUE(keys.open_shared_pairing(a_pairing(), shared, kNow));
+  EXPECT_EQ(keys.pair_key(kAnn, kNow, random_).error().code, Errc::unauthorized);
+  EXPECT_TRUE(keys.pair_certificate("person:ann", kNow)) << "the use was not taken by who was refused";
+  EXPECT_EQ(keys.find(kPairingId), nullptr);
+  EXPECT_FALSE(keys.open_shared_pairing(a_pairing(), sealed::draw_api_key(kAnn, random_), kNow));
+}
+
+TEST_F(KeyFile, PairingGivesNobodyWhatChangesWhoIsLetIn) {
+  NodeKeys keys = open();
+  for (const char* pattern : {"keys.*", "keys.add", "services.*", "services.close", "services.o*"}) {
+    NewPairing pairing = a_pairing();
+    pairing.rules.allow = {"test", pattern};
+    EXPECT_EQ(keys.open_pairing(pairing, kNow, random_).error().code, Errc::malformed) << pattern;
+  }
+  NewPairing pairing = a_pairing();
+  pairing.rules.allow = {"*", "services.list"};
+  EXPECT_TRUE(keys.open_pairing(pairing, kNow, random_)) << "neither reaches it";
+}
+
+TEST_F(KeyFile, PairingIsRefusedBeyondItsLimits) {
+  NodeKeys keys = open();
+  for (const std::uint32_t uses : {0U, kMaxPairingUses + 1})
+    EXPECT_FALSE(keys.open_pairing(a_pairing(uses), kNow, random_));
+  for (const seconds life : {seconds(0), seconds(-1), kMaxPairingLife + seconds(1)}) {
+    NewPairing pairing = a_pairing();
+    pairing.life = life;
+    EXPECT_FALSE(keys.open_pairing(pairing, kNow, random_));
+  }
+  EXPECT_FALSE(std::filesystem::exists(file()));
+}
+
+TEST_F(KeyFile, NoOtherKeyIsCalledAsThePairingKey) {
+  NodeKeys keys = open();
+  EXPECT_EQ(keys.add(chosen(kPairingKey), kNow, random_).error().code, Errc::conflict);
+  EXPECT_EQ(keys.take(chosen("ann"), sealed::draw_api_key(kPairingId, random_), kNow).error().code, Errc::conflict);
+  ASSERT_TRUE(keys.open_pairing(a_pairing(2), kNow, random_));
+  EXPECT_EQ(keys.pair_key(kPairingId, kNow, random_).error().code, Errc::conflict);
+  EXPECT_EQ(keys.rotate(kPairingId, minutes(1), kNow, random_).error().code, Errc::conflict);
+  EXPECT_EQ(keys.find(kPairingId)->pairing->uses, 2U) << "what was refused takes no use";
+  EXPECT_TRUE(keys.remove(kPairingId, kNow)) << "closed";
+}
+
+TEST_F(KeyFile, NobodyInParticularIsNotLetInByPairing) {
+  NodeKeys keys = open();
+  ASSERT_TRUE(keys.open_pairing(a_pairing(), kNow, random_));
+  for (const char* who : {"", "device:*", "device:", "device:ABCDEFGHIJ", "person:", "person:*", "person:a b",
+                          "key:ann", "abcdefghij", "person:ann\n"})
+    EXPECT_EQ(keys.pair_certificate(who, kNow).error().code, Errc::malformed) << who;
+  ASSERT_TRUE(keys.pair_certificate("person:ann", kNow));
+  EXPECT_EQ(keys.remove_paired("person:bob", kNow).error().code, Errc::not_found);
+  EXPECT_TRUE(keys.remove_paired("person:ann", kNow));
+  EXPECT_TRUE(open().paired().empty());
+}
+
+TEST_F(KeyFile, AFileOfBeforePairingIsRead) {
+  NodeKeys keys = open();
+  ASSERT_TRUE(keys.add(chosen("ann"), kNow, random_));
+  std::string before = text();
+  for (const std::string_view part : {std::string_view("\"pairing\":null,"), std::string_view(",\"paired\":[]")}) {
+    const auto at = before.find(part);
+    ASSERT_NE(at, std::string::npos) << before;
+    before.erase(at, part.size());
+  }
+  write(before);
+  EXPECT_NE(open().find(kAnn), nullptr);
+}
+
 TEST_F(KeyFile, AFileThatOthersMayReadIsRefused) {
   write("{\"version\":1,\"keys\":[]}", keystore::kPublicMode);
   EXPECT_EQ(NodeKeys::open(file(), *sealed::parse_node_name("pump-1")).error().code, Errc::unauthorized);

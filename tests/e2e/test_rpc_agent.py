@@ -154,6 +154,25 @@ def check_a_service_is_closed_and_opened_by_whom_a_rule_names(scene):
     want('"method":"services.close"' in lines and '"items":["panel"]' in lines, "found no audit of it, want method and item")
 
 
+def check_a_caller_pairs_by_the_key_default_and_it_ends(scene):
+    default = scene.stage.folder / "default.key"
+    default.write_text(scene.agent("rpc", "pairing-open", "--state", scene.folder, "--allow", "test").stdout)
+    default.chmod(0o600)
+    scene.keys["default"], scene.keys["paired"] = default, scene.stage.folder / "paired.key"
+    wait_for(lambda: scene.call("test", "--timeout", "2s", key="default").returncode == 0, 20, "the pairing key to be known")
+    want(scene.call("telemetry.read", key="default").returncode == REFUSED, "found the pairing key to read, want it refused")
+    paired = scene.run(scene.program("sallyport"), "rpc", "pair", scene.node_name, "--id", "paired", "--key-file", default, "--broker", scene.broker.url)
+    want(paired.returncode == 0, f"found exit {paired.returncode}: {paired.stderr}, want a key")
+    scene.keys["paired"].write_text(paired.stdout)
+    scene.keys["paired"].chmod(0o600)
+    wait_for(lambda: scene.call("test", "--timeout", "2s", key="paired").returncode == 0, 20, "the key that was made to be known")
+    want(scene.call("memory", key="paired").returncode == REFUSED, "found more than was chosen, want it refused")
+    again = scene.run(scene.program("sallyport"), "rpc", "pair", scene.node_name, "--id", "more", "--key-file", default, "--broker",
+                      scene.broker.url, "--timeout", "2s")
+    want(again.returncode == UNREACHABLE and "--call" in again.stderr, f"found exit {again.returncode}: {again.stderr}, want silence and the call's id")
+    want("paired" in scene.agent("rpc", "key-list", "--state", scene.folder).stdout, "found no key of it, want it listed")
+
+
 def check_a_killed_node_is_started_again_and_the_agent_goes_on(scene):
     before, agent = scene.node(), scene.server.agent.pid
     os.kill(before["pid"], signal.SIGKILL)

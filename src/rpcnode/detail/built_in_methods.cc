@@ -112,6 +112,26 @@ Result<Json> remove_key(Node::State& node, const Json& params) {
   return Json(true);
 }
 
+// By the pairing key alone: {"id"} makes a key and tells it once, {"who"} lets in a certificate. What is let in is good
+// within a second.
+Result<Json> pair(Node::State& node, const MethodCall& call) {
+  if (call.principal != std::string(kKeyPrincipal) + std::string(kPairingKey))
+    return fail(Errc::unauthorized, "pairing: is by the key 'default' alone");
+  if (!call.params.is_object()) return fail(Errc::malformed, "params: want an object with id or who");
+  TRY_VOID(call.params.only_keys({"id", "who"}));
+  const bool by_certificate = call.params.find("who") != nullptr;
+  if (by_certificate == (call.params.find("id") != nullptr))
+    return fail(Errc::malformed, "params: want one of id and who");
+  if (by_certificate) {
+    TRY(const std::string who, call.params.text_at("who"));
+    TRY_VOID(node.keys().pair_certificate(who, node.clock.now()));
+    return Json(Json::Object{{"who", who}});
+  }
+  TRY(const sealed::KeyId id, id_at(call.params));
+  TRY(const auto key, node.keys().pair_key(id, node.clock.now(), node.random));
+  return Json(Json::Object{{"key", std::string(as_text(sealed::to_text(key).expose()))}});
+}
+
 using Work = Result<Json> (*)(Node::State&, const MethodCall&);
 
 net::Task<MethodResult> run_built_in(NodePointer node, Work work, MethodCall call) {
@@ -135,6 +155,7 @@ void add_built_in_methods(Node::State& node) {
       [](Node::State& state, const MethodCall&) -> Result<Json> { return test(state); });
   add(node, "info", "tells what the node is and which methods the caller may call", true,
       [](Node::State& state, const MethodCall& call) -> Result<Json> { return info(state, call); });
+  add(node, std::string(kPairMethod), "lets in the caller that comes with the key 'default'", false, pair);
   add(node, "keys.list", "lists the API keys, without their secrets", true,
       [](Node::State& state, const MethodCall&) -> Result<Json> { return list_keys(state); });
   add(node, "keys.add", "makes an API key and tells it once", false,

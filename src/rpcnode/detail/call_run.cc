@@ -193,7 +193,7 @@ net::Task<std::optional<ReplyBody>> prepare(std::shared_ptr<Node::State> node, c
 bool is_managing(const sealed::RpcBatch& batch) {
   return std::ranges::any_of(batch.elements, [](const auto& element) {
     const auto* request = std::get_if<sealed::RpcRequest>(&element);
-    return request != nullptr && request->method.starts_with(kManagementMethods);
+    return request != nullptr && (request->method.starts_with(kManagementMethods) || request->method == kPairMethod);
   });
 }
 

@@ -21,6 +21,13 @@ std::string mark_of(const NodeKeyRecord& record, UnixTime now) {
   return codec::encode_hex(std::move(hash).digest());
 }
 
+// What whoever pairs may call, whatever he is to get by it.
+const AccessRules& pairing_rules() {
+  static const AccessRules rules{
+      .allow = {std::string(kPairMethod), "test"}, .deny = {}, .items = {}, .deny_items = {}};
+  return rules;
+}
+
 }  // namespace
 
 bool CallRate::take(std::size_t count, Instant now) {
@@ -69,16 +76,23 @@ void Node::State::carry_out(std::vector<sealed::ResponderAction> actions) {
   }
 }
 
+std::optional<CallerRights> Node::State::find_paired(std::string_view who) const {
+  const auto found = std::ranges::find(files.keys.paired(), who, &PairedCaller::who);
+  if (found == files.keys.paired().end()) return std::nullopt;
+  return CallerRights{.rules = found->rules, .calls_per_minute = found->calls_per_minute};
+}
+
 std::optional<CallerRights> Node::State::find_caller(const sealed::Principal& principal) const {
   const std::string_view text = principal.get();
   if (text.starts_with(kKeyPrincipal)) {
     const NodeKeyRecord* record = files.keys.find(sealed::KeyId(std::string(text.substr(kKeyPrincipal.size()))));
     if (record == nullptr || !record->is_live(clock.now())) return std::nullopt;
+    if (record->pairing) return CallerRights{.rules = pairing_rules(), .calls_per_minute = kPairingCallsPerMinute};
     return CallerRights{.rules = record->rules, .calls_per_minute = record->calls_per_minute};
   }
   const auto found =
       std::ranges::find_if(callers, [&](const CallerSettings& caller) { return matches(caller.who, text); });
-  if (found == callers.end()) return std::nullopt;
+  if (found == callers.end()) return find_paired(text);
   return CallerRights{.rules = found->rules, .calls_per_minute = found->calls_per_minute};
 }
 

@@ -50,6 +50,8 @@ struct Node::State : std::enable_shared_from_this<Node::State> {
   void carry_out(std::vector<sealed::ResponderAction> actions);
   // What the caller may do; nothing for a key that is gone or over and a certificate that no rule is for.
   std::optional<CallerRights> find_caller(const sealed::Principal& principal) const;
+  // Of a certificate that was let in by pairing.
+  std::optional<CallerRights> find_paired(std::string_view who) const;
   bool take_rate(const sealed::Principal& principal, const CallerRights& rights, std::size_t calls);
   void log_fault(const char* what, const Error& error);
 
