@@ -45,6 +45,7 @@ std::vector<Command> backup_commands();          // backup_command.cc
 std::vector<Command> restore_commands();         // restore_command.cc
 std::vector<Command> restart_commands();         // restart_command.cc
 std::vector<Command> rpc_commands();             // rpc_commands.cc
+std::vector<Command> rpc_login_commands();       // rpc_login_command.cc
 std::vector<Command> rpc_nodes_commands();       // rpc_nodes_command.cc
 std::vector<Command> rpc_watch_commands();       // rpc_watch_command.cc
 

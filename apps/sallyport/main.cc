@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
                       &cli::connect_commands,
                       &cli::ssh_commands,
                       &cli::rpc_commands,
+                      &cli::rpc_login_commands,
                       &cli::rpc_nodes_commands,
                       &cli::rpc_watch_commands,
                       &cli::user_commands,

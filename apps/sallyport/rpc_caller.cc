@@ -8,6 +8,7 @@
 #include "keystore/file.h"
 #include "net/run.h"
 #include "net/timer.h"
+#include "rpc_identity_files.h"
 
 namespace sallyport::cli {
 namespace {
@@ -71,7 +72,7 @@ std::vector<Option> rpc_target_options() {
       {.name = "key-file", .value = "FILE", .help = "holds the API key, mode 0600"},
       {.name = "identity",
        .value = "DIR",
-       .help = "instead of a key: an agent's state folder, whose certificate we call with"},
+       .help = "instead of a key: an agent's state folder or that of `rpc login`, whose certificate we call with"},
       {.name = "zone", .value = "ZONE", .help = "with --identity: the zone of the installation"},
       {.name = "device",
        .value = "NAME",
@@ -107,9 +108,11 @@ Result<std::optional<rpcnode::Identity>> read_rpc_identity(const Arguments& argu
   const auto zone = arguments.find("zone");
   if (!zone) return fail(Errc::malformed, "--zone: is missing: --identity needs it");
   const std::filesystem::path at(*folder);
-  rpcnode::IdentitySettings settings{.certificate_file = at / "device.pem",
-                                     .key_file = at / "device.key",
-                                     .roots_file = at / "device-roots.pem",
+  std::error_code ignored;
+  const bool is_person = std::filesystem::exists(at / kPersonCertificateFile, ignored);
+  rpcnode::IdentitySettings settings{.certificate_file = at / (is_person ? kPersonCertificateFile : "device.pem"),
+                                     .key_file = at / (is_person ? kPersonKeyFile : "device.key"),
+                                     .roots_file = at / (is_person ? kPersonRootsFile : "device-roots.pem"),
                                      .zone = {}};
   TRY(settings.zone, parse_dns_name(*zone));
   TRY(auto identity, rpcnode::Identity::read(settings));

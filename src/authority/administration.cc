@@ -72,6 +72,7 @@ constexpr std::array kMethods = {
     Method{"rpc.ended", UserRole::operator_, rpc_ended},
     Method{"rpc.key_kept", UserRole::owner, rpc_key_kept},
     Method{"rpc.key_forgotten", UserRole::owner, rpc_key_forgotten},
+    Method{"person.certify", UserRole::viewer, person_certify},
     Method{"user.list", UserRole::owner, user_list},
     Method{"user.add", UserRole::owner, user_add},
     Method{"user.find", UserRole::viewer, user_find},

@@ -63,6 +63,7 @@ class Core {
   StatusHosts& status_hosts() { return status_hosts_; }
   TryLimiter& claim_limiter() { return claim_limiter_; }
   TryLimiter& alarm_limiter() { return alarm_limiter_; }
+  TryLimiter& person_limiter() { return person_limiter_; }
   SiteAlarmLimiter& site_alarm_limiter() { return site_alarm_limiter_; }
   FailurePause& pauses() { return pauses_; }
   const FailurePause& pauses() const { return pauses_; }
@@ -149,6 +150,7 @@ class Core {
   GrantBook grants_;
   TryLimiter claim_limiter_;
   TryLimiter alarm_limiter_;
+  TryLimiter person_limiter_;
   SiteAlarmLimiter site_alarm_limiter_;
   FailurePause pauses_;
   Policy policy_;

@@ -37,6 +37,7 @@ inline constexpr seconds kOperationalLifetime = 90 * kDay;
 inline constexpr seconds kWebLifetime = 90 * kDay;
 inline constexpr seconds kServerLifetime = 30 * kDay;
 inline constexpr seconds kForeignServerLifetime = 90 * kDay;  // of a server that no role is, renewed by a person
+inline constexpr seconds kPersonLifetime{12 * 3'600};         // a working day: nodes ask nobody whether it was revoked
 inline constexpr seconds kOcspSignerLifetime = 25 * kDay;
 
 // Issues one certificate. When this returns it is recorded and every role that may admit sessions works from a snapshot

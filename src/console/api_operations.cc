@@ -17,6 +17,7 @@ constexpr std::string_view kJson = "application/json";
 constexpr std::array kLogin = {Field{.name = "login", .required = true}, Field{.name = "password", .required = true}};
 constexpr std::array kPasswordChange = {Field{.name = "current", .required = true},
                                         Field{.name = "new", .required = true}};
+constexpr std::array kCertification = {Field{.name = "csr", .required = true, .least = 1, .most = 16 * 1'024}};
 constexpr std::array kPassword = {Field{.name = "password", .required = true}};
 constexpr std::array kDevicePage = {Field{.name = "after", .most = 256},
                                     Field{.name = "limit", .kind = FieldKind::integer, .least = 1, .most = 5'000}};
@@ -89,6 +90,11 @@ std::span<const Api::Route> Api::routes() {
             .fields = kPasswordChange,
             .special = &Api::change_password},
       Route{.verb = "POST", .pattern = "/api/v1/session/step-up", .fields = kPassword, .special = &Api::step_up},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/session/certificate",
+            .method = "person.certify",
+            .fields = kCertification,
+            .is_dangerous = true},
       Route{.verb = "GET", .pattern = "/api/v1/devices", .method = "device.list", .fields = kDevicePage},
       Route{.verb = "GET", .pattern = "/api/v1/devices/{name}", .method = "device.get"},
       Route{.verb = "GET", .pattern = "/api/v1/devices/{name}/certificates", .method = "device.certificates"},

@@ -63,6 +63,7 @@ class Scene:
             before = file.read()
             file.seek(0)
             file.write(f'https_listen = "127.0.0.1:{self.https}"\n' + before)
+            file.write(f'\n[[caller]]\nwho = "person:{self.there.owner}"\nallow = ["info"]\n')
             file.write(f'\n[identity]\nzone = "{ZONE}"\ncertificate = "{self.server.state}/device.pem"\nkey = "{self.server.state}/device.key"\n'
                        f'roots = "{self.server.state}/device-roots.pem"\n\n[[caller]]\nwho = "device:{self.names["press-2"]}"\n'
                        'allow = ["test", "info", "copy", "count"]\n\n[[method]]\nname = "copy"\ncommand = ["/bin/cat"]\nidempotent = true\n'
@@ -223,6 +224,25 @@ def check_a_bundle_that_was_seen_to_be_an_older_one_is_refused_in_a_later_run(sc
     want("an old one" in listed.stdout, f"found {listed.stdout}, want it refused in the list")
     scene.publish(topic, new, "--retain")
     want(scene.call(scene.friend, "test").returncode == 0, "the new one again: found no answer, want one")
+
+
+def check_a_person_gets_a_certificate_by_logging_in_and_calls_with_it(scene):
+    there, folder = scene.there, scene.stage.folder / "person"
+    words = ["--console", there.console_url, "--root-certificate", there.state / "trust" / "root.pem", "--connect-to",
+             f"127.0.0.1:{there.tls_port}", "--password-file", there.password_file]
+    done = scene.run(scene.program("sallyport"), "rpc", "login", "--out", folder, "--login", there.owner, *words)
+    want(done.returncode == 0 and f"person:{there.owner}" in done.stdout, f"found exit {done.returncode}: {done.stdout} {done.stderr}")
+    want((folder / "person.key").stat().st_mode & 0o77 == 0, "found the key readable by others, want it not")
+    person = type("Person", (), {"state": folder})
+    told = scene.call(person, "info")
+    want(told.returncode == 0 and json.loads(told.stdout)["you"] == f"person:{there.owner}", f"found {told.stdout} {told.stderr}, want the person")
+    want(scene.call(person, "copy", "{}").returncode == REFUSED, "found more than the rule allows, want it refused")
+    want(scene.call(person, "info", https=True).returncode == 0, "over HTTPS: found no answer, want one")
+    wrong = scene.stage.folder / "wrong-password"
+    wrong.write_text("not the password\n")
+    wrong.chmod(0o600)
+    refused = scene.run(scene.program("sallyport"), "rpc", "login", "--out", scene.stage.folder / "nobody", "--login", there.owner, *words[:-1], wrong)
+    want(refused.returncode == REFUSED and not (scene.stage.folder / "nobody").exists(), f"found exit {refused.returncode}: {refused.stderr}")
 
 
 def check_the_same_calls_go_over_https(scene):

@@ -1,5 +1,7 @@
 // People, their logins and their access sessions.
 #include "authority/grant_book.h"
+#include "pki/csr.h"
+#include "pki/verify.h"
 #include "watcher.h"
 
 namespace sallyport::integration {
@@ -237,6 +239,94 @@ net::Task<void> claims_of_a_site(Installation& t) {
 TEST(Claims, AreOfTheSiteThatWasNamed) {
   Installation t;
   run(t, claims_of_a_site(t));
+}
+
+// ---- their certificates
+
+Bytes person_request(crypto::PrivateKey& key) {
+  return *pki::build_csr(key, *pki::DistinguishedName::of("mallory"));
+}
+
+Json certify_order(const Bytes& csr) {
+  return Json::Object{{"csr", codec::encode_pem("CERTIFICATE REQUEST", csr)}};
+}
+
+net::Task<void> certified_person(Installation& t) {
+  const auto console = co_await t.connect("authority");
+  add_user(t, "alice");
+  auto key = crypto::PrivateKey::generate();
+  auto made = co_await t.administer(console, "person.certify", certify_order(person_request(key)));
+  CO_ASSERT(made.has_value());
+  const auto chain = pki::parse_certificates_pem(made->text_at("chain").value_or(""));
+  CO_ASSERT(chain && chain->size() == 2);
+  const std::vector<pki::Certificate> anchors = {t.root()};
+  const UnixTime now = t.clock().now();
+  const auto verified =
+      pki::verify_chain(*chain, anchors, pki::PersonPurpose{.zone = kZone}, pki::TimeRule::clock(now));
+  CO_ASSERT(verified.has_value());
+  EXPECT_EQ(verified->identity_as<pki::PersonIdentity>().login, "alice") << "who asks, whatever the request says";
+  EXPECT_TRUE(chain->front().public_key() == key.public_key());
+  EXPECT_LE(chain->front().validity().not_after, now + seconds(12 * 3'600));
+  for (const pki::Purpose& other :
+       {pki::Purpose(pki::OperationalDevicePurpose{.zone = kZone}), pki::Purpose(pki::RolePurpose{.zone = kZone}),
+        pki::Purpose(pki::PersonPurpose{.zone = DnsName("other.example")})}) {
+    EXPECT_FALSE(pki::verify_chain(*chain, anchors, other, pki::TimeRule::clock(now)));
+  }
+}
+TEST(People, AreCertifiedInTheirOwnNameForADay) {
+  Installation t;
+  run(t, certified_person(t));
+}
+
+net::Task<void> refused_people(Installation& t) {
+  const auto console = co_await t.connect("authority");
+  auto key = crypto::PrivateKey::generate();
+  const Bytes csr = person_request(key);
+  EXPECT_FALSE((co_await t.administer(console, "person.certify", certify_order(csr))).has_value())
+      << "nobody of that name";
+  add_user(t, "alice");
+  const auto admin = co_await t.connect("admin");
+  CO_ASSERT(
+      (co_await t.administer(admin, "user.add",
+                             Json::Object{{"login", "otto"}, {"role", "owner"}, {"password_hash", "$argon2id$x"}}))
+          .has_value());
+  Bytes altered = csr;
+  altered.back() ^= 1U;
+  EXPECT_FALSE((co_await t.administer(console, "person.certify", certify_order(altered))).has_value())
+      << "nobody has shown that he holds the key";
+  const Json others(Json::Object{{"csr", codec::encode_pem("CERTIFICATE REQUEST", csr)}, {"login", "otto"}});
+  EXPECT_FALSE((co_await t.administer(console, "person.certify", others)).has_value()) << "in another's name";
+  EXPECT_FALSE((co_await t.administer(console, "person.certify", named("csr", "x"))).has_value());
+  const Json two(Json::Object{
+      {"csr", codec::encode_pem("CERTIFICATE REQUEST", csr) + codec::encode_pem("CERTIFICATE REQUEST", csr)}});
+  EXPECT_FALSE((co_await t.administer(console, "person.certify", two)).has_value());
+  t.read([](records::Records& records) -> Result<void> {
+    TRY(const auto issued,
+        records.certificates().count(records::CaName("people-ca"), records::CertificateState::issued));
+    EXPECT_EQ(issued, 0U);
+    return {};
+  });
+}
+TEST(People, AreCertifiedInNobodyElsesName) {
+  Installation t;
+  run(t, refused_people(t));
+}
+
+net::Task<void> eager_person(Installation& t) {
+  const auto console = co_await t.connect("authority");
+  add_user(t, "alice");
+  auto key = crypto::PrivateKey::generate();
+  const Bytes csr = person_request(key);
+  std::size_t made = 0;
+  for (int i = 0; i < 12; ++i)
+    made += (co_await t.administer(console, "person.certify", certify_order(csr))).has_value() ? 1U : 0U;
+  EXPECT_EQ(made, 10U);
+  t.clock().advance(seconds(3'601));
+  EXPECT_TRUE((co_await t.administer(console, "person.certify", certify_order(csr))).has_value());
+}
+TEST(People, AreCertifiedSoManyTimesAnHour) {
+  Installation t;
+  run(t, eager_person(t));
 }
 
 }  // namespace

@@ -84,6 +84,7 @@ AdminAnswer rpc_key_kept(AdminCall call);
 AdminAnswer rpc_key_forgotten(AdminCall call);
 
 AdminAnswer server_issue(AdminCall call);
+AdminAnswer person_certify(AdminCall call);
 
 AdminAnswer user_list(AdminCall call);
 AdminAnswer user_add(AdminCall call);
