@@ -15,7 +15,7 @@ namespace sallyport::agent {
 
 inline constexpr std::size_t kMaxLatest = 256;              // streams and topics; one more forgets the oldest
 inline constexpr std::size_t kMaxLatestValue = 2U << 10U;   // bytes; a longer one is not kept
-inline constexpr std::size_t kMaxLatestBytes = 32U << 10U;  // of all values
+inline constexpr std::size_t kMaxLatestBytes = 12U << 10U;  // of all: no answer has more JSON values than callers read
 
 // Not thread-safe.
 class LatestValues {

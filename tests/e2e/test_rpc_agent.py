@@ -49,7 +49,9 @@ class Scene:
         return done
 
     def status(self, device=None):
-        return json.loads(self.agent("status", "--state", (device or self.server).state, "--json").stdout)
+        """What the agent says; nothing while one begins or ends, which has the folder and no socket."""
+        done = self.agent("status", "--state", (device or self.server).state, "--json", good=False)
+        return json.loads(done.stdout) if done.returncode == 0 else {}
 
     def node(self):
         return self.status()["rpc"]
@@ -214,7 +216,7 @@ def check_no_node_where_it_is_not_wanted(scene):
     log = scene.stage.folder / "without.log"
     agent = Process("agent", [scene.program("sallyport-agent"), "run", "--no-rpc", "--state", str(scene.server.state)], log)
     try:
-        wait_for(lambda: scene.status()["running"], 20, "the agent")
+        wait_for(lambda: scene.status().get("running"), 20, "the agent")
         want(scene.node() is None, f"--no-rpc: found {scene.node()}, want null")
     finally:
         agent.stop()
