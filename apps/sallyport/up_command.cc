@@ -164,6 +164,19 @@ Try<RoleUsers> choose_users(const Arguments& arguments) {
   return RoleUsers::apart(static_cast<uid_t>(first));
 }
 
+// What [rpc] names: a role that does not find it would end and be started again, for ever.
+Result<void> check_caller_files(const Settings& settings) {
+  if (!settings.rpc) return {};
+  for (const rpcnode::BrokerSettings& broker : settings.rpc->brokers) {
+    for (const auto& file : {broker.ca_file, broker.certificate_file, broker.key_file, broker.password_file}) {
+      std::error_code ignored;
+      if (!file.empty() && !std::filesystem::exists(file, ignored))
+        return failf(Errc::not_found, "{}: is not there, and [[rpc.broker]] of sallyport.toml names it", file.string());
+    }
+  }
+  return {};
+}
+
 Outcome up(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
   CLI_TRY(const auto users, choose_users(arguments));
@@ -173,6 +186,7 @@ Outcome up(const Arguments& arguments, Environment& environment) {
   CLI_TRY_VOID(in_state(check_no_rollover_is_open(paths)));
   CLI_TRY_VOID(in_state(store::check_record_database(paths.database())));
   CLI_TRY_VOID(in_state(store::check_telemetry_sink(paths.telemetry())));
+  CLI_TRY_VOID(in_state(check_caller_files(settings)));
   TRY_VOID(prepare_folders(paths, users));
   net::Io io;
   const std::uint32_t workers = worker_count(settings);

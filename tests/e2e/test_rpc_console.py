@@ -310,6 +310,17 @@ def check_the_broker_saw_nothing(scene):
             want(word.encode() not in payload, f"'{word}' in a message on {topic}")
 
 
+def check_a_file_of_a_broker_that_is_not_there_stops_the_start_by_name(scene):
+    there = scene.stage.there
+    scene.stage.stop_server()
+    settings = there.state / "sallyport.toml"
+    before = settings.read_text()
+    settings.write_text(before.replace(scene.broker.url, scene.broker.url.replace("mqtt:", "mqtts:")) + 'ca = "broker-ca.pem"\n')
+    done = there.run("up", "--state", there.state, *([] if there.has_users_apart() else ["--single-uid"]), check=False)
+    settings.write_text(before)
+    want(done.returncode != 0 and "caller/broker-ca.pem: is not there" in done.stderr, f"found {done.returncode} {done.stderr!r}, want the file named")
+
+
 def main():
     given = cases.arguments()
     with Stage(given.build.resolve()) as stage:
