@@ -40,10 +40,12 @@ net::Task<Result<void>> upload(agent::Agent& agent, milliseconds limit) {
 Result<void> ask_for_reset(std::string_view serial_id) {
   if (::isatty(STDIN_FILENO) == 0) {
     return fail(Errc::unauthorized,
-                "reset: forgets the device's certificates, claim code, password and unsent telemetry; want --yes");
+                "reset: forgets the device's certificates, claim code, password, the keys of its node and unsent "
+                "telemetry; want --yes");
   }
   fmt::print(stderr,
-             "Forget the certificates, claim code, password and unsent telemetry of {}? Its owner must then re-open "
+             "Forget the certificates, claim code, password, the keys of its node and unsent telemetry of {}? Its "
+             "owner must then re-open "
              "it. [yes/no] ",
              serial_id);
   std::string answer;

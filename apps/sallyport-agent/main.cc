@@ -154,7 +154,7 @@ void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Enviro
       [&] { return agent_cli::claim_code(values.state); });
   add("password", "the default password of the device's own pages", [&] { return agent_cli::password(values.state); });
   add("doctor", "look at everything that can be wrong", [&] { return agent_cli::doctor(values.state, environment); });
-  add("reset", "forget certificates, claim code, password and unsent telemetry", [&] {
+  add("reset", "forget certificates, claim code, password, the keys of its node and unsent telemetry", [&] {
     return agent_cli::reset(values.state, values.yes);
   })->add_flag("--yes", values.yes, "do it");
   CLI::App* service = add("service", "open or close one service of the device", [&] {

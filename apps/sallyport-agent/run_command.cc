@@ -12,11 +12,6 @@
 namespace sallyport::agent_cli {
 namespace {
 
-std::filesystem::path node_folder(const agent::AgentState& state) {
-  const auto& chosen = state.settings().node.folder;
-  return chosen.empty() ? state.file("rpc") : chosen;
-}
-
 // What a node that cannot be started is told as.
 codec::Json describe_fault(const Error& error) {
   return codec::Json::Object{
@@ -25,7 +20,7 @@ codec::Json describe_fault(const Error& error) {
 
 // The words by which this very program is a node.
 std::vector<std::string> node_words(const agent::AgentState& state) {
-  std::vector<std::string> out{"/proc/self/exe", "rpc", "run", "--state", node_folder(state).native()};
+  std::vector<std::string> out{"/proc/self/exe", "rpc", "run", "--state", state.node_folder().native()};
   if (const auto user = state.settings().node.user) {
     out.emplace_back("--run-as");
     out.push_back(std::to_string(*user));
@@ -37,9 +32,9 @@ std::vector<std::string> node_words(const agent::AgentState& state) {
 std::unique_ptr<agent::NodeProcess> make_node(const agent::AgentState& state, agent::Agent& agent,
                                               net::TaskGroup& tasks, const Clock& clock) {
   std::error_code ignored;
-  if (!state.settings().node.run || !std::filesystem::exists(node_folder(state) / rpcnode::kSettingsFile, ignored))
+  if (!state.settings().node.run || !std::filesystem::exists(state.node_folder() / rpcnode::kSettingsFile, ignored))
     return nullptr;
-  auto settings = rpcnode::load_settings(node_folder(state) / rpcnode::kSettingsFile);
+  auto settings = rpcnode::load_settings(state.node_folder() / rpcnode::kSettingsFile);
   if (!settings) {
     log::error("agent.node", {{"error", settings.error()}});
     agent.describe_node([error = settings.error()] { return describe_fault(error); });

@@ -309,6 +309,8 @@ Result<void> AgentState::set_closed_services(const std::set<ServiceName>& closed
 }
 
 Result<void> AgentState::reset() {
+  const fs::path node_keys[] = {node_folder() / "keys.json"};
+  if (is_there(node_keys[0])) TRY_VOID(keystore::remove_files(node_keys));
   TRY_VOID(operational_.clear());
   TRY_VOID(web_.clear());
   TRY_VOID(forget_claim_code());

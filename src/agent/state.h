@@ -81,6 +81,10 @@ class AgentState {
   // Whether the operational credential was issued below this root: while it is, the next one may be as well.
   Result<bool> has_credential_below(const pki::Certificate& root);
   std::filesystem::path file(std::string_view name) const { return folder_.file(name); }
+  // Where the device's node has its files, if there is one.
+  std::filesystem::path node_folder() const {
+    return settings_.node.folder.empty() ? file("rpc") : settings_.node.folder;
+  }
   std::filesystem::path socket() const { return folder_.file("run") / "agent.sock"; }
 
   // The CSR that the factory signs.
@@ -132,8 +136,8 @@ class AgentState {
   // The services that were closed on the device. Fails when the file is none of ours: then none is open.
   Result<std::set<ServiceName>> closed_services() const;
   Result<void> set_closed_services(const std::set<ServiceName>& closed);
-  // Forgets credentials, claim code, password, switch and telemetry that was not sent, which is its owner's; the
-  // factory certificate, root and ratchets stay.
+  // Forgets credentials, claim code, password, switches, the API keys of its node and telemetry that was not sent,
+  // which are its owner's; the factory certificate, root and ratchets stay.
   Result<void> reset();
 
  private:

@@ -217,6 +217,21 @@ TEST_F(AgentStateTest, OneAgentAtATime) {
   EXPECT_EQ(second.error().code, Errc::unavailable);
 }
 
+TEST_F(AgentStateTest, AResetForgetsWhoMayCallItsNode) {
+  Settings settings = make_settings();
+  for (const bool apart : {false, true}) {
+    if (apart) settings.node.folder = folder / "rpc-apart";
+    auto state = initialise(settings);
+    ASSERT_TRUE(state) << state.error().detail;
+    ASSERT_TRUE(state->reset()) << "a device without a node";
+    std::filesystem::create_directories(state->node_folder());
+    for (const char* name : {"keys.json", "rpc.toml"}) std::ofstream(state->node_folder() / name) << "x";
+    ASSERT_TRUE(state->reset());
+    EXPECT_FALSE(std::filesystem::exists(state->node_folder() / "keys.json"));
+    EXPECT_TRUE(std::filesystem::exists(state->node_folder() / "rpc.toml"));
+  }
+}
+
 TEST(AgentSettings, ReadWhatTheyWrite) {
   Settings settings = make_settings();
   settings.services.push_back(*parse_local_target("panel=http:127.0.0.1:8080"));
