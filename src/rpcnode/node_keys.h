@@ -22,7 +22,7 @@ inline constexpr std::uint32_t kMaxCallsPerMinute = 1'000'000;
 inline constexpr seconds kMaxOverlap{90 * 86'400};
 
 // The key by which callers pair: it calls `pair` and `test` and nothing else, for a while and a number of callers, and
-// is then gone (ADR 0032). No other key has its id.
+// is then gone (ADR 0031). No other key has its id.
 inline constexpr std::string_view kPairingKey = "default";
 inline constexpr std::uint32_t kMaxPairingUses = 16;
 inline constexpr seconds kMaxPairingLife = kDay;

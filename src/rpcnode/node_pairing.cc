@@ -1,4 +1,4 @@
-// Pairing by the key `default` (ADR 0032): the part of NodeKeys that lets callers in.
+// Pairing by the key `default` (ADR 0031): the part of NodeKeys that lets callers in.
 #include <algorithm>
 #include <utility>
 

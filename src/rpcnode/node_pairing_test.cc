@@ -1,4 +1,4 @@
-// Pairing by the key `default`, as callers meet it (ADR 0032).
+// Pairing by the key `default`, as callers meet it (ADR 0031).
 #include "rpcnode/detail/test_node_story.h"
 
 namespace sallyport::rpcnode {
