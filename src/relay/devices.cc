@@ -271,6 +271,8 @@ net::Task<void> Devices::State::read(std::shared_ptr<State> self, ConnectionPtr 
 
 net::Task<void> Devices::State::write(std::shared_ptr<State> self, ConnectionPtr connection) {
   bool broken = false;
+  // What else is said in this turn, to all users that came together, leaves with it.
+  co_await net::yield();
   while (!broken && !connection->unsent.empty()) {
     const Bytes batch = std::exchange(connection->unsent, {});
     const net::Deadline deadline = connection->retired ? kLastWordsDeadline : kControlWriteDeadline;
