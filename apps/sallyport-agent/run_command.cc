@@ -35,6 +35,10 @@ std::unique_ptr<agent::NodeProcess> make_node(const agent::AgentState& state, ag
   if (!state.settings().node.run || !std::filesystem::exists(state.node_folder() / rpcnode::kSettingsFile, ignored))
     return nullptr;
   auto settings = rpcnode::load_settings(state.node_folder() / rpcnode::kSettingsFile);
+  const std::string& wanted = state.settings().node.name;
+  if (settings && !wanted.empty() && settings->node.get() != wanted)
+    settings = failf(Errc::conflict, "{}: node is \"{}\", want \"{}\" as agent.toml has it", rpcnode::kSettingsFile,
+                     settings->node.get(), wanted);
   if (!settings) {
     log::error("agent.node", {{"error", settings.error()}});
     agent.describe_node([error = settings.error()] { return describe_fault(error); });

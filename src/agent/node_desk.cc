@@ -21,7 +21,8 @@ NodeDesk::NodeDesk(sealed::NodeName node, const Clock& clock, NodeDeskSources so
       clock_(clock),
       sources_(std::move(sources)),
       requests_(kNodeRequests, kNodeRequestsPerSecond),
-      bundles_(kNodeBundles, kNodeBundlesPerSecond) {}
+      bundles_(kNodeBundles, kNodeBundlesPerSecond),
+      switches_(kNodeSwitches, kNodeSwitchesPerSecond) {}
 
 Result<Bytes> NodeDesk::answer(ByteView request) {
   if (!requests_.take(clock_.monotonic())) {
@@ -34,6 +35,7 @@ Result<Bytes> NodeDesk::answer(ByteView request) {
   if (std::holds_alternative<sealed::ReadValues>(parsed)) return json_answer(sources_.values());
   if (std::holds_alternative<sealed::ListServices>(parsed)) return json_answer(sources_.services());
   const auto& change = std::get<sealed::SwitchService>(parsed);
+  if (!switches_.take(clock_.monotonic())) return fail(Errc::overloaded, "node: services are switched too often");
   TRY_VOID(sources_.switch_service(change.name, change.open));
   return Bytes();
 }

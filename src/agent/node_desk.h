@@ -21,9 +21,13 @@ inline constexpr double kNodeRequestsPerSecond = 10;
 // Bundles: a node needs one a day, one at each start, and one whenever the certificate is renewed.
 inline constexpr std::size_t kNodeBundles = 8;
 inline constexpr double kNodeBundlesPerSecond = 1.0 / 60;
+// Services opened and closed: each is written to the disk, and told to the relay.
+inline constexpr std::size_t kNodeSwitches = 16;
+inline constexpr double kNodeSwitchesPerSecond = 1.0 / 10;
 // Requests beyond the rate before whoever sends them is taken for broken.
 inline constexpr std::size_t kNodeFlood = 256;
 // A bundle's sequence is the second in which it was drawn; one that is further ahead would shut out those after it.
+// A node that is refused for one before it draws the next with the time that is then.
 inline constexpr seconds kBundleAhead{120};
 
 // Who the device is; the key may live anywhere.
@@ -65,6 +69,7 @@ class NodeDesk {
   NodeDeskSources sources_;
   tunnel::TokenBucket requests_;
   tunnel::TokenBucket bundles_;
+  tunnel::TokenBucket switches_;
   std::uint64_t sequence_ = 0;  // the highest that was signed
   std::size_t beyond_ = 0;
 };

@@ -192,6 +192,17 @@ TEST_F(NodeDeskTest, RefusesASequenceBelowOneThatItSigned) {
   EXPECT_EQ(key->messages.size(), 1U);
 }
 
+TEST_F(NodeDeskTest, ABundleAsFarAheadAsMayBeShutsOutLaterOnesNoLonger) {
+  auto ahead = bundle();
+  ahead.sequence += static_cast<std::uint64_t>(kBundleAhead.count());
+  ASSERT_TRUE(sign(ahead));
+  const auto refused = sign(bundle());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::conflict);
+  clock.advance(kBundleAhead);
+  EXPECT_TRUE(sign(bundle()));
+}
+
 TEST_F(NodeDeskTest, TheSameBundleIsSignedAgainUnderARenewedCertificate) {
   ASSERT_TRUE(sign(bundle()));
   const auto before = device;
@@ -260,6 +271,15 @@ TEST_F(NodeDeskTest, SwitchesServicesThatAreThere) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, Errc::not_found);
   EXPECT_EQ(switched, (std::vector<bool>{false, true}));
+}
+
+TEST_F(NodeDeskTest, SwitchesServicesNoMoreOftenThanItsRate) {
+  const Bytes close = sealed::encode_node_request(sealed::SwitchService{.name = ServiceName("panel"), .open = false});
+  for (std::size_t i = 0; i < kNodeSwitches; ++i) EXPECT_TRUE(desk.answer(close));
+  const auto beyond = desk.answer(close);
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().code, Errc::overloaded);
+  EXPECT_EQ(switched.size(), kNodeSwitches);
 }
 
 }  // namespace

@@ -112,6 +112,9 @@ Result<NodeChoice> read_node(const config::Table& root) {
     TRY(const auto user, table->integer("user", {.least = 1, .most = kLargestNodeUser}));
     out.user = static_cast<std::uint32_t>(user);
   }
+  TRY(out.name, table->text("node", ""));
+  if (out.user && out.name.empty())
+    return table->refuse("user", "want node beside it: the name is not for that user to choose");
   return out;
 }
 
@@ -255,6 +258,7 @@ std::string encode_settings(const Settings& settings) {
     if (!settings.node.folder.empty())
       out += fmt::format("folder = {}\n", codec::Json(settings.node.folder.native()).write());
     if (settings.node.user) out += fmt::format("user = {}\n", *settings.node.user);
+    if (!settings.node.name.empty()) out += fmt::format("node = {}\n", codec::Json(settings.node.name).write());
   }
   return out;
 }

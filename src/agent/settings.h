@@ -30,6 +30,7 @@ struct NodeChoice {
   bool run = true;                    // where its folder is
   std::filesystem::path folder;       // empty: "rpc" in the state folder
   std::optional<std::uint32_t> user;  // the numeric user that it becomes, which its folder must belong to
+  std::string name;                   // that its rpc.toml must have; always there with `user`, whose file that is
   friend bool operator==(const NodeChoice&, const NodeChoice&) = default;
 };
 inline constexpr std::uint32_t kLargestNodeUser = 65'533;

@@ -258,7 +258,7 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
 TEST(AgentSettings, ReadWhatTheyWriteOfTheNode) {
   Settings settings = make_settings();
   EXPECT_EQ(parse_settings(encode_settings(settings), "agent.toml")->node, NodeChoice());
-  settings.node = {.run = false, .folder = "/srv/rpc", .user = 990};
+  settings.node = {.run = false, .folder = "/srv/rpc", .user = 990, .name = "pump-1"};
   settings.services.push_back(*parse_local_target("panel=http:127.0.0.1:8080"));
   const auto read = parse_settings(encode_settings(settings), "agent.toml");
   ASSERT_TRUE(read) << read.error().detail;
@@ -267,8 +267,8 @@ TEST(AgentSettings, ReadWhatTheyWriteOfTheNode) {
 
 TEST(AgentSettings, RefuseWhatTheNodeCannotHave) {
   const std::string good = encode_settings(make_settings());
-  for (const std::string_view wrong :
-       {"folder = \"rpc\"", "user = 0", "user = 65534", "user = \"rpc\"", "run = 1", "node = \"a\""}) {
+  for (const std::string_view wrong : {"folder = \"rpc\"", "user = 0", "user = 65534", "user = \"rpc\"", "run = 1",
+                                       "node = 1", "user = 990", "user = 990\nnode = \"\"", "name = \"a\""}) {
     const auto read = parse_settings(good + "[rpc]\n" + std::string(wrong) + "\n", "agent.toml");
     ASSERT_FALSE(read) << wrong;
     EXPECT_NE(read.error().detail.find("agent.toml:"), std::string::npos) << read.error().detail;

@@ -1,5 +1,6 @@
 #include "rpcnode/node_program.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -105,10 +106,14 @@ net::Task<Result<void>> NodeProgram::State::ask_agent() {
   node->accept_certificates(identity, settings.callers);
   if (auto fresh = node->renew_prekey()) drawn = *std::move(fresh);
   if (!drawn || (signed_bundle == drawn && signed_under == identity.chain())) co_return Result<void>{};
-  CO_TRY(auto made, co_await agent->sign(*drawn));
+  auto made = co_await agent->sign(*drawn);
+  // The process before us, or a clock that was set back, was ahead of us: the next attempt has the time that is then.
+  if (!made && made.error().code == Errc::conflict)
+    drawn->sequence = static_cast<std::uint64_t>(std::max<std::int64_t>(clock.now().since_epoch(), 0));
+  if (!made) co_return std::unexpected(std::move(made).error());
   signed_bundle = drawn;
   signed_under = identity.chain();
-  publish_bundle(std::move(made));
+  publish_bundle(*std::move(made));
   co_return Result<void>{};
 }
 

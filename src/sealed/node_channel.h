@@ -1,5 +1,5 @@
 // What a node that runs under an agent asks it, over the socket that it inherits (docs/protocol/sealed-rpc.md §2, ADR
-// 0033): the bodies of net/rpc.h's requests. There is nothing here by which bytes of the asker's choice are signed: it
+// 0032): the bodies of net/rpc.h's requests. There is nothing here by which bytes of the asker's choice are signed: it
 // names the fields of a bundle, and who has the key builds what is signed.
 //
 //   01                     who the device is         answer: encode_node_identity()

@@ -247,7 +247,7 @@ def check_a_node_of_another_user_reads_nothing_of_the_device_and_is_signed_for(s
     for path in (apart, *apart.rglob("*")):
         os.chown(path, NODE_USER, NODE_USER)
     with open(scene.server.state / "agent.toml", "a") as file:
-        file.write(f'\n[rpc]\nfolder = "{apart}"\nuser = {NODE_USER}\n')
+        file.write(f'\n[rpc]\nfolder = "{apart}"\nuser = {NODE_USER}\nnode = "{scene.node_name}"\n')
     scene.stage.restart_agent(scene.server)
     scene.come_up()
     pid = scene.node()["pid"]
