@@ -294,6 +294,8 @@ net::Task<void> refused_people(Installation& t) {
   altered.back() ^= 1U;
   EXPECT_FALSE((co_await t.administer(console, "person.certify", certify_order(altered))).has_value())
       << "nobody has shown that he holds the key";
+  EXPECT_FALSE((co_await t.administer(console, "person.certify", certify_order(csr), "a-tenant")).has_value())
+      << "whom the nodes of all tenants would believe";
   const Json others(Json::Object{{"csr", codec::encode_pem("CERTIFICATE REQUEST", csr)}, {"login", "otto"}});
   EXPECT_FALSE((co_await t.administer(console, "person.certify", others)).has_value()) << "in another's name";
   EXPECT_FALSE((co_await t.administer(console, "person.certify", named("csr", "x"))).has_value());
