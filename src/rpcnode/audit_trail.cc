@@ -174,7 +174,9 @@ Result<void> AuditTrail::on_tick() {
   if (log_ == nullptr) return open_current();
   if (log_->is_broken() && log_->is_idle()) {
     log_.reset();
-    return open_current();
+    TRY_VOID(open_current());
+    return failf(Errc::unavailable, "audit: what waited for the disk is lost; the chain goes on after line {}",
+                 head_.lines);
   }
   if (!is_turning_ && log_->size() >= kMaxAuditFile) {
     is_turning_ = true;

@@ -55,7 +55,7 @@ class AuditTrail {
   // On disk a little later. Fails with the file's fault.
   Result<void> add(const AuditEntry& entry);
   // Begins the next file when it is time, and opens the file anew after a fault: what waited then is lost, and the
-  // chain goes on behind what is on disk. To be called now and then.
+  // chain goes on behind what is on disk, which is an error too, once. To be called now and then.
   Result<void> on_tick();
   // Whether everything is on disk, or lost with its file.
   bool is_idle();
