@@ -1,7 +1,9 @@
 // The C interface: texts and numbers in, texts and numbers out; nothing of C++ crosses it, no exception least of all.
 #include "sallyport_rpc.h"
 
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 #include <new>
 
 #include "codec/json.h"
@@ -19,6 +21,11 @@ struct sallyport_rpc {
   library::WaySettings settings;
   std::unique_ptr<library::OpenWay> way;
   std::string error;
+
+  std::mutex mutex;
+  std::condition_variable left;
+  std::size_t users = 0;  // threads within a function of the handle
+  bool is_closing = false;
 };
 
 struct sallyport_rpc_answer {
@@ -38,10 +45,52 @@ constexpr std::uint32_t kKnownFlags =
 
 using Answer = std::unique_ptr<sallyport_rpc_answer>;
 
+// Taken first in whatever uses a handle: close waits until the last is gone.
+class Use {
+ public:
+  explicit Use(sallyport_rpc& rpc) : rpc_(rpc) {
+    const std::scoped_lock lock(rpc_.mutex);
+    is_closing_ = rpc_.is_closing;
+    ++rpc_.users;
+  }
+  ~Use() {
+    const std::scoped_lock lock(rpc_.mutex);
+    --rpc_.users;
+    rpc_.left.notify_all();
+  }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+  bool is_open() const { return !is_closing_ && rpc_.way != nullptr; }
+
+ private:
+  sallyport_rpc& rpc_;
+  bool is_closing_ = false;
+};
+
+void close_handle(sallyport_rpc& rpc) {
+  {
+    const std::scoped_lock lock(rpc.mutex);
+    rpc.is_closing = true;
+  }
+  if (rpc.way) rpc.way->close();
+  std::unique_lock lock(rpc.mutex);
+  rpc.left.wait(lock, [&] { return rpc.users == 0; });
+}
+
 // Errors that a handle remembers.
 int told(sallyport_rpc& rpc, Result<void> result) {
   rpc.error = result ? std::string() : std::move(result).error().detail;
   return result ? SALLYPORT_RPC_OK : SALLYPORT_RPC_USAGE;
+}
+
+// What was thrown: no memory, or no thread.
+int told_fault(sallyport_rpc& rpc) noexcept {
+  try {
+    rpc.error = "the machine gave no memory or no thread";
+  } catch (...) {
+    rpc.error.clear();
+  }
+  return SALLYPORT_RPC_INTERNAL;
 }
 
 Result<void> open_way(sallyport_rpc& rpc, std::string_view node) {
@@ -165,8 +214,10 @@ void send(sallyport_rpc& rpc, library::Request request, sallyport_rpc_answer& an
 template <class Work>
 sallyport_rpc_answer* answered(sallyport_rpc* rpc, Work work) {
   try {
+    std::optional<Use> use;
+    if (rpc != nullptr) use.emplace(*rpc);
     auto answer = std::make_unique<sallyport_rpc_answer>();
-    if (rpc == nullptr || !rpc->way) {
+    if (!use || !use->is_open()) {
       refuse(*answer, SALLYPORT_RPC_CLOSED, "call: the handle is not open");
     } else {
       work(*answer);
@@ -201,7 +252,7 @@ int sallyport_rpc_set(sallyport_rpc* rpc, const char* name, const char* value) {
     if (rpc->way) return told(*rpc, sallyport::fail(Errc::conflict, "set: it is open already"));
     return told(*rpc, rpc->settings.set(name, value));
   } catch (...) {
-    return SALLYPORT_RPC_INTERNAL;
+    return told_fault(*rpc);
   }
 }
 
@@ -211,7 +262,7 @@ int sallyport_rpc_open(sallyport_rpc* rpc, const char* node) {
     if (node == nullptr) return told(*rpc, sallyport::fail(Errc::malformed, "open: found NULL, want the node's name"));
     return told(*rpc, open_way(*rpc, node));
   } catch (...) {
-    return SALLYPORT_RPC_INTERNAL;
+    return told_fault(*rpc);
   }
 }
 
@@ -220,7 +271,9 @@ const char* sallyport_rpc_error(const sallyport_rpc* rpc) {
 }
 
 void sallyport_rpc_close(sallyport_rpc* rpc) {
+  if (rpc == nullptr) return;
   try {
+    close_handle(*rpc);
     delete rpc;
   } catch (...) {  // nothing is left to be told
   }

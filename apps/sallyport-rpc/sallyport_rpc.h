@@ -75,8 +75,10 @@ int sallyport_rpc_open(sallyport_rpc *rpc, const char *node);
 /* Why set or open failed last: "where: found x, want y". Valid until the next of them, never NULL. */
 const char *sallyport_rpc_error(const sallyport_rpc *rpc);
 
-/* Ends the calls under way, which return SALLYPORT_RPC_CLOSED in their threads, and returns when the last has returned.
- * Afterwards the handle is gone: no other thread may begin anything with it. NULL is allowed. */
+/* Ends the calls under way, which return SALLYPORT_RPC_CLOSED in their threads, and returns when the last has returned:
+ * a call counts from the first thing that sallyport_rpc_call() or sallyport_rpc_ask() does. Afterwards the handle is
+ * gone, so no thread may be about to begin anything with it when this is called: whether it has begun is what only the
+ * program can know. NULL is allowed. */
 void sallyport_rpc_close(sallyport_rpc *rpc);
 
 enum {

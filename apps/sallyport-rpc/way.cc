@@ -55,6 +55,22 @@ class Wait {
   std::optional<Reply> reply_;
 };
 
+// No signal comes to this thread, nor to one that it starts, for as long as this lives; then as before.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
 // Ends the wait whatever becomes of the task.
 class Promise {
  public:
@@ -231,17 +247,13 @@ Result<std::unique_ptr<OpenWay>> OpenWay::open(Way way) {
     state.bundle_topic = sealed::bundle_topic(state.way.prefix, state.way.node);
     TRY_VOID(state.links->subscribe(state.bundle_topic));
   }
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;  // there may be no thread to be had
   state.thread = std::thread(&State::run_loop, &state);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   out->state_ = std::move(made);
   return out;
 }
 
-OpenWay::~OpenWay() {
-  if (!state_) return;
+void OpenWay::close() {
   State& state = *state_;
   {
     const std::scoped_lock lock(state.mutex);
@@ -249,7 +261,13 @@ OpenWay::~OpenWay() {
   }
   // The loop's tasks end within it, each with what it promised.
   state.io.stop();
-  state.thread.join();
+  if (state.thread.joinable()) state.thread.join();
+}
+
+OpenWay::~OpenWay() {
+  if (!state_) return;
+  close();
+  State& state = *state_;
   std::unique_lock lock(state.mutex);
   state.left.wait(lock, [&] { return state.under_way == 0; });
 }

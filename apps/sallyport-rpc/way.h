@@ -30,6 +30,8 @@ class OpenWay {
   static Result<std::unique_ptr<OpenWay>> open(Way way);
   // Ends the calls under way and returns when the last of them has returned.
   ~OpenWay();
+  // Ends the thread, and with it the calls under way; those that come later are answered as closed. From one thread.
+  void close();
   OpenWay(const OpenWay&) = delete;
   OpenWay& operator=(const OpenWay&) = delete;
 

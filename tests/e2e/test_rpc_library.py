@@ -20,79 +20,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cases  # noqa: E402
 import rpc_library as rpc  # noqa: E402
 from cases import want  # noqa: E402
-from mosquitto import Mosquitto  # noqa: E402
-from stage import Process, Stage, free_port, wait_for  # noqa: E402
+from rpc_tank import NODE, Tank  # noqa: E402
+from stage import Stage, free_port, wait_for  # noqa: E402
 
-NODE = "tank-1"
 HEADER = cases.ROOT / "apps" / "sallyport-rpc" / "sallyport_rpc.h"
 EXAMPLES = cases.ROOT / "examples"
 METHOD_NOT_FOUND, INVALID_PARAMS, FORBIDDEN, FAILED = -32_601, -32_602, -32_002, -32_000
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
-
-
-class Scene:
-    def __init__(self, stage):
-        self.stage = stage
-        self.broker = Mosquitto(stage.folder / "broker")
-        self.folder = stage.folder / "tank"
-        self.agent("init", "--node", NODE, "--broker", self.broker.url)
-        self.key = self.key_file("plant-a", self.agent("key-add", "--id", "plant-a", "--allow", "tank.*", "--calls-per-minute", "100000"))
-        removed = self.agent("key-add", "--id", "gone", "--allow", "tank.*")
-        self.agent("key-remove", "--id", "gone")
-        self.wrong_key = self.key_file("gone", removed)
-        self.node = None
-        self.start_node()
-        self.library = rpc.Library(stage.build)
-        self.live = self.open()
-
-    def agent(self, verb, *words):
-        program = self.stage.build / "apps" / "sallyport-agent"
-        done = subprocess.run([str(word) for word in (program, "rpc", verb, "--state", self.folder, *words)], capture_output=True, text=True,
-                              timeout=30, check=False)
-        want(done.returncode == 0, f"rpc {verb}: found {done.stderr}, want status 0")
-        return done.stdout
-
-    def key_file(self, name, text):
-        file = self.stage.folder / f"{name}.key"
-        file.write_text(text)
-        file.chmod(0o600)
-        return file
-
-    def start_node(self):
-        log = self.stage.folder / "node.log"
-        self.node = Process("example node", [str(self.stage.build / "examples" / "example_node"), str(self.folder)], log)
-        wait_for(lambda: "rpc.ready" in log.read_text(), 20, lambda: f"the node; it says: {self.node.tail()}")
-
-    def handle(self, key=None, url=None):
-        return rpc.Rpc(self.library, ("broker", url or self.broker.url), ("key-file", key or self.key))
-
-    def open(self, **choices):
-        handle = self.handle(**choices)
-        want(handle.open(NODE) == rpc.OK, f"open: found {handle.error()}, want it open")
-        return handle
-
-    def litres(self):
-        answer = self.live.call("tank.level", flags=rpc.IDEMPOTENT)
-        want(answer.status == rpc.OK, f"tank.level: found {answer}, want its level")
-        return answer.json["litres"]
-
-    def sent(self):
-        """How many messages went through the broker, after whatever was on its way."""
-        probes = self.broker.seen.read_text().count("probe 78")
-        self.broker.is_seen()
-        wait_for(lambda: self.broker.seen.read_text().count("probe 78") > probes, 20, "the broker to be read")
-        return sum(topic != "probe" for topic, _ in self.broker.messages())
-
-    def empty(self):
-        """A node that begins anew."""
-        self.node.stop()
-        (self.stage.folder / "node.log").unlink()
-        self.start_node()
-
-    def stop(self):
-        self.live.close()
-        self.node.stop()
-        self.broker.stop()
 
 
 @cases.carries_the_rest
@@ -392,7 +326,7 @@ def check_signals_and_descriptors_of_the_process_are_left_alone(scene):
 def main():
     given = cases.arguments()
     with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
+        scene = Tank(stage)
         try:
             return cases.run(globals(), scene)
         finally:
