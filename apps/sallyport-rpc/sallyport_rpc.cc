@@ -1,6 +1,8 @@
 // The C interface: texts and numbers in, texts and numbers out; nothing of C++ crosses it, no exception least of all.
 #include "sallyport_rpc.h"
 
+#include <unistd.h>
+
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -26,6 +28,10 @@ struct sallyport_rpc {
   std::condition_variable left;
   std::size_t users = 0;  // threads within a function of the handle
   bool is_closing = false;
+  pid_t opened_by = 0;  // the process; 0 while it was never open
+
+  // A child after fork() has neither the thread nor what it held at that moment.
+  bool is_of_parent() const { return opened_by != 0 && opened_by != ::getpid(); }
 };
 
 struct sallyport_rpc_answer {
@@ -97,6 +103,7 @@ Result<void> open_way(sallyport_rpc& rpc, std::string_view node) {
   if (rpc.way) return sallyport::fail(Errc::conflict, "open: it is open already");
   TRY(auto way, rpc.settings.finish(node));
   TRY(rpc.way, library::OpenWay::open(std::move(way)));
+  rpc.opened_by = ::getpid();
   return {};
 }
 
@@ -163,6 +170,13 @@ void take_reply(sallyport_rpc_answer& answer, const library::Reply& reply, const
   take_outcome(answer, *text, id);
 }
 
+// An earlier sending under this id may have run, whatever became of this one.
+void doubt(sallyport_rpc_answer& answer) {
+  if (answer.status != SALLYPORT_RPC_NOT_RUN) return;
+  answer.status = SALLYPORT_RPC_TIMEOUT;
+  answer.message += "; whether it ran when it was sent before is not known";
+}
+
 // What a caller of an older header did not know is zero.
 bool read_choices(const sallyport_rpc_choices* given, sallyport_rpc_choices& out) {
   std::memset(&out, 0, sizeof out);
@@ -215,7 +229,7 @@ template <class Work>
 sallyport_rpc_answer* answered(sallyport_rpc* rpc, Work work) {
   try {
     std::optional<Use> use;
-    if (rpc != nullptr) use.emplace(*rpc);
+    if (rpc != nullptr && !rpc->is_of_parent()) use.emplace(*rpc);
     auto answer = std::make_unique<sallyport_rpc_answer>();
     if (!use || !use->is_open()) {
       refuse(*answer, SALLYPORT_RPC_CLOSED, "call: the handle is not open");
@@ -271,7 +285,8 @@ const char* sallyport_rpc_error(const sallyport_rpc* rpc) {
 }
 
 void sallyport_rpc_close(sallyport_rpc* rpc) {
-  if (rpc == nullptr) return;
+  // The parent's loop and connections would be told of what is freed here.
+  if (rpc == nullptr || rpc->is_of_parent()) return;
   try {
     close_handle(*rpc);
     delete rpc;
@@ -289,6 +304,7 @@ sallyport_rpc_answer* sallyport_rpc_call(sallyport_rpc* rpc, const char* method,
     send(*rpc, *std::move(request), answer, [&](const std::string& json) {
       if (known.on_progress != nullptr) known.on_progress(known.context, json.c_str());
     });
+    if (known.call_id != nullptr) doubt(answer);
   });
 }
 
@@ -300,6 +316,7 @@ sallyport_rpc_answer* sallyport_rpc_ask(sallyport_rpc* rpc, const char* call_id,
     library::Request request{.id = *id, .json = {}};
     if (timeout_ms != 0) request.timeout = std::chrono::milliseconds(timeout_ms);
     send(*rpc, std::move(request), answer, {});
+    doubt(answer);
   });
 }
 

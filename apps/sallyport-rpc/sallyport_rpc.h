@@ -17,7 +17,8 @@
  *
  * A handle has one thread of its own from sallyport_rpc_open() to sallyport_rpc_close(), with all signals blocked.
  * Up to 256 threads may call on one handle at the same time, and each is answered for itself; new, set, open and
- * close are for one thread. A handle that was open is of no use in a child after fork(). Nothing is written to
+ * close are for one thread. A handle that was open is of no use in a child after fork():
+ * calls end as SALLYPORT_RPC_CLOSED there, and close frees nothing. Nothing is written to
  * standard output; to standard error only what is a fault of the library itself.
  *
  * No function raises anything or changes the process: neither its signals, nor its locale, nor its working directory.
@@ -47,10 +48,10 @@ enum {
   SALLYPORT_RPC_OK = 0,
   SALLYPORT_RPC_FAULT = 1,           /* the method answered with an error */
   SALLYPORT_RPC_DENIED = 2,          /* the node's rules do not allow it to us */
-  SALLYPORT_RPC_TIMEOUT = 3,         /* no answer in time: it ran or did not; the same id again tells */
+  SALLYPORT_RPC_TIMEOUT = 3,         /* no answer: it ran or did not; the same id again tells */
   SALLYPORT_RPC_DISCONNECTED = 4,    /* no broker; as TIMEOUT where it was sent before the connection was lost */
   SALLYPORT_RPC_OUTCOME_UNKNOWN = 5, /* it was started, and the node lost what came of it: a person decides */
-  SALLYPORT_RPC_NOT_RUN = 6,         /* the node has too much to do, or it came too late; it may be called anew */
+  SALLYPORT_RPC_NOT_RUN = 6,         /* too much to do, or too late; it may be called anew. Not for an id of before */
   SALLYPORT_RPC_ACCEPTED = 7,        /* a stored call that has not ended */
   SALLYPORT_RPC_UNKNOWN_CALL = 8,    /* asked for a stored call that the node has not */
   SALLYPORT_RPC_USAGE = 9,           /* what was given cannot be; nothing was sent */
@@ -96,7 +97,8 @@ typedef struct sallyport_rpc_choices {
   size_t size;         /* sizeof(sallyport_rpc_choices) */
   uint32_t timeout_ms; /* 0: 10,000; at most seven days */
   uint32_t flags;
-  const char *call_id; /* NULL: a new one; else that of a call before, which then runs once, whatever was lost */
+  const char *call_id; /* NULL: a new one; else that of a call before, which then runs once, whatever was lost:
+                          one that is refused now is TIMEOUT, never NOT_RUN, since it may have run before */
   sallyport_rpc_progress on_progress;
   void *context;
 } sallyport_rpc_choices;

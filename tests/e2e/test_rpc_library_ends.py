@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""Where the library for callers in C comes to its ends: a close beside a call that has only begun, and no thread to be had.
+"""Where the library for callers in C comes to its ends: a close beside a call that has only begun, no thread to be had, a child after
+fork(), and more calls than may wait.
 """
 # test: needs=dev deadline=300
+import ctypes
 import os
 import pathlib
 import resource
@@ -41,6 +43,66 @@ def check_open_that_gets_no_thread_leaves_the_signals_alone(scene):
     done = subprocess.run([sys.executable, "-c", WITHOUT_A_THREAD, pathlib.Path(rpc.__file__).parent, scene.stage.build, scene.broker.url, scene.key, NODE],
                           capture_output=True, text=True, timeout=60, check=False, preexec_fn=stacks_that_do_not_fit)
     want(done.stdout.split() == [str(rpc.INTERNAL), "True", "0", str(rpc.OK), str(rpc.OK)], f"found {done.stdout} {done.stderr}, want no signal blocked")
+
+
+def check_a_child_after_fork_can_close_and_harms_nothing(scene):
+    handle = scene.open()
+    want(handle.call("tank.level").status == rpc.OK, "found no answer, want one")
+    child = os.fork()
+    if child == 0:
+        status = 99
+        try:
+            status = handle.call("tank.level", seconds=5).status
+            handle.close()
+        finally:
+            os._exit(status)
+    ended = []
+
+    def has_ended():
+        ended[:] = os.waitpid(child, os.WNOHANG)
+        return ended[0] == child
+    try:
+        wait_for(has_ended, 20, "the child to close")
+    finally:
+        if not ended or ended[0] != child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    want(os.waitstatus_to_exitcode(ended[1]) == rpc.CLOSED, f"found {ended[1]}, want a call that is refused and a close that returns")
+    want(handle.call("tank.level").status == rpc.OK, "found no answer in the parent, want one")
+    handle.close()
+
+
+def check_overload_under_an_id_of_before_is_never_told_as_not_run(scene):
+    """More wait than may: one under a new id was not run, one under an id that was sent before may have been."""
+    handle, answers = scene.open(key=scene.wrong_key), []
+    held = handle.handle  # close() takes it from the object
+
+    def wait_long():
+        status = rpc.NOT_RUN
+        while status == rpc.NOT_RUN:  # the one that asks below took its place
+            raw = handle.c.sallyport_rpc_call(held, b"tank.level", None, ctypes.byref(rpc.Choices(size=ctypes.sizeof(rpc.Choices), timeout_ms=300_000)))
+            status = handle.c.sallyport_rpc_answer_status(raw)
+            handle.c.sallyport_rpc_answer_free(raw)
+        answers.append(status)
+    callers = [threading.Thread(target=wait_long) for _ in range(256)]
+    for one in callers:
+        one.start()
+    found = []
+
+    def is_full():
+        found[:] = [handle.call("tank.level", seconds=1)]
+        return found[0].status == rpc.NOT_RUN
+    try:
+        wait_for(is_full, 60, lambda: f"one to be refused; found {found}")
+        again = handle.call("tank.level", seconds=1, call_id=found[0].call_id)
+        asked = handle.ask(found[0].call_id, seconds=1)
+    finally:
+        handle.close()
+        for one in callers:
+            one.join(60)
+    for one in (again, asked):
+        want(one.status == rpc.TIMEOUT and "too many" in one.message and "not known" in one.message, f"found {one}, want it to be told as unknown")
+    want(answers == [rpc.CLOSED] * 256, "found another end, want all closed")
 
 
 def check_close_waits_for_a_call_that_has_only_begun(scene):
