@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdio>
 
+#include "codec/json_text.h"
 #include "commands.h"
 #include "rpc_caller.h"
 #include "rpc_eva.h"
@@ -21,7 +22,7 @@ std::unexpected<Failure> usage(std::string sentence) {
 }
 
 void show_progress(const std::string& json) {
-  fmt::print(stderr, "{}\n", json);
+  fmt::print(stderr, "{}\n", codec::for_terminal(json));
 }
 
 rpcnode::CallChoices choices_of(const Arguments& arguments, milliseconds timeout) {
@@ -35,15 +36,15 @@ rpcnode::CallChoices choices_of(const Arguments& arguments, milliseconds timeout
 // The command's end by the response to one request.
 Outcome outcome_of(const std::string& text, const Json& id, const Arguments& arguments, std::string_view method) {
   TRY(const auto outcome, sealed::parse_rpc_response(text, id));
-  if (arguments.flag("json")) fmt::print("{}\n", text);
+  if (arguments.flag("json")) fmt::print("{}\n", codec::for_terminal(text));
   if (!outcome.error) {
-    if (!arguments.flag("json")) fmt::print("{}\n", outcome.result->write());
+    if (!arguments.flag("json")) fmt::print("{}\n", codec::for_terminal(outcome.result->write()));
     return {};
   }
   const auto code = outcome.error->code;
   Error error{code == sealed::RpcCode::forbidden ? Errc::unauthorized : Errc::internal,
-              fmt::format("{}: {} ({})", method, outcome.error->message, static_cast<int>(code))};
-  if (!outcome.error_data.is_null()) error.detail += ": " + outcome.error_data.write();
+              fmt::format("{}: {} ({})", method, shown(outcome.error->message), static_cast<int>(code))};
+  if (!outcome.error_data.is_null()) error.detail += ": " + codec::for_terminal(outcome.error_data.write());
   return std::unexpected(
       Failure(std::move(error), code == sealed::RpcCode::forbidden ? ExitStatus::refused : ExitStatus::failed));
 }
@@ -66,6 +67,15 @@ Try<sealed::ReplyBody> send(RpcTarget target, const sealed::CallId& id, const st
   if (target.https) return call_over_https(target, id, text, environment);
   CLI_TRY(const auto caller, RpcCaller::open(std::move(target), environment, std::move(witness)));
   return caller->run([&](rpcnode::CallerTask& task) { return task.send(id, text, choices); });
+}
+
+// The response to a call. Of one that is repeated, an earlier sending may have run, whatever became of this one.
+Result<std::string> said_in(const sealed::ReplyBody& reply, bool is_repeated) {
+  const bool is_late = reply.status == sealed::ReplyStatus::expired;
+  if (!is_repeated || (!is_late && reply.status != sealed::ReplyStatus::overloaded)) return rpcnode::done_text(reply);
+  return failf(is_late ? Errc::expired : Errc::overloaded,
+               "call: {}; whether it ran when it was sent before is not known",
+               is_late ? "this sending came after its deadline" : "the node has too much to do");
 }
 
 Outcome print_accepted(const sealed::CallId& id, const Arguments& arguments) {
@@ -94,11 +104,13 @@ Outcome call_with(const Arguments& arguments, Environment& environment, WireWitn
   auto reply = send(std::move(target), *id, sealed::rpc_request(json_id, method, *params), choices, environment,
                     std::move(witness));
   if (!reply) {
+    if (arguments.find("id") && reply.error().error.code == Errc::overloaded)
+      reply.error().error.detail += "; whether it ran when it was sent before is not known";
     reply.error().error.detail += fmt::format(" (call {})", sealed::to_text(*id));
     return std::unexpected(std::move(reply).error());
   }
   if (reply->status == sealed::ReplyStatus::accepted && arguments.flag("stored")) return print_accepted(*id, arguments);
-  auto done = rpcnode::done_text(*reply);
+  auto done = said_in(*reply, arguments.find("id").has_value());
   if (!done) return std::unexpected(Failure(std::move(done).error().at(sealed::to_text(*id))));
   return outcome_of(*done, json_id, arguments, method);
 }
@@ -150,19 +162,19 @@ Try<Json> call_built_in(const Arguments& arguments, Environment& environment, st
   };
   auto reply = send(std::move(target), *id, sealed::rpc_request(json_id, method, params), choices, environment);
   if (!reply) return named(std::move(reply).error());
-  auto done = rpcnode::done_text(*reply);
+  auto done = said_in(*reply, is_change && arguments.find("call").has_value());
   if (!done) return named(std::move(done).error());
   TRY(auto outcome, sealed::parse_rpc_response(*done, json_id));
   if (!outcome.error) return *std::move(outcome.result);
   const bool denied = outcome.error->code == sealed::RpcCode::forbidden;
-  return std::unexpected(Failure({Errc::unauthorized, fmt::format("{}: {}", method, outcome.error->message)},
+  return std::unexpected(Failure({Errc::unauthorized, fmt::format("{}: {}", method, shown(outcome.error->message))},
                                  denied ? ExitStatus::refused : ExitStatus::failed));
 }
 
 Outcome rpc_keys_list(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const Json keys, call_built_in(arguments, environment, "keys.list", nullptr, false));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", keys.write());
+    fmt::print("{}\n", codec::for_terminal(keys.write()));
     return {};
   }
   static constexpr std::array<Column, 8> kColumns{{{"ID", "id"},
@@ -187,7 +199,7 @@ Json texts_of(const Arguments& arguments, std::string_view name) {
 Outcome print_made_key(const Try<Json>& result, const Arguments& arguments) {
   if (!result) return std::unexpected(result.error());
   TRY(const std::string key, result->text_at("key"));
-  fmt::print("{}\n", arguments.flag("json") ? result->write() : key);
+  fmt::print("{}\n", arguments.flag("json") ? codec::for_terminal(result->write()) : key);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "codec/json_text.h"
 #include "net/run.h"
 #include "net/timer.h"
 #include "rpc_caller.h"
@@ -108,7 +109,7 @@ class EvaWatch {
   }
 
   static void print(const std::string& line) {
-    fmt::print("{}\n", line);
+    fmt::print("{}\n", codec::for_terminal(line));
     std::fflush(stdout);
   }
 

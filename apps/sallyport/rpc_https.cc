@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "http/client.h"
 #include "net/connect.h"
 #include "net/run.h"
@@ -59,8 +60,9 @@ Try<sealed::ReplyBody> reply_of(const http::Response& response) {
     case 503:
       return ReplyBody{.status = ReplyStatus::overloaded, .after = seconds(5)};
     default:
-      return std::unexpected(Failure({Errc::unauthorized, fmt::format("node: answered {}: {}", response.status, body)},
-                                     ExitStatus::refused));
+      return std::unexpected(
+          Failure({Errc::unauthorized, fmt::format("node: answered {}: {}", response.status, log::escape(body))},
+                  ExitStatus::refused));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "codec/json_text.h"
 #include "codec/text.h"
 #include "net/run.h"
 #include "net/timer.h"
@@ -201,7 +202,7 @@ void WireReader::write_json(const rpcnode::BrokerSettings& broker, const rpcnode
   if (!line.mark.empty()) out.emplace("mark", line.mark);
   if (!line.call.empty()) out.emplace("call", line.call);
   if (!line.method.empty()) out.emplace("method", line.method);
-  fmt::print("{}\n", Json(std::move(out)).write());
+  fmt::print("{}\n", codec::for_terminal(Json(std::move(out)).write()));
 }
 
 // What may be the reason that there was nothing, for who wonders.

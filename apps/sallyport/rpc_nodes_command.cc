@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "codec/json_text.h"
 #include "commands.h"
 #include "net/run.h"
 #include "net/timer.h"
@@ -76,7 +77,7 @@ Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {
   for (const auto& [topic, bytes] : found)
     rows.push_back(row_of(topic, bytes, prefix, *identity, memory, environment.clock.now()));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Array(rows.begin(), rows.end())).write());
+    fmt::print("{}\n", codec::for_terminal(Json(Json::Array(rows.begin(), rows.end())).write()));
     return {};
   }
   if (rows.empty()) {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "codec/json_text.h"
 #include "commands.h"
 #include "net/run.h"
 #include "net/timer.h"
@@ -40,7 +41,7 @@ class Watch {
   void show(const std::string& item, const rpcnode::StateMessage& state) const {
     if (as_json_) {
       const Json told(Json::Object{{"item", item}, {"time", to_iso8601(state.time)}, {"value", state.value}});
-      fmt::print("{}\n", told.write());
+      fmt::print("{}\n", codec::for_terminal(told.write()));
     } else {
       fmt::print("{}  {}  {}\n", to_iso8601(state.time), item, shown(state.value));
     }

@@ -84,6 +84,23 @@ void write_json_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string for_terminal(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(json[i]);
+    const unsigned char next = i + 1 < json.size() ? static_cast<unsigned char>(json[i + 1]) : 0;
+    const bool is_c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // in UTF-8
+    if (is_c1 || byte == 0x7F) {
+      out += fmt::format("\\u{:04x}", is_c1 ? next : byte);
+      i += is_c1 ? 1 : 0;
+    } else {
+      out += json[i];
+    }
+  }
+  return out;
+}
+
 Result<bool> Json::boolean() const {
   return value_as<bool>(value_, "a boolean");
 }

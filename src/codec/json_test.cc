@@ -1,4 +1,5 @@
 #include "codec/json.h"
+#include "codec/json_text.h"
 
 #include <cmath>
 
@@ -107,6 +108,20 @@ TEST(Json, WritesEscapesAndDoublesThatStayDoubles) {
   EXPECT_EQ(Json("\"\\\b\x7F/é").write(), "\"\\\"\\\\\\u0008\\u007f/é\"");
   EXPECT_EQ(Json(1.0).write(), "1.0");
   EXPECT_EQ(Json(Json::Object{{"b", Json::Array{1, nullptr}}, {"a", false}}).write(), R"({"a":false,"b":[1,null]})");
+}
+
+TEST(Json, ForTerminalsIsTheSameValueWithoutAControlCharacter) {
+  const Json value(Json::Object{{"a\u009b", "\x7F\u0080 31m\u009f é \u00a0\u20ac\u0c9b"}});
+  const std::string shown = for_terminal(value.write());
+  EXPECT_EQ(shown, "{\"a\\u009b\":\"\\u007f\\u0080 31m\\u009f é \u00a0\u20ac\u0c9b\"}");
+  EXPECT_EQ(parse_json(shown).value(), value);
+  EXPECT_EQ(for_terminal("\"\x7F\""), R"("\u007f")");
+  EXPECT_EQ(for_terminal(""), "");
+  EXPECT_EQ(for_terminal("\xC2"), "\xC2");
+}
+
+TEST(Json, WritesC1AsItIsSinceHashesOfTheAuditLogAreOfIt) {
+  EXPECT_EQ(Json("\u009b").write(), "\"\u009b\"");
 }
 
 TEST(JsonDeathTest, TextThatIsNotUtf8AndInfinityAreOurFault) {

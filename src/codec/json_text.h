@@ -10,4 +10,8 @@ namespace sallyport::codec {
 // (RFC 8259 §7).
 void write_json_text(std::string& out, std::string_view text);
 
+// Returns the JSON `json` with DEL and the C1 control characters (U+007F to U+009F) in its texts escaped too: the same
+// value, in which nothing is left that a terminal obeys. For what is printed; what is hashed stays as it was written.
+std::string for_terminal(std::string_view json);
+
 }  // namespace sallyport::codec
