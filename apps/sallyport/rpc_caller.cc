@@ -119,6 +119,15 @@ Result<std::optional<rpcnode::Identity>> read_rpc_identity(const Arguments& argu
   return identity;
 }
 
+namespace {
+
+// Where nothing can be written. A file that is there and is none of ours is a fault, and no case of this.
+void go_on_without_memory(const Error& why) {
+  fmt::print(stderr, "sallyport: {}; which bundle was seen is not remembered\n", why.detail);
+}
+
+}  // namespace
+
 // XDG's folder for what a program remembers.
 Try<std::optional<rpcnode::BundleMemory>> open_bundle_memory() {
   const char* base = std::getenv("XDG_STATE_HOME");  // NOLINT(concurrency-mt-unsafe): one thread
@@ -126,8 +135,11 @@ Try<std::optional<rpcnode::BundleMemory>> open_bundle_memory() {
   const auto is_absolute = [](const char* path) { return path != nullptr && *path == '/'; };
   if (!is_absolute(base) && !is_absolute(home)) return std::nullopt;
   const std::filesystem::path folder = is_absolute(base) ? base : std::filesystem::path(home) / ".local" / "state";
-  TRY(auto memory, rpcnode::BundleMemory::open(folder / "sallyport" / "rpc-bundles"));
-  return std::optional(std::move(memory));
+  auto memory = rpcnode::BundleMemory::open(folder / "sallyport" / "rpc-bundles");
+  if (memory) return std::optional(*std::move(memory));
+  if (memory.error().code == Errc::malformed) return std::unexpected(Failure(std::move(memory).error()));
+  go_on_without_memory(memory.error());
+  return std::nullopt;
 }
 
 Try<RpcTarget> read_rpc_target(const Arguments& arguments) {
@@ -191,8 +203,15 @@ void RpcCaller::State::take_bundle(const std::string& topic, const Bytes& payloa
   if (bundle || topic != sealed::bundle_topic(target.prefix, target.node)) return;
   bundle = target.identity->open_bundle(payload, target.node, target.device, environment.clock.now());
   if (bundle && memory) {
+    const std::uint64_t seen = memory->seen(target.identity->zone(), target.device, bundle->node);
     auto taken = memory->take(target.identity->zone(), target.device, *bundle);
-    if (!taken) bundle = std::unexpected(std::move(taken).error());
+    const bool is_refused = !taken && (taken.error().code == Errc::conflict || taken.error().code == Errc::malformed ||
+                                       bundle->sequence < seen);
+    if (is_refused) {
+      bundle = std::unexpected(std::move(taken).error());
+    } else if (!taken) {
+      go_on_without_memory(taken.error());
+    }
   }
   if (bundle) bundle_came.set();
 }
