@@ -66,7 +66,8 @@ typedef struct sallyport_rpc_answer sallyport_rpc_answer;
 sallyport_rpc *sallyport_rpc_new(void);
 
 /* Before open. The names are those of `sallyport rpc call`: broker (once for each), prefix, ca, username,
- * password-file, certificate, key, mqtt5 ("yes" or "no"), and who we are: key-file, or identity with zone and device.
+ * password-file, certificate, key, mqtt5 ("yes" or "no"), and who we are: key-file, or identity (an
+ * agent's state folder or that of `sallyport rpc login`) with zone and device.
  * A secret is given by its file alone, mode 0600. */
 int sallyport_rpc_set(sallyport_rpc *rpc, const char *name, const char *value);
 

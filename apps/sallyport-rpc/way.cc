@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -21,6 +23,7 @@ namespace {
 
 constexpr std::size_t kMaxProgressKept = 1'024;  // of a call whose thread is busy with what came before
 constexpr milliseconds kLeastTimeout{1};
+constexpr std::size_t kMaxFaults = 16;  // after which the way is closed
 
 // Who waits in another thread.
 class Wait {
@@ -102,6 +105,7 @@ struct OpenWay::State {
   std::unique_ptr<rpcnode::CallerTask> caller;
   std::string bundle_topic;
   std::uint64_t bundle_sequence = 0;
+  std::vector<Bytes> chain;  // ours that calls since
   std::string last_fault;
   std::uint64_t connections = 0;
 
@@ -117,6 +121,7 @@ struct OpenWay::State {
   void begin_with(sealed::Credential credential);
   void take_bundle(const Bytes& payload);
   void run_loop();
+  void run_on(const std::function<void()>& work);
   bool enter(std::function<void()> work);
   void leave();
   static net::Task<void> run(State& self, Promise promise, Request request, std::shared_ptr<Wait> wait);
@@ -173,9 +178,11 @@ void OpenWay::State::take_bundle(const Bytes& payload) {
     last_fault = bundle.error().detail;
     return;
   }
-  if (bundle->sequence <= bundle_sequence) return;
+  sealed::CertificateCredential credential = identity->credential(*bundle);
+  if (bundle->sequence < bundle_sequence || (bundle->sequence == bundle_sequence && credential.chain == chain)) return;
   bundle_sequence = bundle->sequence;
-  begin_with(identity->credential(*bundle));
+  chain = credential.chain;
+  begin_with(std::move(credential));
 }
 
 net::Task<Reply> OpenWay::State::reply_to(Request request, std::shared_ptr<Wait> wait) {
@@ -227,12 +234,31 @@ void OpenWay::State::leave() {
 
 // The thread. Its signals are blocked, so that a broker that closes raises no SIGPIPE, and the program's own handlers
 // run where the program expects them.
+// What is thrown in it is told and ends what threw alone, or after many the way: the program is not ours to end.
 void OpenWay::State::run_loop() {
-  io.run();
+  run_on([this] { io.run(); });
+  {
+    const std::scoped_lock lock(mutex);
+    is_closing = true;
+  }
   io.restart();
-  net::run(io, links->disconnect());
+  run_on([this] { net::run(io, links->disconnect()); });
   io.restart();
-  net::run(io, tasks.stop());
+  run_on([this] { net::run(io, tasks.stop()); });
+}
+
+void OpenWay::State::run_on(const std::function<void()>& work) {
+  for (std::size_t faults = 0; faults < kMaxFaults; ++faults) {
+    try {
+      return work();
+    } catch (const std::exception& fault) {  // memory may be out: nothing is made of it
+      std::fputs("sallyport_rpc: library.fault: ", stderr);
+      std::fputs(fault.what(), stderr);
+      std::fputs("\n", stderr);
+    } catch (...) {
+      std::fputs("sallyport_rpc: library.fault\n", stderr);
+    }
+  }
 }
 
 Result<std::unique_ptr<OpenWay>> OpenWay::open(Way way) {

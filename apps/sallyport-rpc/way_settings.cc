@@ -56,9 +56,12 @@ Result<void> WaySettings::read_credential(Way& way) const {
     return {};
   }
   const std::filesystem::path folder(find("identity"));
-  rpcnode::IdentitySettings identity{.certificate_file = folder / "device.pem",
-                                     .key_file = folder / "device.key",
-                                     .roots_file = folder / "device-roots.pem",
+  // An agent's state folder, or that of `sallyport rpc login`.
+  std::error_code ignored;
+  const std::string who = std::filesystem::exists(folder / "person.pem", ignored) ? "person" : "device";
+  rpcnode::IdentitySettings identity{.certificate_file = folder / (who + ".pem"),
+                                     .key_file = folder / (who + ".key"),
+                                     .roots_file = folder / (who + "-roots.pem"),
                                      .zone = {}};
   auto zone = parse_dns_name(find("zone"));
   if (!zone) return std::unexpected(std::move(zone).error().at("zone"));
