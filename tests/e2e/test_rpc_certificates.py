@@ -3,7 +3,9 @@
 HTTPS; whoever is not named, is somebody else or tells of himself what is not true is refused.
 """
 # test: needs=dev deadline=300
+import contextlib
 import json
+import os
 import pathlib
 import secrets
 import subprocess
@@ -83,6 +85,16 @@ class Scene:
         return self.run(self.program("sallyport"), "rpc", "call", node, method, *words, "--identity", device.state, "--zone", ZONE,
                         *device_words, *way)
 
+    @contextlib.contextmanager
+    def remembering_in(self, folder):
+        """Of callers that have seen no bundle before, or can keep none."""
+        before = os.environ["XDG_STATE_HOME"]
+        os.environ["XDG_STATE_HOME"] = str(folder)
+        try:
+            yield
+        finally:
+            os.environ["XDG_STATE_HOME"] = before
+
     def ran(self):
         file = self.folder / "ran"
         return len(file.read_text().split()) if file.exists() else 0
@@ -108,6 +120,15 @@ def check_a_device_calls_another_by_its_certificate(scene):
     scene.set_up_node()
     done = scene.call(scene.friend, "copy", json.dumps({"marker": MARKER}))
     want(done.returncode == 0 and json.loads(done.stdout) == {"marker": MARKER}, f"found {done.stdout!r} {done.stderr!r}, want the params")
+
+
+def check_what_a_terminal_would_obey_is_printed_escaped(scene):
+    marker = "\u009b31m\u0085\x7f"
+    for words in ((), ("--json",)):
+        done = scene.call(scene.friend, "copy", json.dumps({marker: marker}), *words)
+        told = json.loads(done.stdout)
+        want(done.returncode == 0 and (told["result"] if words else told) == {marker: marker}, f"found {done.stdout!r} {done.stderr!r}, want the params")
+        want(not any(0x7F <= ord(one) < 0xA0 for one in done.stdout), f"found {done.stdout!r}, want no control character")
 
 
 def check_the_caller_is_told_by_its_certificate(scene):
@@ -166,7 +187,8 @@ def check_a_bundle_that_was_rolled_back_runs_nothing(scene):
     new = scene.bundle()
     want(new != old, "found the same bundle after a restart, want a new one")
     scene.publish(topic, old, "--retain")
-    done = scene.call(scene.friend, "count", "--timeout", "2s")
+    with scene.remembering_in(scene.stage.folder / "nothing"):
+        done = scene.call(scene.friend, "count", "--timeout", "2s")
     want(done.returncode == UNREACHABLE, f"found exit {done.returncode}: {done.stderr}, want silence")
     want(scene.ran() == before, "found a run, want none")
     scene.publish(topic, new, "--retain")
@@ -211,6 +233,28 @@ def check_the_c_library_calls_by_certificate(scene):
     want(found[0].status == rpc_library.TIMEOUT and "signed by device" in found[0].message, f"another device: found {found}, want its bundle refused")
 
 
+def check_the_c_library_takes_a_renewed_certificate_with_the_bundle_that_it_has(scene):
+    """Another's takes the place of the renewed one: the same bundle again, and the call is let in."""
+    folder = scene.stage.folder / "renewed"
+    folder.mkdir(mode=0o700)
+
+    def put(device):
+        for name in ("device.pem", "device.key", "device-roots.pem"):
+            new = folder / f"{name}.new"
+            new.write_bytes((device.state / name).read_bytes())
+            new.chmod(0o600)
+            new.rename(folder / name)
+    put(scene.stranger)
+    handle = rpc_library.Rpc(rpc_library.Library(scene.stage.build), ("broker", scene.broker.url), ("identity", folder), ("zone", ZONE))
+    want(handle.open(scene.node_name) == rpc_library.OK, f"open: found {handle.error()}, want it open")
+    want(handle.call("info", seconds=2).status == rpc_library.TIMEOUT, "whom no rule names: found an answer, want none")
+    put(scene.friend)
+    scene.publish(f"{scene.node_name}/api/bundle", scene.bundle(), "--retain")
+    answer = handle.call("info")
+    handle.close()
+    want(answer.status == rpc_library.OK and answer.json["you"] == f"device:{scene.names['press-2']}", f"found {answer}, want it let in by its new one")
+
+
 def check_a_bundle_that_was_seen_to_be_an_older_one_is_refused_in_a_later_run(scene):
     topic, new = f"{scene.node_name}/api/bundle", scene.bundle()
     old = [payload for seen, payload in scene.broker.messages() if seen == topic and payload][0]
@@ -226,6 +270,13 @@ def check_a_bundle_that_was_seen_to_be_an_older_one_is_refused_in_a_later_run(sc
     want(scene.call(scene.friend, "test").returncode == 0, "the new one again: found no answer, want one")
 
 
+def check_a_caller_that_can_remember_nothing_says_so_and_calls(scene):
+    with scene.remembering_in("/dev/null"):
+        done = scene.call(scene.friend, "test")
+    want(done.returncode == 0 and "not remembered" in done.stderr and "/dev/null" in done.stderr,
+         f"found exit {done.returncode}: {done.stdout} {done.stderr}, want an answer, and to be told")
+
+
 def check_a_person_gets_a_certificate_by_logging_in_and_calls_with_it(scene):
     there, folder = scene.there, scene.stage.folder / "person"
     words = ["--console", there.console_url, "--root-certificate", there.state / "trust" / "root.pem", "--connect-to",
@@ -237,6 +288,11 @@ def check_a_person_gets_a_certificate_by_logging_in_and_calls_with_it(scene):
     told = scene.call(person, "info")
     want(told.returncode == 0 and json.loads(told.stdout)["you"] == f"person:{there.owner}", f"found {told.stdout} {told.stderr}, want the person")
     want(scene.call(person, "copy", "{}").returncode == REFUSED, "found more than the rule allows, want it refused")
+    handle = rpc_library.Rpc(rpc_library.Library(scene.stage.build), ("broker", scene.broker.url), ("identity", folder), ("zone", ZONE))
+    want(handle.open(scene.node_name) == rpc_library.OK, f"the library: found {handle.error()}, want it open")
+    told = handle.call("info")
+    handle.close()
+    want(told.status == rpc_library.OK and told.json["you"] == f"person:{there.owner}", f"the library: found {told}, want the person")
     want(scene.call(person, "info", https=True).returncode == 0, "over HTTPS: found no answer, want one")
     wrong = scene.stage.folder / "wrong-password"
     wrong.write_text("not the password\n")
