@@ -150,7 +150,8 @@ net::Task<void> play_sizes(Plain& plain, const Mosquitto& broker, bool broker_ob
     co_await plain.told.until("big=small");
     EXPECT_EQ(plain.told.count("disconnected"), 0U);
   } else {
-    co_await plain.told.until("disconnected: mqtt: a PUBLISH of 300011 bytes from the broker, want at most 262144");
+    co_await plain.told.until("disconnected: mqtt: a PUBLISH of 300011 bytes from the broker, want at most " +
+                              std::to_string(kMaxPacketBytes));
   }
 }
 
