@@ -100,6 +100,7 @@ Api::Answer Api::begin_rpc_call(const Route&, Call call) {
   CO_TRY(auto answer, co_await ask_caller(std::move(question), kCallerLimit));
   CO_TRY(const auto begun, codec::parse_json(as_text(answer), kSmallAnswer));
   CO_TRY(const auto id, begun.text_at("id"));
+  CO_TRY(const auto key, begun.text_at("key"));
   Json::Object noted{
       {"node", parameter(call.parameters, "node")}, {"method", parameter(call.parameters, "method")}, {"call", id}};
   CO_TRY_VOID(co_await ask("rpc.called", call, noted));
@@ -107,7 +108,7 @@ Api::Answer Api::begin_rpc_call(const Route&, Call call) {
   const milliseconds timeout(given == call.parameters.end() ? kFallbackTimeout
                                                             : given->second.integer().value_or(kFallbackTimeout));
   net::spawn(co_await net::current_executor(), run_rpc_call(std::move(call), std::move(noted), timeout), "console.rpc");
-  co_return json_from_caller(to_bytes(Json(Json::Object{{"id", id}}).write()), 202);
+  co_return json_from_caller(to_bytes(Json(Json::Object{{"id", id}, {"key", key}}).write()), 202);
 }
 
 net::Task<void> Api::run_rpc_call(Call call, Json::Object noted, milliseconds timeout) {

@@ -6,7 +6,7 @@ namespace {
 
 const std::string kNode = "/api/v1/rpc/nodes/pump-1";
 const std::string kCallId = "0190b1c2-7a5e-7c3d-8f00-112233445566";
-const std::string kBegun = R"({"id":")" + kCallId + "\"}";
+const std::string kBegun = R"({"key":"plant-a","id":")" + kCallId + "\"}";
 const std::string kSecretLine = "spk1_plant-b_SECRETSECRETSECRETSECRETSECRETSECRETSECRETS_CHECK";
 
 struct RpcRoute {
@@ -64,6 +64,7 @@ TEST_F(RpcConsoleTest, ACallIsCheckedThenNotedThenSentThenNotedAgain) {
                                   authority.add_session("otto")));
   ASSERT_EQ(response.status, 202U) << as_text(response.body);
   EXPECT_EQ(json_of(response).text_at("id").value(), kCallId);
+  EXPECT_EQ(json_of(response).text_at("key").value(), "plant-a");
   wait_until([&] { return authority.asked.size() == 2; });
   EXPECT_EQ(methods_asked(), (std::vector<std::string>{"rpc.called", "rpc.ended"}));
   EXPECT_EQ(authority.asked[0].actor, "otto");
@@ -217,6 +218,8 @@ TEST_F(RpcConsoleTest, RefusesMembersThatItDoesNotKnow) {
            {kNode + "/calls", R"({"method":"test","params":{}})"},
            {kNode + "/calls", R"({"method":"test","timeout_ms":540001})"},
            {kNode + "/calls", R"({"method":"test","id":"1"})"},
+           {kNode + "/calls", R"({"method":"test","key":""})"},
+           {kNode + "/calls", R"({"method":"test","key":["plant-a"]})"},
            {kNode + "/kept-keys", R"({"purpose":"calls"})"},
            {kNode + "/keys", R"({"id":"b"})"},
            {kNode + "/keys", R"({"id":"b","allow":"test"})"},

@@ -19,6 +19,19 @@ bool is_under_way(const CallRecord& record) {
   return record.state != CallRecord::State::ended;
 }
 
+// Of one sending, whatever became of those before it.
+bool is_only_of_last_sending(CallOutcome outcome) {
+  return outcome == CallOutcome::unsent || outcome == CallOutcome::unheard || outcome == CallOutcome::late ||
+         outcome == CallOutcome::overloaded;
+}
+
+// A node that has a call by one key does not know it by another, and would run it again.
+Result<void> check_same_key(const sealed::KeyId& before, const sealed::KeyId& key) {
+  if (before == key) return {};
+  return failf(Errc::conflict, "state-conflict: this call was sent by key '{}', and '{}' is kept now", before.get(),
+               key.get());
+}
+
 // The id is in it: by that alone no two calls are the same.
 std::string text_of(const BeginRequest& request, const sealed::CallId& id) {
   return sealed::rpc_request(Json(sealed::to_text(id)), request.method, request.params);
@@ -54,7 +67,7 @@ Result<void> CallBook::check_room(std::string_view by) {
   return {};
 }
 
-Result<void> CallBook::begin(BeginRequest request, UnixTime now, Instant at) {
+Result<void> CallBook::begin(BeginRequest request, sealed::KeyId key, UnixTime now, Instant at) {
   SALLYPORT_CHECK(request.id.has_value());
   const sealed::CallId id = *request.id;
   std::string text = text_of(request, id);
@@ -65,11 +78,16 @@ Result<void> CallBook::begin(BeginRequest request, UnixTime now, Instant at) {
     if (before.request.by != request.by || before.request.node != request.node || before.text != text)
       return fail(Errc::conflict, "state-conflict: this id is another call's");
     if (is_under_way(before)) return fail(Errc::conflict, "state-conflict: this call is under way");
+    TRY_VOID(check_same_key(before.key, key));
+  }
+  if (request.key) {
+    TRY_VOID(check_same_key(*request.key, key));
   }
   TRY_VOID(check_room(request.by));
   CallRecord record;
   record.request = std::move(request);
   record.text = std::move(text);
+  record.key = std::move(key);
   record.asked = found == calls_.end() ? 0 : found->second.asked;
   record.began = now;
   record.began_at = at;
@@ -109,13 +127,19 @@ void CallBook::add_progress(const sealed::CallId& id, std::string json) {
   ++record.progress_left_out;
 }
 
-void CallBook::end(const sealed::CallId& id, CallEnd end, Instant at) {
+CallOutcome CallBook::end(const sealed::CallId& id, CallEnd end, Instant at) {
   const auto found = calls_.find(id);
-  if (found == calls_.end()) return;
+  if (found == calls_.end()) return end.outcome;
+  if (found->second.is_asked_again() && is_only_of_last_sending(end.outcome)) {
+    end.outcome = CallOutcome::unknown;
+    end.detail = "asked again: " + end.detail;
+  }
+  const CallOutcome told = end.outcome;
   found->second.state = CallRecord::State::ended;
   found->second.end = std::move(end);
   found->second.took = std::chrono::duration_cast<milliseconds>(at - found->second.began_at);
   make_room();
+  return told;
 }
 
 // Of those that have ended, the ones that began longest ago go until the rest is few and small enough.

@@ -29,7 +29,7 @@ enum class CallOutcome : std::uint8_t {
   failed,      // the method's error: it ran, or the node says that it may not
   unknown,     // no answer in time: it ran, or will, or not
   unheard,     // no answer in time, and it never left: the node has not even opened a session
-  unsent,      // no broker
+  unsent,      // no broker, or no longer the key
   lost,        // it was started, and the node lost what came of it
   late,        // it came after its deadline and was not run
   overloaded,  // the node has too much to do, and did not run it
@@ -55,19 +55,26 @@ struct CallRecord {
   UnixTime began;
   Instant began_at;
   milliseconds took{0};
+  sealed::KeyId key;  // it is sent by: a node tells calls apart by key and id
+
+  // Whether a sending before the last may have reached the node.
+  bool is_asked_again() const { return asked > 1 || request.key.has_value(); }
 
   std::size_t size() const;
 };
 
 class CallBook {
  public:
-  // Puts a call that is to be sent under its id, which the request has. Errc::conflict when the id is under way, of
-  // another person, or of another call; Errc::overloaded when too many are under way.
-  Result<void> begin(BeginRequest request, UnixTime now, Instant at);
+  // Puts a call that is to be sent under its id, which the request has, by `key`. Errc::conflict when the id is under
+  // way, of another person, of another call, or was sent by another key before; Errc::overloaded when too many are
+  // under way.
+  Result<void> begin(BeginRequest request, sealed::KeyId key, UnixTime now, Instant at);
   // Errc::not_found without one of this person; Errc::conflict unless it waits to be sent.
   Result<const CallRecord*> run(const sealed::CallId& id, std::string_view by);
   void add_progress(const sealed::CallId& id, std::string json);
-  void end(const sealed::CallId& id, CallEnd end, Instant at);
+  // Returns the outcome that is told: of a call that was asked again, "it did not run" would be of its last sending
+  // alone, and is `unknown`.
+  CallOutcome end(const sealed::CallId& id, CallEnd end, Instant at);
   // Errc::not_found without one of this person.
   Result<const CallRecord*> find(const sealed::CallId& id, std::string_view by) const;
   void on_tick(Instant at);

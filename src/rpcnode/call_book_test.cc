@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "crypto/system_random.h"
 
 namespace sallyport::rpcnode {
@@ -22,7 +24,7 @@ class CallBookTest : public testing::Test {
   // A call that is under way.
   sealed::CallId start(const std::string& by = "ann") {
     const BeginRequest call = request(by);
-    EXPECT_TRUE(book.begin(call, kNoon, at));
+    EXPECT_TRUE(book.begin(call, key, kNoon, at));
     EXPECT_TRUE(book.run(*call.id, by));
     return *call.id;
   }
@@ -37,12 +39,13 @@ class CallBookTest : public testing::Test {
 
   crypto::SystemRandom random;
   CallBook book;
+  sealed::KeyId key{"plant-a"};
   Instant at{};
 };
 
 TEST_F(CallBookTest, ACallGoesItsWayAndIsShownAtEveryStep) {
   const BeginRequest call = request();
-  ASSERT_TRUE(book.begin(call, kNoon, at));
+  ASSERT_TRUE(book.begin(call, key, kNoon, at));
   EXPECT_EQ(shown(*call.id).text_at("state").value(), "ready");
   ASSERT_TRUE(book.run(*call.id, "ann"));
   book.add_progress(*call.id, R"({"percent":50})");
@@ -73,30 +76,93 @@ TEST_F(CallBookTest, ACallThatWasSentIsNotSentTwice) {
 TEST_F(CallBookTest, AnIdIsAskedForAgainByTheSamePersonForTheSameCallAlone) {
   BeginRequest call = request();
   call.params = codec::Json(codec::Json::Object{{"speed", 3}});
-  ASSERT_TRUE(book.begin(call, kNoon, at));
-  EXPECT_EQ(book.begin(call, kNoon, at).error().code, Errc::conflict) << "under way";
+  ASSERT_TRUE(book.begin(call, key, kNoon, at));
+  EXPECT_EQ(book.begin(call, key, kNoon, at).error().code, Errc::conflict) << "under way";
   ASSERT_TRUE(book.run(*call.id, "ann"));
   book.end(*call.id, {.outcome = CallOutcome::unknown, .detail = "no answer", .result = {}, .error = {}}, at);
   const auto refused = [&](auto change) {
     BeginRequest other = call;
     change(other);
-    const auto verdict = book.begin(other, kNoon, at);
+    const auto verdict = book.begin(other, key, kNoon, at);
     return !verdict && verdict.error().code == Errc::conflict;
   };
   EXPECT_TRUE(refused([](BeginRequest& other) { other.by = "ben"; }));
   EXPECT_TRUE(refused([](BeginRequest& other) { other.node = sealed::NodeName("pump-2"); }));
   EXPECT_TRUE(refused([](BeginRequest& other) { other.method = "pump.stop"; }));
   EXPECT_TRUE(refused([](BeginRequest& other) { other.params = codec::Json(codec::Json::Object{{"speed", 4}}); }));
-  ASSERT_TRUE(book.begin(call, kNoon, at));
+  ASSERT_TRUE(book.begin(call, key, kNoon, at));
   ASSERT_TRUE(book.run(*call.id, "ann"));
   EXPECT_EQ(shown(*call.id).integer_at("asked").value(), 2);
 }
 
+constexpr std::array kOnlyOfLastSending = {CallOutcome::unsent, CallOutcome::unheard, CallOutcome::late,
+                                           CallOutcome::overloaded};
+
+TEST_F(CallBookTest, OfACallThatMayHaveLeftBeforeNobodySaysThatItDidNotRun) {
+  for (const CallOutcome outcome : kOnlyOfLastSending) {
+    const CallEnd end{.outcome = outcome, .detail = "no broker", .result = {}, .error = {}};
+    const BeginRequest call = request();
+    ASSERT_TRUE(book.begin(call, key, kNoon, at));
+    ASSERT_TRUE(book.run(*call.id, "ann"));
+    EXPECT_EQ(book.end(*call.id, end, at), outcome) << "of the first sending it is the truth";
+    EXPECT_EQ(shown(*call.id).text_at("detail").value(), "no broker");
+    ASSERT_TRUE(book.begin(call, key, kNoon, at));
+    ASSERT_TRUE(book.run(*call.id, "ann"));
+    EXPECT_EQ(book.end(*call.id, end, at), CallOutcome::unknown) << to_string(outcome);
+    EXPECT_EQ(shown(*call.id).text_at("outcome").value(), "unknown") << to_string(outcome);
+    EXPECT_EQ(shown(*call.id).text_at("detail").value(), "asked again: no broker");
+  }
+}
+
+TEST_F(CallBookTest, OfACallThatWasSentBeforeARestartNobodySaysThatItDidNotRun) {
+  for (const CallOutcome outcome : kOnlyOfLastSending) {
+    BeginRequest call = request();
+    call.key = key;
+    ASSERT_TRUE(book.begin(call, key, kNoon, at));
+    ASSERT_TRUE(book.run(*call.id, "ann"));
+    EXPECT_EQ(book.end(*call.id, {.outcome = outcome, .detail = "x", .result = {}, .error = {}}, at),
+              CallOutcome::unknown)
+        << to_string(outcome);
+  }
+}
+
+TEST_F(CallBookTest, WhatANodeHasAnsweredStaysWhatItIsWhenAskedAgain) {
+  for (const CallOutcome outcome :
+       {CallOutcome::answered, CallOutcome::failed, CallOutcome::lost, CallOutcome::broken, CallOutcome::unknown}) {
+    BeginRequest call = request();
+    call.key = key;
+    ASSERT_TRUE(book.begin(call, key, kNoon, at));
+    ASSERT_TRUE(book.run(*call.id, "ann"));
+    EXPECT_EQ(book.end(*call.id, {.outcome = outcome, .detail = "x", .result = {}, .error = {}}, at), outcome);
+    EXPECT_EQ(shown(*call.id).text_at("detail").value(), "x");
+  }
+}
+
+TEST_F(CallBookTest, ByAnotherKeyNothingIsAskedAgainSinceItWouldRunTwice) {
+  const sealed::KeyId other("plant-b");
+  BeginRequest call = request();
+  ASSERT_TRUE(book.begin(call, key, kNoon, at));
+  ASSERT_TRUE(book.run(*call.id, "ann"));
+  book.end(*call.id, {.outcome = CallOutcome::unknown, .detail = "x", .result = {}, .error = {}}, at);
+  EXPECT_EQ(book.begin(call, other, kNoon, at).error().code, Errc::conflict) << "the book knows by which";
+  call.key = other;
+  EXPECT_EQ(book.begin(call, other, kNoon, at).error().code, Errc::conflict) << "whatever is claimed";
+  EXPECT_EQ(book.begin(call, key, kNoon, at).error().code, Errc::conflict);
+  BeginRequest unknown = request();
+  unknown.key = key;
+  const auto refused = book.begin(unknown, other, kNoon, at);
+  ASSERT_FALSE(refused) << "and whoever asks says it after a restart";
+  EXPECT_EQ(refused.error().detail, "state-conflict: this call was sent by key 'plant-a', and 'plant-b' is kept now");
+  EXPECT_EQ(book.find(*unknown.id, "ann").error().code, Errc::not_found);
+  call.key = key;
+  EXPECT_TRUE(book.begin(call, key, kNoon, at));
+}
+
 TEST_F(CallBookTest, SoManyAreUnderWayAndNoMore) {
   for (std::size_t i = 0; i < kMaxRunningCallsOfPerson; ++i) start("ann");
-  EXPECT_EQ(book.begin(request("ann"), kNoon, at).error().code, Errc::overloaded);
+  EXPECT_EQ(book.begin(request("ann"), key, kNoon, at).error().code, Errc::overloaded);
   for (std::size_t i = kMaxRunningCallsOfPerson; i < kMaxRunningCalls; ++i) start(fmt::format("p{}", i));
-  EXPECT_EQ(book.begin(request("ben"), kNoon, at).error().code, Errc::overloaded);
+  EXPECT_EQ(book.begin(request("ben"), key, kNoon, at).error().code, Errc::overloaded);
   EXPECT_EQ(book.running(), kMaxRunningCalls);
 }
 
@@ -136,7 +202,7 @@ TEST_F(CallBookTest, CallsAreForgottenWhenTheirIdIsGoodForNothing) {
   const auto ended = start();
   book.end(ended, answered("1"), at);
   const BeginRequest given_up = request();
-  ASSERT_TRUE(book.begin(given_up, kNoon, at));
+  ASSERT_TRUE(book.begin(given_up, key, kNoon, at));
   book.on_tick(at + kKeptCallLife - seconds(1));
   EXPECT_TRUE(book.find(ended, "ann"));
   EXPECT_FALSE(book.find(*given_up.id, "ann")) << "never sent";

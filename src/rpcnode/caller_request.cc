@@ -26,8 +26,8 @@ Result<sealed::NodeName> node_at(const Json& json) {
   return sealed::parse_node_name(text);
 }
 
-Result<sealed::KeyId> key_id_at(const Json& json) {
-  TRY(const std::string text, json.text_at("id"));
+Result<sealed::KeyId> key_id_at(const Json& json, std::string_view member = "id") {
+  TRY(const std::string text, json.text_at(member));
   return sealed::parse_key_id(text);
 }
 
@@ -73,7 +73,7 @@ Result<CallerRequest> read_methods(const Json& json) {
 }
 
 Result<CallerRequest> read_begin(const Json& json) {
-  TRY_VOID(json.only_keys({"act", "by", "node", "method", "params", "idempotent", "timeout_ms", "id"}));
+  TRY_VOID(json.only_keys({"act", "by", "node", "method", "params", "idempotent", "timeout_ms", "id", "key"}));
   BeginRequest out;
   TRY(out.by, by_at(json));
   TRY(out.node, node_at(json));
@@ -86,9 +86,13 @@ Result<CallerRequest> read_begin(const Json& json) {
     TRY(out.idempotent, json.boolean_at("idempotent"));
   }
   TRY(out.timeout, timeout_at(json));
+  if ((json.find("id") == nullptr) != (json.find("key") == nullptr))
+    return fail(Errc::malformed, "id, key: found one of them, want both or neither");
   if (json.find("id") != nullptr) {
     TRY(const auto id, call_id_at(json));
+    TRY(auto key, key_id_at(json, "key"));
     out.id = id;
+    out.key = std::move(key);
   }
   return out;
 }

@@ -2,7 +2,8 @@
 //
 //   {"act":"nodes"}                                          what was found, and for whom a key is kept
 //   {"act":"methods","node"}                                 what a node lets us call
-//   {"act":"begin","by","node","method","params"?,"idempotent"?,"timeout_ms"?,"id"?}   checks a call and draws its id
+//   {"act":"begin","by","node","method","params"?,"idempotent"?,"timeout_ms"?}         checks a call and draws its id
+//    … with "id" and "key", by which it was sent before     the same for a call that is asked for again
 //   {"act":"run","by","id"}                                  sends it and answers when it has ended
 //   {"act":"look","by","id"}                                 how it stands
 //   {"act":"keep","by","node","purpose","key"}               keeps a key for a node
@@ -41,6 +42,7 @@ struct BeginRequest {
   bool idempotent = false;
   milliseconds timeout = kDefaultCallTimeout;
   std::optional<sealed::CallId> id;  // of a call that is asked for again
+  std::optional<sealed::KeyId> key;  // by which that was sent before: with an id, and never without
 };
 struct RunRequest {
   std::string by;

@@ -26,7 +26,7 @@ TEST(CallerRequest, EveryActIsRead) {
 
 TEST(CallerRequest, ACallIsReadWithItsChoices) {
   const auto read = parse(R"({"act":"begin","by":"ann","node":"pump-1","method":"pump.start","params":"{\"speed\":3}",)"
-                          R"("idempotent":true,"timeout_ms":5000,"id":")" +
+                          R"("idempotent":true,"timeout_ms":5000,"key":"plant-a","id":")" +
                           kCall + "\"}");
   ASSERT_TRUE(read) << read.error().detail;
   const auto& call = std::get<BeginRequest>(*read);
@@ -35,6 +35,7 @@ TEST(CallerRequest, ACallIsReadWithItsChoices) {
   EXPECT_TRUE(call.idempotent);
   EXPECT_EQ(call.timeout, milliseconds(5'000));
   EXPECT_EQ(sealed::to_text(*call.id), kCall);
+  EXPECT_EQ(call.key->get(), "plant-a");
   const auto least = parse(R"({"act":"begin","by":"ann","node":"pump-1","method":"test"})");
   ASSERT_TRUE(least);
   EXPECT_TRUE(std::get<BeginRequest>(*least).params.is_null());
@@ -102,11 +103,13 @@ TEST(CallerRequest, ACallThatIsNoneIsRefused) {
   const auto with = [](std::string_view more) {
     return R"({"act":"begin","by":"ann","node":"pump-1","method":"test")" + std::string(more) + "}";
   };
-  for (const char* more :
-       {R"(,"params":{})", R"(,"params":"")", R"(,"params":"3")", R"(,"params":"{")", R"(,"params":"\"x\"")",
-        R"(,"params":"{\"a\":1,\"a\":2}")", R"(,"timeout_ms":499)", R"(,"timeout_ms":540001)", R"(,"timeout_ms":"10")",
-        R"(,"timeout_ms":-1)", R"(,"idempotent":"yes")", R"(,"id":"1")",
-        R"(,"id":"0190B1C2-7A5E-7C3D-8F00-112233445566")", R"(,"stored":true)", R"(,"key":"x")"}) {
+  for (const char* more : {R"(,"params":{})", R"(,"params":"")", R"(,"params":"3")", R"(,"params":"{")",
+                           R"(,"params":"\"x\"")", R"(,"params":"{\"a\":1,\"a\":2}")", R"(,"timeout_ms":499)",
+                           R"(,"timeout_ms":540001)", R"(,"timeout_ms":"10")", R"(,"timeout_ms":-1)",
+                           R"(,"idempotent":"yes")", R"(,"id":"1")", R"(,"id":"0190B1C2-7A5E-7C3D-8F00-112233445566")",
+                           R"(,"stored":true)", R"(,"key":"x")", R"(,"id":"0190b1c2-7a5e-7c3d-8f00-112233445566")",
+                           R"(,"id":"0190b1c2-7a5e-7c3d-8f00-112233445566","key":"X y")",
+                           R"(,"id":"0190b1c2-7a5e-7c3d-8f00-112233445566","key":7)"}) {
     expect_refused(with(more));
   }
   for (const char* text :

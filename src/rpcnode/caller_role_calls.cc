@@ -166,10 +166,10 @@ net::Task<Result<Json>> CallerRole::State::ask(std::shared_ptr<State> self, Mana
 }
 
 Result<Bytes> CallerRole::State::begin(BeginRequest request) {
-  TRY_VOID(open_node(request.node, KeyPurpose::calls));
+  TRY(const auto opened, open_node(request.node, KeyPurpose::calls));
   if (!request.id) request.id = sealed::draw_call_id(clock.now(), random);
-  const Json answer(Json::Object{{"id", sealed::to_text(*request.id)}});
-  TRY_VOID(calls.begin(std::move(request), clock.now(), clock.monotonic()));
+  const Json answer(Json::Object{{"id", sealed::to_text(*request.id)}, {"key", opened->key.get()}});
+  TRY_VOID(calls.begin(std::move(request), opened->key, clock.now(), clock.monotonic()));
   return to_bytes(answer.write());
 }
 
@@ -190,15 +190,16 @@ net::Task<Result<Bytes>> CallerRole::State::run(std::shared_ptr<State> self, Run
   std::string text = record->text;
   CallEnd end{.outcome = CallOutcome::unsent, .detail = {}, .result = {}, .error = {}};
   const auto opened = self->open_node(node, KeyPurpose::calls);
-  if (opened) {
-    end = co_await send(self, *opened, request.id, std::move(text), std::move(choices));
-  } else {
+  if (!opened) {
     end.detail = opened.error().detail;
+  } else if ((*opened)->key != record->key) {
+    end.detail = "another key is kept by now";
+  } else {
+    end = co_await send(self, *opened, request.id, std::move(text), std::move(choices));
   }
   if (end.outcome == CallOutcome::answered || end.outcome == CallOutcome::failed)
     self->answered[node] = self->clock.now();
-  const CallOutcome outcome = end.outcome;
-  self->calls.end(request.id, std::move(end), self->clock.monotonic());
+  const CallOutcome outcome = self->calls.end(request.id, std::move(end), self->clock.monotonic());
   self->tell_changed();
   const auto ended = self->calls.find(request.id, request.by);
   const std::int64_t took = ended ? (*ended)->took.count() : 0;

@@ -143,6 +143,28 @@ TEST_F(CallerRoleTest, WithoutABrokerACallIsToldAsNotSent) {
   EXPECT_TRUE(refusal(R"({"act":"run",)" + mine).starts_with("state-conflict: ")) << "sent once";
 }
 
+TEST_F(CallerRoleTest, ACallIsSentAndAskedAgainByTheKeyOfItsFirstSendingAlone) {
+  open();
+  keep("pump-1", "calls");
+  const std::string call = R"({"act":"begin","by":"ann","node":"pump-1","method":"pump.start")";
+  const Json begun = json(call + "}");
+  EXPECT_EQ(begun.text_at("key").value(), "plant-a");
+  const std::string id = R"("id":")" + begun.text_at("id").value() + "\"";
+  const std::string run = R"({"act":"run","by":"ann",)" + id + "}";
+  EXPECT_EQ(json(run).text_at("outcome").value(), "unsent");
+  const std::string again = call + R"(,"key":"plant-a",)" + id + "}";
+  json(again);
+  EXPECT_EQ(json(run).text_at("outcome").value(), "unknown") << "the sending before is not looked at";
+  json(again);
+  keep("pump-1", "calls", "plant-b");
+  EXPECT_EQ(json(run).text_at("outcome").value(), "unknown");
+  EXPECT_EQ(json(R"({"act":"look","by":"ann",)" + id + "}").text_at("detail").value(),
+            "asked again: another key is kept by now");
+  EXPECT_TRUE(refusal(again).starts_with("state-conflict: "));
+  open();
+  EXPECT_TRUE(refusal(again).starts_with("state-conflict: ")) << "a restart forgets the call, and not its key";
+}
+
 TEST_F(CallerRoleTest, CallsOfOthersAreNotThere) {
   open();
   keep("pump-1", "calls");
@@ -151,7 +173,8 @@ TEST_F(CallerRoleTest, CallsOfOthersAreNotThere) {
     EXPECT_TRUE(refusal(R"({"act":"look",)" + of + "\"}").starts_with("not-found: ")) << of;
     EXPECT_TRUE(refusal(R"({"act":"run",)" + of + "\"}").starts_with("not-found: ")) << of;
   }
-  const std::string again = R"({"act":"begin","by":"ben","node":"pump-1","method":"test","id":")" + id + "\"}";
+  const std::string again =
+      R"({"act":"begin","by":"ben","node":"pump-1","method":"test","key":"plant-a","id":")" + id + "\"}";
   EXPECT_TRUE(refusal(again).starts_with("state-conflict: "));
 }
 

@@ -63,6 +63,12 @@ export const rpcOperations = {
     if (before && (before.by !== login.login || before.params !== body.params || before.call.method !== body.method)) {
       throw new Refusal(409, "state-conflict", "The device's state does not allow this", "this id is another call's");
     }
+    const node = nodeOf(this, parameters.node);
+    if ((body.id === undefined) !== (body.key === undefined)) throw new Refusal(400, "invalid-request", "The request is not of the right form", "id, key: found one of them, want both or neither");
+    const key = node.calls_key.id;
+    if (body.key !== undefined && body.key !== key) {
+      throw new Refusal(409, "state-conflict", "The device's state does not allow this", `this call was sent by key '${body.key}', and '${key}' is kept now`);
+    }
     const id = body.id ?? `0190b1c2-7a5e-7c3d-8f00-${randomBytes(6).toString("hex")}`;
     const call = {
       id, node: parameters.node, method: body.method, state: "running", outcome: null, detail: "", asked: (before?.call.asked ?? 0) + 1, began: iso(Date.now()), took_ms: null,
@@ -70,7 +76,7 @@ export const rpcOperations = {
     };
     this.rpc.calls.set(id, { call, by: login.login, params: body.params });
     Object.assign(call, this.rpc.next.shift() ?? { state: "ended", outcome: "answered", took_ms: 84, result: { ok: true } });
-    return [202, { id }];
+    return [202, { id, key }];
   },
   getRpcCall({ parameters, login }) {
     const known = this.rpc.calls.get(parameters.id);

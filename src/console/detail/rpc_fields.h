@@ -10,10 +10,12 @@ namespace sallyport::console {
 inline constexpr std::int64_t kMostKeyRules = 64;  // of one list
 
 inline constexpr std::array kRpcCall = {
-    Field{.name = "method", .required = true, .least = 1, .most = 128}, Field{.name = "params", .most = 48 * 1024},
+    Field{.name = "method", .required = true, .least = 1, .most = 128},
+    Field{.name = "params", .most = 48 * 1024},
     Field{.name = "idempotent", .kind = FieldKind::boolean},
     Field{.name = "timeout_ms", .kind = FieldKind::integer, .least = 500, .most = 540'000},
-    Field{.name = "id", .least = 36, .most = 36}};
+    Field{.name = "id", .least = 36, .most = 36},
+    Field{.name = "key", .least = 1, .most = 32}};
 inline constexpr std::array kRpcKeptKey = {Field{.name = "purpose", .required = true, .least = 4, .most = 5},
                                            Field{.name = "key", .required = true, .least = 1, .most = 256}};
 inline constexpr std::array kRpcNewKey = {

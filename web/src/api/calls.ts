@@ -65,9 +65,10 @@ export interface CallOrder {
   params?: string; // JSON
   idempotent?: boolean;
   timeout_ms?: number;
-  id?: string;
+  id?: string; // of a call that is asked for again
+  key?: string; // with an id: by which key it was sent first
 }
-export const beginRpcCall = (name: string, order: CallOrder) => post<{ id: string }>(`${node(name)}/calls`, order);
+export const beginRpcCall = (name: string, order: CallOrder) => post<{ id: string; key: string }>(`${node(name)}/calls`, order);
 export const getRpcCall = (id: string) => get<RpcCall>(`/rpc/calls/${encodeURIComponent(id)}`);
 export const keepRpcKey = (name: string, purpose: KeyPurpose, key: string) => post<{ id: string }>(`${node(name)}/kept-keys`, { purpose, key });
 export const forgetRpcKey = (name: string, purpose: KeyPurpose) => post<void>(`${node(name)}/kept-keys/${purpose}/forget`);

@@ -22,7 +22,7 @@ const looks: Record<Outcome, Look> = {
   failed: { tone: "bad", shape: "cross", word: "Refused or failed", meaning: "The node has answered, and says no." },
   unknown: {
     tone: "warning", shape: "triangle", word: "Outcome unknown",
-    meaning: "The call was sent and no answer came. It may have run, may be running, or may never have arrived: nobody can tell from here. Asked again under the same id it runs once at most, whatever happened before; within nine minutes that brings the answer of the run that was.",
+    meaning: "The call was sent and no answer came. It may have run, may be running, or may never have arrived: nobody can tell from here. Asked again under the same id it runs once at most, whatever happened before; within nine minutes that brings the answer of the run that was. An id is good for an hour: asked later, the outcome stays unknown.",
   },
   unheard: {
     tone: "bad", shape: "cross", word: "No answer; it did not run",
@@ -42,8 +42,11 @@ const forgotten: Look = {
   meaning: `The process that calls was restarted meanwhile and does not know this call any more. ${looks.unknown.meaning}`,
 };
 
+const notAskedAgain: Look = { ...looks.unknown, meaning: `It could not be asked again. ${looks.unknown.meaning}` };
+
 function lookOf(one: PageCall): Look | null {
-  if (one.problem) return one.problem.kind === "not-found" && one.id !== null ? forgotten : null;
+  if (one.problem && one.id === null) return null;
+  if (one.problem) return one.problem.kind === "not-found" ? forgotten : notAskedAgain;
   return one.call?.outcome ? looks[one.call.outcome] : null;
 }
 
@@ -63,7 +66,7 @@ export function Answer({ one }: { one: PageCall }) {
         {look ? <Mark tone={look.tone} shape={look.shape}>{look.word}</Mark> : one.problem ? <Mark tone="bad" shape="cross">Not begun</Mark> : <Running one={one} />}
         {call?.took_ms != null && <span class="muted">after {took(call.took_ms)}{call.asked > 1 ? `, asked ${call.asked} times` : ""}</span>}
       </p>
-      {one.problem && !look && <ProblemNote problem={one.problem} />}
+      {one.problem && look !== forgotten && <ProblemNote problem={one.problem} />}
       {look?.meaning && <p>{look.meaning}</p>}
       {call?.detail && call.outcome !== "failed" && <p class="muted sentence">{call.detail}.</p>}
       {mayAskAgain(one) && <button type="button" class="primary" onClick={() => void askAgain(one)}>Ask again under the same id</button>}

@@ -14,8 +14,9 @@ export interface PageCall {
   timeoutMs: number;
   begun: number; // by this machine's clock
   id: string | null; // before the console has given it one: null
+  key: string | null; // by which it was sent first: by another it could run twice
   call: RpcCall | null;
-  problem: Problem | null; // it could not be begun, or is not known any more
+  problem: Problem | null; // it could not be begun or asked again, or is not known any more
 }
 
 export const rpcCallsStore = new Store<readonly PageCall[]>([]);
@@ -40,11 +41,11 @@ export function clearRpcCalls(): void {
 export const isUnderWay = (one: PageCall): boolean => one.problem === null && one.call?.state !== "ended";
 // Whether asking again may tell what is not known now, or run what did not run.
 export const mayAskAgain = (one: PageCall): boolean =>
-  one.id !== null && ((one.problem !== null && one.problem.kind === "not-found") || ["unknown", "unheard", "unsent", "late", "overloaded"].includes(one.call?.outcome ?? ""));
+  one.id !== null && (one.problem !== null || ["unknown", "unheard", "unsent", "late", "overloaded"].includes(one.call?.outcome ?? ""));
 
 export async function beginCall(node: string, method: RpcMethod, params: string, timeoutMs: number): Promise<number> {
   const one: PageCall = {
-    number: ++numbers, node, method: method.name, params, idempotent: method.idempotent, timeoutMs, begun: Date.now(), id: null, call: null, problem: null,
+    number: ++numbers, node, method: method.name, params, idempotent: method.idempotent, timeoutMs, begun: Date.now(), id: null, key: null, call: null, problem: null,
   };
   rpcCallsStore.set([one, ...rpcCallsStore.value].slice(0, kept));
   await send(one);
@@ -58,14 +59,14 @@ export async function askAgain(one: PageCall): Promise<void> {
 
 async function send(one: PageCall): Promise<void> {
   try {
-    const { id } = await api.beginRpcCall(one.node, {
+    const { id, key } = await api.beginRpcCall(one.node, {
       method: one.method,
       idempotent: one.idempotent,
       timeout_ms: one.timeoutMs,
       ...(one.params.trim() ? { params: one.params } : {}),
-      ...(one.id ? { id: one.id } : {}),
+      ...(one.id && one.key ? { id: one.id, key: one.key } : {}),
     });
-    change(one.number, { id });
+    change(one.number, { id, key });
   } catch (error) {
     change(one.number, { problem: asProblem(error) });
   }

@@ -114,9 +114,25 @@ export const rpc = {
     const [first, second] = posts(peer, "/calls").map((one) => JSON.parse(one.body));
     same(first.id, undefined, "the id of the first");
     same(second.id, [...peer.rpc.calls.keys()][0], "the id of the second");
+    same(second.key, "console", "the key of the second");
     delete second.id;
+    delete second.key;
     same(second, first, "the same call");
     await gone(answer(page).getByRole("button", { name: "Ask again under the same id" }));
+  },
+
+  async a_call_is_not_asked_for_again_by_another_key({ visit, peer }) {
+    const page = await visit({ path: "/rpc/press-4?method=press.start" });
+    peer.rpc.next.push({ state: "ended", outcome: "unknown", detail: "no answer within 30 s", took_ms: 30_000 });
+    await callNow(page, "press.start");
+    await seen(answer(page).getByText("Outcome unknown"));
+    peer.rpc.calls.clear();
+    peer.rpc.nodes.find((one) => one.name === "press-4").calls_key.id = "console-2";
+    await answer(page).getByRole("button", { name: "Ask again under the same id" }).click();
+    await seen(answer(page).getByText(/this call was sent by key 'console', and 'console-2' is kept now/));
+    await seen(answer(page).getByText("Outcome unknown"));
+    same(await answer(page).getByText("Not begun").count(), 0, "a word that it did not run");
+    same(peer.rpc.calls.size, 0, "calls that were sent");
   },
 
   async a_call_that_is_forgotten_is_still_asked_for_again({ visit, peer }) {
