@@ -121,33 +121,31 @@ net::Task<void> Api::run_rpc_call(Call call, Json::Object noted, milliseconds ti
   if (!told) log::warn("console.rpc-end-not-noted", {{"id", call.request_id}, {"error", told.error()}});
 }
 
-// Noted once it is kept, by the id that the caller read out of it; what cannot be noted is not kept.
+// Read by the caller, noted by the authority under the id that it read, and then kept.
 Api::Answer Api::keep_rpc_key(const Route& route, Call call) {
   CO_TRY_VOID(check_rpc(call));
   const Json node = parameter(call.parameters, "node");
   const Json purpose = parameter(call.parameters, "purpose");
-  CO_TRY(auto json, co_await ask_caller({{"act", "keep"},
-                                         {"by", call.session.login},
-                                         {"node", node},
-                                         {"purpose", purpose},
-                                         {"key", parameter(call.parameters, "key")}},
-                                        kCallerLimit));
-  CO_TRY(const auto kept, codec::parse_json(as_text(json), kSmallAnswer));
-  CO_TRY(const auto id, kept.text_at("id"));
-  const auto noted = co_await ask(std::string(route.method), call, {{"node", node}, {"purpose", purpose}, {"key", id}});
-  if (!noted) {
-    static_cast<void>(co_await ask_caller({{"act", "forget"}, {"node", node}, {"purpose", purpose}}, kCallerLimit));
-    co_return std::unexpected(noted.error());
-  }
-  co_return json_from_caller(std::move(json), route.success);
+  Json::Object question{{"act", "check"},
+                        {"by", call.session.login},
+                        {"node", node},
+                        {"purpose", purpose},
+                        {"key", parameter(call.parameters, "key")}};
+  CO_TRY(auto json, co_await ask_caller(question, kCallerLimit));
+  CO_TRY(const auto read, codec::parse_json(as_text(json), kSmallAnswer));
+  CO_TRY(const auto id, read.text_at("id"));
+  CO_TRY_VOID(co_await ask(std::string(route.method), call, {{"node", node}, {"purpose", purpose}, {"key", id}}));
+  question.insert_or_assign("act", "keep");
+  CO_TRY(auto kept, co_await ask_caller(std::move(question), kCallerLimit));
+  co_return json_from_caller(std::move(kept), route.success);
 }
 
 Api::Answer Api::forget_rpc_key(const Route& route, Call call) {
   CO_TRY_VOID(check_rpc(call));
   const Json node = parameter(call.parameters, "node");
   const Json purpose = parameter(call.parameters, "purpose");
-  CO_TRY_VOID(co_await ask_caller({{"act", "forget"}, {"node", node}, {"purpose", purpose}}, kCallerLimit));
   CO_TRY_VOID(co_await ask(std::string(route.method), call, {{"node", node}, {"purpose", purpose}}));
+  CO_TRY_VOID(co_await ask_caller({{"act", "forget"}, {"node", node}, {"purpose", purpose}}, kCallerLimit));
   co_return nothing_to_tell();
 }
 

@@ -35,6 +35,7 @@ class RpcConsoleTest : public ConsoleTest {
     ConsoleTest::SetUp();
     caller_answers = {{"begin", kBegun},
                       {"run", R"({"outcome":"answered","duration_ms":12})"},
+                      {"check", R"({"id":"plant-a"})"},
                       {"keep", R"({"id":"plant-a"})"},
                       {"add", R"({"key":")" + kSecretLine + "\"}"}};
   }
@@ -186,14 +187,36 @@ TEST_F(RpcConsoleTest, ASecretPassesOnceAndIsInNoLog) {
             R"({"act":"add","id":"plant-b","node":"pump-1","rules":{"allow":["test"],"comment":"x"}})");
 }
 
-TEST_F(RpcConsoleTest, AKeptKeyIsNotedByItsIdAndNotKeptWhereItCannotBe) {
+TEST_F(RpcConsoleTest, AKeyIsReadThenNotedByItsIdThenKept) {
+  const std::string order = R"({"purpose":"calls","key":")" + kSecretLine + "\"}";
+  EXPECT_EQ(send(post(kNode + "/kept-keys", order, stepped_up("root"))).status, 200U);
+  EXPECT_EQ(authority.asked.back().parameters, R"({"key":"plant-a","node":"pump-1","purpose":"calls"})");
+  ASSERT_EQ(caller_questions.size(), 2U);
+  const std::string rest = R"(,"by":"root","key":")" + kSecretLine + R"(","node":"pump-1","purpose":"calls"})";
+  EXPECT_EQ(caller_questions[0], R"({"act":"check")" + rest);
+  EXPECT_EQ(caller_questions[1], R"({"act":"keep")" + rest);
+}
+
+TEST_F(RpcConsoleTest, AKeyThatCannotBeNotedIsNotKeptAndTheOneBeforeStays) {
   const std::string cookie = stepped_up("root");
   const std::string order = R"({"purpose":"calls","key":")" + kSecretLine + "\"}";
-  EXPECT_EQ(send(post(kNode + "/kept-keys", order, cookie)).status, 200U);
-  EXPECT_EQ(authority.asked.back().parameters, R"({"key":"plant-a","node":"pump-1","purpose":"calls"})");
+  ASSERT_EQ(send(post(kNode + "/kept-keys", order, cookie)).status, 200U);
+  caller_questions.clear();
   authority.refusal = Error{Errc::unavailable, "no"};
   EXPECT_EQ(problem_of(send(post(kNode + "/kept-keys", order, cookie))), "unavailable");
-  EXPECT_EQ(caller_questions.back(), R"({"act":"forget","node":"pump-1","purpose":"calls"})");
+  ASSERT_EQ(caller_questions.size(), 1U) << "neither kept nor forgotten";
+  EXPECT_TRUE(caller_questions[0].starts_with(R"({"act":"check")"));
+  authority.refusal = Error{Errc::unavailable, "no"};
+  EXPECT_EQ(problem_of(send(post(kNode + "/kept-keys/calls/forget", "{}", cookie))), "unavailable");
+  EXPECT_EQ(caller_questions.size(), 1U) << "and not forgotten unnoted either";
+}
+
+TEST_F(RpcConsoleTest, AKeyThatTheCallerCannotReadIsNotNoted) {
+  caller_answers.insert_or_assign("check", fail(Errc::malformed, "invalid-request: key: is none"));
+  const std::string order = R"({"purpose":"calls","key":"spk1_x"})";
+  EXPECT_EQ(problem_of(send(post(kNode + "/kept-keys", order, stepped_up("root")))), "invalid-request");
+  EXPECT_TRUE(authority.asked.empty());
+  EXPECT_EQ(caller_questions.size(), 1U);
 }
 
 TEST_F(RpcConsoleTest, ARemovalWantsTheKeysIdTyped) {

@@ -105,7 +105,7 @@ Result<CallerRequest> read_of_call(const Json& json) {
   return Request{std::move(by), id};
 }
 
-Result<CallerRequest> read_keep(const Json& json) {
+Result<KeepRequest> read_key_to_keep(const Json& json) {
   TRY_VOID(json.only_keys({"act", "by", "node", "purpose", "key"}));
   TRY(auto by, by_at(json));
   TRY(auto node, node_at(json));
@@ -115,6 +115,16 @@ Result<CallerRequest> read_keep(const Json& json) {
   // Nothing of what was given may be told.
   if (!key) return fail(Errc::malformed, "key: is none, or was mistyped; want the line that was shown, spk1_…");
   return KeepRequest{.by = std::move(by), .node = std::move(node), .purpose = purpose, .key = *std::move(key)};
+}
+
+Result<CallerRequest> read_check(const Json& json) {
+  TRY(auto to_keep, read_key_to_keep(json));
+  return CheckKeyRequest{std::move(to_keep)};
+}
+
+Result<CallerRequest> read_keep(const Json& json) {
+  TRY(auto to_keep, read_key_to_keep(json));
+  return to_keep;
 }
 
 Result<CallerRequest> read_forget(const Json& json) {
@@ -173,6 +183,7 @@ constexpr std::array kActs = {Act{"nodes", read_nodes},
                               Act{"begin", read_begin},
                               Act{"run", read_of_call<RunRequest>},
                               Act{"look", read_of_call<LookRequest>},
+                              Act{"check", read_check},
                               Act{"keep", read_keep},
                               Act{"forget", read_forget},
                               Act{"keys", read_keys},

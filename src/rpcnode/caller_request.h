@@ -6,6 +6,7 @@
 //    … with "id" and "key", by which it was sent before     the same for a call that is asked for again
 //   {"act":"run","by","id"}                                  sends it and answers when it has ended
 //   {"act":"look","by","id"}                                 how it stands
+//   {"act":"check","by","node","purpose","key"}              the id of a key that is to be kept, and keeps nothing
 //   {"act":"keep","by","node","purpose","key"}               keeps a key for a node
 //   {"act":"forget","node","purpose"}                        drops it
 //   {"act":"keys","node"}                                    the keys of a node, without their secrets
@@ -58,6 +59,9 @@ struct KeepRequest {
   KeyPurpose purpose = KeyPurpose::calls;
   sealed::ApiKey key;
 };
+struct CheckKeyRequest {
+  KeepRequest to_keep;
+};
 struct ForgetRequest {
   sealed::NodeName node;
   KeyPurpose purpose = KeyPurpose::calls;
@@ -72,8 +76,8 @@ struct ManageRequest {
   sealed::KeyId id;
   codec::Json params;
 };
-using CallerRequest = std::variant<NodesRequest, MethodsRequest, BeginRequest, RunRequest, LookRequest, KeepRequest,
-                                   ForgetRequest, ListKeysRequest, ManageRequest>;
+using CallerRequest = std::variant<NodesRequest, MethodsRequest, BeginRequest, RunRequest, LookRequest, CheckKeyRequest,
+                                   KeepRequest, ForgetRequest, ListKeysRequest, ManageRequest>;
 
 // Fails with Errc::malformed, "invalid-request: …", on anything but one of the above: an act that is not known, a
 // member that is missing, of another type, outside its grammar or not known.

@@ -134,6 +134,7 @@ net::Task<Result<Bytes>> CallerRole::State::answer(std::shared_ptr<State> self, 
   if (auto* begun = std::get_if<BeginRequest>(&request)) co_return self->begin(std::move(*begun));
   if (auto* run_now = std::get_if<RunRequest>(&request)) co_return co_await run(self, std::move(*run_now));
   if (const auto* look_at = std::get_if<LookRequest>(&request)) co_return self->look(*look_at);
+  if (const auto* to_check = std::get_if<CheckKeyRequest>(&request)) co_return self->check_key(to_check->to_keep);
   if (auto* to_keep = std::get_if<KeepRequest>(&request)) co_return self->keep(std::move(*to_keep));
   if (const auto* to_forget = std::get_if<ForgetRequest>(&request)) co_return self->forget(*to_forget);
   if (auto* listed = std::get_if<ListKeysRequest>(&request)) {

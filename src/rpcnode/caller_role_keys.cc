@@ -76,6 +76,11 @@ Result<Bytes> CallerRole::State::list_nodes() {
                       .write());
 }
 
+Result<Bytes> CallerRole::State::check_key(const KeepRequest& request) const {
+  TRY_VOID(kept.check_room(request.node, request.purpose));
+  return to_bytes(Json(Json::Object{{"id", request.key.id.get()}}).write());
+}
+
 Result<Bytes> CallerRole::State::keep(KeepRequest request) {
   KeptKey key{.node = request.node,
               .purpose = request.purpose,

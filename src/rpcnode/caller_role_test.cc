@@ -105,6 +105,20 @@ TEST_F(CallerRoleTest, ListsNodesForWhichAKeyIsKeptAndNeverTheKey) {
   EXPECT_EQ(node.at("keys_key")->text_at("by").value(), "ann");
 }
 
+TEST_F(CallerRoleTest, ChecksAKeyThatIsToBeKeptAndKeepsTheOneBefore) {
+  open();
+  const auto check = [&](const std::string& line) {
+    return R"({"act":"check","by":"ann","node":"pump-1","purpose":"calls","key":")" + line + "\"}";
+  };
+  EXPECT_EQ(json(check(line_of("plant-b"))).write(), R"({"id":"plant-b"})");
+  EXPECT_EQ(json(R"({"act":"nodes"})").at("nodes")->array()->size(), 0U) << "nothing is kept";
+  keep("pump-1", "calls");
+  json(check(line_of("plant-b")));
+  const Json node = json(R"({"act":"nodes"})").at("nodes")->array()->front();
+  EXPECT_EQ(node.at("calls_key")->text_at("id").value(), "plant-a");
+  EXPECT_TRUE(refusal(check("spk1_x")).starts_with("invalid-request: key: "));
+}
+
 TEST_F(CallerRoleTest, WhatIsKeptOutlivesItAndWhatIsForgottenDoesNot) {
   open();
   keep("pump-1", "calls");

@@ -91,12 +91,17 @@ Result<KeptKeys> KeptKeys::open(std::filesystem::path file) {
   return out;
 }
 
+Result<void> KeptKeys::check_room(const sealed::NodeName& node, KeyPurpose purpose) const {
+  if (keys_.size() < kMaxKeptKeys || find(node, purpose) != nullptr) return {};
+  return failf(Errc::overloaded, "kept keys: {} already", keys_.size());
+}
+
 Result<void> KeptKeys::keep(KeptKey key) {
+  TRY_VOID(check_room(key.node, key.purpose));
   const auto found = std::ranges::find_if(keys_, is_of(key.node, key.purpose));
   if (found != keys_.end()) {
     *found = std::move(key);
   } else {
-    if (keys_.size() >= kMaxKeptKeys) return failf(Errc::overloaded, "kept keys: {} already", keys_.size());
     keys_.push_back(std::move(key));
   }
   return save();

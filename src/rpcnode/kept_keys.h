@@ -36,6 +36,8 @@ class KeptKeys {
   // Errc::malformed names what is wrong in the file; one that does not exist is an empty list.
   static Result<KeptKeys> open(std::filesystem::path file);
 
+  // Whether keep() has room: Errc::overloaded beyond kMaxKeptKeys.
+  Result<void> check_room(const sealed::NodeName& node, KeyPurpose purpose) const;
   // In place of the one of this node and purpose. Errc::overloaded beyond kMaxKeptKeys.
   Result<void> keep(KeptKey key);
   // Errc::not_found.

@@ -82,6 +82,7 @@ struct CallerRole::State : std::enable_shared_from_this<CallerRole::State> {
 
   // ---- nodes and keys (caller_role_keys.cc)
   Result<Bytes> list_nodes();
+  Result<Bytes> check_key(const KeepRequest& request) const;
   Result<Bytes> keep(KeepRequest request);
   Result<Bytes> forget(const ForgetRequest& request);
   static net::Task<Result<Bytes>> manage(std::shared_ptr<State> self, ManageRequest request);
