@@ -36,8 +36,10 @@ inline constexpr std::size_t kMaxOpenNodes = 48;  // nodes that have sessions at
 inline constexpr seconds kOpenNodeLife{600};      // without a call
 inline constexpr milliseconds kAskLimit{10'000};  // of what is asked of a node while a person waits
 inline constexpr milliseconds kAnswerKept =
-    kMaxCallTimeout;                             // how long a node keeps a call's answer for who asks again
-inline constexpr std::size_t kMaxAsks = 16;      // of those, at the same time
+    kMaxCallTimeout;                         // how long a node keeps a call's answer for who asks again
+inline constexpr std::size_t kMaxAsks = 16;  // of those, at the same time
+// Of rotating a key that is kept here: if the answer is lost, the secret of before has to be good for asking again.
+inline constexpr seconds kLeastKeptOverlap{3'600};
 inline constexpr milliseconds kEventPause{250};  // between two events to the console
 inline constexpr std::size_t kMaxAskers = 8;     // connections
 

@@ -76,6 +76,20 @@ Result<Bytes> CallerRole::State::list_nodes() {
                       .write());
 }
 
+// Whoever carries the answer of a rotation can withhold it: with no overlap we had no secret any more.
+Result<void> CallerRole::State::check_rotation(const ManageRequest& request) const {
+  if (request.method != "keys.rotate") return {};
+  TRY(const std::int64_t overlap, request.params.integer_at("overlap_s"));
+  if (overlap >= kLeastKeptOverlap.count()) return {};
+  for (const KeyPurpose purpose : {KeyPurpose::calls, KeyPurpose::keys}) {
+    const KeptKey* const key = kept.find(request.node, purpose);
+    if (key == nullptr || key->id != request.id) continue;
+    return failf(Errc::malformed, "invalid-request: overlap_s: found {}, want at least {} of a key that is kept here",
+                 overlap, kLeastKeptOverlap.count());
+  }
+  return {};
+}
+
 Result<Bytes> CallerRole::State::check_key(const KeepRequest& request) const {
   TRY_VOID(kept.check_room(request.node, request.purpose));
   return to_bytes(Json(Json::Object{{"id", request.key.id.get()}}).write());
@@ -142,6 +156,7 @@ void CallerRole::State::drop_removed(const ManageRequest& request) {
 
 net::Task<Result<Bytes>> CallerRole::State::manage(std::shared_ptr<State> self, ManageRequest request) {
   const ToldCheck check = request.method == "keys.remove" ? check_told_removal : check_told_secret;
+  CO_TRY_VOID(self->check_rotation(request));
   CO_TRY(Json result, co_await ask(self, request, KeyPurpose::keys, false, check));
   if (request.method == "keys.rotate") self->take_new_secret(request, result);
   if (request.method == "keys.remove") self->drop_removed(request);

@@ -143,6 +143,21 @@ TEST_F(CallerRoleTest, WithoutAKeyNothingIsBegunOrAsked) {
   }
 }
 
+TEST_F(CallerRoleTest, AKeyThatIsKeptHereIsNotRotatedSoThatALostAnswerLocksUsOut) {
+  open();
+  keep("pump-1", "calls");
+  keep("pump-1", "keys", "admin");
+  const auto rotate = [&](const std::string& id, seconds overlap) {
+    return refusal(fmt::format(R"({{"act":"rotate","node":"pump-1","id":"{}","overlap_s":{}}})", id, overlap.count()));
+  };
+  for (const char* id : {"admin", "plant-a"}) {
+    for (const seconds overlap : {seconds(0), seconds(1), kLeastKeptOverlap - seconds(1)})
+      EXPECT_TRUE(rotate(id, overlap).starts_with("invalid-request: overlap_s: ")) << id;
+    EXPECT_TRUE(rotate(id, kLeastKeptOverlap).starts_with("unavailable: no broker")) << "it would be sent";
+  }
+  EXPECT_TRUE(rotate("plant-b", seconds(0)).starts_with("unavailable: no broker")) << "another's key";
+}
+
 TEST_F(CallerRoleTest, WithoutABrokerACallIsToldAsNotSent) {
   open();
   keep("pump-1", "calls");

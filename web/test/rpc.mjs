@@ -115,10 +115,13 @@ export const rpcOperations = {
     needStepUp(call);
     const { parameters, body } = call;
     const key = this.rpc.keys.find((one) => one.id === parameters.key);
-    Object.assign(key, { made: iso(Date.now()), secrets: body.overlap_s > 0 ? 2 : 1 });
     const node = nodeOf(this, parameters.node);
-    const isKept = node.keys_key?.id === key.id;
-    if (isKept) node.keys_key = kept(key.id, Date.now() + 2 * 86_400_000);
+    const isKept = [node.calls_key?.id, node.keys_key?.id].includes(key.id);
+    if (isKept && body.overlap_s < 3_600) {
+      throw new Refusal(400, "invalid-request", "The request is not of the right form", `overlap_s: found ${body.overlap_s}, want at least 3600 of a key that is kept here`);
+    }
+    Object.assign(key, { made: iso(Date.now()), secrets: body.overlap_s > 0 ? 2 : 1 });
+    if (node.keys_key?.id === key.id) node.keys_key = kept(key.id, Date.now() + 2 * 86_400_000);
     return [200, { key: secret(key.id), kept: isKept }];
   },
   removeRpcKey(call) {

@@ -86,6 +86,7 @@ struct CallerRole::State : std::enable_shared_from_this<CallerRole::State> {
   Result<Bytes> keep(KeepRequest request);
   Result<Bytes> forget(const ForgetRequest& request);
   static net::Task<Result<Bytes>> manage(std::shared_ptr<State> self, ManageRequest request);
+  Result<void> check_rotation(const ManageRequest& request) const;
   void take_new_secret(const ManageRequest& request, codec::Json& result);
   void drop_removed(const ManageRequest& request);
 

@@ -119,6 +119,7 @@ const overlaps = [[0, "none: at once"], [3_600, "1 hour"], [86_400, "1 day"], [6
 
 function RotateDialog({ node, known, onClose, onDone }: KeyDialogProps) {
   const [overlap, setOverlap] = useState(86_400);
+  const isOurs = isKept(node, known);
   const [made, setMade] = useState<RpcNewSecret | null>(null);
   const act = useDangerousAct();
   const rotate = (event: Event): void => {
@@ -139,12 +140,12 @@ function RotateDialog({ node, known, onClose, onDone }: KeyDialogProps) {
             <li>The node makes a new secret, which is shown once.</li>
             <li>{overlap === 0 ? "The present secret ends at once: whoever calls with it is silently refused." : "The present secret stays good for the overlap, then ends by itself."}</li>
             {known.secrets > 1 && <li>The secret of the last rotation, which is still good, ends at once.</li>}
-            {isKept(node, known) && <li>This console calls with it, and goes on with the new one.</li>}
+            {isOurs && <li>This console calls with it, and goes on with the new one. Should the answer be lost on the way, it goes on with the present one for the overlap, so there has to be one.</li>}
           </ul>
           <label class="field">
             Overlap
             <select value={overlap} disabled={act.asking} onChange={(event) => setOverlap(Number(event.currentTarget.value))}>
-              {overlaps.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+              {overlaps.filter(([value]) => value > 0 || !isOurs).map(([value, text]) => <option key={value} value={value}>{text}</option>)}
             </select>
           </label>
           {!act.asking && (

@@ -219,15 +219,25 @@ export const rpc = {
     const page = await visit({ path: "/rpc/press-4/keys" });
     for (const login of peer.logins.values()) login.steppedUp = false;
     await page.getByRole("button", { name: "Rotate admin" }).click();
-    await seen(page.getByText("This console calls with it, and goes on with the new one."));
-    await page.getByLabel("Overlap").selectOption("0");
-    await seen(page.getByText(/The present secret ends at once/));
+    await seen(page.getByText("This console calls with it, and goes on with the new one. Should the answer be lost on the way, it goes on with the present one for the overlap, so there has to be one."));
+    same(await page.getByLabel("Overlap").locator("option").allTextContents(), ["1 hour", "1 day", "7 days", "30 days"], "the overlaps of a key that is kept here");
+    await page.getByLabel("Overlap").selectOption("3600");
     await page.getByRole("button", { name: "Rotate", exact: true }).click();
     await page.getByLabel("Your password").fill("password of mara");
     await page.getByRole("button", { name: "Confirm" }).click();
     await seen(page.getByText("It is kept here too, in place of the one before."));
     await page.getByRole("button", { name: "I have it" }).click();
     await gone(page.getByRole("dialog"));
+  },
+
+  async another_key_may_be_rotated_at_once({ visit, peer }) {
+    const page = await visit({ path: "/rpc/press-4/keys" });
+    await page.getByRole("button", { name: "Rotate line-control" }).click();
+    await page.getByLabel("Overlap").selectOption("0");
+    await seen(page.getByText(/The present secret ends at once/));
+    await page.getByRole("button", { name: "Rotate", exact: true }).click();
+    await seen(page.getByText("This is the only time that it is shown."));
+    same(JSON.parse(posts(peer, "/keys/line-control/rotate")[0].body), { overlap_s: 0 }, "the order");
   },
 
   async removing_says_what_will_happen_and_wants_the_id({ visit }) {
