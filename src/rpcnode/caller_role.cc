@@ -16,16 +16,8 @@ constexpr std::size_t kMaxRoleAnswer = 8U << 20U;
 
 // Verified one after another, so many a second: whoever floods a broker costs us no more than that.
 void CallerRole::State::on_message(const std::string& topic, const Bytes& payload) {
-  const auto found = waiting_bundles.find(topic);
-  const std::size_t before = found == waiting_bundles.end() ? 0 : found->second.size();
-  const bool is_full = (found == waiting_bundles.end() && waiting_bundles.size() >= kMaxWaitingBundles) ||
-                       waiting_bytes - before + payload.size() > kMaxWaitingBundleBytes;
-  if (payload.empty() || is_full) {
-    if (is_full) ++bundles_left_out;
-    return;
-  }
-  waiting_bytes = waiting_bytes - before + payload.size();
-  waiting_bundles.insert_or_assign(topic, payload);
+  waiting_bundles.put(topic, payload);
+  if (waiting_bundles.empty()) return;
   if (std::exchange(is_verifying, true)) return;
   tasks.spawn(verify(weak_from_this()), "caller.verify");
 }
@@ -36,10 +28,10 @@ net::Task<void> CallerRole::State::verify(std::weak_ptr<State> weak) {
     const auto self = weak.lock();
     if (!self) co_return;
     bool changed = false;
-    for (std::size_t i = 0; i < kBundlesAtOnce && !self->waiting_bundles.empty(); ++i) {
-      const auto next = self->waiting_bundles.extract(self->waiting_bundles.begin());
-      self->waiting_bytes -= next.mapped().size();
-      changed = self->nodes.take(next.key(), next.mapped(), self->clock.now()) || changed;
+    for (std::size_t i = 0; i < kBundlesAtOnce; ++i) {
+      const auto next = self->waiting_bundles.take_next();
+      if (!next) break;
+      changed = self->nodes.take(next->first, next->second, self->clock.now()) || changed;
     }
     if (changed) self->tell_changed();
     if (!self->waiting_bundles.empty()) continue;

@@ -27,9 +27,6 @@ struct CallerRoleSettings {
   std::set<uid_t> askers;  // who may ask: the console
 };
 
-// Bundles that wait to be verified; more are left out until their brokers tell of them again.
-inline constexpr std::size_t kMaxWaitingBundles = 4'096;
-inline constexpr std::size_t kMaxWaitingBundleBytes = 8U << 20U;
 inline constexpr std::size_t kBundlesAtOnce = 16;  // verified between two pauses
 inline constexpr milliseconds kBundlePause{50};
 inline constexpr std::size_t kMaxOpenNodes = 48;  // nodes that have sessions at the same time

@@ -72,7 +72,7 @@ Result<Bytes> CallerRole::State::list_nodes() {
                                     {"prefix", settings.way.prefix.get()},
                                     {"brokers", std::move(shown_brokers)},
                                     {"nodes", std::move(rows)},
-                                    {"left_out", nodes.left_out() + bundles_left_out}})
+                                    {"left_out", nodes.left_out() + waiting_bundles.left_out()}})
                       .write());
 }
 

@@ -15,6 +15,7 @@
 #include "rpcnode/callers.h"
 #include "rpcnode/kept_keys.h"
 #include "rpcnode/node_book.h"
+#include "rpcnode/waiting_bundles.h"
 
 namespace sallyport::rpcnode {
 
@@ -47,9 +48,7 @@ struct CallerRole::State : std::enable_shared_from_this<CallerRole::State> {
   std::map<sealed::NodeName, UnixTime> answered;  // when a node with a kept key last answered
   std::size_t asks = 0;                           // under way
 
-  std::map<std::string, Bytes> waiting_bundles;  // by topic
-  std::size_t waiting_bytes = 0;
-  std::uint64_t bundles_left_out = 0;
+  WaitingBundles waiting_bundles;
   bool is_verifying = false;
 
   std::vector<std::weak_ptr<net::RpcPeer>> askers;
