@@ -91,7 +91,8 @@ Api::Answer Api::show_rpc_call(const Route&, Call call) {
   co_return json_from_caller(std::move(json), 200);
 }
 
-// Checked by the caller, noted by the authority, and then sent: nothing leaves that is not in the audit log.
+// Checked by the caller, noted by the authority, and then sent: no call of a person leaves that is not in the audit
+// log. What the pages ask of a node to show it (ask_rpc_node: `info`, `keys.list`) is in the node's own trail alone.
 Api::Answer Api::begin_rpc_call(const Route&, Call call) {
   CO_TRY_VOID(check_rpc(call));
   Json::Object question = call.parameters;
