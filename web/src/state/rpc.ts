@@ -24,6 +24,8 @@ const kept = 100;
 const lookEveryMs = 1_000;
 let numbers = 0;
 let looking = false;
+// Being sent, so that what is known of them here is of the sending before.
+const beginning = new Set<number>();
 
 const typed = new Map<string, string>();
 const place = (node: string, method: string): string => `${node} ${method}`;
@@ -58,6 +60,7 @@ export async function askAgain(one: PageCall): Promise<void> {
 }
 
 async function send(one: PageCall): Promise<void> {
+  beginning.add(one.number);
   try {
     const { id, key } = await api.beginRpcCall(one.node, {
       method: one.method,
@@ -69,6 +72,8 @@ async function send(one: PageCall): Promise<void> {
     change(one.number, { id, key });
   } catch (error) {
     change(one.number, { problem: asProblem(error) });
+  } finally {
+    beginning.delete(one.number);
   }
   void look();
 }
@@ -91,7 +96,7 @@ async function look(): Promise<void> {
   if (looking) return;
   looking = true;
   try {
-    for (const one of rpcCallsStore.value.filter((each) => isUnderWay(each) && each.id !== null)) await lookAt(one);
+    for (const one of rpcCallsStore.value.filter((each) => isUnderWay(each) && each.id !== null && !beginning.has(each.number))) await lookAt(one);
   } finally {
     looking = false;
   }

@@ -121,6 +121,29 @@ export const rpc = {
     await gone(answer(page).getByRole("button", { name: "Ask again under the same id" }));
   },
 
+  async what_came_of_the_sending_before_is_not_taken_for_what_came_of_this_one({ visit, peer }) {
+    const page = await visit({ path: "/rpc/press-4?method=press.start" });
+    peer.rpc.next.push({ state: "ended", outcome: "unsent", detail: "no broker is connected", took_ms: 1 });
+    await callNow(page, "press.start");
+    await seen(answer(page).getByText("Not sent"));
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    await page.route(/\/calls$/, async (route) => {
+      await held;
+      await route.continue();
+    });
+    const looks = () => peer.requests.filter((one) => one.method === "GET" && one.path.includes("/rpc/calls/")).length;
+    const before = looks();
+    await answer(page).getByRole("button", { name: "Ask again under the same id" }).click();
+    peer.rpc.nodes.find((one) => one.name === "press-4").verdict = "contested";
+    peer.send("rpc", {});
+    await seen(page.getByText("Contested"));
+    await seen(answer(page).getByText("Under way"));
+    same(looks(), before, "looks at the sending before");
+    release();
+    await seen(answer(page).getByText("Answered"));
+  },
+
   async a_call_is_not_asked_for_again_by_another_key({ visit, peer }) {
     const page = await visit({ path: "/rpc/press-4?method=press.start" });
     peer.rpc.next.push({ state: "ended", outcome: "unknown", detail: "no answer within 30 s", took_ms: 30_000 });
