@@ -151,7 +151,7 @@ net::Task<void> play_sizes(Plain& plain, const Mosquitto& broker, bool broker_ob
     EXPECT_EQ(plain.told.count("disconnected"), 0U);
   } else {
     co_await plain.told.until("disconnected: mqtt: a PUBLISH of 300011 bytes from the broker, want at most " +
-                              std::to_string(kMaxPacketBytes));
+                              std::to_string(mqtt::kMaxPacketBytes));
   }
 }
 
