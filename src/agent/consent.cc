@@ -1,7 +1,6 @@
 #include "agent/consent.h"
 
 #include <poll.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,16 +9,10 @@
 
 #include "net/descriptor.h"
 #include "net/io.h"
+#include "net/program.h"
 
 namespace sallyport::agent {
 namespace {
-
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (std::string& text : texts) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
 
 // Waits for the child; kills it at the limit. Returns whether it exited with status 0.
 bool answered_yes(pid_t child) {
@@ -33,13 +26,10 @@ bool answered_yes(pid_t child) {
 }
 
 Result<void> run_command(std::vector<std::string> command, std::vector<std::string> environment) {
-  const std::vector<char*> arguments = pointers_to(command);
-  const std::vector<char*> variables = pointers_to(environment);
-  pid_t child = 0;
-  const int fault =
-      ::posix_spawn(&child, command.front().c_str(), nullptr, nullptr, arguments.data(), variables.data());
-  if (fault != 0) return failf(Errc::unauthorized, "consent: command cannot be run (error {})", fault);
-  if (!answered_yes(child)) return fail(Errc::unauthorized, "consent: not given");
+  const auto child = net::start_program(
+      {.words = std::move(command), .environment = std::move(environment), .descriptors = {}, .default_signals = {}});
+  if (!child) return failf(Errc::unauthorized, "consent: command cannot be run (error {})", child.error());
+  if (!answered_yes(*child)) return fail(Errc::unauthorized, "consent: not given");
   return {};
 }
 

@@ -1,7 +1,6 @@
 #include "agent/node_process.h"
 
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "net/program.h"
 #include "net/timer.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX has it in no header
@@ -20,16 +20,8 @@ namespace {
 
 constexpr int kChannelNumber = 3;  // the first behind the standard streams
 constexpr milliseconds kLook{20};
-constexpr std::size_t kFrameHead = 64;  // what net/rpc.h adds, and more
 constexpr std::size_t kMostCalls = 8;
-constexpr std::size_t kMostQueued = 2 * (sealed::kMaxNodeAnswer + kFrameHead);
-
-std::vector<char*> node_pointers(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (std::string& text : texts) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
+constexpr std::size_t kMostQueued = 2 * sealed::kMaxNodeFrame;
 
 std::vector<std::string> node_environment() {
   const std::string own = std::string(kNodeChannelVariable) + "=";
@@ -43,28 +35,13 @@ std::vector<std::string> node_environment() {
 
 // Starts `words` with `channel` as its descriptor kChannelNumber.
 Result<pid_t> spawn_node(std::vector<std::string> words, int channel) {
-  std::vector<std::string> variables = node_environment();
-  const std::vector<char*> arguments = node_pointers(words);
-  const std::vector<char*> environment = node_pointers(variables);
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_adddup2(&actions, channel, kChannelNumber);
-  sigset_t none, defaults;
-  ::sigemptyset(&none);
-  ::sigemptyset(&defaults);
-  for (const int number : {SIGPIPE, SIGTERM, SIGINT}) ::sigaddset(&defaults, number);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  pid_t child = -1;
-  const int fault =
-      ::posix_spawn(&child, words.front().c_str(), &actions, &attributes, arguments.data(), environment.data());
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (fault != 0) return failf(Errc::unavailable, "node: {}: {}", words.front(), std::strerror(fault));
-  return child;
+  const std::string program = words.front();
+  const auto child = net::start_program({.words = std::move(words),
+                                         .environment = node_environment(),
+                                         .descriptors = {{.descriptor = channel, .number = kChannelNumber}},
+                                         .default_signals = {SIGPIPE, SIGTERM, SIGINT}});
+  if (!child) return failf(Errc::unavailable, "node: {}: {}", program, std::strerror(child.error()));
+  return *child;
 }
 
 std::string describe_end(int status) {
@@ -134,8 +111,7 @@ Result<void> NodeProcess::State::begin() {
   ++starts;
   since = clock.now();
   desk.begin_anew();
-  net::RpcOptions options{
-      .max_frame = sealed::kMaxNodeAnswer + kFrameHead, .max_calls = kMostCalls, .max_queued = kMostQueued};
+  net::RpcOptions options{.max_frame = sealed::kMaxNodeFrame, .max_calls = kMostCalls, .max_queued = kMostQueued};
   options.on_request = [self = weak_from_this()](Bytes request, net::Caller caller) {
     return answer(self, std::move(request), std::move(caller));
   };

@@ -7,11 +7,6 @@
 #include "net/rpc.h"
 
 namespace sallyport::rpcnode {
-namespace {
-
-constexpr std::size_t kFrameHead = 64;  // what net/rpc.h adds, and more
-
-}  // namespace
 
 struct AgentLink::State {
   std::shared_ptr<net::RpcPeer> peer;
@@ -33,7 +28,7 @@ Result<std::unique_ptr<AgentLink>> AgentLink::adopt(net::Executor executor, net:
   TRY_VOID(net::set_non_blocking(socket.get()));
   TRY(auto stream, net::adopt_socket(std::move(executor), std::move(socket)));
   auto state = std::make_shared<State>();
-  net::RpcOptions options{.max_frame = sealed::kMaxNodeAnswer + kFrameHead};
+  net::RpcOptions options{.max_frame = sealed::kMaxNodeFrame};
   options.on_event = [weak = std::weak_ptr(state)](const Bytes& event, const net::Caller&) {
     const auto held = weak.lock();
     if (held && held->told && event == Bytes{sealed::kIdentityChanged}) held->told();

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <optional>
 
 #include "net/privileges.h"
+#include "net/program.h"
 #include "net/stream.h"
 #include "net/timer.h"
 
@@ -18,13 +18,6 @@ namespace sallyport::rpcnode {
 namespace {
 
 using codec::Json;
-
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (std::string& text : texts) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
 
 // A child in a process group of its own. Killed with its group, and waited for, at the end.
 class Child {
@@ -66,30 +59,17 @@ Result<Spawned> spawn(net::Executor executor, std::vector<std::string> words, st
   TRY(auto output, net::make_socket_pair());
   // Programs expect to wait for their input.
   for (const int end : {input.second.get(), output.second.get()}) ::fcntl(end, F_SETFL, 0);
-  const std::vector<char*> arguments = pointers_to(words);
-  const std::vector<char*> variables = pointers_to(environment);
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_adddup2(&actions, input.second.get(), STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, output.second.get(), STDOUT_FILENO);
-  sigset_t none, defaults;
-  ::sigemptyset(&none);
-  ::sigemptyset(&defaults);
-  ::sigaddset(&defaults, SIGPIPE);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  Spawned out;
+  const std::string program = words.front();
   // What the node may have is no limit for the programs of the device.
   const net::MemoryLimitLifted lifted;
-  const int fault =
-      ::posix_spawn(&out.id, words.front().c_str(), &actions, &attributes, arguments.data(), variables.data());
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (fault != 0) return failf(Errc::unavailable, "command '{}': cannot be run: error {}", words.front(), fault);
+  const auto child = net::start_program({.words = std::move(words),
+                                         .environment = std::move(environment),
+                                         .descriptors = {{.descriptor = input.second.get(), .number = STDIN_FILENO},
+                                                         {.descriptor = output.second.get(), .number = STDOUT_FILENO}},
+                                         .default_signals = {SIGPIPE},
+                                         .own_group = true});
+  if (!child) return failf(Errc::unavailable, "command '{}': cannot be run: error {}", program, child.error());
+  Spawned out{.id = *child};
   auto to = net::adopt_socket(executor, std::move(input.first));
   auto from = net::adopt_socket(std::move(executor), std::move(output.first));
   if (!to || !from) {

@@ -23,6 +23,7 @@ namespace sallyport::sealed {
 inline constexpr std::size_t kMaxNodeRequest = 512;
 // Of an answer.
 inline constexpr std::size_t kMaxNodeAnswer = 128U << 10U;
+inline constexpr std::size_t kMaxNodeFrame = kMaxNodeAnswer + 64;  // with what net/rpc.h adds, and more
 inline constexpr std::size_t kMaxNodeCertificates = 8;
 // The event by which the agent tells that what request 01 answers is another now.
 inline constexpr std::uint8_t kIdentityChanged = 1;
