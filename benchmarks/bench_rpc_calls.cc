@@ -19,8 +19,7 @@
 #include "net/io.h"
 #include "net/run.h"
 #include "net/timer.h"
-#include "rpcnode/broker_links.h"
-#include "rpcnode/caller_task.h"
+#include "rpcnode/callers.h"
 #include "rpcnode/node_program.h"
 
 namespace sallyport {
@@ -192,32 +191,17 @@ class SealedCalls final : public Calls {
  public:
   SealedCalls(net::TaskGroup& tasks, const Clock& clock, Random& random, const net::Address& broker,
               sealed::NodeKey key)
-      : caller_(
-            tasks, clock, random, sealed::NodeName(std::string(kNode)), {},
-            sealed::KeyCredential{.key = std::move(key)},
-            {.subscribe = [this](const std::string& topic) { static_cast<void>(links_->subscribe(topic)); },
-             .unsubscribe = [this](const std::string& topic) { links_->unsubscribe(topic); },
-             .publish = [this](const std::string& topic, const Bytes& payload) { links_->publish(topic, payload); }}) {
-    rpcnode::BrokerHandlers handlers;
-    handlers.on_connected = [this](const rpcnode::BrokerSettings&) { caller_.on_connected(); };
-    handlers.on_subscribed = [this](const rpcnode::BrokerSettings&, const std::string& topic,
-                                    const Result<void>& verdict) {
-      if (verdict) caller_.on_subscribed(topic);
-    };
-    handlers.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
-      caller_.on_message(topic, payload, retained);
-    };
-    links_ = *rpcnode::BrokerLinks::open(tasks, clock, random, settings_of(broker).brokers, std::move(handlers));
-  }
+      : callers_(*rpcnode::Callers::open(tasks, clock, random, {}, settings_of(broker).brokers, {})),
+        caller_(callers_->make(sealed::NodeName(std::string(kNode)), sealed::KeyCredential{.key = std::move(key)})) {}
   net::Task<bool> until_ready() override { return call(); }
   net::Task<bool> call() override {
-    const auto outcome = co_await caller_.call("look", params_of_call(), {.timeout = kCallLimit});
+    const auto outcome = co_await caller_->call("look", params_of_call(), {.timeout = kCallLimit});
     co_return outcome && outcome->result;
   }
 
  private:
-  std::unique_ptr<rpcnode::BrokerLinks> links_;
-  rpcnode::CallerTask caller_;
+  std::unique_ptr<rpcnode::Callers> callers_;
+  std::shared_ptr<rpcnode::CallerTask> caller_;
 };
 
 struct Measured {

@@ -7,8 +7,7 @@
 #include "crypto/system_random.h"
 #include "net/io.h"
 #include "net/run.h"
-#include "rpcnode/broker_links.h"
-#include "rpcnode/caller_task.h"
+#include "rpcnode/callers.h"
 #include "rpcnode/key_file.h"
 
 namespace {
@@ -46,25 +45,11 @@ Result<void> run(std::string_view broker, std::string_view name, const std::file
   TRY(const auto key, rpcnode::read_key_file(key_file));
   net::Io io;
   net::TaskGroup tasks(io.executor());
-  std::unique_ptr<rpcnode::BrokerLinks> links;
-  rpcnode::CallerTask caller(
-      tasks, clock, random, node, {}, sealed::KeyCredential{.key = sealed::derive_node_key(key.secret, node)},
-      {.subscribe = [&](const std::string& topic) { static_cast<void>(links->subscribe(topic)); },
-       .unsubscribe = [&](const std::string& topic) { links->unsubscribe(topic); },
-       .publish = [&](const std::string& topic, const Bytes& payload) { links->publish(topic, payload); }});
-  rpcnode::BrokerHandlers handlers;
-  handlers.on_connected = [&](const rpcnode::BrokerSettings&) { caller.on_connected(); };
-  handlers.on_disconnected = [&](const rpcnode::BrokerSettings&, const Error&) { caller.on_disconnected(); };
-  handlers.on_subscribed = [&](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
-    if (verdict) caller.on_subscribed(topic);
-  };
-  handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool retained) {
-    caller.on_message(topic, payload, retained);
-  };
-  TRY(links, rpcnode::BrokerLinks::open(tasks, clock, random, {{.address = url.address}}, std::move(handlers)));
-  net::run(io, call_all(caller));
+  TRY(const auto callers, rpcnode::Callers::open(tasks, clock, random, {}, {{.address = url.address}}, {}));
+  const auto caller = callers->make(node, sealed::KeyCredential{.key = sealed::derive_node_key(key.secret, node)});
+  net::run(io, call_all(*caller));
   io.restart();
-  net::run(io, links->disconnect());
+  net::run(io, callers->disconnect());
   io.restart();
   net::run(io, tasks.stop());
   return {};

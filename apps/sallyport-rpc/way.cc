@@ -11,12 +11,11 @@
 #include <thread>
 #include <utility>
 
-#include "base/log.h"
 #include "crypto/system_random.h"
 #include "net/io.h"
 #include "net/run.h"
 #include "net/timer.h"
-#include "rpcnode/broker_links.h"
+#include "rpcnode/callers.h"
 
 namespace sallyport::library {
 namespace {
@@ -101,13 +100,12 @@ struct OpenWay::State {
   net::TaskGroup tasks;
   net::Event settled;  // a broker was reached, or could not be
   net::Event ready;    // there is somebody to call with
-  std::unique_ptr<rpcnode::BrokerLinks> links;
-  std::unique_ptr<rpcnode::CallerTask> caller;
+  std::unique_ptr<rpcnode::Callers> callers;
+  std::shared_ptr<rpcnode::CallerTask> caller;
   std::string bundle_topic;
   std::uint64_t bundle_sequence = 0;
   std::vector<Bytes> chain;  // ours that calls since
-  std::string last_fault;
-  std::uint64_t connections = 0;
+  std::string bundle_fault;  // since a broker came or went
 
   std::mutex mutex;
   std::condition_variable left;
@@ -116,8 +114,8 @@ struct OpenWay::State {
   std::size_t under_way = 0;
   std::thread thread;
 
-  rpcnode::BrokerHandlers handlers();
-  rpcnode::CallerTransport transport();
+  rpcnode::CallersHandlers handlers();
+  const std::string& last_fault() const { return bundle_fault.empty() ? callers->last_fault() : bundle_fault; }
   void begin_with(sealed::Credential credential);
   void take_bundle(const Bytes& payload);
   void run_loop();
@@ -128,41 +126,21 @@ struct OpenWay::State {
   net::Task<Reply> reply_to(Request request, std::shared_ptr<Wait> wait);
 };
 
-rpcnode::BrokerHandlers OpenWay::State::handlers() {
-  rpcnode::BrokerHandlers out;
-  out.on_connected = [this](const rpcnode::BrokerSettings&) {
-    ++connections;
-    last_fault.clear();
+rpcnode::CallersHandlers OpenWay::State::handlers() {
+  rpcnode::CallersHandlers out;
+  out.on_broker = [this] {
+    bundle_fault.clear();
     settled.set();
-    if (caller) caller->on_connected();
   };
-  out.on_disconnected = [this](const rpcnode::BrokerSettings& broker, const Error& reason) {
-    last_fault = net::to_string(broker.address) + ": " + log::escape(reason.detail);
-    settled.set();
-    if (caller && links->connected() == 0) caller->on_disconnected();
-  };
-  out.on_subscribed = [this](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
-    if (!verdict) last_fault = "the broker refuses " + topic + ": " + log::escape(verdict.error().detail);
-    if (verdict && caller) caller->on_subscribed(topic);
-  };
-  out.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
-    if (topic == bundle_topic) return take_bundle(payload);
-    if (caller) caller->on_message(topic, payload, retained);
+  out.on_message = [this](const std::string& topic, const Bytes& payload) {
+    if (topic == bundle_topic) take_bundle(payload);
   };
   return out;
 }
 
-rpcnode::CallerTransport OpenWay::State::transport() {
-  return {.subscribe = [this](const std::string& topic) { static_cast<void>(links->subscribe(topic)); },
-          .unsubscribe = [this](const std::string& topic) { links->unsubscribe(topic); },
-          .publish = [this](const std::string& topic, const Bytes& payload) { links->publish(topic, payload); }};
-}
-
 void OpenWay::State::begin_with(sealed::Credential credential) {
   if (caller) return caller->core().set_credential(std::move(credential));
-  caller = std::make_unique<rpcnode::CallerTask>(tasks, clock, random, way.node, way.prefix, std::move(credential),
-                                                 transport());
-  if (links && links->connected() > 0) caller->on_connected();
+  caller = callers->make(way.node, std::move(credential));
   ready.set();
 }
 
@@ -170,12 +148,12 @@ void OpenWay::State::begin_with(sealed::Credential credential) {
 void OpenWay::State::take_bundle(const Bytes& payload) {
   const auto identity = rpcnode::Identity::read(*way.identity);
   if (!identity) {
-    last_fault = identity.error().detail;
+    bundle_fault = identity.error().detail;
     return;
   }
   const auto bundle = identity->open_bundle(payload, way.node, way.device, clock.now());
   if (!bundle) {
-    last_fault = bundle.error().detail;
+    bundle_fault = bundle.error().detail;
     return;
   }
   sealed::CertificateCredential credential = identity->credential(*bundle);
@@ -187,12 +165,12 @@ void OpenWay::State::take_bundle(const Bytes& payload) {
 
 net::Task<Reply> OpenWay::State::reply_to(Request request, std::shared_ptr<Wait> wait) {
   const net::Deadline deadline(request.timeout);
-  const std::uint64_t before = connections;
-  const bool was_connected = links->connected() > 0;
+  const std::uint64_t before = callers->connections();
+  const bool was_connected = callers->connected() > 0;
   if (!was_connected && request.fail_on_disconnect) static_cast<void>(co_await settled.wait(deadline));
   if (const auto somebody = co_await ready.wait(deadline); !somebody) {
-    co_return failf(links->connected() > 0 ? Errc::expired : Errc::unavailable,
-                    "call: no bundle of the node in time; {}", last_fault.empty() ? "none was sent" : last_fault);
+    co_return failf(callers->connected() > 0 ? Errc::expired : Errc::unavailable,
+                    "call: no bundle of the node in time; {}", last_fault().empty() ? "none was sent" : last_fault());
   }
   const milliseconds left_for_it = std::max(deadline.remaining(), kLeastTimeout);
   rpcnode::CallChoices choices{.timeout = left_for_it,
@@ -206,10 +184,10 @@ net::Task<Reply> OpenWay::State::reply_to(Request request, std::shared_ptr<Wait>
   } else {
     reply = co_await caller->send(request.id, std::move(request.json), std::move(choices));
   }
-  if (!reply && reply.error().code == Errc::expired && !was_connected && connections == before)
+  if (!reply && reply.error().code == Errc::expired && !was_connected && callers->connections() == before)
     reply = fail(Errc::unavailable, "call: no broker was reached, so it was not sent");
   const bool no_way = !reply && (reply.error().code == Errc::expired || reply.error().code == Errc::unavailable);
-  if (no_way && !last_fault.empty()) reply.error().detail += "; " + last_fault;
+  if (no_way && !last_fault().empty()) reply.error().detail += "; " + last_fault();
   co_return reply;
 }
 
@@ -242,7 +220,7 @@ void OpenWay::State::run_loop() {
     is_closing = true;
   }
   io.restart();
-  run_on([this] { net::run(io, links->disconnect()); });
+  run_on([this] { net::run(io, callers->disconnect()); });
   io.restart();
   run_on([this] { net::run(io, tasks.stop()); });
 }
@@ -265,13 +243,13 @@ Result<std::unique_ptr<OpenWay>> OpenWay::open(Way way) {
   std::unique_ptr<OpenWay> out(new OpenWay);
   auto made = std::make_unique<State>(std::move(way));
   State& state = *made;
-  TRY(state.links,
-      rpcnode::BrokerLinks::open(state.tasks, state.clock, state.random, state.way.brokers, state.handlers()));
+  TRY(state.callers, rpcnode::Callers::open(state.tasks, state.clock, state.random, state.way.prefix, state.way.brokers,
+                                            state.handlers()));
   if (state.way.key) {
     state.begin_with(sealed::KeyCredential{.key = sealed::derive_node_key(state.way.key->secret, state.way.node)});
   } else {
     state.bundle_topic = sealed::bundle_topic(state.way.prefix, state.way.node);
-    TRY_VOID(state.links->subscribe(state.bundle_topic));
+    TRY_VOID(state.callers->subscribe(state.bundle_topic));
   }
   const SignalsBlocked blocked;  // there may be no thread to be had
   state.thread = std::thread(&State::run_loop, &state);

@@ -229,7 +229,7 @@ net::Task<Result<void>> RpcCaller::State::prepare() {
 
 std::unexpected<Failure> RpcCaller::State::refuse(Error error) const {
   const std::string& fault = callers->last_fault();
-  const bool was_connected = callers->was_connected();
+  const bool was_connected = callers->connections() > 0;
   if (!was_connected || !fault.empty()) error.detail += fault.empty() ? "; no broker answered" : "; " + fault;
   if (error.code == Errc::expired && was_connected && fault.empty())
     error.detail += "; a node that does not know the key, or is not there, never answers";

@@ -23,7 +23,7 @@ struct Callers::State : std::enable_shared_from_this<Callers::State> {
   std::map<std::string, std::uint64_t> inboxes;  // whose answers come at a topic
   std::vector<BrokerState> brokers;
   std::string last_fault;
-  bool was_connected = false;
+  std::uint64_t connections = 0;
 
   BrokerHandlers broker_handlers();
   CallerTransport transport(std::uint64_t number);
@@ -62,7 +62,7 @@ void Callers::State::set_broker(const BrokerSettings& broker, bool is_connected,
 BrokerHandlers Callers::State::broker_handlers() {
   BrokerHandlers out;
   out.on_connected = [this](const BrokerSettings& broker) {
-    was_connected = true;
+    ++connections;
     last_fault.clear();
     set_broker(broker, true, {});
     for (const auto& caller : living()) caller->on_connected();
@@ -75,7 +75,8 @@ BrokerHandlers Callers::State::broker_handlers() {
     for (const auto& caller : living()) caller->on_disconnected();
   };
   out.on_subscribed = [this](const BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
-    if (!verdict) last_fault = "the broker refuses our inbox: " + log::escape(verdict.error().detail);
+    const std::string what = inboxes.contains(topic) ? "our inbox" : log::escape(topic);
+    if (!verdict) last_fault = "the broker refuses " + what + ": " + log::escape(verdict.error().detail);
     if (const auto caller = owner_of(topic); caller && verdict) caller->on_subscribed(topic);
   };
   out.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
@@ -166,8 +167,8 @@ const std::string& Callers::last_fault() const {
   return state_->last_fault;
 }
 
-bool Callers::was_connected() const {
-  return state_->was_connected;
+std::uint64_t Callers::connections() const {
+  return state_->connections;
 }
 
 net::Task<void> Callers::disconnect() {

@@ -54,8 +54,8 @@ class Callers {
   const std::vector<BrokerState>& brokers() const;
   // Why something does not work, as the brokers put it last; empty while all is well.
   const std::string& last_fault() const;
-  // Whether any broker ever was connected.
-  bool was_connected() const;
+  // How often a broker was connected.
+  std::uint64_t connections() const;
   net::Task<void> disconnect();
 
  private:

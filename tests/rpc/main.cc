@@ -14,8 +14,7 @@
 #include "net/io.h"
 #include "net/run.h"
 #include "net/timer.h"
-#include "rpcnode/broker_links.h"
-#include "rpcnode/caller_task.h"
+#include "rpcnode/callers.h"
 #include "rpcnode/key_file.h"
 #include "rpcnode/node_program.h"
 
@@ -135,32 +134,16 @@ Result<bool> run_calls(const CallOrder& order) {
   TRY(const auto url, rpcnode::parse_broker_url(order.broker));
   net::Io io;
   net::TaskGroup tasks(io.executor());
-  std::unique_ptr<rpcnode::BrokerLinks> links;
-  rpcnode::CallerTask caller(
-      tasks, clock, random, node, {}, sealed::KeyCredential{.key = sealed::derive_node_key(key.secret, node)},
-      {.subscribe = [&](const std::string& topic) { static_cast<void>(links->subscribe(topic)); },
-       .unsubscribe = [&](const std::string& topic) { links->unsubscribe(topic); },
-       .publish = [&](const std::string& topic, const Bytes& payload) { links->publish(topic, payload); }});
-  rpcnode::BrokerHandlers handlers;
-  handlers.on_connected = [&](const rpcnode::BrokerSettings&) { caller.on_connected(); };
-  handlers.on_disconnected = [&](const rpcnode::BrokerSettings&, const Error&) { caller.on_disconnected(); };
-  handlers.on_subscribed = [&](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
-    if (verdict) caller.on_subscribed(topic);
-  };
-  handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool retained) {
-    caller.on_message(topic, payload, retained);
-  };
-  std::vector<rpcnode::BrokerSettings> brokers(1);
-  brokers.front().address = url.address;
-  TRY(links, rpcnode::BrokerLinks::open(tasks, clock, random, std::move(brokers), std::move(handlers)));
+  TRY(const auto callers, rpcnode::Callers::open(tasks, clock, random, {}, {{.address = url.address}}, {}));
+  const auto caller = callers->make(node, sealed::KeyCredential{.key = sealed::derive_node_key(key.secret, node)});
   Load load{.next = order.first, .end = order.first + order.count};
   net::TaskGroup calls(io.executor());
-  for (std::int64_t i = 0; i < order.parallel; ++i) calls.spawn(call_on(caller, random, clock, load), "call");
+  for (std::int64_t i = 0; i < order.parallel; ++i) calls.spawn(call_on(*caller, random, clock, load), "call");
   net::run(io, calls.until_empty());
-  fmt::print(stderr, "sessions {} resent {} dropped {}\n", caller.core().counts().sessions,
-             caller.core().counts().resent, caller.core().counts().dropped);
+  fmt::print(stderr, "sessions {} resent {} dropped {}\n", caller->core().counts().sessions,
+             caller->core().counts().resent, caller->core().counts().dropped);
   io.restart();
-  net::run(io, links->disconnect());
+  net::run(io, callers->disconnect());
   io.restart();
   net::run(io, tasks.stop());
   return load.wrong == 0;
