@@ -33,19 +33,17 @@ Result<void> WaySettings::set(std::string_view name, std::string_view value) {
   return {};
 }
 
-Result<rpcnode::BrokerSettings> WaySettings::broker(const std::string& text) const {
-  TRY(const auto url, rpcnode::parse_broker_url(text));
-  if (url.tls && !has("ca")) return fail(Errc::malformed, "ca: is missing: mqtts:// needs the broker's CA");
-  if (has("password-file") && !url.tls && !net::is_loopback(url.address))
-    return fail(Errc::malformed, "password-file: would go over the network in clear; want mqtts://");
-  return rpcnode::BrokerSettings{.address = url.address,
-                                 .mqtt5 = find("mqtt5") == "yes",
-                                 .client_id = {},
-                                 .username = find("username"),
-                                 .password_file = find("password-file"),
-                                 .ca_file = url.tls ? find("ca") : "",
-                                 .certificate_file = url.tls ? find("certificate") : "",
-                                 .key_file = url.tls ? find("key") : ""};
+Result<rpcnode::BrokerSettings> WaySettings::broker(const std::string& url) const {
+  return rpcnode::broker_at(url,
+                            {.address = {},
+                             .mqtt5 = find("mqtt5") == "yes",
+                             .client_id = {},
+                             .username = find("username"),
+                             .password_file = find("password-file"),
+                             .ca_file = find("ca"),
+                             .certificate_file = find("certificate"),
+                             .key_file = find("key")},
+                            "");
 }
 
 Result<void> WaySettings::read_credential(Way& way) const {
@@ -55,17 +53,9 @@ Result<void> WaySettings::read_credential(Way& way) const {
     way.key = std::move(key);
     return {};
   }
-  const std::filesystem::path folder(find("identity"));
-  // An agent's state folder, or that of `sallyport rpc login`.
-  std::error_code ignored;
-  const std::string who = std::filesystem::exists(folder / "person.pem", ignored) ? "person" : "device";
-  rpcnode::IdentitySettings identity{.certificate_file = folder / (who + ".pem"),
-                                     .key_file = folder / (who + ".key"),
-                                     .roots_file = folder / (who + "-roots.pem"),
-                                     .zone = {}};
   auto zone = parse_dns_name(find("zone"));
   if (!zone) return std::unexpected(std::move(zone).error().at("zone"));
-  identity.zone = *std::move(zone);
+  auto identity = rpcnode::identity_in(find("identity"), *std::move(zone));
   auto device = parse_device_name(has("device") ? find("device") : way.node.get());
   if (!device) return std::unexpected(std::move(device).error().at("device"));
   way.device = *std::move(device);

@@ -8,12 +8,11 @@
 #include "keystore/file.h"
 #include "net/run.h"
 #include "net/timer.h"
-#include "rpc_identity_files.h"
+#include "rpcnode/key_file.h"
 
 namespace sallyport::cli {
 namespace {
 
-constexpr std::size_t kMaxApiKeyFile = 4'096;
 constexpr milliseconds kMaxRpcTimeout{7 * 86'400'000LL};
 
 std::unexpected<Failure> usage(Error error) {
@@ -24,29 +23,17 @@ std::filesystem::path path_or_none(const Arguments& arguments, std::string_view 
   return arguments.find(name).value_or("");
 }
 
-Result<rpcnode::BrokerSettings> read_broker(const Arguments& arguments, const std::string& text) {
-  TRY(const auto url, rpcnode::parse_broker_url(text));
-  rpcnode::BrokerSettings out{.address = url.address,
-                              .mqtt5 = arguments.flag("mqtt5"),
-                              .client_id = {},
-                              .username = arguments.find("username").value_or(""),
-                              .password_file = path_or_none(arguments, "password-file"),
-                              .ca_file = url.tls ? path_or_none(arguments, "ca") : std::filesystem::path(),
-                              .certificate_file = url.tls ? path_or_none(arguments, "certificate") : "",
-                              .key_file = url.tls ? path_or_none(arguments, "key") : ""};
-  if (url.tls && out.ca_file.empty()) return fail(Errc::malformed, "--ca: is missing: mqtts:// needs the broker's CA");
-  if (!out.password_file.empty() && !url.tls && !net::is_loopback(url.address))
-    return fail(Errc::malformed, "--password-file: would go over the network in clear; want mqtts://");
-  return out;
-}
-
-Result<sealed::ApiKey> read_api_key(const std::filesystem::path& file) {
-  TRY(const SecretBytes text, keystore::read_secret_file(file, kMaxApiKeyFile));
-  std::string_view line = as_text(text.expose());
-  if (line.ends_with('\n')) line.remove_suffix(1);
-  auto key = sealed::parse_api_key(line);
-  if (!key) return std::unexpected(std::move(key).error().at(file.native()));
-  return key;
+Result<rpcnode::BrokerSettings> read_broker(const Arguments& arguments, const std::string& url) {
+  return rpcnode::broker_at(url,
+                            {.address = {},
+                             .mqtt5 = arguments.flag("mqtt5"),
+                             .client_id = {},
+                             .username = arguments.find("username").value_or(""),
+                             .password_file = path_or_none(arguments, "password-file"),
+                             .ca_file = path_or_none(arguments, "ca"),
+                             .certificate_file = path_or_none(arguments, "certificate"),
+                             .key_file = path_or_none(arguments, "key")},
+                            "--");
 }
 
 }  // namespace
@@ -107,14 +94,8 @@ Result<std::optional<rpcnode::Identity>> read_rpc_identity(const Arguments& argu
   if (!folder) return std::nullopt;
   const auto zone = arguments.find("zone");
   if (!zone) return fail(Errc::malformed, "--zone: is missing: --identity needs it");
-  const std::filesystem::path at(*folder);
-  std::error_code ignored;
-  const bool is_person = std::filesystem::exists(at / kPersonCertificateFile, ignored);
-  rpcnode::IdentitySettings settings{.certificate_file = at / (is_person ? kPersonCertificateFile : "device.pem"),
-                                     .key_file = at / (is_person ? kPersonKeyFile : "device.key"),
-                                     .roots_file = at / (is_person ? kPersonRootsFile : "device-roots.pem"),
-                                     .zone = {}};
-  TRY(settings.zone, parse_dns_name(*zone));
+  TRY(auto name, parse_dns_name(*zone));
+  const auto settings = rpcnode::identity_in(*folder, std::move(name));
   TRY(auto identity, rpcnode::Identity::read(settings));
   return identity;
 }
@@ -166,7 +147,7 @@ Try<RpcTarget> read_rpc_target(const Arguments& arguments) {
     return usage({Errc::malformed, "want one of --key-file and --identity"});
   if (file && out.https) return usage({Errc::malformed, "--https: wants --identity: TLS is mutual there"});
   if (file) {
-    TRY(auto key, read_api_key(*file));
+    TRY(auto key, rpcnode::read_key_file(*file));
     out.key = std::move(key);
     return out;
   }

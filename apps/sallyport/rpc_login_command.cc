@@ -6,7 +6,7 @@
 #include "net/run.h"
 #include "pki/csr.h"
 #include "pki/verify.h"
-#include "rpc_identity_files.h"
+#include "rpcnode/identity.h"
 #include "terminal.h"
 
 namespace sallyport::cli {
@@ -51,11 +51,12 @@ Outcome rpc_login(const Arguments& arguments, Environment& environment) {
   TRY(const Json answer, *std::move(answered));
   TRY(const auto chain, check_answer(answer, settings.login, key, environment.clock.now()));
   TRY_VOID(keystore::make_folders(folder, keystore::kPrivateFolderMode));
-  TRY_VOID(keystore::atomic_write_file(folder / kPersonKeyFile, key.to_pem().expose(), keystore::kSecretMode));
-  TRY_VOID(keystore::atomic_write_file(folder / kPersonCertificateFile, as_bytes(pki::encode_certificates_pem(chain)),
+  TRY_VOID(keystore::atomic_write_file(folder / rpcnode::kPersonKeyFile, key.to_pem().expose(), keystore::kSecretMode));
+  TRY_VOID(keystore::atomic_write_file(folder / rpcnode::kPersonCertificateFile,
+                                       as_bytes(pki::encode_certificates_pem(chain)), keystore::kPublicMode));
+  TRY_VOID(keystore::atomic_write_file(folder / rpcnode::kPersonRootsFile,
+                                       as_bytes(pki::encode_certificates_pem(settings.login.roots)),
                                        keystore::kPublicMode));
-  TRY_VOID(keystore::atomic_write_file(
-      folder / kPersonRootsFile, as_bytes(pki::encode_certificates_pem(settings.login.roots)), keystore::kPublicMode));
   TRY(const std::string zone, answer.text_at("zone"));
   fmt::print("person:{} until {}; use it with --identity {} --zone {}\n", settings.login.login,
              to_iso8601(chain.front().validity().not_after), folder.native(), zone);

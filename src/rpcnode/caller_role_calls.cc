@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "codec/text.h"
 #include "rpcnode/detail/caller_role_state.h"
+#include "rpcnode/detail/counted.h"
 
 namespace sallyport::rpcnode {
 namespace {
@@ -16,22 +18,8 @@ constexpr std::size_t kMaxNodeSentence = 300;
 // A node's own words, for people.
 std::string cut(std::string text) {
   if (text.size() <= kMaxNodeSentence) return text;
-  std::size_t end = kMaxNodeSentence;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return text.substr(0, end) + " …";
+  return std::string(codec::cut_utf8(text, kMaxNodeSentence)) + " …";
 }
-
-// Counts a node's calls under way, whatever becomes of them.
-class UnderWay {
- public:
-  explicit UnderWay(std::size_t& count) : count_(count) { ++count_; }
-  ~UnderWay() { --count_; }
-  UnderWay(const UnderWay&) = delete;
-  UnderWay& operator=(const UnderWay&) = delete;
-
- private:
-  std::size_t& count_;
-};
 
 CallEnd end_of_response(const std::string& text, const Json& id) {
   auto outcome = sealed::parse_rpc_response(text, id);
@@ -129,7 +117,7 @@ net::Task<CallEnd> CallerRole::State::send(std::shared_ptr<State> self, std::sha
                                            sealed::CallId id, std::string text, CallChoices choices) {
   if (self->callers->connected() == 0)
     co_return CallEnd{.outcome = CallOutcome::unsent, .detail = self->no_broker(), .result = {}, .error = {}};
-  const UnderWay under_way(node->under_way);
+  const Counted under_way(node->under_way);
   const bool is_idempotent = choices.idempotent;
   const auto shown_timeout = std::chrono::duration<double>(choices.timeout).count();
   const std::shared_ptr<CallerTask> caller = node->caller;
@@ -152,7 +140,7 @@ net::Task<Result<Json>> CallerRole::State::ask(std::shared_ptr<State> self, Mana
                                                bool idempotent, ToldCheck check) {
   if (self->asks >= kMaxAsks) co_return fail(Errc::overloaded, "too-many-requests: too many nodes are being asked");
   CO_TRY(const auto opened, self->open_node(request.node, purpose));
-  const UnderWay asking(self->asks);
+  const Counted asking(self->asks);
   const sealed::CallId id = sealed::draw_call_id(self->clock.now(), self->random);
   CallChoices choices{.timeout = kAskLimit, .idempotent = idempotent};
   std::string text = sealed::rpc_request(Json(sealed::to_text(id)), request.method, request.params);

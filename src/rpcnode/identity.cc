@@ -28,6 +28,15 @@ UnixTime end_of(const pki::VerifiedChain& verified) {
 
 }  // namespace
 
+IdentitySettings identity_in(const std::filesystem::path& folder, DnsName zone) {
+  std::error_code ignored;
+  const bool is_person = std::filesystem::exists(folder / kPersonCertificateFile, ignored);
+  return {.certificate_file = folder / (is_person ? kPersonCertificateFile : "device.pem"),
+          .key_file = folder / (is_person ? kPersonKeyFile : "device.key"),
+          .roots_file = folder / (is_person ? kPersonRootsFile : "device-roots.pem"),
+          .zone = std::move(zone)};
+}
+
 Result<Identity> Identity::read(const IdentitySettings& settings) {
   Identity out;
   TRY(out.chain_, read_certificates(settings.certificate_file));

@@ -26,6 +26,14 @@ struct IdentitySettings {
   friend bool operator==(const IdentitySettings&, const IdentitySettings&) = default;
 };
 
+// The files of a person's identity, in the folder of `sallyport rpc login`.
+inline constexpr std::string_view kPersonCertificateFile = "person.pem";
+inline constexpr std::string_view kPersonKeyFile = "person.key";
+inline constexpr std::string_view kPersonRootsFile = "person-roots.pem";
+
+// Where `folder` has them: that of a person, or else an agent's state folder.
+IdentitySettings identity_in(const std::filesystem::path& folder, DnsName zone);
+
 // A cheap value.
 class Identity {
  public:

@@ -82,19 +82,31 @@ Result<std::optional<Pairing>> read_pairing(const Json& object) {
   return Pairing{.uses = static_cast<std::uint32_t>(uses), .shared = shared};
 }
 
+// What a key or a paired caller may do.
+Json::Object rights_json(const AccessRules& rules, std::uint32_t calls_per_minute) {
+  return {{"allow", texts_json(rules.allow)},
+          {"deny", texts_json(rules.deny)},
+          {"items", texts_json(rules.items)},
+          {"deny_items", texts_json(rules.deny_items)},
+          {"calls_per_minute", std::uint64_t{calls_per_minute}}};
+}
+
+// All of a key but its secrets.
+Json::Object told_json(const NodeKeyRecord& record) {
+  Json::Object out = rights_json(record.rules, record.calls_per_minute);
+  out.emplace("id", record.id.get());
+  out.emplace("comment", record.comment);
+  out.emplace("expires", time_json(record.expires));
+  out.emplace("pairing", pairing_json(record.pairing));
+  return out;
+}
+
 Json record_json(const NodeKeyRecord& record) {
   Json::Array secrets;
   for (const NodeSecret& secret : record.secrets) secrets.push_back(secret_json(secret));
-  return Json::Object{{"id", record.id.get()},
-                      {"comment", record.comment},
-                      {"allow", texts_json(record.rules.allow)},
-                      {"deny", texts_json(record.rules.deny)},
-                      {"items", texts_json(record.rules.items)},
-                      {"deny_items", texts_json(record.rules.deny_items)},
-                      {"calls_per_minute", std::uint64_t{record.calls_per_minute}},
-                      {"expires", time_json(record.expires)},
-                      {"pairing", pairing_json(record.pairing)},
-                      {"secrets", std::move(secrets)}};
+  Json::Object out = told_json(record);
+  out.emplace("secrets", std::move(secrets));
+  return out;
 }
 
 Result<AccessRules> read_rules(const Json& json) {
@@ -113,6 +125,12 @@ Result<void> check_rate(std::int64_t rate) {
   return {};
 }
 
+Result<std::uint32_t> read_rate(const Json& json) {
+  TRY(const std::int64_t rate, json.integer_at("calls_per_minute"));
+  TRY_VOID(check_rate(rate));
+  return static_cast<std::uint32_t>(rate);
+}
+
 Result<NodeKeyRecord> read_record(const Json& json) {
   TRY_VOID(json.only_keys(
       {"id", "comment", "allow", "deny", "items", "deny_items", "calls_per_minute", "expires", "pairing", "secrets"}));
@@ -121,9 +139,7 @@ Result<NodeKeyRecord> read_record(const Json& json) {
   TRY(out.id, sealed::parse_key_id(id));
   TRY(out.comment, json.text_at("comment"));
   TRY(out.rules, read_rules(json));
-  TRY(const std::int64_t rate, json.integer_at("calls_per_minute"));
-  TRY_VOID(check_rate(rate));
-  out.calls_per_minute = static_cast<std::uint32_t>(rate);
+  TRY(out.calls_per_minute, read_rate(json));
   TRY(out.expires, read_time(json, "expires"));
   TRY(out.pairing, read_pairing(json));
   TRY(const Json secrets, json.at("secrets"));
@@ -148,9 +164,7 @@ Result<std::vector<PairedCaller>> read_paired(const Json& json) {
     TRY(caller.who, element.text_at("who"));
     TRY_VOID(check_who(caller.who));
     TRY(caller.rules, read_rules(element));
-    TRY(const std::int64_t rate, element.integer_at("calls_per_minute"));
-    TRY_VOID(check_rate(rate));
-    caller.calls_per_minute = static_cast<std::uint32_t>(rate);
+    TRY(caller.calls_per_minute, read_rate(element));
     TRY(const std::string since, element.text_at("since"));
     TRY(caller.since, parse_iso8601(since));
     out.push_back(std::move(caller));
@@ -200,27 +214,17 @@ Result<void> check_who(std::string_view who) {
 }
 
 Json paired_json(const PairedCaller& caller) {
-  return Json::Object{{"who", caller.who},
-                      {"allow", texts_json(caller.rules.allow)},
-                      {"deny", texts_json(caller.rules.deny)},
-                      {"items", texts_json(caller.rules.items)},
-                      {"deny_items", texts_json(caller.rules.deny_items)},
-                      {"calls_per_minute", std::uint64_t{caller.calls_per_minute}},
-                      {"since", to_iso8601(caller.since)}};
+  Json::Object out = rights_json(caller.rules, caller.calls_per_minute);
+  out.emplace("who", caller.who);
+  out.emplace("since", to_iso8601(caller.since));
+  return out;
 }
 
 Json key_json(const NodeKeyRecord& record) {
-  return Json::Object{{"id", record.id.get()},
-                      {"comment", record.comment},
-                      {"allow", texts_json(record.rules.allow)},
-                      {"deny", texts_json(record.rules.deny)},
-                      {"items", texts_json(record.rules.items)},
-                      {"deny_items", texts_json(record.rules.deny_items)},
-                      {"calls_per_minute", std::uint64_t{record.calls_per_minute}},
-                      {"expires", record.expires ? Json(to_iso8601(*record.expires)) : Json(nullptr)},
-                      {"made", to_iso8601(record.secrets.front().made)},
-                      {"pairing", pairing_json(record.pairing)},
-                      {"secrets", std::uint64_t{record.secrets.size()}}};
+  Json::Object out = told_json(record);
+  out.emplace("made", to_iso8601(record.secrets.front().made));
+  out.emplace("secrets", std::uint64_t{record.secrets.size()});
+  return out;
 }
 
 NodeKeys::Version NodeKeys::version_of(const std::filesystem::path& file) {

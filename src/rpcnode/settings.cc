@@ -265,6 +265,21 @@ Result<BrokerUrl> parse_broker_url(std::string_view text) {
   return out;
 }
 
+Result<BrokerSettings> broker_at(std::string_view url, BrokerSettings words, std::string_view dashes) {
+  TRY(auto parsed, parse_broker_url(url));
+  words.address = std::move(parsed.address);
+  if (!parsed.tls) {
+    words.ca_file.clear();
+    words.certificate_file.clear();
+    words.key_file.clear();
+  } else if (words.ca_file.empty()) {
+    return failf(Errc::malformed, "{}ca: is missing: mqtts:// needs the broker's CA", dashes);
+  }
+  if (!words.password_file.empty() && !parsed.tls && !net::is_loopback(words.address))
+    return failf(Errc::malformed, "{}password-file: would go over the network in clear; want mqtts://", dashes);
+  return words;
+}
+
 Result<NodeSettings> parse_settings(std::string_view toml, std::string_view display_name,
                                     const std::filesystem::path& folder) {
   TRY(const auto document, config::Document::parse(toml, display_name));

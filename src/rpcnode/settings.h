@@ -122,5 +122,9 @@ struct BrokerUrl {
   bool tls = false;
 };
 Result<BrokerUrl> parse_broker_url(std::string_view text);
+// The broker at `url`, of whose settings the others are in `words`: those of TLS count for mqtts:// alone. Errors name
+// an option as it is written, with `dashes` before it: Errc::malformed for mqtts:// without a CA, and for a password
+// that would go over the network in clear.
+Result<BrokerSettings> broker_at(std::string_view url, BrokerSettings words, std::string_view dashes);
 
 }  // namespace sallyport::rpcnode

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "net/timer.h"
+#include "rpcnode/detail/counted.h"
 
 namespace sallyport::rpcnode {
 namespace {
@@ -45,25 +46,6 @@ net::Deadline deadline_of(const Node::State& node, const sealed::Execute& call, 
   return call.stored ? net::Deadline(limit) : earlier(net::Deadline(left), net::Deadline(limit));
 }
 
-// Counts a call among those of its method for as long as it runs.
-class Counted {
- public:
-  Counted(std::size_t& all, std::size_t& of_method) : all_(all), of_method_(of_method) {
-    ++all_;
-    ++of_method_;
-  }
-  ~Counted() {
-    --all_;
-    --of_method_;
-  }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::size_t& all_;
-  std::size_t& of_method_;
-};
-
 Result<const Method*> find_allowed(const Node::State& node, const Step& step, const AccessRules& rules) {
   TRY_VOID(check_access(rules, step.request.method, step.request.params));
   const Method* method = node.methods.find(step.request.method);
@@ -85,7 +67,7 @@ net::Task<MethodResult> run_method(std::shared_ptr<Node::State> node, Step step,
   std::size_t& of_method = node->in_method[step.request.method];
   if (of_method >= (*method)->concurrent)
     co_return std::unexpected(call_fault(sealed::RpcCode::failed, "it runs as often as it may at the same time"));
-  const Counted counted(node->running, of_method);
+  const Counted in_all(node->running), in_its_method(of_method);
   MethodCall call{.principal = step.call.principal.get(),
                   .method = step.request.method,
                   .params = step.request.params,
