@@ -6,8 +6,7 @@
 
 #include "base/log.h"
 #include "codec/json_text.h"
-#include "net/run.h"
-#include "net/timer.h"
+#include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpcnode/eva_caller.h"
 #include "rpcnode/key_file.h"
@@ -68,31 +67,20 @@ Try<EvaWay> read_keyed_way(const Arguments& arguments) {
 class EvaSession {
  public:
   EvaSession(Environment& environment, EvaWay way)
-      : environment_(environment), way_(std::move(way)), tasks_(io_.executor()) {}
-  ~EvaSession() {
-    io_.restart();
-    if (links_) net::run(io_, links_->disconnect());
-    io_.restart();
-    net::run(io_, tasks_.stop());
-  }
-  EvaSession(const EvaSession&) = delete;
-  EvaSession& operator=(const EvaSession&) = delete;
+      : environment_(environment), way_(std::move(way)), brokers_(environment) {}
 
   using OnMessage = std::function<void(const std::string& topic, const Bytes& payload, bool retained)>;
-  Outcome open(OnMessage on_message = {});
-  Outcome subscribe(const std::string& filter) {
-    TRY_VOID(links_->subscribe(filter));
-    return {};
-  }
-  // Until the timeout, or for as long as nobody interrupts.
-  void listen(bool until_interrupted);
+  Result<void> open(OnMessage on_message = {});
+  Result<void> subscribe(const std::string& filter) { return brokers_.links().subscribe(filter); }
+  // Until the timeout.
+  void listen() { brokers_.listen(way_.way.timeout); }
   std::optional<Result<eva::Outcome>> call(const eva::Controller& target, const std::string& method,
                                            Json::Object params);
   const EvaWay& way() const { return way_; }
-  bool was_connected() const { return was_connected_; }
-  const std::string& last_fault() const { return last_fault_; }
+  bool was_connected() const { return brokers_.was_connected(); }
   std::unexpected<Failure> no_broker() const {
-    return std::unexpected(Failure({Errc::unavailable, "no broker answered; " + last_fault_}, ExitStatus::unreachable));
+    return std::unexpected(
+        Failure({Errc::unavailable, "no broker answered; " + brokers_.last_fault()}, ExitStatus::unreachable));
   }
 
  private:
@@ -101,22 +89,13 @@ class EvaSession {
 
   Environment& environment_;
   EvaWay way_;
-  net::Io io_;
-  net::TaskGroup tasks_;
-  std::unique_ptr<rpcnode::BrokerLinks> links_;
   std::unique_ptr<rpcnode::EvaCaller> caller_;
-  bool was_connected_ = false;
-  std::string last_fault_;
+  BrokerSession brokers_;
 };
 
 rpcnode::BrokerHandlers EvaSession::handlers(OnMessage on_message) {
   rpcnode::BrokerHandlers out;
-  out.on_connected = [this](const rpcnode::BrokerSettings&) { was_connected_ = true; };
-  out.on_disconnected = [this](const rpcnode::BrokerSettings& broker, const Error& why) {
-    last_fault_ = net::to_string(broker.address) + ": " + log::escape(why.detail);
-  };
   out.on_subscribed = [this](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
-    if (!verdict) last_fault_ = "the broker refuses " + log::escape(topic) + ": " + log::escape(verdict.error().detail);
     if (verdict && caller_) caller_->on_subscribed(topic);
   };
   out.on_message = [this, told = std::move(on_message)](const std::string& topic, const Bytes& payload, bool retained) {
@@ -127,36 +106,25 @@ rpcnode::BrokerHandlers EvaSession::handlers(OnMessage on_message) {
 }
 
 rpcnode::CallerTransport EvaSession::transport() {
-  return {.subscribe = [this](const std::string& topic) { static_cast<void>(links_->subscribe(topic)); },
-          .unsubscribe = [this](const std::string& topic) { links_->unsubscribe(topic); },
-          .publish = [this](const std::string& topic, const Bytes& payload) { links_->publish(topic, payload); }};
+  rpcnode::BrokerLinks& links = brokers_.links();
+  return {.subscribe = [&links](const std::string& topic) { static_cast<void>(links.subscribe(topic)); },
+          .unsubscribe = [&links](const std::string& topic) { links.unsubscribe(topic); },
+          .publish = [&links](const std::string& topic, const Bytes& payload) { links.publish(topic, payload); }};
 }
 
-Outcome EvaSession::open(OnMessage on_message) {
-  TRY(links_, rpcnode::BrokerLinks::open(tasks_, environment_.clock, environment_.random, way_.way.brokers,
-                                         handlers(std::move(on_message))));
+Result<void> EvaSession::open(OnMessage on_message) {
+  TRY_VOID(brokers_.open(way_.way.brokers, handlers(std::move(on_message))));
   if (!way_.key) return {};
   caller_ = std::make_unique<rpcnode::EvaCaller>(
-      tasks_, environment_.clock, environment_.random,
+      brokers_.tasks(), environment_.clock, environment_.random,
       eva::ClientSettings{.space = way_.space, .format = way_.format, .timeout = way_.way.timeout}, way_.key->clone(),
       transport());
   return {};
 }
 
-void EvaSession::listen(bool until_interrupted) {
-  io_.restart();
-  if (until_interrupted) {
-    io_.on_termination([this] { io_.stop(); });
-    io_.run();
-  } else {
-    net::run(io_, net::sleep_for(way_.way.timeout));
-  }
-}
-
 std::optional<Result<eva::Outcome>> EvaSession::call(const eva::Controller& target, const std::string& method,
                                                      Json::Object params) {
-  io_.restart();
-  return net::run(io_, caller_->call(target, method, std::move(params), way_.way.timeout));
+  return brokers_.run(caller_->call(target, method, std::move(params), way_.way.timeout));
 }
 
 // What the formats of EVA have no place for.
@@ -231,7 +199,7 @@ Outcome eva_call(const Arguments& arguments, Environment& environment) {
   CLI_TRY(auto way, read_keyed_way(arguments));
   if (!way.key) return eva_usage("--key-file: is missing");
   EvaSession session(environment, std::move(way));
-  CLI_TRY_VOID(session.open());
+  TRY_VOID(session.open());
   const auto outcome = session.call(*target, method, std::move(params));
   if (!outcome) return std::unexpected(Failure({Errc::internal, "call: ended without an answer"}));
   if (!*outcome) return std::unexpected(Failure(outcome->error()));
@@ -278,13 +246,13 @@ Outcome eva_nodes(const Arguments& arguments, Environment& environment) {
   const std::string topic = eva::discovery_topic(way.space);
   std::set<std::string> announced;
   EvaSession session(environment, std::move(way));
-  CLI_TRY_VOID(session.open([&](const std::string& on, const Bytes& payload, bool) {
+  TRY_VOID(session.open([&](const std::string& on, const Bytes& payload, bool) {
     if (on == topic && announced.size() < kMaxControllersShown && codec::is_utf8(as_text(payload)) &&
         payload.size() <= 128)
       announced.emplace(as_text(payload));
   }));
-  CLI_TRY_VOID(session.subscribe(topic));
-  session.listen(false);
+  TRY_VOID(session.subscribe(topic));
+  session.listen();
   if (!session.was_connected()) return session.no_broker();
   std::vector<Json> rows;
   for (const std::string& each : std::set(announced)) rows.push_back(ask_who_it_is(session, each));

@@ -5,8 +5,6 @@
 
 #include "base/log.h"
 #include "codec/json_text.h"
-#include "net/run.h"
-#include "net/timer.h"
 #include "rpc_caller.h"
 #include "rpc_eva.h"
 #include "sealed/eva_state.h"

@@ -6,8 +6,7 @@
 #include "base/log.h"
 #include "codec/json_text.h"
 #include "codec/text.h"
-#include "net/run.h"
-#include "net/timer.h"
+#include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpcnode/key_file.h"
 #include "sealed/eva_binary.h"
@@ -217,18 +216,10 @@ void tell_nothing_was_seen(const ListenOrder& order) {
       order.way.brokers.front().username.empty() ? "a client without a name" : order.way.brokers.front().username);
 }
 
-// How the brokers stood while we listened.
-struct Standing {
-  bool was_connected = false;
-  std::string last_fault;
-};
-
-rpcnode::BrokerHandlers handlers_of(WireReader& reader, Standing& standing) {
+rpcnode::BrokerHandlers handlers_of(WireReader& reader) {
   rpcnode::BrokerHandlers out;
-  out.on_connected = [&standing](const rpcnode::BrokerSettings&) { standing.was_connected = true; };
-  out.on_disconnected = [&standing](const rpcnode::BrokerSettings& broker, const Error& why) {
-    standing.last_fault = net::to_string(broker.address) + ": " + log::escape(why.detail);
-    fmt::print(stderr, "sallyport: {}\n", standing.last_fault);
+  out.on_disconnected = [](const rpcnode::BrokerSettings& broker, const Error& why) {
+    fmt::print(stderr, "sallyport: {}: {}\n", net::to_string(broker.address), log::escape(why.detail));
   };
   out.on_subscribed = [](const rpcnode::BrokerSettings& broker, const std::string& topic, const Result<void>& verdict) {
     if (!verdict)
@@ -246,28 +237,17 @@ rpcnode::BrokerHandlers handlers_of(WireReader& reader, Standing& standing) {
 Outcome rpc_listen(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const ListenOrder order, read_listen_order(arguments));
   WireReader reader(order, environment, arguments.flag("json"));
-  Standing standing;
-  net::Io io;
-  net::TaskGroup tasks(io.executor());
-  TRY(const auto links, rpcnode::BrokerLinks::open(tasks, environment.clock, environment.random, order.way.brokers,
-                                                   handlers_of(reader, standing)));
+  BrokerSession session(environment);
+  TRY_VOID(session.open(order.way.brokers, handlers_of(reader)));
   for (const std::string& filter : order.filters) {
-    if (auto subscribed = links->subscribe(filter); !subscribed)
+    if (auto subscribed = session.links().subscribe(filter); !subscribed)
       return std::unexpected(Failure(std::move(subscribed).error().at("--topic"), ExitStatus::usage));
   }
-  io.on_termination([&io] { io.stop(); });
-  if (arguments.flag("once")) {
-    net::run(io, net::sleep_for(order.way.timeout));
-  } else {
-    io.run();
-  }
-  io.restart();
-  net::run(io, links->disconnect());
-  io.restart();
-  net::run(io, tasks.stop());
-  if (!standing.was_connected)
+  session.end_by_signals();
+  session.listen(arguments.flag("once") ? std::optional(order.way.timeout) : std::nullopt);
+  if (!session.was_connected())
     return std::unexpected(
-        Failure({Errc::unavailable, "trace: no broker answered; " + standing.last_fault}, ExitStatus::unreachable));
+        Failure({Errc::unavailable, "trace: no broker answered; " + session.last_fault()}, ExitStatus::unreachable));
   if (reader.seen() == 0) tell_nothing_was_seen(order);
   return {};
 }

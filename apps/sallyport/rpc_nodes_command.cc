@@ -2,11 +2,9 @@
 #include <array>
 #include <map>
 
-#include "base/log.h"
 #include "codec/json_text.h"
 #include "commands.h"
-#include "net/run.h"
-#include "net/timer.h"
+#include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpc_eva.h"
 #include "rpcnode/node_book.h"
@@ -24,28 +22,19 @@ using Bundles = std::map<std::string, Bytes>;
 
 Try<Bundles> collect(RpcWay way, Environment& environment) {
   Bundles found;
-  net::Io io;
-  net::TaskGroup tasks(io.executor());
-  std::string reason = "no broker answered";
+  BrokerSession session(environment);
   rpcnode::BrokerHandlers handlers;
-  handlers.on_connected = [&](const rpcnode::BrokerSettings&) { reason.clear(); };
-  handlers.on_disconnected = [&](const rpcnode::BrokerSettings& broker, const Error& why) {
-    reason = net::to_string(broker.address) + ": " + log::escape(why.detail);
-  };
   handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) {
     if (found.size() < kMaxNodesShown) found[topic] = payload;
   };
-  TRY(const auto links, rpcnode::BrokerLinks::open(tasks, environment.clock, environment.random, std::move(way.brokers),
-                                                   std::move(handlers)));
-  TRY_VOID(links->subscribe(sealed::bundle_filter(way.prefix)));
-  net::run(io, net::sleep_for(way.timeout));
-  io.restart();
-  net::run(io, links->disconnect());
-  io.restart();
-  net::run(io, tasks.stop());
-  if (!reason.empty() && found.empty())
-    return std::unexpected(Failure({Errc::unavailable, "nodes: " + reason}, ExitStatus::unreachable));
-  return found;
+  TRY_VOID(session.open(std::move(way.brokers), std::move(handlers)));
+  TRY_VOID(session.links().subscribe(sealed::bundle_filter(way.prefix)));
+  session.listen(way.timeout);
+  const bool is_well = session.was_connected() && session.last_fault().empty();
+  if (is_well || !found.empty()) return found;
+  const std::string& fault = session.last_fault();
+  return std::unexpected(Failure({Errc::unavailable, "nodes: " + (fault.empty() ? "no broker answered" : fault)},
+                                 ExitStatus::unreachable));
 }
 
 // A row, with what is known for sure alone.

@@ -5,8 +5,7 @@
 #include "base/log.h"
 #include "codec/json_text.h"
 #include "commands.h"
-#include "net/run.h"
-#include "net/timer.h"
+#include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpc_eva.h"
 #include "rpcnode/states.h"
@@ -57,26 +56,16 @@ class Watch {
 Outcome watch_topics(const Arguments& arguments, Environment& environment, RpcWay way,
                      const std::vector<std::string>& filters,
                      std::function<void(const std::string& topic, const Bytes& payload)> take) {
-  net::Io io;
-  net::TaskGroup tasks(io.executor());
+  BrokerSession session(environment);
   rpcnode::BrokerHandlers handlers;
   handlers.on_disconnected = [](const rpcnode::BrokerSettings& broker, const Error& why) {
     fmt::print(stderr, "sallyport: {}: {}\n", net::to_string(broker.address), log::escape(why.detail));
   };
   handlers.on_message = [&](const std::string& topic, const Bytes& payload, bool) { take(topic, payload); };
-  TRY(const auto links, rpcnode::BrokerLinks::open(tasks, environment.clock, environment.random, std::move(way.brokers),
-                                                   std::move(handlers)));
-  for (const std::string& filter : filters) TRY_VOID(links->subscribe(filter));
-  io.on_termination([&io] { io.stop(); });
-  if (arguments.flag("once")) {
-    net::run(io, net::sleep_for(way.timeout));
-  } else {
-    io.run();
-  }
-  io.restart();
-  net::run(io, links->disconnect());
-  io.restart();
-  net::run(io, tasks.stop());
+  TRY_VOID(session.open(std::move(way.brokers), std::move(handlers)));
+  for (const std::string& filter : filters) TRY_VOID(session.links().subscribe(filter));
+  session.end_by_signals();
+  session.listen(arguments.flag("once") ? std::optional(way.timeout) : std::nullopt);
   return {};
 }
 
