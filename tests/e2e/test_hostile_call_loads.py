@@ -21,7 +21,7 @@ import eva  # noqa: E402
 import sr1  # noqa: E402
 from call_scene import EVA_SECRET, CallScene  # noqa: E402
 from cases import want  # noqa: E402
-from stage import Stage, wait_for  # noqa: E402
+from stage import play, wait_for  # noqa: E402
 
 LONG = os.environ.get("SALLYPORT_LONG") == "1"
 GARBAGE = 1_000_000 if LONG else 60_000
@@ -222,15 +222,5 @@ def timed(live):
     return time.monotonic() - began
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = CallScene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), CallScene))

@@ -25,7 +25,7 @@ import other_clock  # noqa: E402
 import sr1  # noqa: E402
 from call_scene import EVA_SECRET, CallScene  # noqa: E402
 from cases import want  # noqa: E402
-from stage import Stage, wait_for  # noqa: E402
+from stage import play, wait_for  # noqa: E402
 
 DAY, EPOCH, WINDOW = 86_400, 600, 64
 LOADS = "tests/e2e/test_hostile_call_loads.py"
@@ -391,15 +391,5 @@ def check_window_takes_what_is_64_away_and_not_what_is_65_away(scene):
     want(ran == 6, f"found {ran} runs, want the six that were taken")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = CallScene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), CallScene))

@@ -15,7 +15,7 @@ import cases  # noqa: E402
 from admin import administer  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
-from stage import ZONE, Process, Stage, wait_for  # noqa: E402
+from stage import Process, ZONE, play, wait_for  # noqa: E402
 
 REFUSED, UNREACHABLE = 4, 5
 MIB = 1 << 20
@@ -258,15 +258,5 @@ def check_a_node_of_another_user_reads_nothing_of_the_device_and_is_signed_for(s
     want(seen.returncode != 0 and not seen.stdout, "found the device's key readable by that user, want it not")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Scene))

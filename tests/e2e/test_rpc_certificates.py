@@ -20,7 +20,7 @@ import other_clock  # noqa: E402
 import rpc_library  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
-from stage import ZONE, Process, Stage, free_port, wait_for  # noqa: E402
+from stage import Process, ZONE, free_port, play, wait_for  # noqa: E402
 
 MARKER = "PLAINTEXT-MARKER-certificates"
 REFUSED, UNREACHABLE = 4, 5
@@ -359,15 +359,5 @@ def check_the_broker_saw_nothing(scene):
             want(word.encode() not in payload, f"'{word}' in a message on {topic}")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Scene))

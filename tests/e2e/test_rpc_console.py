@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cases  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
-from stage import ROOT, ZONE, Process, Stage, wait_for  # noqa: E402
+from stage import Process, ROOT, ZONE, play, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
 ACTS = pathlib.Path(__file__).resolve().parents[1] / "support" / "rpc_page.mjs"
@@ -321,15 +321,5 @@ def check_a_file_of_a_broker_that_is_not_there_stops_the_start_by_name(scene):
     want(done.returncode != 0 and "caller/broker-ca.pem: is not there" in done.stderr, f"found {done.returncode} {done.stderr!r}, want the file named")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Scene))

@@ -14,11 +14,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import paho.mqtt.client as mqtt  # noqa: E402
 
-import cases  # noqa: E402
 import eva  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
-from stage import Process, Stage, wait_for  # noqa: E402
+from stage import Process, play, wait_for  # noqa: E402
 
 SECRET, OTHER, ENDED = "a-key-of-old-controllers", "the-key-of-others", "a-key-whose-time-is-over"
 REQUESTS = "controller/uc/plant-1/api/request"
@@ -183,15 +182,5 @@ def check_what_was_called_is_marked_as_legacy(scene):
     want(SECRET not in text, "found the key in the audit trail, want it nowhere")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Scene))

@@ -20,11 +20,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import msgpack  # noqa: E402
 import paho.mqtt.client as mqtt  # noqa: E402
 
-import cases  # noqa: E402
 import eva  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
-from stage import Process, Stage, free_port, wait_for  # noqa: E402
+from stage import Process, free_port, play, wait_for  # noqa: E402
 
 SECRET, OTHER = "a-key-of-old-controllers", "the-key-of-somebody-else"
 FAILED, USAGE, REFUSED, UNREACHABLE = 1, 2, 4, 5
@@ -394,15 +393,5 @@ def check_garbage_in_states_is_named_and_shows_nothing(scene):
     watching.stop()
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Scene))

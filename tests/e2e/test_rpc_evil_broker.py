@@ -20,7 +20,7 @@ import cases  # noqa: E402
 import sr1  # noqa: E402
 from cases import want  # noqa: E402
 from evil_broker import EvilBroker  # noqa: E402
-from stage import Stage, wait_for  # noqa: E402
+from stage import play, wait_for  # noqa: E402
 
 LONG = os.environ.get("SALLYPORT_LONG") == "1"
 CALLS = int(os.environ.get("SALLYPORT_CALLS", 1_000_000 if LONG else 10_000))
@@ -221,15 +221,5 @@ def check_the_audit_trail_is_whole_and_names_every_call(scene):
         want("unaltered" in told, f"{node.name}: found {told!r}, want an unaltered trail")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Scene))

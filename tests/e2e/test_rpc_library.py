@@ -21,7 +21,7 @@ import cases  # noqa: E402
 import rpc_library as rpc  # noqa: E402
 from cases import want  # noqa: E402
 from rpc_tank import NODE, Tank  # noqa: E402
-from stage import Stage, free_port, wait_for  # noqa: E402
+from stage import free_port, play, wait_for  # noqa: E402
 
 HEADER = cases.ROOT / "apps" / "sallyport-rpc" / "sallyport_rpc.h"
 EXAMPLES = cases.ROOT / "examples"
@@ -323,15 +323,5 @@ def check_signals_and_descriptors_of_the_process_are_left_alone(scene):
     want(len(os.listdir("/proc/self/fd")) <= before, f"found {len(os.listdir('/proc/self/fd'))} descriptors, want {before}")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Tank(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Tank))

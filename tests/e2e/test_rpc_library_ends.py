@@ -15,11 +15,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-import cases  # noqa: E402
 import rpc_library as rpc  # noqa: E402
 from cases import want  # noqa: E402
 from rpc_tank import NODE, Tank  # noqa: E402
-from stage import Stage, wait_for  # noqa: E402
+from stage import play, wait_for  # noqa: E402
 
 
 WITHOUT_A_THREAD = """
@@ -131,15 +130,5 @@ def check_close_waits_for_a_call_that_has_only_begun(scene):
         want(found and found[0] in (rpc.CLOSED, rpc.USAGE), f"found {found}, want it closed, or refused as too long")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Tank(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Tank))

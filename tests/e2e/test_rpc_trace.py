@@ -13,12 +13,11 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-import cases  # noqa: E402
 import eva  # noqa: E402
 import sr1  # noqa: E402
 from cases import want  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
-from stage import Process, Stage, free_port, wait_for  # noqa: E402
+from stage import Process, free_port, play, wait_for  # noqa: E402
 
 NODE, OTHER = "pump-1", "pump-2"
 USAGE, UNREACHABLE = 2, 5
@@ -209,15 +208,5 @@ def check_what_cannot_be_is_refused(scene):
     want(done.returncode != 0 and "/nowhere" in done.stderr, f"found {done.returncode} {done.stderr!r}, want the file named")
 
 
-def main():
-    given = cases.arguments()
-    with Stage(given.build.resolve()) as stage:
-        scene = Scene(stage)
-        try:
-            return cases.run(globals(), scene)
-        finally:
-            scene.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(globals(), Scene))

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tools" / "demo"))
 
 from installation import CONSOLE, SITE, ZONE, Installation, Process, current, free_port, members, wait_for  # noqa: E402, F401
 
+import cases  # noqa: E402
 from cases import Failed, want  # noqa: E402, F401
 
 ENROLMENT_SECONDS = 40
@@ -156,3 +157,14 @@ def tool(*command, given=None, seconds=60):
 
 def pretty(value):
     return json.dumps(value)[:300]
+
+
+def play(namespace, make_scene):
+    """Runs the check_… functions of a script with one scene, made on a stage of its own and stopped at the end, however that is.
+    Returns the exit status."""
+    with Stage(cases.arguments().build.resolve()) as stage:
+        scene = make_scene(stage)
+        try:
+            return cases.run(namespace, scene)
+        finally:
+            scene.stop()
