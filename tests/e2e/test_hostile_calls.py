@@ -29,6 +29,7 @@ from stage import play, wait_for  # noqa: E402
 
 DAY, EPOCH, WINDOW = 86_400, 600, 64
 LOADS = "tests/e2e/test_hostile_call_loads.py"
+STAGINGS = 4
 
 # The list, with the tests of this script or of the layer where the bytes are made (file: its gtest case).
 MUST_FAIL = {
@@ -177,14 +178,28 @@ def check_E7_response_to_another_request_answers_nobody(scene):
 
 def answers_are_their_own(scene, mistreat):
     """Two calls in one session whose replies the broker holds. `mistreat` gets the broker, the requests and the replies, delivers bad
-    ones and returns how many; then the good ones come: both calls end with their own, and the bad ones were told apart."""
+    ones and returns how many; then the good ones come: both calls end with their own, and the bad ones were told apart.
+
+    A caller that lost its patience meanwhile has opened another session, whose inbox no bad one came to: that proves nothing, and
+    is staged again."""
+    for _ in range(STAGINGS):
+        bad, sessions, dropped = held_and_mistreated(scene, mistreat)
+        if sessions == 1:
+            want(dropped >= bad, f"found {dropped} dropped of {bad} bad ones, want all")
+            return
+    want(False, f"found {sessions} sessions in the last of {STAGINGS} stagings, want one that lasts until its replies are let go")
+
+
+def held_and_mistreated(scene, mistreat):
+    """How many bad ones were delivered, how many sessions the caller opened, and how many messages it dropped."""
     scene.evil.order("hold", "r/#")
+    inboxes_before = subscribed_inboxes(scene)
     before = scene.service.runs()
     words = [scene.peer, "call", str(scene.node.folder / "caller.key"), scene.node.name, f"mqtt://127.0.0.1:{scene.evil.port}", "0", "2", "2"]
     environment = {**os.environ, **other_clock.told_by(scene.clock)}
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as caller:
         try:
-            replies, requests = held_replies(scene)
+            replies, requests = held_replies(scene, inboxes_before)
             bad = mistreat(scene.evil, requests, replies)
             want(caller.poll() is None, "the caller had its answers, want it to wait for true ones")
             for topic, reply in replies:
@@ -194,18 +209,23 @@ def answers_are_their_own(scene, mistreat):
         finally:
             caller.kill()
     want(caller.returncode == 0 and sorted(out.split("\n")) == ["", "0 answered", "1 answered"], f"found {out!r} {err!r}, want both answered")
-    dropped = int(re.search(r"dropped (\d+)", err).group(1))
-    want(dropped >= bad, f"found {dropped} dropped of {bad} bad ones, want all")
     want(sum((scene.service.runs() - before).values()) == 2, "found another number of runs, want two")
+    sessions, dropped = (int(re.search(rf"{name} (\d+)", err).group(1)) for name in ("sessions", "dropped"))
+    return bad, sessions, dropped
 
 
-def held_replies(scene):
-    """One REPLY to each of two calls, and their requests; ACCEPT is let through."""
+def subscribed_inboxes(scene):
+    return set(scene.evil.order("subscribed", "r/#")["subscribed"])
+
+
+def held_replies(scene, inboxes_before):
+    """One REPLY to each of two calls of whoever came since, and their requests; ACCEPT is let through, and so is what is
+    still on its way to others."""
     found = {}
 
     def both():
         for topic, payload in scene.evil.order("held")["held"]:
-            if bytes.fromhex(payload)[0] == sr1.ACCEPT:
+            if topic in inboxes_before or topic not in subscribed_inboxes(scene) or bytes.fromhex(payload)[0] == sr1.ACCEPT:
                 scene.evil.order("deliver", topic, payload)
             else:
                 found[payload] = (topic, bytes.fromhex(payload))

@@ -251,6 +251,8 @@ class Broker:
         elif words[0] == "held":
             found, self.held = self.held, []
             return {"held": [(topic, payload.hex()) for topic, payload in found]}
+        elif words[0] == "subscribed":
+            return {"subscribed": [topic for topic in self.subscribed if matches(words[1], topic)]}
         elif words[0] == "seen":
             return {"seen": [(topic, payload.hex()) for topic, payload in list(self.seen)[-LAST_SEEN:] if matches(words[1], topic)]}
         else:
