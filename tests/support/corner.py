@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 
+import namespaces
 from cases import Missing
 from stage import tool
 
@@ -23,7 +24,7 @@ class Corner:
         """`names` resolve to loopback in here, whose port 80 is `port` outside. Needs root."""
         if os.geteuid() != 0 or not shutil.which("ip"):
             raise Missing("root and ip, for a network namespace")
-        self.name = f"sallyport-corner-{os.getpid()}"
+        self.name = namespaces.namespace_name("corner")
         self.port = port
         self.passed = 0  # connections
         self.hosts = pathlib.Path("/etc/netns") / self.name / "hosts"  # `ip netns exec` shows it as /etc/hosts
@@ -32,7 +33,7 @@ class Corner:
         self.hosts.write_text(f"127.0.0.1 localhost {' '.join(names)}\n")
         self.listener = None
         try:
-            tool("ip", "netns", "add", self.name)
+            namespaces.add(self.name)
             self.run("ip", "link", "set", "lo", "up")
             self.listen()
         except BaseException:
@@ -93,5 +94,5 @@ class Corner:
     def close(self):
         if self.listener:
             self.listener.close()
-        subprocess.run(["ip", "netns", "delete", self.name], capture_output=True, check=False)
+        namespaces.delete(self.name)
         shutil.rmtree(self.hosts.parent if self.had_folder else self.hosts.parent.parent, ignore_errors=True)

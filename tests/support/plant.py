@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import namespaces
 from cases import Missing, want
 from stage import tool, wait_for
 from installation import Process  # by the path that stage has set
@@ -36,9 +37,9 @@ class Plant:
     """The namespace. What comes out of it is what `lets_out` was told last; what is dropped is counted."""
 
     def __init__(self):
-        self.name = f"sallyport-{os.getpid()}"
-        self.near, self.far = f"sn{os.getpid() % 10**9}"[:15], f"sf{os.getpid() % 10**9}"[:15]
-        tool("ip", "netns", "add", self.name)
+        self.name = namespaces.namespace_name("plant")
+        self.near, self.far = namespaces.cable_name("near"), namespaces.cable_name("far")
+        namespaces.add(self.name)
         try:
             self.build()
         except BaseException:
@@ -97,7 +98,7 @@ class Plant:
         return str(path)
 
     def close(self):
-        subprocess.run(["ip", "netns", "delete", self.name], capture_output=True, check=False)
+        namespaces.delete(self.name)
         subprocess.run(["ip", "link", "delete", self.near], capture_output=True, check=False)
 
 

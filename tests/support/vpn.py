@@ -1,11 +1,11 @@
 """A stock OpenVPN server and client in network namespaces of their own, which reach the installation and one another by
 cables and nothing else.
 """
-import os
 import pathlib
 import subprocess
 import sys
 
+import namespaces
 from stage import tool, wait_for
 from installation import Process  # by the path that stage has set
 
@@ -43,10 +43,10 @@ class Namespaces:
     """`server` and `device`, each with a cable to here and one to the other."""
 
     def __init__(self):
-        self.server, self.device = f"sallyport-vpn-{os.getpid()}", f"sallyport-dev-{os.getpid()}"
+        self.server, self.device = namespaces.namespace_name("vpn"), namespaces.namespace_name("device")
         self.cables = 0
         for name in (self.server, self.device):
-            tool("ip", "netns", "add", name)
+            namespaces.add(name)
         try:
             for name in (self.server, self.device):
                 self.inside(name, "ip", "link", "set", "lo", "up")
@@ -62,7 +62,7 @@ class Namespaces:
 
     def join(self, a, address_a, b, address_b):
         self.cables += 1
-        ends = [f"v{self.cables}{side}{os.getpid() % 10**9}"[:15] for side in "ab"]
+        ends = [namespaces.cable_name(f"{self.cables}{side}") for side in "ab"]
         tool("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
         for end, name, address in zip(ends, (a, b), (address_a, address_b)):
             run = tool if name is None else lambda *words, of=name: self.inside(of, *words)
@@ -73,7 +73,7 @@ class Namespaces:
 
     def close(self):
         for name in (self.server, self.device):  # and the cables with them
-            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+            namespaces.delete(name)
 
     def tunnels_of_device(self):
         return self.inside(self.device, "ip", "-o", "link", "show", "type", "tun").split("\n")[:-1]
