@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Sealed calls by the certificates of an installation: a device calls another through a broker, by the other's signed bundle, and over
-HTTPS; whoever is not named, is somebody else or tells of himself what is not true is refused.
+HTTPS, through the tunnel too; whoever is not named, is somebody else or tells of himself what is not true is refused.
 """
 # test: needs=dev deadline=300
 import contextlib
@@ -19,6 +19,7 @@ import cases  # noqa: E402
 import other_clock  # noqa: E402
 import rpc_library  # noqa: E402
 from cases import want  # noqa: E402
+from connected import Port, write_settings  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 from stage import Process, ZONE, free_port, play, wait_for  # noqa: E402
 
@@ -79,7 +80,8 @@ class Scene:
                  lambda: f"the node; it says: {self.node.tail()}")
 
     def call(self, device, method, *words, https=False, node=None, named=None):
-        way = ("--https", f"127.0.0.1:{self.https}") if https else ("--broker", self.broker.url)
+        """`https`: where the node listens, or the port of another who brings it there."""
+        way = ("--https", f"127.0.0.1:{self.https if https is True else https}") if https else ("--broker", self.broker.url)
         node = node or self.node_name
         device_words = ("--device", named) if named else ()
         return self.run(self.program("sallyport"), "rpc", "call", node, method, *words, "--identity", device.state, "--zone", ZONE,
@@ -349,6 +351,43 @@ def check_E8_a_gigabyte_of_json_over_https_is_cut_at_its_limit(scene):
     want(sent[0] != "200" and int(sent[1]) < 64 << 20, f"found {sent}, want it cut")
     want(peak_kb() - before <= 1_024, f"found {peak_kb() - before} kB more, want at most 1,024")
     want(scene.call(scene.friend, "test", https=True).returncode == 0, "a live caller after it: found no answer, want one")
+
+
+# Through the tunnel: the port is a service of the device's agent, and the caller stands at `sallyport connect`.
+
+def offered_through_the_tunnel(scene):
+    """A port of ours that leads to the node through relay and agent."""
+    device = scene.server
+    if 'name = "rpc"' not in (device.state / "agent.toml").read_text():
+        with open(device.state / "agent.toml", "a") as file:
+            file.write(f'\n[[service]]\nname = "rpc"\nkind = "tcp"\ntarget = "127.0.0.1:{scene.https}"\n')
+        scene.stage.restart_agent(device)
+        scene.there.claim(device)
+        scene.stage.wait_online(device)
+    settings = write_settings(scene.there, scene.stage.folder / "connect.toml")
+    return Port([scene.there.sallyport, "connect", "--settings", settings, "--listen", "0", "--json", device.serial_id, "rpc"])
+
+
+def check_the_same_calls_go_through_the_tunnel(scene):
+    with offered_through_the_tunnel(scene) as port:
+        done = scene.call(scene.friend, "copy", json.dumps({"marker": MARKER}), https=port.address[1])
+        want(done.returncode == 0 and json.loads(done.stdout) == {"marker": MARKER}, f"found {done.stdout!r} {done.stderr!r}, want the params")
+        before, call = scene.ran(), new_call()
+        answers = [scene.call(scene.friend, "count", "--id", call, https=way) for way in (port.address[1], True, port.address[1])]
+        want(all(one.returncode == 0 and one.stdout == answers[0].stdout for one in answers), f"found {[one.stderr for one in answers]}")
+        want(scene.ran() == before + 1, f"a call repeated by either way: found {scene.ran() - before} runs, want one")
+    live = scene.there.read("device", "sessions", scene.server.serial_id, "--state", scene.there.state)["sessions"]
+    want(live and all(one["service"] == "rpc" for one in live), f"found {live}, want the calls' sessions of the tunnel")
+
+
+def check_through_the_tunnel_certificates_are_as_good_as_without(scene):
+    with offered_through_the_tunnel(scene) as port:
+        refused = scene.call(scene.stranger, "copy", "{}", https=port.address[1])
+        want(refused.returncode == REFUSED, f"a stranger: found exit {refused.returncode}: {refused.stderr}, want {REFUSED}")
+        done = scene.call(scene.friend, "test", https=port.address[1], named=scene.names["press-3"])
+        want(done.returncode == REFUSED and "want device" in done.stderr, f"found exit {done.returncode}: {done.stderr}, want it refused by name")
+    gone = scene.call(scene.friend, "test", https=port.address[1])
+    want(gone.returncode == UNREACHABLE, f"after its end: found exit {gone.returncode}: {gone.stderr}, want {UNREACHABLE}")
 
 
 def check_the_broker_saw_nothing(scene):

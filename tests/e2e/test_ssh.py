@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
+from connected import Port, write_settings  # noqa: E402
 from stage import Stage, wait_for  # noqa: E402
 from ssh_server import SshServer  # noqa: E402
 from tcp_servers import Echo, Server, Socat, everything, make_certificate, reset, run_to_end  # noqa: E402
@@ -94,11 +95,7 @@ class Scene:
         self.settings = self.write_settings("connect.toml")
 
     def write_settings(self, name, **changed):
-        values = {"console": self.there.console_url, "login": self.there.owner, "password_file": str(self.there.password_file),
-                  "root_certificate": str(self.there.state / "trust" / "root.pem"), "connect_to": f"127.0.0.1:{self.there.tls_port}", **changed}
-        file = self.stage.folder / name
-        file.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
-        return file
+        return write_settings(self.there, self.stage.folder / name, **changed)
 
     def connect_words(self, service, *more, device="press-1", settings=None):
         return [self.there.sallyport, "connect", "--settings", str(settings or self.settings), *more, device, service]
@@ -118,24 +115,8 @@ class Scene:
         return [one for one in self.there.read("session", "list", "--state", self.there.state)["sessions"] if one["service"] == service]
 
 
-class Port:
-    """`sallyport connect --listen`, and connections through it."""
-
-    def __init__(self, scene, service):
-        self.child = subprocess.Popen(scene.connect_words(service, "--listen", "0", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        told = json.loads(self.child.stdout.readline())
-        self.address = ("127.0.0.1", int(told["listening"].rpartition(":")[2]))
-
-    def dial(self):
-        return socket.create_connection(self.address, timeout=20)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.child.poll() is None:
-            self.child.terminate()
-        self.child.communicate(timeout=20)
+def port_of(scene, service):
+    return Port(scene.connect_words(service, "--listen", "0", "--json"))
 
 
 def ends_with(done, status, text=""):
@@ -215,7 +196,7 @@ def check_user_ends_first_and_hears_the_answer(scene):
 def check_http_1_0_answers_a_request_that_has_ended(scene):
     done = ends_with(scene.connect("web", b"GET / HTTP/1.0\r\n\r\n"), DONE)
     want(done.stdout.endswith(OldWeb.page) and b"200 OK" in done.stdout[:40], f"found {len(done.stdout)} bytes, want the whole page")
-    with Port(scene, "web") as port, port.dial() as line:
+    with port_of(scene, "web") as port, port.dial() as line:
         line.sendall(b"GET / HTTP/1.0\r\n\r\n")
         want(everything(line).endswith(OldWeb.page), "found another page with the request's direction open, want the whole one")
 
@@ -231,7 +212,7 @@ def check_service_ends_first_and_still_hears(scene):
 
 
 def check_data_after_an_end_passes_through_a_port_both_ways(scene):
-    with Port(scene, "plain") as port:
+    with port_of(scene, "plain") as port:
         for user_first in (True, False):
             with port.dial() as user, scene.plain.take() as service:
                 one, other = (user, service) if user_first else (service, user)
@@ -252,13 +233,13 @@ def check_reset_of_the_service_breaks_the_user(scene):
     reset(service)
     want(child.wait(20) == FAILED, f"found exit {child.returncode}, want {FAILED}: no orderly end")
     want(b"connection broken" in child.communicate()[1], "found no reason, want one")
-    with Port(scene, "plain") as port, port.dial() as user:
+    with port_of(scene, "plain") as port, port.dial() as user:
         reset(scene.plain.take())
         expect_reset(user)
 
 
 def check_reset_of_the_user_breaks_the_service(scene):
-    with Port(scene, "plain") as port:
+    with port_of(scene, "plain") as port:
         user = port.dial()
         user.sendall(b"half an ord")
         with scene.plain.take() as service:
@@ -284,7 +265,7 @@ def check_shut_window_loses_nothing(scene):
     """In both directions, and for longer than a dead peer would be waited for: whether every writer on the way has to wait, or the
     kernels hold all there is and its end."""
     sizes = (MORE_THAN_BUFFERS, MORE_THAN_BUFFERS // 4, MORE_THAN_BUFFERS // 10, MORE_THAN_BUFFERS // 20)
-    with Port(scene, "plain") as port, concurrent.futures.ThreadPoolExecutor() as pool:
+    with port_of(scene, "plain") as port, concurrent.futures.ThreadPoolExecutor() as pool:
         roads = []
         for size in sizes:
             for user_sends in (True, False):
@@ -378,7 +359,7 @@ def check_port_carries_many_at_once_and_outlives_its_grant(scene):
             threading.Thread(target=say_all, args=(line, data)).start()
             return everything(line) == data
 
-    with Port(scene, "echo") as port:
+    with port_of(scene, "echo") as port:
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
             want(all(pool.map(echoed, range(12))), "found other bytes in one of 12 connections, want its own")
         session, = scene.live("echo")
@@ -399,7 +380,7 @@ def check_port_carries_many_at_once_and_outlives_its_grant(scene):
 
 
 def check_service_is_told_who_comes_where_it_wants_to_know(scene):
-    with Port(scene, "told") as port, port.dial() as user:
+    with port_of(scene, "told") as port, port.dial() as user:
         user.sendall(b"hello")
         user.shutdown(socket.SHUT_WR)
         with scene.plain.take() as service:
