@@ -312,7 +312,7 @@ TEST_F(CommitQueueTest, BeginsNoGroupAnewAfterDamageWasFound) {
 
 TEST_F(CommitQueueTest, GathersWhileManyWriteAtOnceAndLosesNone) {
   constexpr Schema kGathering{
-      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .gathering = milliseconds(5)};
+      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .crowd = {.gathering = milliseconds(5)}};
   database_.reset();
   database_ = SharedDatabase::open(folder_.file("a.db"), kGathering).value();
   constexpr int kWorks = 3 * static_cast<int>(CommitQueue::kGathered) + 1;
@@ -329,6 +329,28 @@ TEST_F(CommitQueueTest, GathersWhileManyWriteAtOnceAndLosesNone) {
   EXPECT_EQ(failures, 0);
   EXPECT_TRUE(database_->write_and_wait([](Database& database) { return insert(database, kWorks); }));
   EXPECT_EQ(count(), kWorks + 1);
+}
+
+TEST_F(CommitQueueTest, KeepsThePagesOfACrowdForAsLongAsItLasts) {
+  constexpr Schema kCrowded{
+      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .crowd = {.cache_kib = 9'000}};
+  database_.reset();
+  database_ = SharedDatabase::open(folder_.file("a.db"), kCrowded).value();
+  std::int64_t cache = 0;
+  const auto look = [&](Database& database) -> Result<void> {
+    TRY(cache, database.integer("PRAGMA cache_size"));
+    return {};
+  };
+  ASSERT_TRUE(database_->write_and_wait(look));
+  EXPECT_EQ(cache, -kWriterCacheKib);
+  Group group(*database_);
+  for (std::size_t i = 0; i < CommitQueue::kCrowd; ++i) group.write(look, Rerun::never);
+  for (const auto& result : group.let_go()) EXPECT_TRUE(result);
+  EXPECT_EQ(cache, -9'000);
+  for (std::size_t i = 1; i < CommitQueue::kGroupsAfterCrowd; ++i) ASSERT_TRUE(database_->write_and_wait(look));
+  EXPECT_EQ(cache, -9'000);
+  ASSERT_TRUE(database_->write_and_wait(look));
+  EXPECT_EQ(cache, -kWriterCacheKib);
 }
 
 TEST_F(CommitQueueTest, StopsWritingAfterDamageWasFound) {

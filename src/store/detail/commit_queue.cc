@@ -21,8 +21,8 @@ Error stopped() {
 }  // namespace
 
 CommitQueue::CommitQueue(Database database, std::function<void()> on_failure, std::unique_ptr<GroupState> state,
-                         milliseconds gathering)
-    : gathering_(gathering),
+                         const CrowdRules& crowd)
+    : crowd_(crowd),
       on_failure_(std::move(on_failure)),
       database_(std::move(database)),
       state_(std::move(state)),
@@ -93,9 +93,9 @@ CommitQueue::Group CommitQueue::take_group() {
   std::unique_lock lock(mutex_);
   const auto has_enough = [this] { return stopping_ || waiting_.size() >= enough_; };
   wake_.wait(lock, has_enough);
-  if (last_group_ >= kCrowd && gathering_.count() > 0) {
+  if (last_group_ >= kCrowd && crowd_.gathering.count() > 0) {
     enough_ = kGathered;
-    wake_.wait_for(lock, gathering_, has_enough);
+    wake_.wait_for(lock, crowd_.gathering, has_enough);
     enough_ = 1;
   }
   Group group;
@@ -108,6 +108,15 @@ CommitQueue::Group CommitQueue::take_group() {
   return group;
 }
 
+void CommitQueue::fit_cache(std::size_t group) {
+  smaller_groups_ = group >= kCrowd ? 0 : smaller_groups_ + 1;
+  std::int64_t wanted = cache_kib_;
+  if (smaller_groups_ == 0) wanted = crowd_.cache_kib;
+  if (smaller_groups_ >= kGroupsAfterCrowd) wanted = kWriterCacheKib;
+  if (wanted == cache_kib_) return;
+  if (database_.execute(fmt::format("PRAGMA cache_size = -{}", wanted))) cache_kib_ = wanted;
+}
+
 CommitQueue::Results CommitQueue::commit(const Group& group) {
   const auto all = [&](const Error& error) { return Results(group.size(), std::unexpected(error)); };
   const std::lock_guard connection_lock(connection_mutex_);
@@ -115,6 +124,7 @@ CommitQueue::Results CommitQueue::commit(const Group& group) {
     const std::lock_guard lock(mutex_);
     if (broken_) return all(*broken_);
   }
+  fit_cache(group.size());
   auto committed = commit_group(group);
   commits_.fetch_add(1, std::memory_order_release);
   if (database_.storage_failed()) stop_writing();

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "store/detail/schema.h"
 #include "store/detail/sqlite.h"
 
 namespace sallyport::store {
@@ -43,12 +44,15 @@ class CommitQueue {
   static constexpr std::size_t kCrowd = 32;
   // With so many it waits no longer.
   static constexpr std::size_t kGathered = 128;
+  // After so many smaller groups nobody counts on a crowd any more, and its pages are given back.
+  static constexpr std::size_t kGroupsAfterCrowd = 64;
   // Works that share one commit at most; bounds what a reader in memory waits for, and what one full disk undoes.
   static constexpr std::size_t kMaxGroup = 2'048;
 
   // `on_failure` (may be empty) is told once, on any thread, that everything is refused from now on.
   explicit CommitQueue(Database database, std::function<void()> on_failure = {},
-                       std::unique_ptr<GroupState> state = std::make_unique<GroupState>(), milliseconds gathering = {});
+                       std::unique_ptr<GroupState> state = std::make_unique<GroupState>(),
+                       const CrowdRules& crowd = {});
   ~CommitQueue();
   CommitQueue(const CommitQueue&) = delete;
   CommitQueue& operator=(const CommitQueue&) = delete;
@@ -88,6 +92,8 @@ class CommitQueue {
   void run();
   // The works of the next commit; none at the end.
   Group take_group();
+  // Keeps as many pages as a group of this size is worth.
+  void fit_cache(std::size_t group);
   // The result of each work of `group`, in order.
   Results commit(const Group& group);
   Result<Results> commit_group(const Group& group);
@@ -102,9 +108,12 @@ class CommitQueue {
   std::size_t enough_ = 1;  // with so many waiting the writer is to be woken
   std::atomic<std::uint64_t> commits_ = 0;
 
-  const milliseconds gathering_;
-  std::size_t last_group_ = 0;        // the writer's
+  const CrowdRules crowd_;
   std::function<void()> on_failure_;  // empty once told
+  // The writer's.
+  std::size_t last_group_ = 0;
+  std::size_t smaller_groups_ = 0;  // since the last crowd
+  std::int64_t cache_kib_ = kWriterCacheKib;
   std::mutex connection_mutex_;
   Database database_;
   std::unique_ptr<GroupState> state_;

@@ -180,7 +180,6 @@ ALTER TABLE device ADD COLUMN renew_asked INTEGER;
 extern const Schema kRecordsSchema{.name = "records",
                                    .application_id = 0x53507264 /* SPrd */,
                                    .migrations = kRecordsMigrations,
-                                   .writer_cache_kib = 32 * 1'024,
-                                   .gathering = milliseconds(4)};
+                                   .crowd = {.gathering = milliseconds(4), .cache_kib = 32 * 1'024}};
 
 }  // namespace sallyport::store

@@ -146,7 +146,7 @@ Result<Database> open_writer(const fs::path& path, const Schema& schema) {
     TRY_VOID(quick_check(database, path));
   }
   TRY_VOID(database.execute(std::string(kWriterPragmas)));
-  TRY_VOID(database.execute(fmt::format("PRAGMA cache_size = -{}", schema.writer_cache_kib)));
+  TRY_VOID(database.execute(fmt::format("PRAGMA cache_size = -{}", kWriterCacheKib)));
   TRY_VOID(migrate(database, schema));
   // A process before us may have stopped because an fsync of the journal failed. What we read of it can then be in the
   // kernel's memory alone, which takes it for written: it must not lie before what we are going to acknowledge.

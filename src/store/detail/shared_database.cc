@@ -8,15 +8,15 @@ Result<std::unique_ptr<SharedDatabase>> SharedDatabase::open(const std::filesyst
   TRY(auto lock, FileLock::take(path));
   TRY(auto writer, open_writer(path, schema));
   return std::unique_ptr<SharedDatabase>(new SharedDatabase(path, std::move(lock), std::move(writer),
-                                                            std::move(on_failure), std::move(state), schema.gathering));
+                                                            std::move(on_failure), std::move(state), schema.crowd));
 }
 
 SharedDatabase::SharedDatabase(std::filesystem::path path, FileLock lock, Database writer,
                                std::function<void()> on_failure, std::unique_ptr<GroupState> state,
-                               milliseconds gathering)
+                               const CrowdRules& crowd)
     : path_(std::move(path)),
       lock_(std::move(lock)),
-      writer_(std::move(writer), std::move(on_failure), std::move(state), gathering) {}
+      writer_(std::move(writer), std::move(on_failure), std::move(state), crowd) {}
 
 Result<Database> SharedDatabase::take_reader() const {
   {

@@ -19,7 +19,7 @@ class SharedDatabase {
 
   static constexpr std::size_t kMaxIdleReaders = 8;
 
-  // `on_failure` and `state`: as of CommitQueue, which gathers as `schema` says.
+  // `on_failure` and `state`: as of CommitQueue, whose rules are those of `schema`.
   static Result<std::unique_ptr<SharedDatabase>> open(
       const std::filesystem::path& path, const Schema& schema, std::function<void()> on_failure = {},
       std::unique_ptr<GroupState> state = std::make_unique<GroupState>());
@@ -36,7 +36,7 @@ class SharedDatabase {
 
  private:
   SharedDatabase(std::filesystem::path path, FileLock lock, Database writer, std::function<void()> on_failure,
-                 std::unique_ptr<GroupState> state, milliseconds gathering);
+                 std::unique_ptr<GroupState> state, const CrowdRules& crowd);
   Result<Database> take_reader() const;
 
   std::filesystem::path path_;
