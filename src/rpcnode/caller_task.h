@@ -48,7 +48,8 @@ class CallerTask {
   // A JSON-RPC text of the caller's own, a batch too, under an id that may have been used before: the answer is then
   // the same.
   net::Task<Result<sealed::ReplyBody>> send(sealed::CallId id, std::string json, CallChoices choices);
-  // What a stored call came to: status done, or accepted while it has not ended, or unknown_call.
+  // What a stored call came to: status done, outcome_unknown or unknown_call. Errc::not_yet while it has not ended;
+  // other errors as those of send().
   net::Task<Result<sealed::ReplyBody>> ask_result(sealed::CallId id, milliseconds timeout);
 
   void on_connected();

@@ -74,17 +74,17 @@ TEST_F(NodeStory, AStoredCallsResultOutlivesTheNode) {
   const auto taken = send(id, "count", {.timeout = hours(2), .stored = true});
   ASSERT_TRUE(taken) << taken.error().detail;
   EXPECT_EQ(taken->status, sealed::ReplyStatus::accepted);
-  const auto done = run(caller_->ask_result(id, seconds(10)));
-  ASSERT_TRUE(done);
+  const auto done = result_of(id);
+  ASSERT_TRUE(done) << done.error().detail;
   ASSERT_EQ(done->status, sealed::ReplyStatus::done);
   node_.reset();
   start();
   call_with(key);
-  const auto asked = run(caller_->ask_result(id, seconds(10)));
+  const auto asked = result_of(id);
   ASSERT_TRUE(asked) << asked.error().detail;
   EXPECT_EQ(asked->status, sealed::ReplyStatus::done);
   EXPECT_EQ(asked->json, done->json);
-  const auto unknown = run(caller_->ask_result(sealed::draw_call_id(clock_.now(), random_), seconds(10)));
+  const auto unknown = result_of(sealed::draw_call_id(clock_.now(), random_));
   ASSERT_TRUE(unknown);
   EXPECT_EQ(unknown->status, sealed::ReplyStatus::unknown_call);
 }
@@ -93,7 +93,7 @@ TEST_F(NodeStory, ACallThatEndedIsNotTakenForOneThatRuns) {
   call_with(make_key("ann", {"count"}));
   const sealed::CallId id = sealed::draw_call_id(clock_.now(), random_);
   ASSERT_TRUE(send(id, "count"));
-  const auto asked = run(caller_->ask_result(id, seconds(10)));
+  const auto asked = result_of(id);
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->status, sealed::ReplyStatus::outcome_unknown);
 }
@@ -159,7 +159,7 @@ TEST_F(NodeStory, AnotherPrincipalsCallIdIsAnotherCall) {
   call_with(ann);
   ASSERT_TRUE(send(id, "count"));
   call_with(bob);
-  const auto asked = run(caller_->ask_result(id, seconds(10)));
+  const auto asked = result_of(id);
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->status, sealed::ReplyStatus::unknown_call);
   ASSERT_TRUE(send(id, "count"));

@@ -127,6 +127,15 @@ class NodeStory : public testing::Test {
   Result<sealed::ReplyBody> send(sealed::CallId id, std::string_view method, CallChoices choices = {}) {
     return run(caller_->send(id, sealed::rpc_request(Json(1), method, Json(nullptr)), std::move(choices)));
   }
+
+  // What a stored call came to, asked for until it has ended.
+  Result<sealed::ReplyBody> result_of(const sealed::CallId& id) {
+    constexpr int kMostQuestions = 1'000;
+    auto answer = run(caller_->ask_result(id, seconds(10)));
+    for (int i = 1; i < kMostQuestions && !answer && answer.error().code == Errc::not_yet; ++i)
+      answer = run(caller_->ask_result(id, seconds(10)));
+    return answer;
+  }
   std::string audit() {
     io_.restart();
     io_.run_for(milliseconds(50));
