@@ -6,6 +6,7 @@
 
 #include "agent/node_process.h"
 #include "base/log.h"
+#include "codec/json_text.h"
 #include "commands.h"
 #include "keystore/file.h"
 #include "keystore/state_folder.h"
@@ -188,7 +189,7 @@ Outcome rpc_key_list(const std::filesystem::path& folder, bool as_json) {
     codec::Json::Array all;
     for (const auto& record : keys->list()) all.push_back(rpcnode::key_json(record));
     for (const auto& caller : keys->paired()) all.push_back(rpcnode::paired_json(caller));
-    fmt::print("{}\n", codec::Json(std::move(all)).write());
+    fmt::print("{}\n", codec::for_terminal(codec::Json(std::move(all)).write()));
     return {};
   }
   if (keys->list().empty() && keys->paired().empty()) {

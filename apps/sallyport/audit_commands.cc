@@ -5,6 +5,7 @@
 #include "codec/text.h"
 #include "commands.h"
 #include "crypto/hash.h"
+#include "json_output.h"
 #include "records/audit_record.h"
 #include "table.h"
 
@@ -27,7 +28,7 @@ Outcome audit_list(const Arguments& arguments, Environment& environment) {
   }
   CLI_TRY(const auto answer, administer(arguments.path("state"), "audit.list", std::move(filter), environment));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", answer.write());
+    print_json(answer);
     return {};
   }
   TRY(const auto listed, answer.at("entries"));
@@ -115,7 +116,7 @@ Outcome audit_verify(const Arguments& arguments, Environment& environment) {
     return std::unexpected(Failure({Errc::conflict, fmt::format("audit log: found head {}, want {}", head, *wanted)}));
   }
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"entries", chain.sequence}, {"head", head}}).write());
+    print_json(Json(Json::Object{{"entries", chain.sequence}, {"head", head}}));
   } else {
     fmt::print("{} entries, every hash holds\nhead {}\n", chain.sequence, head);
   }

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "folders.h"
 #include "installation_folder.h"
+#include "json_output.h"
 #include "keystore/backup_file.h"
 #include "keystore/file.h"
 #include "settings.h"
@@ -96,7 +97,7 @@ Outcome backup(const Arguments& arguments, Environment& environment) {
   std::error_code ignored;
   const auto size = fs::file_size(out, ignored);
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"file", out.string()}, {"bytes", std::uint64_t{size}}}).write());
+    print_json(Json(Json::Object{{"file", out.string()}, {"bytes", std::uint64_t{size}}}));
     return {};
   }
   fmt::print(

@@ -3,6 +3,7 @@
 
 #include "administration.h"
 #include "commands.h"
+#include "json_output.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -45,7 +46,7 @@ Result<void> print_due(const Json& expiry) {
 Outcome ca_list(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto tree, administer(arguments.path("state"), "pki.tree", Json::Object{}, environment));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", tree.write());
+    print_json(tree);
     return {};
   }
   TRY(const auto rows, rows_of(tree));
@@ -97,14 +98,14 @@ Outcome ca_honour(const Arguments& arguments, Environment& environment) {
     Json::Object question = order;
     question.emplace("dry_run", true);
     CLI_TRY(const auto told, administer(arguments.path("state"), "ca.honour", std::move(question), environment));
-    if (as_json && is_preview) fmt::print("{}\n", told.write());
+    if (as_json && is_preview) print_json(told);
     if (!as_json) TRY_VOID(print_honoured(told));
     if (is_preview) return {};
     TRY_VOID(confirm("Honour these?"));
   }
   CLI_TRY(const auto done, administer(arguments.path("state"), "ca.honour", std::move(order), environment));
   if (as_json) {
-    fmt::print("{}\n", done.write());
+    print_json(done);
     return {};
   }
   TRY_VOID(print_honoured(done));

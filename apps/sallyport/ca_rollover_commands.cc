@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "folders.h"
 #include "init_steps.h"
+#include "json_output.h"
 #include "records/installation_values.h"
 #include "root_signing.h"
 #include "store/record_database.h"
@@ -176,7 +177,7 @@ Outcome ca_rollover(const Arguments& arguments, Environment& environment) {
   TRY(const auto planned, plan(paths, wanted));
   const bool as_json = arguments.flag("json");
   const bool is_preview = arguments.flag("preview");
-  if (as_json && is_preview) fmt::print("{}\n", planned.write());
+  if (as_json && is_preview) print_json(planned);
   if (!as_json) TRY_VOID(print_plan(planned));
   if (is_preview) return {};
   if (!arguments.flag("yes")) TRY_VOID(confirm("Go on?"));
@@ -192,7 +193,7 @@ Outcome ca_rollover(const Arguments& arguments, Environment& environment) {
                                                                   "'sallyport root rollover' wrote",
                                                                   from_root.string())});
       if (as_json) {
-        fmt::print("{}\n", Json(Json::Object{{"state", "requested"}, {"to_root", own.to_root.string()}}).write());
+        print_json(Json(Json::Object{{"state", "requested"}, {"to_root", own.to_root.string()}}));
       } else {
         print_what_next(own);
       }
@@ -202,7 +203,7 @@ Outcome ca_rollover(const Arguments& arguments, Environment& environment) {
   }
   TRY(const auto answer, take_in(paths, settings, from_root, wanted, environment));
   if (as_json) {
-    fmt::print("{}\n", describe_result(wanted, answer).write());
+    print_json(describe_result(wanted, answer));
     return {};
   }
   for (const auto& [ca, certificate] : answer.cas)
@@ -242,7 +243,7 @@ Outcome ca_retire(const Arguments& arguments, Environment& environment) {
   const UnixTime now = environment.clock.now();
   TRY(auto older, list_older_states(*database, base, now));
   const bool as_json = arguments.flag("json");
-  if (as_json && arguments.flag("preview")) fmt::print("{}\n", describe(older).write());
+  if (as_json && arguments.flag("preview")) print_json(describe(older));
   if (!as_json) print_older(older);
   if (arguments.flag("preview")) return {};
   const bool leaves_sleepers = arguments.flag("leave-sleepers");
@@ -255,7 +256,7 @@ Outcome ca_retire(const Arguments& arguments, Environment& environment) {
   if (!arguments.flag("yes")) TRY_VOID(confirm("Forget those with nothing alive below?"));
   TRY_VOID(retire_older(paths, *database, older, now));
   if (as_json) {
-    fmt::print("{}\n", describe(older).write());
+    print_json(describe(older));
     return {};
   }
   for (const OlderCaState& ca : older) fmt::print("retired {}\n", ca.name.get());

@@ -9,6 +9,7 @@
 #include "certificate_text.h"
 #include "codec/text.h"
 #include "commands.h"
+#include "json_output.h"
 #include "pki/oids.h"
 #include "pki/profile.h"
 #include "pki/verify.h"
@@ -237,7 +238,7 @@ Outcome cert_verify(const Arguments& arguments, Environment& environment) {
     return std::unexpected(Failure(std::move(ok).error(), ExitStatus::failed));
   const auto verdict = judge(inquiry);
   if (arguments.flag("json")) {
-    fmt::print("{}\n", describe_verdict(inquiry, verdict).write());
+    print_json(describe_verdict(inquiry, verdict));
   } else {
     print_verdict(inquiry, verdict);
   }
@@ -274,7 +275,7 @@ Outcome cert_show(const Arguments& arguments, Environment&) {
     }
     if (!unusable && !file->unusable.empty()) unusable = std::move(file->unusable.front());
   }
-  if (arguments.flag("json")) fmt::print("{}\n", Json(all).write());
+  if (arguments.flag("json")) print_json(Json(all));
   if (unusable) return std::unexpected(Failure(*std::move(unusable), ExitStatus::refused));
   return {};
 }

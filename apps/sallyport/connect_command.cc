@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "connect_settings.h"
 #include "device_access.h"
+#include "json_output.h"
 #include "net/copy.h"
 #include "net/listener.h"
 #include "net/run.h"
@@ -121,7 +122,7 @@ void print_listening(const Arguments& arguments, const DeviceAccess& access, con
   if (arguments.flag("json")) {
     const codec::Json told(
         codec::Json::Object{{"listening", at}, {"device", access.device()}, {"service", access.service().get()}});
-    fmt::print("{}\n", told.write());
+    print_json(told);
   } else {
     fmt::print("{} is service {} of {}, until Ctrl-C\n", at, access.service().get(), access.device());
   }

@@ -4,10 +4,12 @@
 
 #include "administration.h"
 #include "certificate_text.h"
+#include "codec/json_text.h"
 #include "codec/pem.h"
 #include "codec/text.h"
 #include "commands.h"
 #include "folders.h"
+#include "json_output.h"
 #include "keystore/file.h"
 #include "span_text.h"
 #include "status_text.h"
@@ -22,7 +24,7 @@ Outcome crl_list(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto status, administer(arguments.path("state"), "status.show", Json::Object{}, environment));
   TRY(const auto rows, crl_rows(status));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"crls", rows}}).write());
+    print_json(Json(Json::Object{{"crls", rows}}));
     return {};
   }
   constexpr std::array kColumns = {
@@ -128,7 +130,7 @@ void print_crl_json(const Shown& list) {
       {"detail", is_refused ? Json(list.verdict->error().error.detail) : Json()}});
   std::string text = head.write();
   text.pop_back();
-  fmt::print("{},\"entries\":[", text);
+  fmt::print("{},\"entries\":[", codec::for_terminal(text));
   bool is_first = true;
   for (const pki::RevokedEntry& entry : crl.entries()) {
     const Json row(Json::Object{{"serial", entry.serial.hex()},

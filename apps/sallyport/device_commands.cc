@@ -4,6 +4,7 @@
 #include "administration.h"
 #include "commands.h"
 #include "devices.h"
+#include "json_output.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -93,7 +94,7 @@ Try<Json> find_device(const Arguments& arguments, Environment& environment) {
 
 void print_device(const Arguments& arguments, const Json& device) {
   if (arguments.flag("json")) {
-    fmt::print("{}\n", device.write());
+    print_json(device);
   } else {
     print_fields(device, kDeviceFields);
   }
@@ -124,7 +125,7 @@ Outcome act(const Arguments& arguments, Environment& environment, std::string_vi
 Outcome device_list(const Arguments& arguments, Environment& environment) {
   CLI_TRY(auto devices, all_devices(arguments, environment));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"devices", std::move(devices)}}).write());
+    print_json(Json(Json::Object{{"devices", std::move(devices)}}));
   } else {
     print_table(devices, kListColumns);
   }
@@ -199,7 +200,7 @@ Outcome device_revoke(const Arguments& arguments, Environment& environment) {
 
 Outcome print_sessions(const Arguments& arguments, const Json& answer) {
   if (arguments.flag("json")) {
-    fmt::print("{}\n", answer.write());
+    print_json(answer);
     return {};
   }
   TRY(const auto listed, answer.at("sessions"));

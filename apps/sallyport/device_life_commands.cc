@@ -4,6 +4,7 @@
 #include "administration.h"
 #include "commands.h"
 #include "devices.h"
+#include "json_output.h"
 #include "terminal.h"
 
 namespace sallyport::cli {
@@ -71,7 +72,7 @@ Outcome renewal_ask(const Arguments& arguments, Environment& environment, std::s
   }
   CLI_TRY(const auto answer, administer(arguments.path("state"), "renewal.ask", std::move(order), environment));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", answer.write());
+    print_json(answer);
   } else {
     TRY(const auto within, answer.integer_at("within_s"));
     fmt::print("devices will renew within {} hours of their next question\n", within / kSecondsPerHour);

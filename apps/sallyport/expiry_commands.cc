@@ -5,6 +5,7 @@
 #include "administration.h"
 #include "commands.h"
 #include "expiry_text.h"
+#include "json_output.h"
 #include "table.h"
 
 namespace sallyport::cli {
@@ -72,7 +73,7 @@ Outcome cert_expiring(const Arguments& arguments, Environment& environment) {
   if (arguments.flag("json")) {
     TRY(auto out, expiry.object());
     out.emplace("expiring", rows);
-    fmt::print("{}\n", Json(std::move(out)).write());
+    print_json(Json(std::move(out)));
     return {};
   }
   if (rows.empty()) {
@@ -89,7 +90,7 @@ Outcome metrics(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto answer, administer(arguments.path("state"), "metrics.show", Json::Object{}, environment));
   TRY(const auto text, answer.text_at("text"));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", answer.write());
+    print_json(answer);
   } else {
     fmt::print("{}", text);
   }

@@ -9,6 +9,7 @@
 #include "factory/station.h"
 #include "factory_folder.h"
 #include "folders.h"
+#include "json_output.h"
 #include "keystore/file.h"
 
 namespace sallyport::cli {
@@ -67,7 +68,7 @@ Outcome factory_status(const Arguments& arguments, Environment& environment) {
   if (!station) return std::unexpected(std::move(station).error());
   const auto status = station->status();
   if (arguments.flag("json")) {
-    fmt::print("{}\n", describe(status).write());
+    print_json(describe(status));
     return {};
   }
   fmt::print("site       {}\nnamespace  {}\nissued     {}\nhead       {}\n", status.site.get(), status.name_space.get(),

@@ -5,6 +5,7 @@
 #include "codec/text.h"
 #include "commands.h"
 #include "folders.h"
+#include "json_output.h"
 #include "keystore/file.h"
 #include "log_check.h"
 #include "log_ledger.h"
@@ -33,7 +34,7 @@ Outcome conclude(const Arguments& arguments, Json::Object facts, const std::vect
     Json::Array listed;
     for (const Finding& finding : findings) listed.push_back(to_json(finding));
     facts["findings"] = std::move(listed);
-    fmt::print("{}\n", Json(std::move(facts)).write());
+    print_json(Json(std::move(facts)));
   } else {
     for (const Finding& finding : findings) fmt::print("{}\n", to_line(finding));
     if (findings.empty()) fmt::print("{}\n", good);

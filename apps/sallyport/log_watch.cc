@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "codec/text.h"
+#include "json_output.h"
 #include "log_source.h"
 
 namespace sallyport::cli {
@@ -101,7 +102,7 @@ void watch_entry(Watch& watch, const tlog::LogEntry& entry) {
   const bool is_expected = watch.expected.empty() || watch.expected.contains(fingerprint);
   if (!is_expected) ++watch.unexpected;
   if (watch.json) {
-    fmt::print("{}\n", certificate_json(entry, *certificate, is_expected).write());
+    print_json(certificate_json(entry, *certificate, is_expected));
   } else {
     fmt::print("{:>8}  {}  {:<12}  {}  {}{}\n", entry.index, to_iso8601(entry.time), logged->ca,
                certificate->serial().hex(), fingerprint, is_expected ? "" : "  NOT EXPECTED");
@@ -193,12 +194,12 @@ Outcome log_show(const Arguments& arguments, Environment& environment) {
     Json::Object out = head_json(head);
     out["key"] = key.key.to_text();
     out["entries"] = std::move(entries);
-    fmt::print("{}\n", Json(std::move(out)).write());
+    print_json(Json(std::move(out)));
     return {};
   }
   fmt::print("origin  {}\nsize    {}\nroot    {}\nkey     {}\n", head.origin, head.size, codec::encode_hex(head.root),
              key.key.to_text());
-  for (const Json& entry : entries) fmt::print("{}\n", entry.write());
+  for (const Json& entry : entries) print_json(entry);
   return {};
 }
 

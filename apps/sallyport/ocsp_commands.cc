@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "folders.h"
 #include "installation_folder.h"
+#include "json_output.h"
 #include "ocsp_question.h"
 #include "settings.h"
 #include "span_text.h"
@@ -247,13 +248,13 @@ Outcome ocsp_check(const Arguments& arguments, Environment& environment) {
     Json::Object out = question_json(subject, question);
     out["verdict"] = "unreachable";
     out["detail"] = exchange.error().detail;
-    if (arguments.flag("json")) fmt::print("{}\n", Json(std::move(out)).write());
+    if (arguments.flag("json")) print_json(Json(std::move(out)));
     return std::unexpected(Failure(std::move(exchange).error(), ExitStatus::unreachable));
   }
   const UnixTime now = environment.clock.now();
   const OcspJudgement judgement = judge_answer(question, exchange->answer, now);
   if (arguments.flag("json")) {
-    fmt::print("{}\n", judgement_json(subject, question, *exchange, judgement).write());
+    print_json(judgement_json(subject, question, *exchange, judgement));
   } else {
     print_judgement(subject, question, *exchange, judgement, now);
   }
@@ -263,7 +264,7 @@ Outcome ocsp_check(const Arguments& arguments, Environment& environment) {
 Outcome ocsp_status(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto status, administer(arguments.path("state"), "status.show", Json::Object{}, environment));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", status.write());
+    print_json(status);
   } else {
     TRY_VOID(print_status(status));
   }

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "folders.h"
 #include "installation_folder.h"
+#include "json_output.h"
 #include "keystore/file.h"
 #include "relay/worker.h"
 
@@ -88,7 +89,7 @@ void print_replaced(const std::map<std::string, pid_t>& replaced, bool as_json) 
     codec::Json::Array workers;
     for (const auto& [slot, pid] : replaced)
       workers.push_back(codec::Json::Object{{"slot", slot}, {"pid", std::int64_t{pid}}});
-    return fmt::print("{}\n", codec::Json(codec::Json::Object{{"replaced", std::move(workers)}}).write());
+    return print_json(codec::Json(codec::Json::Object{{"replaced", std::move(workers)}}));
   }
   for (const auto& [slot, pid] : replaced) fmt::print("relay {}: process {} has taken over\n", slot, pid);
 }

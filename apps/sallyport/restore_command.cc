@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "folders.h"
+#include "json_output.h"
 #include "restore_steps.h"
 
 namespace sallyport::cli {
@@ -59,11 +60,10 @@ struct Done {
 
 void print_done(const Done& done, const fs::path& state, bool is_json) {
   if (is_json) {
-    fmt::print("{}\n", Json(Json::Object{{"created", done.restored.created},
-                                         {"backup", to_json(done.restored.facts)},
-                                         {"replaced", done.present ? to_json(done.present->facts) : Json()},
-                                         {"before", done.before ? Json(done.before->string()) : Json()}})
-                           .write());
+    print_json(Json(Json::Object{{"created", done.restored.created},
+                                 {"backup", to_json(done.restored.facts)},
+                                 {"replaced", done.present ? to_json(done.present->facts) : Json()},
+                                 {"before", done.before ? Json(done.before->string()) : Json()}}));
     return;
   }
   fmt::print("{} is as it was at {}: {}\n", state.string(), done.restored.created, to_line(done.restored.facts));

@@ -6,6 +6,7 @@
 #include "codec/text.h"
 #include "commands.h"
 #include "folders.h"
+#include "json_output.h"
 #include "keystore/file.h"
 #include "keystore/key_file.h"
 #include "root/root.h"
@@ -134,7 +135,7 @@ Outcome root_show(const Arguments& arguments, Environment& environment) {
   auto root = open_root(arguments, environment);
   if (!root) return std::unexpected(std::move(root).error());
   if (arguments.flag("json")) {
-    fmt::print("{}\n", describe(*root).write());
+    print_json(describe(*root));
     return {};
   }
   fmt::print("root         {}\nfingerprint  {}\nuntil        {}\n",

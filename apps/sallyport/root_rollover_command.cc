@@ -2,6 +2,7 @@
 
 #include "codec/json.h"
 #include "codec/text.h"
+#include "json_output.h"
 #include "root_folder.h"
 #include "root_signing.h"
 #include "terminal.h"
@@ -49,7 +50,7 @@ Outcome root_rollover(const Arguments& arguments, Environment& environment) {
   const bool is_preview = arguments.flag("preview");
   const bool as_json = arguments.flag("json");
   if (as_json && is_preview) {
-    fmt::print("{}\n", describe(*root, proposed).write());
+    print_json(describe(*root, proposed));
     return {};
   }
   if (!as_json) print_proposal(*root, proposed);
@@ -64,7 +65,7 @@ Outcome root_rollover(const Arguments& arguments, Environment& environment) {
   TRY_VOID(rolled.sign_crls(passphrase.expose(), root::kUsualCrl, std::nullopt));
   TRY_VOID(write_root_files(rolled, *out));
   if (as_json) {
-    fmt::print("{}\n", describe_result(rolled).write());
+    print_json(describe_result(rolled));
     return {};
   }
   fmt::print("root {}       {}\nlink         {}\nwritten to   {}: now 'sallyport ca rollover --ca root --from {}'\n",

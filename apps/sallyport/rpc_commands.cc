@@ -4,6 +4,7 @@
 
 #include "codec/json_text.h"
 #include "commands.h"
+#include "json_output.h"
 #include "rpc_caller.h"
 #include "rpc_eva.h"
 #include "rpc_https.h"
@@ -38,7 +39,7 @@ Outcome outcome_of(const std::string& text, const Json& id, const Arguments& arg
   TRY(const auto outcome, sealed::parse_rpc_response(text, id));
   if (arguments.flag("json")) fmt::print("{}\n", codec::for_terminal(text));
   if (!outcome.error) {
-    if (!arguments.flag("json")) fmt::print("{}\n", codec::for_terminal(outcome.result->write()));
+    if (!arguments.flag("json")) print_json(*outcome.result);
     return {};
   }
   const auto code = outcome.error->code;
@@ -81,7 +82,7 @@ Result<std::string> said_in(const sealed::ReplyBody& reply, bool is_repeated) {
 Outcome print_accepted(const sealed::CallId& id, const Arguments& arguments) {
   const std::string text = sealed::to_text(id);
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"call", text}, {"status", "accepted"}}).write());
+    print_json(Json(Json::Object{{"call", text}, {"status", "accepted"}}));
   } else {
     fmt::print("accepted as call {0}; `sallyport rpc result {1} {0} …` tells what came of it\n", text,
                arguments.text("NODE"));
@@ -174,7 +175,7 @@ Try<Json> call_built_in(const Arguments& arguments, Environment& environment, st
 Outcome rpc_keys_list(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const Json keys, call_built_in(arguments, environment, "keys.list", nullptr, false));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", codec::for_terminal(keys.write()));
+    print_json(keys);
     return {};
   }
   static constexpr std::array<Column, 8> kColumns{{{"ID", "id"},
@@ -199,7 +200,11 @@ Json texts_of(const Arguments& arguments, std::string_view name) {
 Outcome print_made_key(const Try<Json>& result, const Arguments& arguments) {
   if (!result) return std::unexpected(result.error());
   TRY(const std::string key, result->text_at("key"));
-  fmt::print("{}\n", arguments.flag("json") ? codec::for_terminal(result->write()) : key);
+  if (arguments.flag("json")) {
+    print_json(*result);
+  } else {
+    fmt::print("{}\n", key);
+  }
   return {};
 }
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/log.h"
-#include "codec/json_text.h"
+#include "json_output.h"
 #include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpcnode/eva_caller.h"
@@ -153,17 +153,13 @@ Try<Json::Object> read_eva_params(const Arguments& arguments) {
 Outcome print_eva_outcome(const eva::Outcome& outcome, const std::string& method, bool as_json,
                           const EvaSession& session) {
   if (outcome) {
-    fmt::print("{}\n",
-               codec::for_terminal(as_json ? Json(Json::Object{{"result", *outcome}}).write() : outcome->write()));
+    print_json(as_json ? Json(Json::Object{{"result", *outcome}}) : *outcome);
     return {};
   }
   const auto& failure = outcome.error();
   const auto code = static_cast<int>(failure.code);
   if (as_json)
-    fmt::print(
-        "{}\n",
-        codec::for_terminal(
-            Json(Json::Object{{"error", Json(Json::Object{{"code", code}, {"message", failure.message}})}}).write()));
+    print_json(Json(Json::Object{{"error", Json(Json::Object{{"code", code}, {"message", failure.message}})}}));
   const bool silent = failure.code == eva::Code::server_timeout;
   if (silent && !session.was_connected()) return session.no_broker();
   Error error{silent ? Errc::expired : Errc::internal,
@@ -257,7 +253,7 @@ Outcome eva_nodes(const Arguments& arguments, Environment& environment) {
   std::vector<Json> rows;
   for (const std::string& each : std::set(announced)) rows.push_back(ask_who_it_is(session, each));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", codec::for_terminal(Json(Json::Array(rows.begin(), rows.end())).write()));
+    print_json(Json(Json::Array(rows.begin(), rows.end())));
     return {};
   }
   if (rows.empty()) {

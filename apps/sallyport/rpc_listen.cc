@@ -4,8 +4,8 @@
 #include <map>
 
 #include "base/log.h"
-#include "codec/json_text.h"
 #include "codec/text.h"
+#include "json_output.h"
 #include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpcnode/key_file.h"
@@ -201,7 +201,7 @@ void WireReader::write_json(const rpcnode::BrokerSettings& broker, const rpcnode
   if (!line.mark.empty()) out.emplace("mark", line.mark);
   if (!line.call.empty()) out.emplace("call", line.call);
   if (!line.method.empty()) out.emplace("method", line.method);
-  fmt::print("{}\n", codec::for_terminal(Json(std::move(out)).write()));
+  print_json(Json(std::move(out)));
 }
 
 // What may be the reason that there was nothing, for who wonders.

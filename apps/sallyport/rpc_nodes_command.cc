@@ -2,8 +2,8 @@
 #include <array>
 #include <map>
 
-#include "codec/json_text.h"
 #include "commands.h"
+#include "json_output.h"
 #include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpc_eva.h"
@@ -66,7 +66,7 @@ Outcome rpc_nodes(const Arguments& arguments, Environment& environment) {
   for (const auto& [topic, bytes] : found)
     rows.push_back(row_of(topic, bytes, prefix, *identity, memory, environment.clock.now()));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", codec::for_terminal(Json(Json::Array(rows.begin(), rows.end())).write()));
+    print_json(Json(Json::Array(rows.begin(), rows.end())));
     return {};
   }
   if (rows.empty()) {

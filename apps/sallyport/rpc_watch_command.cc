@@ -3,8 +3,8 @@
 #include <map>
 
 #include "base/log.h"
-#include "codec/json_text.h"
 #include "commands.h"
+#include "json_output.h"
 #include "rpc_brokers.h"
 #include "rpc_caller.h"
 #include "rpc_eva.h"
@@ -40,7 +40,7 @@ class Watch {
   void show(const std::string& item, const rpcnode::StateMessage& state) const {
     if (as_json_) {
       const Json told(Json::Object{{"item", item}, {"time", to_iso8601(state.time)}, {"value", state.value}});
-      fmt::print("{}\n", codec::for_terminal(told.write()));
+      print_json(told);
     } else {
       fmt::print("{}  {}  {}\n", to_iso8601(state.time), item, shown(state.value));
     }

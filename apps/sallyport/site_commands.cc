@@ -4,6 +4,7 @@
 #include "codec/text.h"
 #include "commands.h"
 #include "folders.h"
+#include "json_output.h"
 #include "keystore/file.h"
 #include "ledger_files.h"
 #include "table.h"
@@ -137,7 +138,7 @@ Outcome site_list(const Arguments& arguments, Environment& environment) {
   const auto answer = administer(arguments.path("state"), "site.list", Json::Object{}, environment);
   if (!answer) return std::unexpected(answer.error());
   if (arguments.flag("json")) {
-    fmt::print("{}\n", answer->write());
+    print_json(*answer);
     return {};
   }
   TRY(const auto list, answer->at("sites"));

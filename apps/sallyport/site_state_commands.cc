@@ -2,6 +2,7 @@
 #include "administration.h"
 #include "base/names.h"
 #include "commands.h"
+#include "json_output.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -55,13 +56,17 @@ Outcome change_site(const Arguments& arguments, Environment& environment, std::s
   if (const auto name = parse_site_name(site); !name) return std::unexpected(name.error());
   order.emplace("name", site);
   const bool is_preview = arguments.flag("preview");
+  const auto print = [as_json = arguments.flag("json")](const Json& answer, const std::string& told) {
+    if (as_json) return print_json(answer);
+    fmt::print("{}", told);
+  };
   if (is_preview || !arguments.flag("yes")) {
     Json::Object question = order;
     question.emplace("dry_run", true);
     CLI_TRY(const auto plan, administer(arguments.path("state"), method, std::move(question), environment));
     TRY(const auto told, tell(plan));
     if (is_preview) {
-      fmt::print("{}", arguments.flag("json") ? plan.write() + "\n" : told);
+      print(plan, told);
       return {};
     }
     fmt::print(stderr, "{}", told);
@@ -70,7 +75,7 @@ Outcome change_site(const Arguments& arguments, Environment& environment, std::s
   order.emplace("confirm", site);
   CLI_TRY(const auto done, administer(arguments.path("state"), method, std::move(order), environment));
   TRY(const auto told, tell(done));
-  fmt::print("{}", arguments.flag("json") ? done.write() + "\n" : told);
+  print(done, told);
   return {};
 }
 

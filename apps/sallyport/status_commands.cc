@@ -5,6 +5,7 @@
 #include "codec/pem.h"
 #include "commands.h"
 #include "installation_folder.h"
+#include "json_output.h"
 #include "keystore/file.h"
 #include "socket_call.h"
 #include "status/order_desk.h"
@@ -76,14 +77,14 @@ Outcome status_order(const Arguments& arguments, Environment&) {
     if (!arguments.flag("json")) TRY_VOID(print_taken(answer));
     answers.push_back(std::move(answer));
   }
-  if (arguments.flag("json")) fmt::print("{}\n", Json(std::move(answers)).write());
+  if (arguments.flag("json")) print_json(Json(std::move(answers)));
   return {};
 }
 
 Outcome status_orders(const Arguments& arguments, Environment&) {
   TRY(const auto listed, ask_desk({arguments.path("state")}, DeskRequest::list, {}));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", listed.write());
+    print_json(listed);
     return {};
   }
   TRY(const auto orders, listed.at("orders"));

@@ -4,6 +4,7 @@
 #include "administration.h"
 #include "commands.h"
 #include "console/password.h"
+#include "json_output.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -28,7 +29,7 @@ Result<std::string> read_password_hash(const Arguments& arguments, Random& rando
 Outcome user_list(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto answer, administer(arguments.path("state"), "user.list", Json::Object{}, environment));
   if (arguments.flag("json")) {
-    fmt::print("{}\n", answer.write());
+    print_json(answer);
     return {};
   }
   TRY(const auto listed, answer.at("users"));

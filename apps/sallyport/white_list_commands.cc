@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "folders.h"
 #include "installation_folder.h"
+#include "json_output.h"
 #include "keystore/file.h"
 #include "ledger_files.h"
 #include "pki/ledger_examine.h"
@@ -48,7 +49,7 @@ Try<void> find_in(const Arguments& arguments, Environment& environment, const st
 
 void print_devices(const Arguments& arguments, Json::Array devices) {
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"devices", std::move(devices)}}).write());
+    print_json(Json(Json::Object{{"devices", std::move(devices)}}));
   } else {
     print_table(devices, kWhiteListColumns);
   }
@@ -175,11 +176,10 @@ Outcome site_reconcile(const Arguments& arguments, Environment& environment) {
   for (const auto& finding : findings) shown.push_back(finding_json(finding));
   const std::size_t count = shown.size();
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"site", arguments.text("NAME")},
-                                         {"accepted", known.accepted.sequence},
-                                         {"permitted", known.permit.count},
-                                         {"findings", std::move(shown)}})
-                           .write());
+    print_json(Json(Json::Object{{"site", arguments.text("NAME")},
+                                 {"accepted", known.accepted.sequence},
+                                 {"permitted", known.permit.count},
+                                 {"findings", std::move(shown)}}));
   } else if (count > 0) {
     print_table(shown, kFindings);
   } else {
