@@ -9,6 +9,7 @@
 #include "folders.h"
 #include "http/client.h"
 #include "installation_folder.h"
+#include "json_output.h"
 #include "net/connect.h"
 #include "net/run.h"
 #include "net/tls_stream.h"
@@ -237,9 +238,25 @@ void add_caa(const CaaQuestion& question, Findings& findings) {
     findings.add("CAA " + one.name.get(), one.is_good ? kGood : kWarning, one.detail);
 }
 
+// All that the authority is asked for.
+Outcome check_authority(const std::filesystem::path& state, const Arguments& arguments, Environment& environment,
+                        Findings& findings) {
+  const auto ask = [&](std::string_view method) { return administer(state, method, Json::Object{}, environment); };
+  CLI_TRY(const auto tree, ask("pki.tree"));
+  findings.add("authority", kGood, "answers");
+  TRY_VOID(check_authorities(tree, findings));
+  CLI_TRY(const auto expiry, ask("pki.expiry"));
+  TRY_VOID(check_expiry(expiry, environment.clock.now(), findings));
+  CLI_TRY(const auto clock, ask(arguments.flag("accept-clock") ? "clock.accept" : "clock.show"));
+  TRY_VOID(check_clock(clock, findings));
+  check_log(state, environment, findings);
+  CLI_TRY(const auto restored, ask(arguments.flag("accept-restored") ? "restored.accept" : "restored.show"));
+  TRY_VOID(check_restored(restored, findings));
+  return {};
+}
+
 Outcome doctor(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
-  const UnixTime now = environment.clock.now();
   Findings findings;
   CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
@@ -248,27 +265,13 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   findings.add("state folder", kGood, paths.state.string());
   for (const auto& folder : {paths.state, paths.database().parent_path(), paths.telemetry().parent_path()})
     check_space(folder, findings);
-  const auto tree = administer(paths.state, "pki.tree", Json::Object{}, environment);
-  if (tree) {
-    findings.add("authority", kGood, "answers");
-    TRY_VOID(check_authorities(*tree, findings));
-    CLI_TRY(const auto expiry, administer(paths.state, "pki.expiry", Json::Object{}, environment));
-    TRY_VOID(check_expiry(expiry, now, findings));
-    CLI_TRY(const auto clock, administer(paths.state, arguments.flag("accept-clock") ? "clock.accept" : "clock.show",
-                                         Json::Object{}, environment));
-    TRY_VOID(check_clock(clock, findings));
-    check_log(paths.state, environment, findings);
-    CLI_TRY(const auto restored,
-            administer(paths.state, arguments.flag("accept-restored") ? "restored.accept" : "restored.show",
-                       Json::Object{}, environment));
-    TRY_VOID(check_restored(restored, findings));
-  } else {
-    findings.add("authority", kBad, tree.error().error.detail);
-  }
-  check_ports(settings, roots, now, findings);
+  // One that stops to answer is a finding, and the rest is looked at all the same.
+  if (const auto asked = check_authority(paths.state, arguments, environment, findings); !asked)
+    findings.add("authority", kBad, asked.error().error.detail);
+  check_ports(settings, roots, environment.clock.now(), findings);
   add_caa(caa, findings);
   if (arguments.flag("json")) {
-    fmt::print("{}\n", Json(Json::Object{{"checks", findings.rows()}, {"healthy", !findings.is_bad()}}).write());
+    print_json(Json(Json::Object{{"checks", findings.rows()}, {"healthy", !findings.is_bad()}}));
   } else {
     constexpr std::array kColumns = {Column{"VERDICT", "verdict"}, Column{"CHECK", "check"},
                                      Column{"DETAIL", "detail"}};
