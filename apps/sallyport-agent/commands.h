@@ -40,9 +40,9 @@ using Outcome = Try<void>;
 // What was chosen on the command line; set by the callback of a command.
 using Chosen = std::function<Outcome()>;
 
-// Opens the state folder, with the proxy of the environment (HTTPS_PROXY, NO_PROXY and their lower-case forms, which
-// win) where agent.toml names none. A wrong agent.toml is ExitStatus::failed, anything else that is wrong with the
-// folder ExitStatus::state.
+// Opens the state folder, with the proxy of the environment (HTTPS_PROXY, else ALL_PROXY, NO_PROXY and their lower-case
+// forms, which win) where agent.toml names none. A wrong agent.toml is ExitStatus::failed, anything else that is wrong
+// with the folder ExitStatus::state.
 Try<agent::AgentState> open_state(const std::filesystem::path& folder);
 // Whether the folder is of a version that this program knows. Good where there is none.
 Outcome check_version(const std::filesystem::path& folder);

@@ -59,7 +59,8 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
         "HOST:PORT of another status host, which must agree while the clock is not trusted");
   first("--relay-fallback", values.relay_fallback,
         "HOST:PORT to try where the relay's cannot be reached; port 80 of its host without it");
-  first("--proxy", values.proxy, "HOST:PORT or http://USER:PASSWORD@HOST:PORT of an HTTP proxy on the way out");
+  first("--proxy", values.proxy,
+        "on the way out: HOST:PORT, http://USER:PASSWORD@HOST:PORT or socks5://USER:PASSWORD@HOST:PORT");
   first("--proxy-credentials-file", values.proxy_credentials_file, "holds USER:PASSWORD for the proxy");
   first("--telemetry-listen", values.telemetry_listen, "127.0.0.1:PORT for local programs");
   command->add_option("--service", values.init.services, "NAME=KIND:HOST:PORT, once for each local service");

@@ -38,7 +38,9 @@ std::string one_of(const char* first, const char* second) {
 }
 
 agent::ProxyVariables proxy_variables() {
-  return {.https_proxy = one_of("https_proxy", "HTTPS_PROXY"), .no_proxy = one_of("no_proxy", "NO_PROXY")};
+  return {.https_proxy = one_of("https_proxy", "HTTPS_PROXY"),
+          .all_proxy = one_of("all_proxy", "ALL_PROXY"),
+          .no_proxy = one_of("no_proxy", "NO_PROXY")};
 }
 
 }  // namespace

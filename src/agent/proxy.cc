@@ -11,8 +11,25 @@ namespace sallyport::agent {
 namespace {
 
 constexpr std::string_view kWantProxy =
-    "want HOST:PORT or http://USER:PASSWORD@HOST:PORT, user and password percent-encoded";
-constexpr std::string_view kScheme = "http://";
+    "want HOST:PORT, http://USER:PASSWORD@HOST:PORT or socks5://USER:PASSWORD@HOST:PORT, user and password "
+    "percent-encoded";
+
+struct Scheme {
+  std::string_view text;
+  ProxyKind kind;
+  std::uint16_t port;
+};
+constexpr std::array kSchemes = {Scheme{"http://", ProxyKind::http, kHttpProxyPort},
+                                 Scheme{"socks5://", ProxyKind::socks5, kSocksProxyPort},
+                                 Scheme{"socks5h://", ProxyKind::socks5, kSocksProxyPort}};
+
+// The one that `text` begins with; the first where it names none; null for another.
+const Scheme* find_scheme(std::string_view text) {
+  const std::size_t end = text.find("://");
+  if (end == std::string_view::npos) return kSchemes.begin();
+  const auto* found = std::ranges::find(kSchemes, codec::lower_case(text.substr(0, end + 3)), &Scheme::text);
+  return found == kSchemes.end() ? nullptr : found;
+}
 
 bool can_be_said(const tunnel::ProxyCredentials& credentials) {
   return credentials.user.size() <= kMaxProxyCredential && credentials.password.size() <= kMaxProxyCredential &&
@@ -49,24 +66,22 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
 Result<Proxy> parse_proxy(std::string_view text) {
   const auto refuse = [] { return fail(Errc::malformed, std::string(kWantProxy)); };
   if (text.size() > kMaxProxyText) return refuse();
-  bool has_scheme = false;
-  if (const std::size_t end = text.find("://"); end != std::string_view::npos) {
-    if (codec::lower_case(text.substr(0, end + 3)) != kScheme) return refuse();
-    text.remove_prefix(kScheme.size());
-    has_scheme = true;
-  }
+  const Scheme* const scheme = find_scheme(text);
+  if (scheme == nullptr) return refuse();
+  const bool has_scheme = text.contains("://");
+  if (has_scheme) text.remove_prefix(scheme->text.size());
   if (text.ends_with('/')) text.remove_suffix(1);
-  Proxy out;
+  Proxy out{.address = {}, .credentials = nullptr, .kind = scheme->kind};
   if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
     // What belongs to a URL's path would be taken for a part of the password.
     if (text.substr(0, at).find_first_of("/?#@") != std::string_view::npos) return refuse();
     auto credentials = parse_userinfo(text.substr(0, at));
-    if (!credentials) return refuse();
+    if (!credentials || (out.kind == ProxyKind::socks5 && credentials->password.empty())) return refuse();
     out.credentials = std::make_shared<const tunnel::ProxyCredentials>(*std::move(credentials));
     text.remove_prefix(at + 1);
   }
   auto address = net::parse_address(text);
-  if (!address && has_scheme) address = net::parse_address(fmt::format("{}:{}", text, kHttpProxyPort));
+  if (!address && has_scheme) address = net::parse_address(fmt::format("{}:{}", text, scheme->port));
   if (!address || address->port == 0) return refuse();
   out.address = *std::move(address);
   return out;
@@ -74,8 +89,9 @@ Result<Proxy> parse_proxy(std::string_view text) {
 
 std::string encode_proxy(const Proxy& proxy) {
   const std::string address = net::to_string(proxy.address);
-  if (!proxy.credentials) return address;
-  std::string out(kScheme);
+  if (!proxy.credentials && proxy.kind == ProxyKind::http) return address;
+  std::string out(std::ranges::find(kSchemes, proxy.kind, &Scheme::kind)->text);
+  if (!proxy.credentials) return out + address;
   out += http::percent_encode(proxy.credentials->user);
   out += ':';
   out += http::percent_encode(as_text(proxy.credentials->password.expose()));

@@ -1,5 +1,5 @@
-// Which HTTP proxy stands on the way out, as people and their system write it: in agent.toml, or in HTTPS_PROXY and
-// NO_PROXY. Credentials are secrets: no error and no text() here has them.
+// Which proxy stands on the way out, as people and their system write it: in agent.toml, or in HTTPS_PROXY, ALL_PROXY
+// and NO_PROXY. Credentials are secrets: no error and no text() here has them.
 #pragma once
 
 #include <memory>
@@ -14,18 +14,26 @@
 namespace sallyport::agent {
 
 inline constexpr std::uint16_t kHttpProxyPort = 80;      // of a URL that names none (RFC 9110 §4.2.1)
+inline constexpr std::uint16_t kSocksProxyPort = 1080;   // the same of a SOCKS URL (RFC 1928 §3)
 inline constexpr std::size_t kMaxProxyText = 2'048;      // holds the longest credentials in percent-encoding
 inline constexpr std::size_t kMaxProxyCredential = 255;  // bytes of a user, and of a password
 inline constexpr std::size_t kMaxNoProxyEntries = 256;
 
+enum class ProxyKind : std::uint8_t {
+  http,    // CONNECT (RFC 9110 §9.3.6)
+  socks5,  // RFC 1928
+};
+
 struct Proxy {
   net::Address address;
   std::shared_ptr<const tunnel::ProxyCredentials> credentials;  // null: none
+  ProxyKind kind = ProxyKind::http;
 };
 
-// Parses "HOST:PORT" or "[http://][USER[:PASSWORD]@]HOST[:PORT][/]", user and password percent-encoded; the port may be
-// missing behind "http://" alone. Errc::malformed on anything else, another scheme among it; the error never says what
-// was found.
+// Parses "HOST:PORT" or "[SCHEME://][USER[:PASSWORD]@]HOST[:PORT][/]", user and password percent-encoded. The scheme is
+// http, which need not be said, socks5 or socks5h: names are looked up by the proxy in either. The port may be missing
+// behind a scheme alone. Errc::malformed on anything else, another scheme and a SOCKS user without a password among it;
+// the error never says what was found.
 Result<Proxy> parse_proxy(std::string_view text);
 // The text that parse_proxy reads, with the password.
 std::string encode_proxy(const Proxy& proxy);
@@ -61,6 +69,7 @@ class NoProxy {
 // What the environment says of proxies; apps read it.
 struct ProxyVariables {
   std::string https_proxy;
+  std::string all_proxy = {};  // where https_proxy is empty
   std::string no_proxy;
 };
 

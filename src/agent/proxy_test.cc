@@ -13,7 +13,11 @@ TEST(ProxyText, IsAnAddressOrAUrlWithCredentials) {
     net::Address address;
     std::string_view user;
     std::string_view password;
+    ProxyKind kind = ProxyKind::http;
   } cases[] = {
+      {"socks5://proxy.example", {.host = "proxy.example", .port = 1080}, "", "", ProxyKind::socks5},
+      {"SOCKS5H://Proxy.Example:9050/", {.host = "proxy.example", .port = 9050}, "", "", ProxyKind::socks5},
+      {"socks5://ada:o%3a@[2001:db8::1]", {.host = "2001:db8::1", .port = 1080}, "ada", "o:", ProxyKind::socks5},
       {"proxy.example:3128", {.host = "proxy.example", .port = 3128}, "", ""},
       {"http://proxy.example:3128", {.host = "proxy.example", .port = 3128}, "", ""},
       {"HTTP://Proxy.Example:3128/", {.host = "proxy.example", .port = 3128}, "", ""},
@@ -30,6 +34,7 @@ TEST(ProxyText, IsAnAddressOrAUrlWithCredentials) {
     const auto proxy = parse_proxy(one.text);
     ASSERT_TRUE(proxy) << one.text;
     EXPECT_EQ(proxy->address, one.address) << one.text;
+    EXPECT_EQ(proxy->kind, one.kind) << one.text;
     ASSERT_EQ(proxy->credentials != nullptr, !one.user.empty()) << one.text;
     if (proxy->credentials) {
       EXPECT_EQ(proxy->credentials->user, one.user);
@@ -37,6 +42,7 @@ TEST(ProxyText, IsAnAddressOrAUrlWithCredentials) {
     }
     const auto again = parse_proxy(encode_proxy(*proxy));
     ASSERT_TRUE(again) << one.text;
+    EXPECT_EQ(again->kind, one.kind) << one.text;
     EXPECT_EQ(encode_proxy(*again), encode_proxy(*proxy));
   }
 }
@@ -52,7 +58,10 @@ TEST(ProxyText, RefusesTheRestWithoutSayingWhatItFound) {
       "http://",
       "http://:3128",
       "https://hunter2.example:3128",
-      "socks5://hunter2.example:1080",
+      "socks4://hunter2.example:1080",
+      "socks5://ada@hunter2.example:1080",
+      "socks5://ada:@hunter2.example:1080",
+      "socks5://",
       "ftp://proxy.example",
       "http:proxy.example:3128",
       "http://proxy.example:3128/path",
@@ -197,8 +206,17 @@ TEST(ProxyOfTheEnvironment, CountsOnlyWhereTheFileNamesNone) {
   EXPECT_EQ(bare.proxy->address.host, "other.example");
   EXPECT_TRUE(bare.no_proxy.matches({.host = "status.example", .port = 80}));
 
+  Settings any;
+  ASSERT_TRUE(any.use_environment({.https_proxy = "", .all_proxy = "socks5://any.example", .no_proxy = ""}));
+  EXPECT_EQ(any.proxy->address, (net::Address{.host = "any.example", .port = kSocksProxyPort}));
+  Settings both;
+  ASSERT_TRUE(both.use_environment({.https_proxy = "a.example:1", .all_proxy = "b.example:2", .no_proxy = ""}));
+  EXPECT_EQ(both.proxy->address.host, "a.example");
+  const auto wrong = Settings().use_environment({.https_proxy = "", .all_proxy = "b.example", .no_proxy = ""});
+  EXPECT_TRUE(!wrong && wrong.error().detail.starts_with("ALL_PROXY: "));
+
   Settings refused;
-  const auto taken = refused.use_environment({.https_proxy = "socks5://ada:hunter2@x:1", .no_proxy = ""});
+  const auto taken = refused.use_environment({.https_proxy = "socks4://ada:hunter2@x:1", .no_proxy = ""});
   ASSERT_FALSE(taken);
   EXPECT_TRUE(taken.error().detail.starts_with("HTTPS_PROXY: ")) << taken.error().detail;
   EXPECT_EQ(taken.error().detail.find("hunter2"), std::string::npos);

@@ -129,8 +129,9 @@ Result<void> take_credentials(Settings& settings) {
 
 // As it was written: what came from a file stays there.
 std::string encode_own_proxy(const Settings& settings) {
-  if (settings.proxy_credentials_file.empty()) return encode_proxy(*settings.proxy);
-  return net::to_string(settings.proxy->address);
+  Proxy own = *settings.proxy;
+  if (!settings.proxy_credentials_file.empty()) own.credentials = nullptr;
+  return encode_proxy(own);
 }
 
 Result<Settings> read(const config::Table& root) {
@@ -185,9 +186,11 @@ std::optional<net::Address> Settings::fallback() const {
 }
 
 Result<void> Settings::use_environment(const ProxyVariables& variables) {
-  if (proxy || variables.https_proxy.empty()) return {};
-  auto found = parse_proxy(variables.https_proxy);
-  if (!found) return std::unexpected(std::move(found).error().at("HTTPS_PROXY"));
+  const bool has_own = !variables.https_proxy.empty();
+  const std::string& text = has_own ? variables.https_proxy : variables.all_proxy;
+  if (proxy || text.empty()) return {};
+  auto found = parse_proxy(text);
+  if (!found) return std::unexpected(std::move(found).error().at(has_own ? "HTTPS_PROXY" : "ALL_PROXY"));
   auto direct = NoProxy::parse(variables.no_proxy);
   if (!direct) return std::unexpected(std::move(direct).error().at("NO_PROXY"));
   proxy = *std::move(found);

@@ -54,7 +54,7 @@ struct Settings {
   std::size_t ready_connections = kMostReady;  // data connections that wait for users at most; 0: none is dialled early
   bool allow_tls_services = false;             // kind "tls" cannot be proven by the agent (DESIGN §12)
   std::optional<net::Address> telemetry_listen;  // loopback alone; absent: the Unix socket only
-  std::optional<Proxy> proxy;                    // HTTP CONNECT for everything that leaves but what no_proxy meets
+  std::optional<Proxy> proxy;                    // for everything that leaves but what no_proxy meets
   std::string proxy_credentials_file;            // holds USER:PASSWORD for it; empty: those of its URL
   bool proxy_else_direct = false;                // where nothing leads through the proxy, connect without it
   NoProxy no_proxy;                              // of the environment, with a proxy of the environment

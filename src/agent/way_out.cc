@@ -7,6 +7,7 @@
 #include "net/connect.h"
 #include "net/tls_stream.h"
 #include "pki/foreign_names.h"
+#include "tunnel/socks_connect.h"
 
 namespace sallyport::agent {
 namespace {
@@ -36,25 +37,69 @@ std::string explain(const tunnel::ConnectReply& reply, const net::Address& targe
 }
 
 // The proxy says nothing behind its reply before we speak, so that no byte of the tunnel is lost here.
-net::Task<Result<void>> open_tunnel(net::Stream& proxy, net::Address target,
-                                    std::shared_ptr<const tunnel::ProxyCredentials> credentials,
-                                    net::Deadline deadline) {
+net::Task<Result<ByteView>> read_piece(net::Stream& proxy, std::span<std::uint8_t> into, net::Deadline deadline) {
+  const auto count = co_await proxy.read_some(into, deadline);
+  if (!count && count.error().code == Errc::expired) co_return fail(Errc::expired, "did not answer in time");
+  if (!count) co_return std::unexpected(count.error());
+  if (*count == 0) co_return fail(Errc::unavailable, "closed before it answered");
+  co_return ByteView(into).first(*count);
+}
+
+net::Task<Result<void>> open_http_tunnel(net::Stream& proxy, net::Address target,
+                                         std::shared_ptr<const tunnel::ProxyCredentials> credentials,
+                                         net::Deadline deadline) {
   CO_TRY(const auto request, tunnel::encode_connect_request(net::to_string(target), credentials.get()));
   CO_TRY_VOID(co_await proxy.write_all(request.expose(), deadline));
   Bytes received;
   Bytes piece(kReplyPiece);
   for (;;) {
-    auto count = co_await proxy.read_some(piece, deadline);
-    if (!count && count.error().code == Errc::expired) co_return fail(Errc::expired, "did not answer in time");
-    if (!count) co_return std::unexpected(std::move(count).error());
-    if (*count == 0) co_return fail(Errc::unavailable, "closed before it answered");
-    append(received, ByteView(piece).first(*count));
+    CO_TRY(const ByteView came, co_await read_piece(proxy, piece, deadline));
+    append(received, came);
     CO_TRY(const auto reply, tunnel::parse_connect_reply(received));
     if (!reply) continue;
     if (!reply->established()) co_return fail(Errc::unavailable, explain(*reply, target, credentials != nullptr));
     if (reply->wire_size != received.size()) co_return fail(Errc::malformed, "bytes behind its reply, want silence");
     co_return Result<void>{};
   }
+}
+
+tunnel::SocksTarget socks_target(const net::Address& target) {
+  tunnel::SocksTarget out{.host = target.host, .port = target.port};
+  const auto ip = net::find_ip_octets(target.host);
+  if (!ip) return out;
+  if (ip->size == 4) {
+    std::ranges::copy_n(ip->octets.begin(), 4, out.host.emplace<tunnel::SocksTarget::IpV4>().begin());
+  } else {
+    out.host = ip->octets;
+  }
+  return out;
+}
+
+net::Task<Result<void>> open_socks_tunnel(net::Stream& proxy, net::Address target,
+                                          std::shared_ptr<const tunnel::ProxyCredentials> credentials,
+                                          net::Deadline deadline) {
+  CO_TRY(auto socks, tunnel::SocksConnect::begin(socks_target(target), credentials.get()));
+  Bytes piece(kReplyPiece);
+  for (bool is_connected = false; !is_connected;) {
+    const SecretBytes words = socks.to_send();
+    if (!words.empty()) CO_TRY_VOID(co_await proxy.write_all(words.expose(), deadline));
+    CO_TRY(const ByteView came, co_await read_piece(proxy, piece, deadline));
+    CO_TRY(is_connected, socks.on_bytes(came));
+  }
+  co_return Result<void>{};
+}
+
+net::Task<Result<void>> open_tunnel(net::Stream& stream, const Proxy& proxy, net::Address target,
+                                    net::Deadline deadline) {
+  const std::string where = fmt::format("proxy {}", net::to_string(proxy.address));
+  Result<void> opened;
+  if (proxy.kind == ProxyKind::socks5) {
+    opened = co_await open_socks_tunnel(stream, std::move(target), proxy.credentials, deadline);
+  } else {
+    opened = co_await open_http_tunnel(stream, std::move(target), proxy.credentials, deadline);
+  }
+  if (opened) co_return opened;
+  co_return std::unexpected(std::move(opened).error().at(where));
 }
 
 // Whoever issued a chain that no anchor's name is in; absent where one is.
@@ -101,19 +146,22 @@ net::Task<Result<net::StreamPtr>> WayOut::dial(std::size_t way, net::Deadline de
   const net::ConnectOptions options{.socket = socket, .source = from_};
   if (!chosen.proxy) co_return co_await net::connect_tcp(chosen.target, deadline, options);
   CO_TRY(auto stream, co_await net::connect_tcp(chosen.proxy->address, deadline, options));
-  auto opened = co_await open_tunnel(*stream, chosen.target, chosen.proxy->credentials, deadline);
-  if (opened) co_return std::move(stream);
-  co_return std::unexpected(
-      std::move(opened).error().at(fmt::format("proxy {}", net::to_string(chosen.proxy->address))));
+  CO_TRY_VOID(co_await open_tunnel(*stream, *chosen.proxy, chosen.target, deadline));
+  co_return std::move(stream);
 }
 
-// Absolute form, because many proxies let CONNECT through to port 443 alone.
+// To an HTTP proxy in absolute form, because many let CONNECT through to port 443 alone.
 net::Task<Result<HttpReached>> WayOut::dial_plain(net::Address target, net::Deadline deadline) const {
   const net::ConnectOptions options{.source = from_};
   const auto limit = earlier(deadline, kReachLimit);
   HttpReached out;
   if (proxy_ && !no_proxy_.matches(target)) {
     auto stream = co_await net::connect_tcp(proxy_->address, limit, options);
+    if (stream && proxy_->kind == ProxyKind::socks5) {
+      CO_TRY_VOID(co_await open_tunnel(**stream, *proxy_, target, limit));
+      out.stream = *std::move(stream);
+      co_return out;
+    }
     if (stream) {
       out.stream = *std::move(stream);
       out.form.origin = "http://" + net::to_string(target);

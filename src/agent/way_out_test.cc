@@ -12,6 +12,7 @@ using testing::kNow;
 using testing::kSoon;
 using testing::kZone;
 using testing::Road;
+using testing::SocksProxy;
 using testing::TlsPort;
 using testing::Tree;
 
@@ -93,6 +94,51 @@ TEST_F(WayOutTest, GoesThroughAProxyThatAsksForALogin) {
   ASSERT_TRUE(reached) << reached.error().detail;
   ASSERT_EQ(proxy.asked.size(), 1U);
   EXPECT_TRUE(proxy.asked.front().starts_with("CONNECT " + net::to_string(relay.address()) + " HTTP/1.1\r\n"));
+}
+
+TEST_F(WayOutTest, GoesThroughASocksProxy) {
+  SocksProxy open(io), closed(io, "ada", "open sesame");
+  for (const auto& [proxy, login] : {std::pair(&open, ""), std::pair(&closed, "ada:open%20sesame@")}) {
+    settings.proxy = parse_proxy(fmt::format("socks5://{}{}", login, net::to_string(proxy->address()))).value();
+    WayOut way_out(settings);
+    const auto reached = connect(way_out);
+    ASSERT_TRUE(reached) << reached.error().detail;
+    EXPECT_EQ(proxy->asked, std::vector{relay.address()});
+    EXPECT_NE(reached->network.find("through the SOCKS proxy 127.0.0.1:"), std::string::npos) << reached->network;
+  }
+}
+
+TEST_F(WayOutTest, LetsASocksProxyLookUpNames) {
+  SocksProxy proxy(io);
+  proxy.leads_to = relay.address();
+  settings.relay_address = {.host = "relay.devices.example", .port = 8443};
+  settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
+  WayOut way_out(settings);
+  const auto reached = connect(way_out);
+  ASSERT_TRUE(reached) << reached.error().detail;
+  EXPECT_EQ(proxy.asked, std::vector{settings.relay_address});
+}
+
+TEST_F(WayOutTest, SaysWhatASocksProxyHasAgainstIt) {
+  SocksProxy closed(io, "ada", "open sesame"), refuses(io);
+  refuses.reply = 2;
+  const struct {
+    std::string url;
+    std::string_view says;
+  } cases[] = {
+      {"socks5://" + net::to_string(closed.address()), "wants a login"},
+      {"socks5://ada:hunter2@" + net::to_string(closed.address()), "refused user name or password"},
+      {"socks5://" + net::to_string(refuses.address()), "not allowed by its rules"},
+      {"socks5://" + net::to_string(relay.address()), "proxy 127.0.0.1:"},  // a server of TLS
+  };
+  for (const auto& one : cases) {
+    settings.proxy = parse_proxy(one.url).value();
+    WayOut way_out(settings);
+    const auto reached = connect(way_out);
+    ASSERT_FALSE(reached) << one.says;
+    EXPECT_NE(reached.error().detail.find(one.says), std::string::npos) << reached.error().detail;
+    EXPECT_EQ(reached.error().detail.find("hunter2"), std::string::npos);
+  }
 }
 
 TEST_F(WayOutTest, SaysWhatAProxyHasAgainstIt) {
@@ -246,22 +292,28 @@ TEST_F(WayOutTest, TakesNoOtherWayToAServerOfOursThatIsRefused) {
   EXPECT_EQ(other.connections, 0U);
 }
 
+net::Task<void> ask(WayOut& by, unsigned& status) {
+  auto reached = co_await by.dial_http(kSoon);
+  CO_ASSERT(reached);
+  http::Client client(std::move(reached->stream), "status.devices.example", std::move(reached->form));
+  http::Request request;
+  request.target = "/crl/witness";
+  const auto answer = co_await client.send(std::move(request), kSoon);
+  CO_ASSERT(answer);
+  status = answer->status;
+}
+
+net::Task<void> answer_404(std::string& head, net::StreamPtr stream) {
+  head = co_await testing::read_head(*stream);
+  static_cast<void>(co_await stream->write_all(as_bytes("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), kSoon));
+}
+
 TEST_F(WayOutTest, AsksAProxyForPlainHttpInAbsoluteForm) {
   HttpProxy proxy(io);
   proxy.answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
   settings.proxy = parse_proxy("ada:hunter2@" + net::to_string(proxy.address())).value();
   settings.http_address = {.host = "status.devices.example", .port = 80};
   WayOut way_out(settings);
-  const auto ask = [](WayOut& by, unsigned& status) -> net::Task<void> {
-    auto reached = co_await by.dial_http(kSoon);
-    CO_ASSERT(reached);
-    http::Client client(std::move(reached->stream), "status.devices.example", std::move(reached->form));
-    http::Request request;
-    request.target = "/crl/witness";
-    const auto answer = co_await client.send(std::move(request), kSoon);
-    CO_ASSERT(answer);
-    status = answer->status;
-  };
   unsigned status = 0;
   io.restart();
   net::run(io, ask(way_out, status));
@@ -270,6 +322,22 @@ TEST_F(WayOutTest, AsksAProxyForPlainHttpInAbsoluteForm) {
   EXPECT_TRUE(proxy.asked.front().starts_with("GET http://status.devices.example:80/crl/witness HTTP/1.1\r\n"))
       << proxy.asked.front();
   EXPECT_NE(proxy.asked.front().find("\r\nProxy-Authorization: Basic YWRhOmh1bnRlcjI=\r\n\r\n"), std::string::npos);
+}
+
+TEST_F(WayOutTest, AsksForStatusThroughASocksProxyAsWithoutOne) {
+  std::string head;
+  Road status_host(io, [&head](net::StreamPtr stream) { return answer_404(head, std::move(stream)); });
+  SocksProxy proxy(io);
+  proxy.leads_to = status_host.address();
+  settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
+  settings.http_address = {.host = "status.devices.example", .port = 80};
+  WayOut way_out(settings);
+  unsigned status = 0;
+  io.restart();
+  net::run(io, ask(way_out, status));
+  EXPECT_EQ(status, 404U);
+  EXPECT_EQ(proxy.asked, std::vector{settings.http_address});
+  EXPECT_TRUE(head.starts_with("GET /crl/witness HTTP/1.1\r\n")) << head;
 }
 
 }  // namespace

@@ -6,7 +6,8 @@ namespace sallyport::agent {
 
 std::string Way::label() const {
   if (!proxy) return "direct to " + net::to_string(target);
-  return fmt::format("to {} through the proxy {}", net::to_string(target), net::to_string(proxy->address));
+  return fmt::format("to {} through the {}proxy {}", net::to_string(target),
+                     proxy->kind == ProxyKind::socks5 ? "SOCKS " : "", net::to_string(proxy->address));
 }
 
 std::string_view to_string(WayState state) {

@@ -13,8 +13,9 @@ namespace sallyport::agent {
 // One way to the relay.
 struct Way {
   net::Address target;         // the relay's port
-  std::optional<Proxy> proxy;  // CONNECT through it; absent: directly
-  // "direct to relay.example:443", "to relay.example:80 through the proxy proxy.example:3128". No secret is in it.
+  std::optional<Proxy> proxy;  // absent: directly
+  // "direct to relay.example:443", "to relay.example:80 through the proxy proxy.example:3128", "… through the SOCKS
+  // proxy …". No secret is in it.
   std::string label() const;
 };
 

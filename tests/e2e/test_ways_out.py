@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
-from plant import HERE, THERE, Inspector, Squid, needs, put_in_plant  # noqa: E402
+from plant import HERE, THERE, DynamicForwarding, Inspector, Microsocks, Squid, needs, put_in_plant  # noqa: E402
 from stage import ENROLMENT_SECONDS, ZONE, Stage, free_port, tool, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
@@ -101,7 +101,7 @@ class Scene:
 
 @cases.carries_the_rest
 def check_a_device_in_an_open_network_goes_directly(scene):
-    needs("ip", "iptables", "sysctl", "ss", "squid", "openssl")
+    needs("ip", "iptables", "sysctl", "ss", "squid", "openssl", "microsocks", "ssh", "/usr/sbin/sshd")
     stage = scene.stage
     scene.net, scene.device = put_in_plant(stage, SERIAL_ID)
     there = scene.there = stage.there
@@ -218,6 +218,41 @@ def check_the_proxy_of_the_environment(scene):
     scene.net.lets_out(scene.there.tls_port, scene.there.http_port)
     scene.restart({"HTTPS_PROXY": url, "NO_PROXY": "other.example,169.254.0.0/16"})
     scene.comes_up(f"direct to {scene.relay}")
+
+
+def check_a_socks_proxy_that_wants_a_login(scene):
+    port = free_port()
+    socks = Microsocks(scene.there.folder, port, USER, PASSWORD)
+    scene.stage.closing.append(socks.close)
+    scene.net.lets_out(port)
+    proxy = f"{HERE}:{port}"
+    label = f"to {scene.relay} through the SOCKS proxy {proxy}"
+    for login, reason in (("", "wants a login, such as a user name and password"), (f"{USER}:{WRONG}@", "refused user name or password")):
+        scene.restart(proxy=f"socks5://{login}{proxy}")
+        told = scene.failure(label)
+        want(f"proxy {proxy}: {reason}" in told["error"], f"found {told['error']}, want {reason!r}")
+        scene.hides(WRONG)
+    credentials = scene.there.folder / "proxy-credentials"
+    credentials.write_text(f"{USER}:{PASSWORD}\n")
+    credentials.chmod(0o600)
+    scene.restart(proxy=f"socks5://{proxy}", proxy_credentials_file=str(credentials))
+    status = scene.comes_up(label)
+    scene.works()
+    want(all(one["good"] for one in status["server_checks"]) and status["server_checks"], f"found {status['server_checks']}, want every server good")
+    scene.hides(PASSWORD)
+
+
+def check_the_socks_proxy_of_openssh_by_the_environment(scene):
+    port = free_port()
+    forwarding = DynamicForwarding(scene.there.folder, port)
+    scene.stage.closing.append(forwarding.close)
+    scene.net.lets_out(port)
+    scene.restart({"ALL_PROXY": f"socks5h://{HERE}:{port}"})
+    scene.comes_up(f"to {scene.relay} through the SOCKS proxy {HERE}:{port}")
+    scene.works()
+    forwarding.close()
+    told = scene.failure(f"to {scene.relay} through the SOCKS proxy {HERE}:{port}")
+    want("connect" in told["error"] or "refused" in told["error"], f"found {told['error']}, want the proxy that is gone named")
 
 
 def check_a_proxy_that_inspects_tls_is_named(scene):

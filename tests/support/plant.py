@@ -19,6 +19,7 @@ import namespaces
 from cases import Missing, want
 from stage import tool, wait_for
 from installation import Process  # by the path that stage has set
+from ssh_server import SshServer
 from tcp import serve_each
 
 HERE, THERE = "169.254.77.1", "169.254.77.2"  # link-local: no route leads on
@@ -92,7 +93,7 @@ class Plant:
 
     def program(self, path, target, **environment):
         """Writes a program to `path` that is `target` inside."""
-        words = " ".join(["-u http_proxy -u https_proxy -u HTTPS_PROXY -u no_proxy -u NO_PROXY", *(f"{key}='{value}'" for key, value in environment.items())])
+        words = " ".join(["-u http_proxy -u https_proxy -u HTTPS_PROXY -u all_proxy -u ALL_PROXY -u no_proxy -u NO_PROXY", *(f"{key}='{value}'" for key, value in environment.items())])
         pathlib.Path(path).write_text(f'#!/bin/sh\nexec env {words} ip netns exec {self.name} {pathlib.Path(target).resolve()} "$@"\n')
         pathlib.Path(path).chmod(0o755)
         return str(path)
@@ -135,6 +136,32 @@ class Squid:
 
     def close(self):
         self.process.stop()
+
+
+class Microsocks:
+    """Debian's microsocks, a SOCKS 5 proxy on a port of HERE, for one user."""
+
+    def __init__(self, folder, port, user, password):
+        self.process = Process("microsocks", ["microsocks", "-i", HERE, "-p", str(port), "-u", user, "-P", password], folder / "microsocks.log")
+        wait_for(lambda: reachable(HERE, port), 30, lambda: f"microsocks to listen; it says {self.process.tail(8)}")
+
+    def close(self):
+        self.process.stop()
+
+
+class DynamicForwarding:
+    """OpenSSH's SOCKS 5 proxy (ssh -D) on a port of HERE, for whoever comes; connections leave at an sshd."""
+
+    def __init__(self, folder, port):
+        self.server = SshServer(folder / "forwarding")
+        words = ["ssh", *self.server.client_words("exit.example"), "-o", "HostKeyAlias=exit.example", "-o", "ExitOnForwardFailure=yes",
+                 "-N", "-D", f"{HERE}:{port}", "-p", str(self.server.port), f"{self.server.user}@127.0.0.1"]
+        self.client = Process("ssh -D", words, folder / "ssh-forwarding.log")
+        wait_for(lambda: reachable(HERE, port), 30, lambda: f"ssh -D to listen; it says {self.client.tail(8)}")
+
+    def close(self):
+        self.client.stop()
+        self.server.stop()
 
 
 def put_in_plant(stage, serial_id):

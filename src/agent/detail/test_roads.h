@@ -1,5 +1,4 @@
-// What stands between a device and its relay, for this layer's tests: HTTP proxies of every kind, and roads that
-// swallow.
+// What stands between a device and its relay, for this layer's tests: proxies of every kind, and roads that swallow.
 #pragma once
 
 #include "agent/detail/test_installation.h"
@@ -78,6 +77,74 @@ class HttpProxy {
     if (address) co_await carry_to(std::move(stream), *address);
   }
   std::string login_;
+  Road road_;
+};
+
+// A SOCKS 5 proxy (RFC 1928), for whoever shows `user` and `password` (RFC 1929) where there is a user.
+class SocksProxy {
+ public:
+  explicit SocksProxy(net::Io& io, std::string user = {}, std::string password = {})
+      : user_(std::move(user)),
+        password_(std::move(password)),
+        road_(io, [this](net::StreamPtr stream) { return serve(*this, std::move(stream)); }) {}
+  const net::Address& address() const { return road_.address(); }
+  std::vector<net::Address> asked;
+  std::optional<net::Address> leads_to;  // wherever it is asked to go
+  std::uint8_t reply = 0;                // REP
+
+ private:
+  static net::Task<Bytes> read(net::Stream& stream, std::size_t size) {
+    Bytes out(size);
+    EXPECT_TRUE(co_await net::read_exactly(stream, out, kSoon));
+    co_return out;
+  }
+  static net::Task<std::string> read_text(net::Stream& stream) {
+    const Bytes size = co_await read(stream, 1);
+    const Bytes text = co_await read(stream, size[0]);
+    co_return std::string(as_text(text));
+  }
+  static net::Task<bool> lets_in(SocksProxy& self, net::Stream& stream) {
+    const Bytes greeting = co_await read(stream, 2);
+    EXPECT_EQ(greeting[0], 5);
+    const Bytes methods = co_await read(stream, greeting[1]);
+    const std::uint8_t wanted = self.user_.empty() ? 0 : 2;
+    const bool is_offered = std::ranges::find(methods, wanted) != methods.end();
+    const Bytes chosen{5, is_offered ? wanted : std::uint8_t{0xFF}};
+    if (!co_await stream.write_all(chosen, kSoon) || !is_offered) co_return false;
+    if (wanted == 0) co_return true;
+    const Bytes version = co_await read(stream, 1);
+    EXPECT_EQ(version[0], 1);
+    const std::string user = co_await read_text(stream);
+    const std::string password = co_await read_text(stream);
+    const bool is_good = user == self.user_ && password == self.password_;
+    const Bytes verdict{1, is_good ? std::uint8_t{0} : std::uint8_t{1}};
+    co_return co_await stream.write_all(verdict, kSoon) && is_good;
+  }
+  static net::Task<net::Address> read_target(net::Stream& stream) {
+    const Bytes head = co_await read(stream, 4);
+    EXPECT_EQ(head[1], 1) << "CONNECT";
+    net::Address out;
+    if (head[3] == 3) {
+      out.host = co_await read_text(stream);
+    } else {
+      net::IpOctets ip{.octets = {}, .size = head[3] == 1 ? 4U : 16U};
+      const Bytes octets = co_await read(stream, ip.size);
+      std::ranges::copy(octets, ip.octets.begin());
+      out.host = net::to_string(ip);
+    }
+    const Bytes port = co_await read(stream, 2);
+    out.port = static_cast<std::uint16_t>((port[0] << 8U) | port[1]);
+    co_return out;
+  }
+  static net::Task<void> serve(SocksProxy& self, net::StreamPtr stream) {
+    if (!co_await lets_in(self, *stream)) co_return;
+    const net::Address target = co_await read_target(*stream);
+    self.asked.push_back(target);
+    const Bytes answer{5, self.reply, 0, 1, 127, 0, 0, 1, 0, 80};
+    if (!co_await stream->write_all(answer, kSoon) || self.reply != 0) co_return;
+    co_await carry_to(std::move(stream), self.leads_to.value_or(target));
+  }
+  std::string user_, password_;
   Road road_;
 };
 
