@@ -84,7 +84,8 @@ int main(int argc, char** argv) {
   const Context context = make_context(argv[2], argv[3], argv[4], std::string_view(argv[5]) == "resumed");
   const int listener = listen_at(std::atoi(argv[1]));
   if (!context || listener < 0) {
-    std::fprintf(stderr, "bench_tls: %s\n", context ? "the port cannot be listened at" : "certificate, key or CAs cannot be read");
+    std::fprintf(stderr, "bench_tls: %s\n",
+                 context ? "the port cannot be listened at" : "certificate, key or CAs cannot be read");
     return 1;
   }
   while (true) {

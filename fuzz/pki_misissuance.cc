@@ -1,5 +1,5 @@
-// Hostile certificates and the CA of a site: whatever they are, looking ends, and only what the site's key signed speaks
-// against it. Input: certificates with a length of two bytes before each; the last is the site's CA.
+// Hostile certificates and the CA of a site: whatever they are, looking ends, and only what the site's key signed
+// speaks against it. Input: certificates with a length of two bytes before each; the last is the site's CA.
 #include "pki/misissuance.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -19,7 +19,7 @@ Result<std::vector<factory::BatchRow>> list_batch_folder(const std::filesystem::
 // What became of the rows.
 struct BatchCount {
   std::size_t issued = 0;
-  std::size_t again = 0;  // had their certificate before, and got the same
+  std::size_t again = 0;    // had their certificate before, and got the same
   std::size_t refused = 0;  // or issued, but not told to those who print
   std::size_t done() const { return issued + again + refused; }
 };

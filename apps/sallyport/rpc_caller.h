@@ -31,8 +31,8 @@ std::vector<Option> rpc_broker_options();
 // NODE, who we are (key-file; identity, zone and device), and the former.
 std::vector<Option> rpc_target_options();
 Try<RpcTarget> read_rpc_target(const Arguments& arguments);
-// What was seen of nodes before; nothing in surroundings without HOME, where nothing is remembered, and where its folder
-// cannot be made or read, which is told on standard error.
+// What was seen of nodes before; nothing in surroundings without HOME, where nothing is remembered, and where its
+// folder cannot be made or read, which is told on standard error.
 Try<std::optional<rpcnode::BundleMemory>> open_bundle_memory();
 
 // The part that is about brokers.

@@ -19,7 +19,8 @@ namespace sallyport::agent {
 inline constexpr milliseconds kReadyAfterUser{120'000};  // how long they are kept for the next one
 inline constexpr double kReadyPerSecond = 2.0;           // dialled in the long run
 inline constexpr std::size_t kReadyBurst = 24;
-// What comes at once with a user, the other connections of his browser, is served before others are dialled for later ones.
+// What comes at once with a user, the other connections of his browser, is served before others are dialled for later
+// ones.
 inline constexpr milliseconds kReadyRefillDelay{50};
 inline constexpr milliseconds kReadySweep{1'000};  // how often those that have broken are looked for
 

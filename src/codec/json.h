@@ -1,5 +1,5 @@
-// JSON (RFC 8259), strict: valid UTF-8, no duplicate keys, bounded size and depth, integers that fit. The one façade over
-// the parser; nothing is ever signed or authorised on JSON that was parsed and written again.
+// JSON (RFC 8259), strict: valid UTF-8, no duplicate keys, bounded size and depth, integers that fit. The one façade
+// over the parser; nothing is ever signed or authorised on JSON that was parsed and written again.
 #pragma once
 
 #include <cstdint>
@@ -22,19 +22,19 @@ class Json {
   using Object = std::map<std::string, Json, std::less<>>;
 
   Json() = default;
-  Json(std::nullptr_t) {}                                                   // NOLINT(google-explicit-constructor)
-  Json(bool value) : value_(value) {}                                       // NOLINT(google-explicit-constructor)
-  Json(std::int64_t value) : value_(value) {}                               // NOLINT(google-explicit-constructor)
-  Json(int value) : value_(std::int64_t{value}) {}                          // NOLINT(google-explicit-constructor)
-  Json(unsigned value) : value_(std::int64_t{value}) {}                     // NOLINT(google-explicit-constructor)
+  Json(std::nullptr_t) {}                                // NOLINT(google-explicit-constructor)
+  Json(bool value) : value_(value) {}                    // NOLINT(google-explicit-constructor)
+  Json(std::int64_t value) : value_(value) {}            // NOLINT(google-explicit-constructor)
+  Json(int value) : value_(std::int64_t{value}) {}       // NOLINT(google-explicit-constructor)
+  Json(unsigned value) : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor)
   // Numbers above 2^53 lose precision in browsers: such counters are sent as text by those who have them.
-  Json(std::uint64_t value) : value_(static_cast<std::int64_t>(value)) {}   // NOLINT(google-explicit-constructor)
-  Json(double value) : value_(value) {}                                     // NOLINT(google-explicit-constructor)
-  Json(const char* value) : value_(std::string(value)) {}                   // NOLINT(google-explicit-constructor)
-  Json(std::string value) : value_(std::move(value)) {}                     // NOLINT(google-explicit-constructor)
-  Json(std::string_view value) : value_(std::string(value)) {}              // NOLINT(google-explicit-constructor)
-  Json(Array value) : value_(std::move(value)) {}                           // NOLINT(google-explicit-constructor)
-  Json(Object value) : value_(std::move(value)) {}                          // NOLINT(google-explicit-constructor)
+  Json(std::uint64_t value) : value_(static_cast<std::int64_t>(value)) {}  // NOLINT(google-explicit-constructor)
+  Json(double value) : value_(value) {}                                    // NOLINT(google-explicit-constructor)
+  Json(const char* value) : value_(std::string(value)) {}                  // NOLINT(google-explicit-constructor)
+  Json(std::string value) : value_(std::move(value)) {}                    // NOLINT(google-explicit-constructor)
+  Json(std::string_view value) : value_(std::string(value)) {}             // NOLINT(google-explicit-constructor)
+  Json(Array value) : value_(std::move(value)) {}                          // NOLINT(google-explicit-constructor)
+  Json(Object value) : value_(std::move(value)) {}                         // NOLINT(google-explicit-constructor)
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(value_); }
   bool is_object() const { return std::holds_alternative<Object>(value_); }
@@ -53,7 +53,8 @@ class Json {
   Result<Array> array() const;
   Result<Object> object() const;
 
-  // The member `key` of an object: fails with Errc::malformed, naming the key, when this is no object or has no such member.
+  // The member `key` of an object: fails with Errc::malformed, naming the key, when this is no object or has no such
+  // member.
   Result<Json> at(std::string_view key) const;
   // The member, or null.
   const Json* find(std::string_view key) const;

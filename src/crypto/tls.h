@@ -1,5 +1,6 @@
-// TLS 1.3 (1.2 too towards foreign servers) over a non-blocking descriptor: contexts that are made once, sessions that read and write and say what they
-// wait for. The peer's certificates go to a verifier of ours; OpenSSL's own verifier is never asked.
+// TLS 1.3 (1.2 too towards foreign servers) over a non-blocking descriptor: contexts that are made once, sessions that
+// read and write and say what they wait for. The peer's certificates go to a verifier of ours; OpenSSL's own verifier
+// is never asked.
 //
 // Writes go through write(2), which raises SIGPIPE when the peer has gone: programs ignore that signal (net/task.h).
 #pragma once
@@ -99,8 +100,8 @@ struct TlsClientSettings {
 
 struct TlsCallbacks;
 
-// An immutable set of choices for many sessions. Thread-safe. TLS 1.3 only but for foreign servers, X25519 and P-256 (X25519MLKEM768 first
-// where the library has it), no early data, no renegotiation, buffers released while idle.
+// An immutable set of choices for many sessions. Thread-safe. TLS 1.3 only but for foreign servers, X25519 and P-256
+// (X25519MLKEM768 first where the library has it), no early data, no renegotiation, buffers released while idle.
 class TlsContext {
  public:
   static Result<std::shared_ptr<TlsContext>> server(TlsServerSettings settings);

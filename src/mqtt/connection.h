@@ -85,9 +85,9 @@ class Connection {
   // Errc::overloaded at once when a limit is reached, Errc::unauthorized when the broker refuses the topic.
   net::Task<Result<void>> publish(Topic topic, Bytes payload, PublishOptions options, net::Deadline deadline);
 
-  // Queues the message for a connected broker and waits for nothing: who needs to know whether it arrived hears of it by
-  // other means. A refusal is logged. Errors at once: Errc::unavailable without a connection, Errc::overloaded when a
-  // limit is reached, Errc::malformed for what this broker takes never.
+  // Queues the message for a connected broker and waits for nothing: who needs to know whether it arrived hears of it
+  // by other means. A refusal is logged. Errors at once: Errc::unavailable without a connection, Errc::overloaded when
+  // a limit is reached, Errc::malformed for what this broker takes never.
   Result<void> post(const Topic& topic, ByteView payload, const PublishOptions& options);
 
   // Returns when there is a connection, at once if there is one. Errc::expired, Errc::unavailable after close().

@@ -25,7 +25,8 @@ struct QueueState {
   std::uint64_t refused = 0;  // samples refused because the queue was full, since it was opened
 };
 
-// Thread-safe. Completions are called once, on a thread of the queue, or on the calling thread when the samples are refused.
+// Thread-safe. Completions are called once, on a thread of the queue, or on the calling thread when the samples are
+// refused.
 class TelemetryQueue {
  public:
   using Done = std::function<void(Result<void>)>;
