@@ -6,6 +6,7 @@
 #include <deque>
 #include <future>
 #include <latch>
+#include <thread>
 
 #include "store/detail/open_database.h"
 #include "store/detail/shared_database.h"
@@ -350,6 +351,30 @@ TEST_F(CommitQueueTest, KeepsThePagesOfACrowdForAsLongAsItLasts) {
   for (std::size_t i = 1; i < CommitQueue::kGroupsAfterCrowd; ++i) ASSERT_TRUE(database_->write_and_wait(look));
   EXPECT_EQ(cache, -9'000);
   ASSERT_TRUE(database_->write_and_wait(look));
+  EXPECT_EQ(cache, -kWriterCacheKib);
+}
+
+TEST_F(CommitQueueTest, GivesThePagesOfACrowdBackWhereNobodyWrites) {
+  constexpr Schema kCrowded{.name = "test",
+                            .application_id = 0x53507878,
+                            .migrations = kMigrations,
+                            .crowd = {.cache_kib = 9'000, .pages_kept = milliseconds(1)}};
+  database_.reset();
+  database_ = SharedDatabase::open(folder_.file("a.db"), kCrowded).value();
+  Group group(*database_);
+  for (std::size_t i = 0; i < CommitQueue::kCrowd; ++i) {
+    group.write([](Database&) -> Result<void> { return {}; }, Rerun::never);
+  }
+  for (const auto& result : group.let_go()) EXPECT_TRUE(result);
+  // Fewer groups than give them back by their number.
+  std::int64_t cache = 0;
+  for (std::size_t i = 1; i < CommitQueue::kGroupsAfterCrowd && cache != -kWriterCacheKib; ++i) {
+    std::this_thread::sleep_for(milliseconds(20));
+    ASSERT_TRUE(database_->write_and_wait([&](Database& database) -> Result<void> {
+      TRY(cache, database.integer("PRAGMA cache_size"));
+      return {};
+    }));
+  }
   EXPECT_EQ(cache, -kWriterCacheKib);
 }
 

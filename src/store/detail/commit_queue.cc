@@ -92,6 +92,11 @@ void CommitQueue::run() {
 CommitQueue::Group CommitQueue::take_group() {
   std::unique_lock lock(mutex_);
   const auto has_enough = [this] { return stopping_ || waiting_.size() >= enough_; };
+  if (cache_kib_ != kWriterCacheKib && !wake_.wait_for(lock, crowd_.pages_kept, has_enough)) {
+    lock.unlock();
+    give_pages_back();
+    lock.lock();
+  }
   wake_.wait(lock, has_enough);
   if (last_group_ >= kCrowd && crowd_.gathering.count() > 0) {
     enough_ = kGathered;
@@ -113,8 +118,17 @@ void CommitQueue::fit_cache(std::size_t group) {
   std::int64_t wanted = cache_kib_;
   if (smaller_groups_ == 0) wanted = crowd_.cache_kib;
   if (smaller_groups_ >= kGroupsAfterCrowd) wanted = kWriterCacheKib;
-  if (wanted == cache_kib_) return;
-  if (database_.execute(fmt::format("PRAGMA cache_size = -{}", wanted))) cache_kib_ = wanted;
+  keep_pages(wanted);
+}
+
+void CommitQueue::keep_pages(std::int64_t kib) {
+  if (kib == cache_kib_) return;
+  if (database_.execute(fmt::format("PRAGMA cache_size = -{}", kib))) cache_kib_ = kib;
+}
+
+void CommitQueue::give_pages_back() {
+  const std::lock_guard lock(connection_mutex_);
+  keep_pages(kWriterCacheKib);
 }
 
 CommitQueue::Results CommitQueue::commit(const Group& group) {

@@ -44,7 +44,8 @@ class CommitQueue {
   static constexpr std::size_t kCrowd = 32;
   // With so many it waits no longer.
   static constexpr std::size_t kGathered = 128;
-  // After so many smaller groups nobody counts on a crowd any more, and its pages are given back.
+  // After so many smaller groups nobody counts on a crowd any more, and its pages are given back; where nobody writes
+  // at all, after the time that its rules say.
   static constexpr std::size_t kGroupsAfterCrowd = 64;
   // Works that share one commit at most; bounds what a reader in memory waits for, and what one full disk undoes.
   static constexpr std::size_t kMaxGroup = 2'048;
@@ -92,8 +93,11 @@ class CommitQueue {
   void run();
   // The works of the next commit; none at the end.
   Group take_group();
-  // Keeps as many pages as a group of this size is worth.
+  // Keeps as many pages as a group of this size is worth. For who has the connection.
   void fit_cache(std::size_t group);
+  void keep_pages(std::int64_t kib);
+  // For who has not.
+  void give_pages_back();
   // The result of each work of `group`, in order.
   Results commit(const Group& group);
   Result<Results> commit_group(const Group& group);

@@ -17,8 +17,10 @@ struct CrowdRules {
   // How long it lets works gather for one commit. Each commit costs some of a millisecond of the processor, as much as
   // many works.
   milliseconds gathering{0};
-  // Pages that it keeps meanwhile. A commit that changes more writes some of them twice.
+  // Pages that it keeps meanwhile, and for so long after nobody writes. A commit that changes more writes some of them
+  // twice.
   std::int64_t cache_kib = kWriterCacheKib;
+  milliseconds pages_kept{10'000};
 };
 
 // A kind of database. Never change a migration that was released: add the next one.
