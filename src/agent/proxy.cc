@@ -6,6 +6,7 @@
 
 #include "codec/text.h"
 #include "http/message.h"
+#include "tunnel/limits.h"
 
 namespace sallyport::agent {
 namespace {
@@ -31,6 +32,9 @@ const Scheme* find_scheme(std::string_view text) {
   return found == kSchemes.end() ? nullptr : found;
 }
 
+static_assert(kMaxProxyCredential <= tunnel::kMaxSocksText);
+
+// To proxies of either kind, so that a login means the same to both.
 bool can_be_said(const tunnel::ProxyCredentials& credentials) {
   return credentials.user.size() <= kMaxProxyCredential && credentials.password.size() <= kMaxProxyCredential &&
          tunnel::encode_proxy_authorization(&credentials).has_value();

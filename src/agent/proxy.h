@@ -16,7 +16,7 @@ namespace sallyport::agent {
 inline constexpr std::uint16_t kHttpProxyPort = 80;      // of a URL that names none (RFC 9110 §4.2.1)
 inline constexpr std::uint16_t kSocksProxyPort = 1080;   // the same of a SOCKS URL (RFC 1928 §3)
 inline constexpr std::size_t kMaxProxyText = 2'048;      // holds the longest credentials in percent-encoding
-inline constexpr std::size_t kMaxProxyCredential = 255;  // bytes of a user, and of a password
+inline constexpr std::size_t kMaxProxyCredential = 255;  // bytes of a user without ':', and of a password
 inline constexpr std::size_t kMaxNoProxyEntries = 256;
 
 enum class ProxyKind : std::uint8_t {

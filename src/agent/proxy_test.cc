@@ -207,13 +207,17 @@ TEST(ProxyOfTheEnvironment, CountsOnlyWhereTheFileNamesNone) {
   EXPECT_TRUE(bare.no_proxy.matches({.host = "status.example", .port = 80}));
 
   Settings any;
-  ASSERT_TRUE(any.use_environment({.https_proxy = "", .all_proxy = "socks5://any.example", .no_proxy = ""}));
+  ASSERT_TRUE(
+      any.use_environment({.https_proxy = "", .all_proxy = "socks5://any.example", .no_proxy = "status.example"}));
+  EXPECT_TRUE(any.no_proxy.matches({.host = "status.example", .port = 80}));
   EXPECT_EQ(any.proxy->address, (net::Address{.host = "any.example", .port = kSocksProxyPort}));
   Settings both;
   ASSERT_TRUE(both.use_environment({.https_proxy = "a.example:1", .all_proxy = "b.example:2", .no_proxy = ""}));
   EXPECT_EQ(both.proxy->address.host, "a.example");
-  const auto wrong = Settings().use_environment({.https_proxy = "", .all_proxy = "b.example", .no_proxy = ""});
-  EXPECT_TRUE(!wrong && wrong.error().detail.starts_with("ALL_PROXY: "));
+  EXPECT_EQ(both.no_proxy.matches({.host = "status.example", .port = 80}), false);
+  Settings foreign;
+  ASSERT_TRUE(foreign.use_environment({.https_proxy = "", .all_proxy = "socks://10.0.0.1:1080/", .no_proxy = ""}));
+  EXPECT_FALSE(foreign.proxy) << "a spelling of others, for a whole system";
 
   Settings refused;
   const auto taken = refused.use_environment({.https_proxy = "socks4://ada:hunter2@x:1", .no_proxy = ""});

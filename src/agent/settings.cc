@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "codec/json.h"
 #include "config/document.h"
 #include "keystore/file.h"
@@ -122,6 +123,8 @@ Result<void> take_credentials(Settings& settings) {
   if (settings.proxy_credentials_file.empty() || !settings.proxy || settings.proxy->credentials) return {};
   TRY(const auto file, keystore::read_secret_file(settings.proxy_credentials_file, kMaxCredentialsFile));
   auto credentials = parse_proxy_credentials(file.expose());
+  if (credentials && settings.proxy->kind == ProxyKind::socks5 && credentials->password.empty())
+    credentials = fail(Errc::malformed, "want a password, which a SOCKS proxy cannot do without");
   if (!credentials) return std::unexpected(std::move(credentials).error().at(settings.proxy_credentials_file));
   settings.proxy->credentials = std::make_shared<const tunnel::ProxyCredentials>(*std::move(credentials));
   return {};
@@ -190,7 +193,12 @@ Result<void> Settings::use_environment(const ProxyVariables& variables) {
   const std::string& text = has_own ? variables.https_proxy : variables.all_proxy;
   if (proxy || text.empty()) return {};
   auto found = parse_proxy(text);
-  if (!found) return std::unexpected(std::move(found).error().at(has_own ? "HTTPS_PROXY" : "ALL_PROXY"));
+  if (!found && has_own) return std::unexpected(std::move(found).error().at("HTTPS_PROXY"));
+  // Set for whole systems, in spellings of other programs too: what cannot be read is not for us.
+  if (!found) {
+    log::warn("agent.all-proxy-ignored", {{"error", found.error()}});
+    return {};
+  }
   auto direct = NoProxy::parse(variables.no_proxy);
   if (!direct) return std::unexpected(std::move(direct).error().at("NO_PROXY"));
   proxy = *std::move(found);

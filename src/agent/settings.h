@@ -68,7 +68,8 @@ struct Settings {
   const LocalTarget* find(const ServiceName& name) const;
   // relay_fallback, or what stands for it.
   std::optional<net::Address> fallback() const;
-  // Takes the proxy of the environment where the file names none; its credentials may be in proxy_credentials_file.
+  // Takes the proxy of the environment where the file names none; its credentials may be in proxy_credentials_file. An
+  // ALL_PROXY that cannot be read is told in the log and counts for nothing.
   // Errc::malformed, without what was found.
   Result<void> use_environment(const ProxyVariables& variables);
   // "gateway", "relay" or "status" under the zone.

@@ -75,6 +75,7 @@ class WayOut {
                                             const std::string& server_name, const Seen& seen, bool is_last,
                                             Hurdle& hurdle) const;
   net::Task<Result<HttpReached>> dial_plain(net::Address target, net::Deadline deadline) const;
+  net::Task<Result<HttpReached>> dial_plain_through(Proxy proxy, net::Address target, net::Deadline deadline) const;
   void take_working(const Reached& reached);
   void write() const;
 

@@ -121,6 +121,9 @@ TEST_F(WayOutTest, LetsASocksProxyLookUpNames) {
 
 TEST_F(WayOutTest, SaysWhatASocksProxyHasAgainstIt) {
   SocksProxy closed(io, "ada", "open sesame"), refuses(io);
+  Road speaks_http(io, [](net::StreamPtr stream) -> net::Task<void> {
+    static_cast<void>(co_await stream->write_all(as_bytes("HTTP/1.1 400 Bad Request\r\n\r\n"), kSoon));
+  });
   refuses.reply = 2;
   const struct {
     std::string url;
@@ -129,13 +132,14 @@ TEST_F(WayOutTest, SaysWhatASocksProxyHasAgainstIt) {
       {"socks5://" + net::to_string(closed.address()), "wants a login"},
       {"socks5://ada:hunter2@" + net::to_string(closed.address()), "refused user name or password"},
       {"socks5://" + net::to_string(refuses.address()), "not allowed by its rules"},
-      {"socks5://" + net::to_string(relay.address()), "proxy 127.0.0.1:"},  // a server of TLS
+      {"socks5://" + net::to_string(speaks_http.address()), "does not speak SOCKS 5"},
   };
   for (const auto& one : cases) {
     settings.proxy = parse_proxy(one.url).value();
     WayOut way_out(settings);
     const auto reached = connect(way_out);
     ASSERT_FALSE(reached) << one.says;
+    EXPECT_NE(reached.error().detail.find("proxy 127.0.0.1:"), std::string::npos) << reached.error().detail;
     EXPECT_NE(reached.error().detail.find(one.says), std::string::npos) << reached.error().detail;
     EXPECT_EQ(reached.error().detail.find("hunter2"), std::string::npos);
   }
@@ -322,6 +326,22 @@ TEST_F(WayOutTest, AsksAProxyForPlainHttpInAbsoluteForm) {
   EXPECT_TRUE(proxy.asked.front().starts_with("GET http://status.devices.example:80/crl/witness HTTP/1.1\r\n"))
       << proxy.asked.front();
   EXPECT_NE(proxy.asked.front().find("\r\nProxy-Authorization: Basic YWRhOmh1bnRlcjI=\r\n\r\n"), std::string::npos);
+}
+
+TEST_F(WayOutTest, AsksForStatusDirectlyWhereAProxyLeadsNowhereAndThatIsAllowed) {
+  std::string head;
+  Road status_host(io, [&head](net::StreamPtr stream) { return answer_404(head, std::move(stream)); });
+  SocksProxy refuses(io);
+  refuses.reply = 2;
+  settings.http_address = status_host.address();
+  settings.proxy = Proxy{.address = refuses.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
+  settings.proxy_else_direct = true;
+  WayOut way_out(settings);
+  unsigned status = 0;
+  io.restart();
+  net::run(io, ask(way_out, status));
+  EXPECT_EQ(status, 404U);
+  EXPECT_EQ(refuses.asked.size(), 1U);
 }
 
 TEST_F(WayOutTest, AsksForStatusThroughASocksProxyAsWithoutOne) {

@@ -10,12 +10,10 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "tunnel/limits.h"
 #include "tunnel/proxy_connect.h"
 
 namespace sallyport::tunnel {
-
-// Bytes of a host's name, of a user and of a password: each has one octet for its length (RFC 1928 §5, RFC 1929 §2).
-inline constexpr std::size_t kMaxSocksText = 255;
 
 // Where the proxy is to connect to. A name is looked up by the proxy.
 struct SocksTarget {

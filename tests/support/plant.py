@@ -1,5 +1,5 @@
 """A plant's network: a network namespace, joined to this one by a cable, with a packet filter of its own on the way out, and
-what stands in such networks: a squid, somebody who inspects TLS. Needs root.
+what stands in such networks: a squid, SOCKS proxies, somebody who inspects TLS. Needs root.
 """
 import datetime
 import os
