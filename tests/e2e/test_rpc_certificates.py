@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -79,9 +80,9 @@ class Scene:
         wait_for(lambda: self.call(self.friend, "test", "--timeout", "2s").returncode == 0, 30,
                  lambda: f"the node; it says: {self.node.tail()}")
 
-    def call(self, device, method, *words, https=False, node=None, named=None):
-        """`https`: where the node listens, or the port of another who brings it there."""
-        way = ("--https", f"127.0.0.1:{self.https if https is True else https}") if https else ("--broker", self.broker.url)
+    def call(self, device, method, *words, https=False, port=None, node=None, named=None):
+        """Over a broker, or over HTTPS: to the node itself, or to a `port` that leads to it."""
+        way = ("--https", f"127.0.0.1:{port or self.https}") if https or port else ("--broker", self.broker.url)
         node = node or self.node_name
         device_words = ("--device", named) if named else ()
         return self.run(self.program("sallyport"), "rpc", "call", node, method, *words, "--identity", device.state, "--zone", ZONE,
@@ -370,10 +371,10 @@ def offered_through_the_tunnel(scene):
 
 def check_the_same_calls_go_through_the_tunnel(scene):
     with offered_through_the_tunnel(scene) as port:
-        done = scene.call(scene.friend, "copy", json.dumps({"marker": MARKER}), https=port.address[1])
+        done = scene.call(scene.friend, "copy", json.dumps({"marker": MARKER}), port=port.address[1])
         want(done.returncode == 0 and json.loads(done.stdout) == {"marker": MARKER}, f"found {done.stdout!r} {done.stderr!r}, want the params")
         before, call = scene.ran(), new_call()
-        answers = [scene.call(scene.friend, "count", "--id", call, https=way) for way in (port.address[1], True, port.address[1])]
+        answers = [scene.call(scene.friend, "count", "--id", call, https=True, port=way) for way in (port.address[1], None, port.address[1])]
         want(all(one.returncode == 0 and one.stdout == answers[0].stdout for one in answers), f"found {[one.stderr for one in answers]}")
         want(scene.ran() == before + 1, f"a call repeated by either way: found {scene.ran() - before} runs, want one")
     live = scene.there.read("device", "sessions", scene.server.serial_id, "--state", scene.there.state)["sessions"]
@@ -382,11 +383,14 @@ def check_the_same_calls_go_through_the_tunnel(scene):
 
 def check_through_the_tunnel_certificates_are_as_good_as_without(scene):
     with offered_through_the_tunnel(scene) as port:
-        refused = scene.call(scene.stranger, "copy", "{}", https=port.address[1])
+        refused = scene.call(scene.stranger, "copy", "{}", port=port.address[1])
         want(refused.returncode == REFUSED, f"a stranger: found exit {refused.returncode}: {refused.stderr}, want {REFUSED}")
-        done = scene.call(scene.friend, "test", https=port.address[1], named=scene.names["press-3"])
+        done = scene.call(scene.friend, "test", port=port.address[1], named=scene.names["press-3"])
         want(done.returncode == REFUSED and "want device" in done.stderr, f"found exit {done.returncode}: {done.stderr}, want it refused by name")
-    gone = scene.call(scene.friend, "test", https=port.address[1])
+    with socket.socket() as nobody:  # has the port and does not listen
+        nobody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        nobody.bind(port.address)
+        gone = scene.call(scene.friend, "test", port=port.address[1])
     want(gone.returncode == UNREACHABLE, f"after its end: found exit {gone.returncode}: {gone.stderr}, want {UNREACHABLE}")
 
 

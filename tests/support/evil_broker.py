@@ -4,7 +4,7 @@ between topics, alters them, and floods. It runs in a process of its own:
     evil_broker.py [--marker TEXT] [--seed N] [--calm]
 
 It prints its port, and obeys lines on standard input: `calm`, `evil`, `flood TOPIC COUNT`, `huge TOPIC`, `replay TOPIC`, `retain TOPIC`,
-`hold FILTER`, `held`, `seen FILTER`, `release`, `deliver TOPIC HEX [retained] [duplicate]`, `counts`, `end`; each is answered by one line of
+`hold FILTER`, `held`, `seen FILTER`, `subscribed FILTER`, `release`, `deliver TOPIC HEX [retained] [duplicate]`, `counts`, `end`; each is answered by one line of
 JSON. It counts what it sees, and where the marker is in it in clear. EvilBroker is that process for a test.
 """
 import argparse

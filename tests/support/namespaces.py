@@ -1,6 +1,8 @@
 """Network namespaces and cables of tests, by names that say whose they are: what a script that was killed has left is taken back
 by the next one that needs any, for the addresses are the same. Needs root.
 """
+import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -27,7 +29,8 @@ def cable_name(end):
 
 
 def add(name):
-    remove_abandoned()
+    with only_one():
+        remove_abandoned()
     tool("ip", "netns", "add", name)
 
 
@@ -36,12 +39,22 @@ def delete(name):
     subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
+@contextlib.contextmanager
+def only_one():
+    """Of the scripts that run at the same time."""
+    with open("/run/sallyport-test-namespaces", "a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def remove_abandoned():
     for name in names(["ip", "netns", "list"]):
         found = NAMESPACE.fullmatch(name)
         if found and is_over(found[1]):
-            for pid in tool("ip", "netns", "pids", name).split():
-                os.kill(int(pid), signal.SIGKILL)
+            pids = subprocess.run(["ip", "netns", "pids", name], capture_output=True, check=False).stdout.split()
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             delete(name)
             shutil.rmtree(pathlib.Path("/etc/netns") / name, ignore_errors=True)
     for name in names(["ip", "-brief", "link", "show", "type", "veth"]):

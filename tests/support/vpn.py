@@ -45,10 +45,9 @@ class Namespaces:
     def __init__(self):
         self.server, self.device = namespaces.namespace_name("vpn"), namespaces.namespace_name("device")
         self.cables = 0
-        for name in (self.server, self.device):
-            namespaces.add(name)
         try:
             for name in (self.server, self.device):
+                namespaces.add(name)
                 self.inside(name, "ip", "link", "set", "lo", "up")
             self.join(None, HERE_OF_SERVER, self.server, SERVER)
             self.join(None, HERE_OF_DEVICE, self.device, DEVICE)
