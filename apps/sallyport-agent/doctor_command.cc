@@ -35,11 +35,6 @@ class Findings {
   unsigned wrong_ = 0;
 };
 
-net::Task<Result<std::string>> reach(net::Address address) {
-  CO_TRY(const auto stream, co_await net::connect_tcp(address, kReachLimit));
-  co_return "answers at " + net::to_string(address);
-}
-
 Result<std::string> wait_for(net::Io& io, net::Task<Result<std::string>> task) {
   auto done = net::run(io, std::move(task));
   if (!done) return fail(Errc::internal, "interrupted");
@@ -52,9 +47,18 @@ net::Task<Result<std::string>> reach_by(const agent::WayOut& way_out, std::size_
   co_return "leads there";
 }
 
+std::string told_by(const agent::HttpReached& reached) {
+  return reached.form.origin.empty() ? "answers" : "the proxy answers; what it says is seen with the gateway";
+}
+
 net::Task<Result<std::string>> reach_status(const agent::WayOut& way_out) {
   CO_TRY(const auto reached, co_await way_out.dial_http(kReachLimit));
-  co_return reached.form.origin.empty() ? "answers" : "the proxy answers; what it says is seen with the gateway";
+  co_return told_by(reached);
+}
+
+net::Task<Result<std::string>> reach_second_status(const agent::WayOut& way_out) {
+  CO_TRY(const auto reached, co_await way_out.dial_second_status(kReachLimit));
+  co_return told_by(reached);
 }
 
 // Ways to the relay: one is enough.
@@ -133,9 +137,9 @@ Outcome doctor(const std::filesystem::path& folder, Environment& environment) {
   check_ways(findings, io, way_out);
   io.restart();
   findings.take("status over HTTP", wait_for(io, reach_status(way_out)));
-  if (const auto& second = state.settings().second_status) {
+  if (way_out.has_second_status()) {
     io.restart();
-    findings.take("second status host", wait_for(io, reach(*second)));
+    findings.take("second status host", wait_for(io, reach_second_status(way_out)));
   }
   auto queue = open_queue(state, environment.random);
   if (!queue) return std::unexpected(std::move(queue).error());

@@ -8,6 +8,7 @@
 #include "agent/device_password.h"
 #include "agent/telemetry.h"
 #include "codec/json.h"
+#include "codec/json_text.h"
 #include "commands.h"
 #include "keystore/file.h"
 #include "net/run.h"
@@ -85,7 +86,7 @@ Outcome status(const std::filesystem::path& folder, bool as_json) {
   }
   if (!report) return std::unexpected(std::move(report).error());
   if (as_json) {
-    fmt::print("{}\n", *report);
+    fmt::print("{}\n", codec::for_terminal(*report));
     return {};
   }
   TRY(const std::string text, agent::format_report_text(*report));

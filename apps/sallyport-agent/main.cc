@@ -42,6 +42,31 @@ CLI::App* add_command(CLI::App& top, Values& values, const char* name, const cha
   return command;
 }
 
+// The rest of what `init` wants, once all options are read.
+void take_init_options(Values& values) {
+  const bool complete = !values.certificate.empty() ||
+                        !(values.init.serial_id.empty() || values.init.site.empty() || values.init.zone.empty() ||
+                          values.root_certificate.empty() || values.csr_out.empty());
+  if (!complete) {
+    throw CLI::ValidationError("init",
+                               "want --certificate, or all of --serial-id --site --zone --root-certificate --csr-out");
+  }
+  agent_cli::InitOptions& init = values.init;
+  init.state = values.state;
+  if (!values.certificate.empty()) init.certificate = values.certificate;
+  init.root_certificate = values.root_certificate;
+  init.csr_out = values.csr_out;
+  init.relay_address = given(values.relay_address);
+  init.http_address = given(values.http_address);
+  init.second_status = given(values.second_status);
+  init.proxy = given(values.proxy);
+  init.proxy_credentials_file = given(values.proxy_credentials_file);
+  init.relay_fallback = given(values.relay_fallback);
+  init.telemetry_listen = given(values.telemetry_listen);
+  init.remote_access = values.remote_access == "on";
+  init.trusted_clock = values.clock == "trusted";
+}
+
 void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environment& environment) {
   CLI::App* command = add_command(top, values, "init", "make the device's key and request, or install its certificate");
   auto* certificate = command->add_option("--certificate", values.certificate, "install what the factory signed");
@@ -72,27 +97,7 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
       "Example:\n  sallyport-agent init --state /var/lib/sallyport-agent --serial-id pump-0001 "
       "--site site-07 --zone devices.example --root-certificate root.pem --csr-out factory.csr");
   command->callback([&values, &chosen, &environment] {
-    const bool complete = !values.certificate.empty() ||
-                          !(values.init.serial_id.empty() || values.init.site.empty() || values.init.zone.empty() ||
-                            values.root_certificate.empty() || values.csr_out.empty());
-    if (!complete) {
-      throw CLI::ValidationError(
-          "init", "want --certificate, or all of --serial-id --site --zone --root-certificate --csr-out");
-    }
-    agent_cli::InitOptions& init = values.init;
-    init.state = values.state;
-    if (!values.certificate.empty()) init.certificate = values.certificate;
-    init.root_certificate = values.root_certificate;
-    init.csr_out = values.csr_out;
-    init.relay_address = given(values.relay_address);
-    init.http_address = given(values.http_address);
-    init.second_status = given(values.second_status);
-    init.proxy = given(values.proxy);
-    init.proxy_credentials_file = given(values.proxy_credentials_file);
-    init.relay_fallback = given(values.relay_fallback);
-    init.telemetry_listen = given(values.telemetry_listen);
-    init.remote_access = values.remote_access == "on";
-    init.trusted_clock = values.clock == "trusted";
+    take_init_options(values);
     chosen = [&values, &environment] { return agent_cli::init(values.init, environment); };
   });
 }

@@ -83,9 +83,8 @@ std::string joined(const std::vector<std::string>& texts) {
 void print_key(const sealed::ApiKey& key, bool as_json) {
   const SecretBytes text = sealed::to_text(key);
   if (as_json) {
-    fmt::print(
-        "{}\n",
-        codec::Json(codec::Json::Object{{"id", key.id.get()}, {"key", std::string(as_text(text.expose()))}}).write());
+    const codec::Json told(codec::Json::Object{{"id", key.id.get()}, {"key", std::string(as_text(text.expose()))}});
+    fmt::print("{}\n", codec::for_terminal(told.write()));
     return;
   }
   fmt::print("{}\n", as_text(text.expose()));

@@ -136,7 +136,7 @@ void print_crl_json(const Shown& list) {
     const Json row(Json::Object{{"serial", entry.serial.hex()},
                                 {"revoked_at", to_iso8601(entry.revoked_at)},
                                 {"reason", name_of(entry.reason)}});
-    fmt::print("{}{}", is_first ? "" : ",", row.write());
+    fmt::print("{}{}", is_first ? "" : ",", codec::for_terminal(row.write()));
     is_first = false;
   }
   fmt::print("]}}");

@@ -238,21 +238,28 @@ void add_caa(const CaaQuestion& question, Findings& findings) {
     findings.add("CAA " + one.name.get(), one.is_good ? kGood : kWarning, one.detail);
 }
 
-// All that the authority is asked for.
-Outcome check_authority(const std::filesystem::path& state, const Arguments& arguments, Environment& environment,
-                        Findings& findings) {
-  const auto ask = [&](std::string_view method) { return administer(state, method, Json::Object{}, environment); };
-  CLI_TRY(const auto tree, ask("pki.tree"));
-  findings.add("authority", kGood, "answers");
-  TRY_VOID(check_authorities(tree, findings));
-  CLI_TRY(const auto expiry, ask("pki.expiry"));
-  TRY_VOID(check_expiry(expiry, environment.clock.now(), findings));
-  CLI_TRY(const auto clock, ask(arguments.flag("accept-clock") ? "clock.accept" : "clock.show"));
-  TRY_VOID(check_clock(clock, findings));
+// All that the authority is asked for. What it does not answer, or in words of another version, is a finding by its
+// name.
+void check_authority(const std::filesystem::path& state, const Arguments& arguments, Environment& environment,
+                     Findings& findings) {
+  const auto ask = [&](std::string_view name, std::string_view method, const auto& check) {
+    const auto answer = administer(state, method, Json::Object{}, environment);
+    const auto checked = answer ? check(*answer) : Result<void>(std::unexpected(answer.error().error));
+    if (!checked) findings.add(name, kBad, checked.error().detail);
+    return answer.has_value();
+  };
+  const bool answers = ask("authority", "pki.tree", [&](const Json& tree) {
+    findings.add("authority", kGood, "answers");
+    return check_authorities(tree, findings);
+  });
+  if (!answers) return;
+  ask("expiry", "pki.expiry",
+      [&](const Json& expiry) { return check_expiry(expiry, environment.clock.now(), findings); });
+  ask("clock", arguments.flag("accept-clock") ? "clock.accept" : "clock.show",
+      [&](const Json& clock) { return check_clock(clock, findings); });
   check_log(state, environment, findings);
-  CLI_TRY(const auto restored, ask(arguments.flag("accept-restored") ? "restored.accept" : "restored.show"));
-  TRY_VOID(check_restored(restored, findings));
-  return {};
+  ask("restored", arguments.flag("accept-restored") ? "restored.accept" : "restored.show",
+      [&](const Json& restored) { return check_restored(restored, findings); });
 }
 
 Outcome doctor(const Arguments& arguments, Environment& environment) {
@@ -265,9 +272,7 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   findings.add("state folder", kGood, paths.state.string());
   for (const auto& folder : {paths.state, paths.database().parent_path(), paths.telemetry().parent_path()})
     check_space(folder, findings);
-  // One that stops to answer is a finding, and the rest is looked at all the same.
-  if (const auto asked = check_authority(paths.state, arguments, environment, findings); !asked)
-    findings.add("authority", kBad, asked.error().error.detail);
+  check_authority(paths.state, arguments, environment, findings);
   check_ports(settings, roots, environment.clock.now(), findings);
   add_caa(caa, findings);
   if (arguments.flag("json")) {

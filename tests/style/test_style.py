@@ -23,6 +23,7 @@ FOREIGN_VERIFIER = re.compile(r"\bX509_(?:verify_cert|check_(?:host|ip|ip_asc|em
                               r"|\bSSL_(?:CTX_)?(?:load_verify|set_default_verify|get_verify_result|get_cert_store|set1?_cert_store|set0?_verify_cert_store)\w*"
                               r"|\bOCSP_\w+")
 UNLOGGED = re.compile(r"certificates\(\)\.record_issued\s*\(|audit\(\)\.append\s*\(")
+RAW_JSON = re.compile(r"print\((?!.*for_terminal).*\.write\(\)")
 PARSER = re.compile(r"\b(parse_[a-z0-9_]+)\s*\(")
 
 
@@ -94,6 +95,17 @@ def check_nothing_is_recorded_past_the_transparency_log():
 def check_rule_about_the_log_finds_what_it_shall_find():
     for text in ("records.certificates().record_issued(ca, serial, der)", "TRY_VOID(r.audit().append(entry));"):
         cases.want(UNLOGGED.search(text), f"{text!r}: found nothing, want it found")
+
+
+def check_no_command_prints_json_that_a_terminal_would_obey():
+    found = lines_matching(RAW_JSON, code("apps"), skip_comments=True)
+    cases.want(not found, f"found {found}, want print_json or codec::for_terminal")
+
+
+def check_rule_about_json_finds_what_it_shall_find():
+    for text in ('fmt::print("{}\\n", answer.write());', 'fmt::print("{}", Json(Json::Object{}).write());'):
+        cases.want(RAW_JSON.search(text), f"{text!r}: found nothing, want it found")
+    cases.want(not RAW_JSON.search('fmt::print("{}\\n", codec::for_terminal(json.write()));'), "found one that is escaped")
 
 
 def check_no_unfinished_work():
