@@ -1,6 +1,6 @@
 """Sealed RPC: requests that a core seals at the caller, finds by their tag and opens at the node, against two AES-256-GCM with
 kept contexts and nothing around them; and calls through mosquitto, against the same JSON-RPC in clear over the same client and against a bare publish and
-reply.
+reply. Beside both, without a goal: what the formats of EVA ICS v3 cost, which they are in place of.
 """
 import json
 import pathlib
@@ -13,7 +13,9 @@ from measure import Failed, Goal, Metric, Rival
 
 LIMIT_SECONDS = 120
 PARALLEL = 40  # below what one principal may have under way
+EVA_PARALLEL = 30  # below what one key of the old formats may have
 NODE = "bench"
+SPECIFIED_OVERHEAD = 25  # of a DATA message (docs/protocol/sealed-rpc.md)
 
 
 def told(words):
@@ -42,7 +44,9 @@ class Calls:
         key = subprocess.run([agent, "rpc", "key-add", "--state", self.folder, "--id", "bench", "--allow", "look", "--calls-per-minute", "1000000"],
                              check=True, capture_output=True, timeout=LIMIT_SECONDS).stdout
         (self.folder / "caller.key").write_bytes(key)
-        (self.folder / "caller.key").chmod(0o600)
+        (self.folder / "eva.key").write_text("a secret of the benchmark\n")
+        for name in ("caller.key", "eva.key"):
+            (self.folder / name).chmod(0o600)
 
     def measure(self, mode, parallel):
         words = [str(self.program), "answer", mode, self.broker, str(self.folder)]
@@ -53,7 +57,7 @@ class Calls:
             node.stop()
 
     def per_second(self, mode):
-        return self.measure(mode, PARALLEL)["per_second"]
+        return self.measure(mode, EVA_PARALLEL if mode == "eva" else PARALLEL)["per_second"]
 
     def median_us(self, mode):
         return self.measure(mode, 1)["p50_us"]
@@ -69,12 +73,20 @@ def run(programs, folder, options):
     calls = Calls(programs, folder, 0.5 if options.quick else 4)
     try:
         metrics = (Metric("rpc", "seal_open_per_s", "1/s", lambda: told([seal, "ours", seconds])["per_second"],
-                          (Rival("bound", lambda: told([seal, "bound", seconds])["per_second"], Goal(">=", 0.6)),)),
+                          (Rival("bound", lambda: told([seal, "bound", seconds])["per_second"], Goal(">=", 0.6)),
+                           Rival("eva-v3-binary", lambda: told([seal, "eva-binary", seconds])["per_second"]),
+                           Rival("eva-v3-text", lambda: told([seal, "eva-text", seconds])["per_second"]))),
+                   Metric("rpc", "overhead_bytes", "B", lambda: told([seal, "ours", "overhead"])["bytes"],
+                          (Rival("specified", lambda: SPECIFIED_OVERHEAD, Goal("<=", 1)),
+                           Rival("eva-v3-binary", lambda: told([seal, "eva-binary", "overhead"])["bytes"]),
+                           Rival("eva-v3-text", lambda: told([seal, "eva-text", "overhead"])["bytes"]))),
                    Metric("rpc", "calls_per_s", "1/s", lambda: calls.per_second("sealed"),
                           (Rival("plain-json-rpc", lambda: calls.per_second("plain"), Goal(">=", 0.95)),
-                           Rival("mosquitto-echo", lambda: calls.per_second("echo"), Goal(">=", 0.8)))),
+                           Rival("mosquitto-echo", lambda: calls.per_second("echo"), Goal(">=", 0.8)),
+                           Rival("eva-v3-binary", lambda: calls.per_second("eva")))),
                    Metric("rpc", "p50_us", "us", lambda: calls.median_us("sealed"),
-                          (Rival("plain-json-rpc", lambda: calls.median_us("plain"), Goal("<=", 1.05)),)))
+                          (Rival("plain-json-rpc", lambda: calls.median_us("plain"), Goal("<=", 1.05)),
+                           Rival("eva-v3-binary", lambda: calls.median_us("eva")))))
         for metric in metrics:
             yield from metric.lines(options.runs, options.progress)
     finally:

@@ -1,14 +1,16 @@
 // Calls through a broker, sealed and otherwise, over one MQTT client:
 //
-//   bench_rpc_calls answer sealed|plain|echo BROKER FOLDER               until SIGTERM; prints "ready"
-//   bench_rpc_calls call   sealed|plain|echo BROKER FOLDER PARALLEL SECONDS   prints {"per_second": …, "p50_us": …}
+//   bench_rpc_calls answer sealed|eva|plain|echo BROKER FOLDER               until SIGTERM; prints "ready"
+//   bench_rpc_calls call   sealed|eva|plain|echo BROKER FOLDER PARALLEL SECONDS   prints {"per_second": …, "p50_us": …}
 //
-// `sealed` is a node of FOLDER with a method `look` that gives its params back; `plain` is the same JSON-RPC in clear;
-// `echo` gives a message back unread.
+// `sealed` is a node of FOLDER with a method `look` that gives its params back, called with FOLDER/caller.key; `eva` is
+// the same node, called in EVA ICS v3's binary format under the secret in FOLDER/eva.key; `plain` is the same JSON-RPC
+// in clear; `echo` gives a message back unread.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "base/log.h"
@@ -19,7 +21,10 @@
 #include "net/io.h"
 #include "net/run.h"
 #include "net/timer.h"
+#include "rpcnode/broker_links.h"
 #include "rpcnode/callers.h"
+#include "rpcnode/eva_caller.h"
+#include "rpcnode/key_file.h"
 #include "rpcnode/node_program.h"
 
 namespace sallyport {
@@ -28,6 +33,8 @@ namespace {
 using codec::Json;
 
 constexpr std::string_view kNode = "bench";
+const sealed::eva::KeyId kEvaKey("bench");
+const sealed::eva::Controller kEvaSelf{.type = sealed::eva::ControllerType::uc, .name = std::string(kNode)};
 constexpr seconds kCallLimit{10};
 constexpr seconds kReadyLimit{20};
 
@@ -92,6 +99,17 @@ rpcnode::NodeSettings settings_of(const net::Address& broker) {
   return settings;
 }
 
+rpcnode::EvaSettings eva_settings(const std::filesystem::path& folder) {
+  return {.space = {},
+          .self = kEvaSelf,
+          .announce = false,
+          .keys = {{.id = kEvaKey,
+                    .secret_file = folder / "eva.key",
+                    .until = UnixTime(std::numeric_limits<std::int64_t>::max()),
+                    .only_fresh = true,
+                    .rules = {.allow = {"look"}, .deny = {}, .items = {}, .deny_items = {}}}}};
+}
+
 // Who answers, in the folder of a node.
 int answer(std::string_view mode, const net::Address& broker, const std::filesystem::path& folder) {
   const SystemClock clock;
@@ -100,8 +118,10 @@ int answer(std::string_view mode, const net::Address& broker, const std::filesys
   net::TaskGroup tasks(io.executor());
   std::unique_ptr<Wire> wire;
   std::unique_ptr<rpcnode::NodeProgram> program;
-  if (mode == "sealed") {
-    auto opened = rpcnode::NodeProgram::open(tasks, clock, random, folder, settings_of(broker));
+  if (mode == "sealed" || mode == "eva") {
+    rpcnode::NodeSettings settings = settings_of(broker);
+    if (mode == "eva") settings.eva = eva_settings(folder);
+    auto opened = rpcnode::NodeProgram::open(tasks, clock, random, folder, std::move(settings));
     if (!opened) {
       fmt::print(stderr, "bench_rpc_calls: {}\n", opened.error().detail);
       return 1;
@@ -204,6 +224,46 @@ class SealedCalls final : public Calls {
   std::shared_ptr<rpcnode::CallerTask> caller_;
 };
 
+class EvaCalls final : public Calls {
+ public:
+  EvaCalls(net::TaskGroup& tasks, const Clock& clock, Random& random, const net::Address& broker, sealed::eva::Key key)
+      : links_(*rpcnode::BrokerLinks::open(tasks, clock, random, settings_of(broker).brokers, handlers())),
+        caller_(tasks, clock, random, {.space = {}, .format = sealed::eva::Format::binary}, std::move(key),
+                transport()) {}
+  // Until the node has subscribed, which nobody tells.
+  net::Task<bool> until_ready() override {
+    for (const net::Deadline deadline(kReadyLimit); !deadline.passed();) {
+      if (co_await call_within(milliseconds(200))) co_return true;
+    }
+    co_return false;
+  }
+  net::Task<bool> call() override { return call_within(kCallLimit); }
+
+ private:
+  rpcnode::BrokerHandlers handlers() {
+    rpcnode::BrokerHandlers out;
+    out.on_subscribed = [this](const rpcnode::BrokerSettings&, const std::string& topic, const Result<void>& verdict) {
+      if (verdict) caller_.on_subscribed(topic);
+    };
+    out.on_message = [this](const std::string& topic, const Bytes& payload, bool retained) {
+      caller_.on_message(topic, payload, retained);
+    };
+    return out;
+  }
+  rpcnode::CallerTransport transport() {
+    return {.subscribe = [this](const std::string& topic) { static_cast<void>(links_->subscribe(topic)); },
+            .unsubscribe = [this](const std::string& topic) { links_->unsubscribe(topic); },
+            .publish = [this](const std::string& topic, const Bytes& payload) { links_->publish(topic, payload); }};
+  }
+  net::Task<bool> call_within(milliseconds limit) {
+    const auto outcome = co_await caller_.call(kEvaSelf, "look", *params_of_call().object(), limit);
+    co_return outcome && *outcome;
+  }
+
+  std::unique_ptr<rpcnode::BrokerLinks> links_;
+  rpcnode::EvaCaller caller_;
+};
+
 struct Measured {
   std::vector<std::int64_t> took_ns;
   std::uint64_t failed = 0;
@@ -220,6 +280,20 @@ net::Task<void> call_until(Calls& calls, const Clock& clock, Instant end, Measur
   }
 }
 
+Result<std::unique_ptr<Calls>> make_calls(std::string_view mode, net::TaskGroup& tasks, const Clock& clock,
+                                          Random& random, const net::Address& broker,
+                                          const std::filesystem::path& folder) {
+  if (mode == "sealed") {
+    TRY(auto key, read_node_key(folder));
+    return std::make_unique<SealedCalls>(tasks, clock, random, broker, std::move(key));
+  }
+  if (mode == "eva") {
+    TRY(auto key, rpcnode::read_eva_key(kEvaKey, folder / "eva.key"));
+    return std::make_unique<EvaCalls>(tasks, clock, random, broker, std::move(key));
+  }
+  return std::make_unique<PlainCalls>(tasks, random, broker, mode == "echo");
+}
+
 int call(std::string_view mode, const net::Address& broker, const std::filesystem::path& folder, int parallel,
          double limit_s) {
   const SystemClock clock;
@@ -227,15 +301,11 @@ int call(std::string_view mode, const net::Address& broker, const std::filesyste
   net::Io io;
   net::TaskGroup tasks(io.executor());
   std::unique_ptr<Calls> calls;
-  if (mode == "sealed") {
-    auto key = read_node_key(folder);
-    if (!key) {
-      fmt::print(stderr, "bench_rpc_calls: {}\n", key.error().detail);
-      return 1;
-    }
-    calls = std::make_unique<SealedCalls>(tasks, clock, random, broker, *std::move(key));
+  if (auto made = make_calls(mode, tasks, clock, random, broker, folder)) {
+    calls = *std::move(made);
   } else {
-    calls = std::make_unique<PlainCalls>(tasks, random, broker, mode == "echo");
+    fmt::print(stderr, "bench_rpc_calls: {}\n", made.error().detail);
+    return 1;
   }
   if (!*net::run(io, calls->until_ready())) {
     fmt::print(stderr, "bench_rpc_calls: nobody answers\n");
@@ -268,7 +338,7 @@ int run(int argc, char** argv) {
   if (verb == "answer" && argc == 5 && broker) return answer(argv[2], broker->address, argv[4]);
   if (verb == "call" && argc == 7 && broker)
     return call(argv[2], broker->address, argv[4], std::atoi(argv[5]), std::atof(argv[6]));
-  fmt::print(stderr, "want: bench_rpc_calls answer|call sealed|plain|echo BROKER FOLDER [PARALLEL SECONDS]\n");
+  fmt::print(stderr, "want: bench_rpc_calls answer|call sealed|eva|plain|echo BROKER FOLDER [PARALLEL SECONDS]\n");
   return 2;
 }
 

@@ -1,9 +1,11 @@
 // Requests of 64 bytes of sealed RPC per second on one core: sealed at the caller, found by their tag and opened at the
-// node; and the bound, two AES-256-GCM of 64 bytes with kept contexts and nothing else.
+// node; the bound, two AES-256-GCM of 64 bytes with kept contexts and nothing else; and a call as long in the formats
+// of EVA ICS v3, which are no envelopes but the call itself, so that it is written and read as well.
 //
-//   bench_seal ours|bound SECONDS
+//   bench_seal ours|bound|eva-binary|eva-text SECONDS     prints {"per_second":…}
+//   bench_seal ours|eva-binary|eva-text overhead          prints {"bytes":…}: of a message, beyond the JSON-RPC in it
 //
-// Prints {"per_second":…}. What it measures is private to its layer.
+// What it measures is private to its layer.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -14,6 +16,8 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "sealed/detail/session.h"
+#include "sealed/eva_binary.h"
+#include "sealed/eva_text.h"
 
 namespace {
 
@@ -38,6 +42,10 @@ struct Ours {
     caller->seal(context, body, message);
     const auto place = table.find(sealed::read_tag(message));
     return place && node->open(context, place->request, message, opened);
+  }
+  std::size_t overhead() {
+    caller->seal(context, body, message);
+    return message.size() - body.size();
   }
 
   SeededRandom random{1};
@@ -83,6 +91,50 @@ struct Bound {
   Bytes opened = Bytes(kBody + 16);
 };
 
+// What both formats of EVA are asked to carry: JSON-RPC of kBody bytes.
+struct EvaCall {
+  EvaCall() {
+    const std::size_t bare = text_of(call).size();
+    call.params["a"] = std::string(kBody - bare - std::string_view("\"a\":\"\"").size(), 'x');
+  }
+  static std::string text_of(const sealed::eva::Call& call) {
+    return codec::Json(codec::Json::Object{
+                           {"jsonrpc", "2.0"}, {"id", *call.id}, {"method", call.method}, {"params", call.params}})
+        .write();
+  }
+  sealed::eva::Body body() const { return sealed::eva::Body::of_call(call, key.expose()); }
+
+  SeededRandom random{1};
+  sealed::eva::Key key = sealed::eva::Key::from(sealed::eva::KeyId("bench"), "a secret of the benchmark").value();
+  sealed::eva::Limits limits;
+  sealed::eva::Call call{.method = "look", .params = {}, .id = codec::Json(1)};
+};
+
+struct EvaBinary : EvaCall {
+  Bytes seal() {
+    return seal_binary_request(key, sealed::eva::Packing::plain, random.array<16>(), body(), random.array<16>());
+  }
+  bool once() {
+    const Bytes message = seal();
+    const auto request = sealed::eva::parse_binary_request(message);
+    return request && open_binary_request(*request, key, limits);
+  }
+  std::size_t overhead() { return seal().size() - text_of(call).size(); }
+};
+
+struct EvaText : EvaCall {
+  std::string seal() { return seal_text_request(key, call_id, body(), now, random.array<16>()); }
+  bool once() {
+    const std::string message = seal();
+    const auto request = sealed::eva::parse_text_request(message);
+    return request && open_text_request(*request, key, now, limits);
+  }
+  std::size_t overhead() { return seal().size() - text_of(call).size(); }
+
+  sealed::eva::CallId call_id = sealed::eva::call_id_of(random.array<16>());
+  UnixTime now{1'800'000'000};
+};
+
 template <class Work>
 int measure(double wanted) {
   Work work;
@@ -101,10 +153,25 @@ int measure(double wanted) {
   return 0;
 }
 
+template <class Work>
+int tell_overhead() {
+  std::printf("{\"bytes\":%zu}\n", Work().overhead());
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   if (count != 3) return 2;
+  const std::string_view what = words[1];
+  if (std::string_view(words[2]) == "overhead") {
+    if (what == "ours") return tell_overhead<Ours>();
+    if (what == "eva-binary") return tell_overhead<EvaBinary>();
+    return what == "eva-text" ? tell_overhead<EvaText>() : 2;
+  }
   const double wanted = std::atof(words[2]);
-  return std::string_view(words[1]) == "bound" ? measure<Bound>(wanted) : measure<Ours>(wanted);
+  if (what == "ours") return measure<Ours>(wanted);
+  if (what == "bound") return measure<Bound>(wanted);
+  if (what == "eva-binary") return measure<EvaBinary>(wanted);
+  return what == "eva-text" ? measure<EvaText>(wanted) : 2;
 }
