@@ -21,7 +21,7 @@ packages_for() {
             python3-cryptography python3-cryptography-vectors python3-pycryptodome python3-msgpack python3-paho-mqtt
             golang-go golang-golang-x-mod-dev golang-github-flynn-noise-dev python3-dissononce openjdk-17-jdk-headless|openjdk-21-jdk-headless
             strongswan-pki libstrongswan-standard-plugins softhsm2 zbar-tools faketime nginx haproxy openvpn squid microsocks
-            openssh-server openssh-client socat spin mosquitto mosquitto-clients" ;;
+            openssh-server openssh-client socat spin mosquitto mosquitto-clients rabbitmq-server" ;;
     demo) # what ./demo --check looks with
       echo "openssl curl libnss3-tools chromium procps openssh-server openssh-client python3-cryptography mosquitto mosquitto-clients" ;;
     bench)

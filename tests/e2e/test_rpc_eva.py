@@ -4,52 +4,20 @@ rules of their key; replays, retained requests, foreign keys, old tokens and key
 """
 # test: needs=dev deadline=180
 import pathlib
-import queue
 import subprocess
 import sys
 import time
-import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-import paho.mqtt.client as mqtt  # noqa: E402
-
 import eva  # noqa: E402
 from cases import want  # noqa: E402
+from eva_peer import Peer, binary  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 from stage import Process, play, wait_for  # noqa: E402
 
 SECRET, OTHER, ENDED = "a-key-of-old-controllers", "the-key-of-others", "a-key-whose-time-is-over"
-REQUESTS = "controller/uc/plant-1/api/request"
 ANSWER_SECONDS, SILENCE_SECONDS = 10, 1.5
-
-
-class Peer:
-    """A controller of the old kind."""
-
-    def __init__(self, port):
-        self.messages = queue.Queue()
-        self.granted = queue.Queue()
-        self.client = mqtt.Client()
-        self.client.on_message = lambda _client, _data, message: self.messages.put((message.topic, message.payload))
-        self.client.on_subscribe = lambda *_: self.granted.put(True)
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        self.client.subscribe("controller/uc/plant-1/api/response/#", qos=1)
-        self.granted.get(timeout=10)
-
-    def publish(self, payload, retain=False):
-        self.client.publish(REQUESTS, payload, qos=1, retain=retain).wait_for_publish(10)
-
-    def answer(self, seconds):
-        try:
-            return self.messages.get(timeout=seconds)
-        except queue.Empty:
-            return None
-
-    def stop(self):
-        self.client.loop_stop()
-        self.client.disconnect()
 
 
 class Scene:
@@ -90,20 +58,6 @@ class Scene:
         self.peer.stop()
         self.node.stop()
         self.broker.stop()
-
-
-def binary(secret, method, packing=eva.PLAIN, key_id="default", inner=None, **params):
-    """A request and the function that opens its answer."""
-    identifier = uuid.uuid4()
-    body = identifier.bytes + eva.pack(eva.call(method, inner or secret, str(identifier), **params), packing)
-    request = b"\x00" + bytes([packing]) + key_id.encode() + b"\x00" + eva.seal(secret, body)
-
-    def opened(answer):
-        topic, payload = answer
-        want(topic.endswith(identifier.hex), f"topic: found {topic}, want the one of {identifier.hex}")
-        want(payload[:2] == b"\x00\xc8", f"answer: found {payload[:2]!r}, want its head")
-        return eva.unpack(eva.unseal(secret, payload[2:]), packing)
-    return request, opened
 
 
 def check_binary_calls_are_answered(scene):
