@@ -17,7 +17,6 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "support")]
 
-from bench_control import pss_kb  # noqa: E402
 from crowd import descriptors_of  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from installation import Installation, free_port, wait_for  # noqa: E402
@@ -112,9 +111,20 @@ class Scene:
         relay, agent = self.there.pids_of("relay"), [self.devices[0].agent.pid]
         out = {}
         for name, pids in (("all", now), ("relay", relay), ("agent", agent)):
-            out[f"{name}_kb_per_h"] = pss_kb(pids)
+            out[f"{name}_kb_per_h"] = own_kb(pids)
             out[f"{name}_descriptors_per_h"] = descriptors_of(pids)
         return out
+
+
+def own_kb(pids):
+    """Memory that is of no file: heaps, stacks, pages that were written. What a process has of program files does not grow, and
+    its share of them (PSS) changes with whatever else on this machine maps the same ones."""
+    total = 0
+    for pid in pids:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Anonymous:"):
+                total += int(line.split()[1])
+    return total
 
 
 def slope(points):
