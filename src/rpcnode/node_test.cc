@@ -195,6 +195,30 @@ TEST_F(NodeStory, TheOldSecretIsGoodDuringARotationAndNotAfter) {
   EXPECT_TRUE(call("look"));
 }
 
+// Whoever has just been told a secret uses it now, and whoever still has the one before goes on in his session.
+TEST_F(NodeStory, ANewSecretIsGoodAtOnceAndEndsNoSessionOfTheOldOne) {
+  const sealed::ApiKey before = make_key("ann", {"look", "keys.*"});
+  call_with(before);
+  const auto rotated = call("keys.rotate", Json::Object{{"id", "ann"}, {"overlap_s", 600}});
+  ASSERT_TRUE(rotated && rotated->result);
+  const auto after = sealed::parse_api_key(rotated->result->text_at("key").value());
+  ASSERT_TRUE(after);
+  const auto sessions = caller_->core().counts().sessions;
+  node_->on_tick();
+  EXPECT_TRUE(call("look", nullptr, {.timeout = milliseconds(800)}));
+  EXPECT_EQ(caller_->core().counts().sessions, sessions);
+  call_with(*after);
+  EXPECT_TRUE(call("look", nullptr, {.timeout = milliseconds(800)}));
+}
+
+TEST_F(NodeStory, ANewSecretIsGoodBeforeTheNextTick) {
+  call_with(make_key("ann", {"look", "keys.*"}));
+  const auto rotated = call("keys.rotate", Json::Object{{"id", "ann"}, {"overlap_s", 600}});
+  ASSERT_TRUE(rotated && rotated->result);
+  call_with(sealed::parse_api_key(rotated->result->text_at("key").value()).value());
+  EXPECT_TRUE(call("look", nullptr, {.timeout = milliseconds(800)}));
+}
+
 TEST_F(NodeStory, MoreCallsThanAKeyMayMakeAreToldToComeLater) {
   call_with(make_key("ann", {"look"}, 3));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(call("look"));

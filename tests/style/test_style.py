@@ -23,7 +23,7 @@ FOREIGN_VERIFIER = re.compile(r"\bX509_(?:verify_cert|check_(?:host|ip|ip_asc|em
                               r"|\bSSL_(?:CTX_)?(?:load_verify|set_default_verify|get_verify_result|get_cert_store|set1?_cert_store|set0?_verify_cert_store)\w*"
                               r"|\bOCSP_\w+")
 UNLOGGED = re.compile(r"certificates\(\)\.record_issued\s*\(|audit\(\)\.append\s*\(")
-RAW_JSON = re.compile(r"print\((?!.*for_terminal).*\.write\(\)")
+RAW_JSON = re.compile(r"fmt::print\((?!.*for_terminal).*\.write\(\)")
 PARSER = re.compile(r"\b(parse_[a-z0-9_]+)\s*\(")
 
 

@@ -93,7 +93,7 @@ Result<Json> add_key(Node::State& node, const Json& params) {
   return Json(Json::Object{{"key", std::string(as_text(sealed::to_text(key).expose()))}});
 }
 
-// The old secret's sessions end at the next tick, after this answer has left.
+// The new secret is good at once; sessions that end with an old one end at the next tick, after this answer has left.
 Result<Json> rotate_key(Node::State& node, const Json& params) {
   TRY(const sealed::KeyId id, id_at(params));
   TRY_VOID(params.only_keys({"id", "overlap_s"}));
@@ -102,6 +102,7 @@ Result<Json> rotate_key(Node::State& node, const Json& params) {
     TRY(overlap, params.integer_at("overlap_s"));
   }
   TRY(const auto key, node.keys().rotate(id, seconds(overlap), node.clock.now(), node.random));
+  node.add_secrets();
   return Json(Json::Object{{"key", std::string(as_text(sealed::to_text(key).expose()))}});
 }
 

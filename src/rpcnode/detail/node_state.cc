@@ -12,13 +12,21 @@ namespace {
 
 constexpr double kSecondsOfMinute = 60;
 
-// Tells apart the sets of secrets that a key had at different times, without holding them.
-std::string mark_of(const NodeKeyRecord& record, UnixTime now) {
+// Tells secrets apart without holding them.
+std::string mark_of(const NodeSecret& secret) {
   crypto::Sha256 hash;
-  for (const NodeSecret& secret : record.secrets) {
-    if (!secret.until || now < *secret.until) hash.update(secret.key.expose());
-  }
+  hash.update(secret.key.expose());
   return codec::encode_hex(std::move(hash).digest());
+}
+
+template <class Do>
+void for_each_live(const NodeKeys& keys, UnixTime now, Do&& act) {
+  for (const NodeKeyRecord& record : keys.list()) {
+    if (!record.is_live(now)) continue;
+    for (const NodeSecret& secret : record.secrets) {
+      if (!secret.until || now < *secret.until) act(record, secret);
+    }
+  }
 }
 
 // What whoever pairs may call, whatever he is to get by it.
@@ -41,27 +49,24 @@ bool CallRate::take(std::size_t count, Instant now) {
   return true;
 }
 
+void Node::State::add_secrets() {
+  for_each_live(keys(), clock.now(), [this](const NodeKeyRecord& record, const NodeSecret& secret) {
+    const bool is_new = applied[record.id.get()].insert(mark_of(secret)).second;
+    if (is_new) responder.add_key(record.id, secret.key.clone());
+  });
+}
+
 void Node::State::apply_keys() {
-  const UnixTime now = clock.now();
-  std::map<std::string, std::string> wanted;
-  for (const NodeKeyRecord& record : keys().list()) {
-    if (record.is_live(now)) wanted.emplace(record.id.get(), mark_of(record, now));
-  }
-  if (wanted == applied) return;
-  for (const auto& [id, mark] : applied) {
-    const auto found = wanted.find(id);
-    if (found == wanted.end() || found->second != mark) responder.remove_key(sealed::KeyId(id));
-  }
-  for (const NodeKeyRecord& record : keys().list()) {
-    const auto found = wanted.find(record.id.get());
-    if (found == wanted.end()) continue;
-    if (const auto before = applied.find(found->first); before != applied.end() && before->second == found->second)
-      continue;
-    for (const NodeSecret& secret : record.secrets) {
-      if (!secret.until || now < *secret.until) responder.add_key(record.id, secret.key.clone());
-    }
-  }
-  applied = std::move(wanted);
+  std::map<std::string, std::set<std::string>> live;
+  for_each_live(keys(), clock.now(), [&](const NodeKeyRecord& record, const NodeSecret& secret) {
+    live[record.id.get()].insert(mark_of(secret));
+  });
+  std::erase_if(applied, [&](const auto& entry) {
+    if (std::ranges::includes(live[entry.first], entry.second)) return false;
+    responder.remove_key(sealed::KeyId(entry.first));
+    return true;
+  });
+  add_secrets();
 }
 
 void Node::State::carry_out(std::vector<sealed::ResponderAction> actions) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "rpcnode/node.h"
@@ -46,6 +47,9 @@ struct Node::State : std::enable_shared_from_this<Node::State> {
 
   NodeKeys& keys() { return files.keys; }
   // Tells the responder which secrets are good now, and which no longer.
+  // Lets in with every secret that is good now; ends no session.
+  void add_secrets();
+  // The same, and a key of which a secret is good no more is forgotten first, with its sessions.
   void apply_keys();
   void carry_out(std::vector<sealed::ResponderAction> actions);
   // What the caller may do; nothing for a key that is gone or over and a certificate that no rule is for.
@@ -70,7 +74,7 @@ struct Node::State : std::enable_shared_from_this<Node::State> {
   std::size_t running = 0;                                    // calls
   std::map<std::string, std::size_t, std::less<>> in_method;  // of each method
   std::map<std::string, CallRate, std::less<>> rates;         // by principal
-  std::map<std::string, std::string> applied;                 // key id to what of it the responder knows
+  std::map<std::string, std::set<std::string>> applied;       // key id to marks of its secrets that the responder knows
   std::string last_fault;
 };
 
