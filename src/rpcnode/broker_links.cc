@@ -52,6 +52,7 @@ Result<mqtt::ConnectionOptions> options_of(const BrokerSettings& settings, const
   // Whom the broker can know again it keeps messages for.
   out.clean_session = settings.client_id.empty();
   out.session_expiry = kKeptFor;
+  out.longest_retry = settings.longest_retry;
   out.user_name = settings.username;
   if (!settings.password_file.empty()) {
     TRY(out.password, read_password(settings.password_file));

@@ -115,6 +115,7 @@ CallerTransport Callers::State::transport(std::uint64_t number) {
 Result<std::unique_ptr<Callers>> Callers::open(net::TaskGroup& tasks, const Clock& clock, Random& random,
                                                sealed::TopicPrefix prefix, std::vector<BrokerSettings> brokers,
                                                CallersHandlers handlers) {
+  for (BrokerSettings& each : brokers) each.longest_retry = std::min(each.longest_retry, kCallersLongestRetry);
   auto state = std::make_shared<State>(tasks, clock, random, std::move(prefix), std::move(handlers));
   for (const BrokerSettings& each : brokers)
     state->brokers.push_back(

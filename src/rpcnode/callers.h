@@ -22,6 +22,9 @@ struct BrokerState {
   UnixTime since;
 };
 
+// Somebody waits for what calls, and few call: an outage is not prolonged by minutes as among nodes.
+inline constexpr milliseconds kCallersLongestRetry{8'000};
+
 // Called on the owner's loop; any may be empty.
 struct CallersHandlers {
   std::function<void()> on_broker;                                                 // one was connected, or lost

@@ -39,6 +39,7 @@ struct BrokerSettings {
   std::filesystem::path ca_file;           // empty: without TLS
   std::filesystem::path certificate_file;  // empty: none
   std::filesystem::path key_file;
+  milliseconds longest_retry{120'000};  // between attempts to connect; a broker that was gone has many to take back
   friend bool operator==(const BrokerSettings&, const BrokerSettings&) = default;
 };
 
