@@ -148,6 +148,9 @@ class Calls {
   virtual ~Calls() = default;
   virtual net::Task<bool> until_ready() = 0;
   virtual net::Task<bool> call() = 0;
+  // How many may be made.
+  virtual std::size_t most() const { return std::numeric_limits<std::size_t>::max(); }
+  std::string fault;  // of the last call that was not answered
 };
 
 class PlainCalls final : public Calls {
@@ -216,6 +219,7 @@ class SealedCalls final : public Calls {
   net::Task<bool> until_ready() override { return call(); }
   net::Task<bool> call() override {
     const auto outcome = co_await caller_->call("look", params_of_call(), {.timeout = kCallLimit});
+    if (!outcome) fault = outcome.error().detail;
     co_return outcome && outcome->result;
   }
 
@@ -238,6 +242,8 @@ class EvaCalls final : public Calls {
     co_return false;
   }
   net::Task<bool> call() override { return call_within(kCallLimit); }
+  // A key of EVA's may make 64 at once, and 20 a second in the long run.
+  std::size_t most() const override { return 48; }
 
  private:
   rpcnode::BrokerHandlers handlers() {
@@ -257,6 +263,11 @@ class EvaCalls final : public Calls {
   }
   net::Task<bool> call_within(milliseconds limit) {
     const auto outcome = co_await caller_.call(kEvaSelf, "look", *params_of_call().object(), limit);
+    if (!outcome) {
+      fault = outcome.error().detail;
+    } else if (!*outcome) {
+      fault = outcome->error().message;
+    }
     co_return outcome && *outcome;
   }
 
@@ -270,7 +281,7 @@ struct Measured {
 };
 
 net::Task<void> call_until(Calls& calls, const Clock& clock, Instant end, Measured& measured) {
-  while (clock.monotonic() < end) {
+  while (clock.monotonic() < end && measured.took_ns.size() < calls.most()) {
     const Instant began = clock.monotonic();
     if (co_await calls.call()) {
       measured.took_ns.push_back((clock.monotonic() - began).count());
@@ -320,8 +331,8 @@ int call(std::string_view mode, const net::Address& broker, const std::filesyste
   net::run(io, running.until_empty());
   const double passed = std::chrono::duration<double>(clock.monotonic() - began).count();
   if (measured.failed > 0 || measured.took_ns.empty()) {
-    fmt::print(stderr, "bench_rpc_calls: {} of {} calls failed\n", measured.failed,
-               measured.failed + measured.took_ns.size());
+    fmt::print(stderr, "bench_rpc_calls: {} of {} calls failed: {}\n", measured.failed,
+               measured.failed + measured.took_ns.size(), calls->fault);
     return 1;
   }
   const auto middle = measured.took_ns.begin() + static_cast<std::ptrdiff_t>(measured.took_ns.size() / 2);
