@@ -30,14 +30,19 @@ IDLE_CPU = 0.2  # of a core
 IDLE_PATIENCE = 120
 
 
-def pss_kb(pids):
-    """Memory of processes, what they share counted once among them."""
+def memory_kb(pids, kind):
+    """What processes have of a kind of memory, a name of /proc/PID/smaps_rollup."""
     total = 0
     for pid in pids:
         for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 total += int(line.split()[1])
     return total
+
+
+def pss_kb(pids):
+    """Memory of processes, what they share counted once among them."""
+    return memory_kb(pids, "Pss")
 
 
 class Relay:

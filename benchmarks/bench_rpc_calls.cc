@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "codec/text.h"
 #include "crypto/system_random.h"
-#include "keystore/file.h"
 #include "mqtt/brokers.h"
 #include "net/io.h"
 #include "net/run.h"
@@ -203,10 +202,7 @@ class PlainCalls final : public Calls {
 };
 
 Result<sealed::NodeKey> read_node_key(const std::filesystem::path& folder) {
-  TRY(const SecretBytes text, keystore::read_secret_file(folder / "caller.key", 4'096));
-  std::string_view line = as_text(text.expose());
-  if (line.ends_with('\n')) line.remove_suffix(1);
-  TRY(const auto key, sealed::parse_api_key(line));
+  TRY(const auto key, rpcnode::read_key_file(folder / "caller.key"));
   return sealed::derive_node_key(key.secret, sealed::NodeName(std::string(kNode)));
 }
 
@@ -233,7 +229,7 @@ class EvaCalls final : public Calls {
   EvaCalls(net::TaskGroup& tasks, const Clock& clock, Random& random, const net::Address& broker, sealed::eva::Key key)
       : links_(*rpcnode::BrokerLinks::open(tasks, clock, random, settings_of(broker).brokers, handlers())),
         caller_(tasks, clock, random, {.space = {}, .format = sealed::eva::Format::binary}, std::move(key),
-                transport()) {}
+                rpcnode::transport_over(*links_)) {}
   // Until the node has subscribed, which nobody tells.
   net::Task<bool> until_ready() override {
     for (const net::Deadline deadline(kReadyLimit); !deadline.passed();) {
@@ -255,11 +251,6 @@ class EvaCalls final : public Calls {
       caller_.on_message(topic, payload, retained);
     };
     return out;
-  }
-  rpcnode::CallerTransport transport() {
-    return {.subscribe = [this](const std::string& topic) { static_cast<void>(links_->subscribe(topic)); },
-            .unsubscribe = [this](const std::string& topic) { links_->unsubscribe(topic); },
-            .publish = [this](const std::string& topic, const Bytes& payload) { links_->publish(topic, payload); }};
   }
   net::Task<bool> call_within(milliseconds limit) {
     const auto outcome = co_await caller_.call(kEvaSelf, "look", *params_of_call().object(), limit);

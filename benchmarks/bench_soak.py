@@ -17,6 +17,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "support")]
 
+from bench_control import memory_kb  # noqa: E402
 from crowd import descriptors_of  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from installation import Installation, free_port, wait_for  # noqa: E402
@@ -119,12 +120,7 @@ class Scene:
 def own_kb(pids):
     """Memory that is of no file: heaps, stacks, pages that were written. What a process has of program files does not grow, and
     its share of them (PSS) changes with whatever else on this machine maps the same ones."""
-    total = 0
-    for pid in pids:
-        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Anonymous:"):
-                total += int(line.split()[1])
-    return total
+    return memory_kb(pids, "Anonymous")
 
 
 def slope(points):

@@ -85,7 +85,6 @@ class EvaSession {
 
  private:
   rpcnode::BrokerHandlers handlers(OnMessage on_message);
-  rpcnode::CallerTransport transport();
 
   Environment& environment_;
   EvaWay way_;
@@ -105,20 +104,13 @@ rpcnode::BrokerHandlers EvaSession::handlers(OnMessage on_message) {
   return out;
 }
 
-rpcnode::CallerTransport EvaSession::transport() {
-  rpcnode::BrokerLinks& links = brokers_.links();
-  return {.subscribe = [&links](const std::string& topic) { static_cast<void>(links.subscribe(topic)); },
-          .unsubscribe = [&links](const std::string& topic) { links.unsubscribe(topic); },
-          .publish = [&links](const std::string& topic, const Bytes& payload) { links.publish(topic, payload); }};
-}
-
 Result<void> EvaSession::open(OnMessage on_message) {
   TRY_VOID(brokers_.open(way_.way.brokers, handlers(std::move(on_message))));
   if (!way_.key) return {};
   caller_ = std::make_unique<rpcnode::EvaCaller>(
       brokers_.tasks(), environment_.clock, environment_.random,
       eva::ClientSettings{.space = way_.space, .format = way_.format, .timeout = way_.way.timeout}, way_.key->clone(),
-      transport());
+      rpcnode::transport_over(brokers_.links()));
   return {};
 }
 

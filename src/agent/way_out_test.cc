@@ -59,6 +59,22 @@ class WayOutTest : public ::testing::Test {
     net::run(io, connect(way_out, wanted(), now, out));
     return *std::move(out);
   }
+  static net::Task<void> ask(WayOut& by, unsigned& status) {
+    auto reached = co_await by.dial_http(kSoon);
+    CO_ASSERT(reached);
+    http::Client client(std::move(reached->stream), "status.devices.example", std::move(reached->form));
+    http::Request request;
+    request.target = "/crl/witness";
+    const auto answer = co_await client.send(std::move(request), kSoon);
+    CO_ASSERT(answer);
+    status = answer->status;
+  }
+  unsigned status_by(WayOut& way_out) {
+    unsigned status = 0;
+    io.restart();
+    net::run(io, ask(way_out, status));
+    return status;
+  }
   // What a proxy that answers this is told to be.
   std::string refusal_by(std::string answer) {
     HttpProxy proxy(io);
@@ -296,17 +312,6 @@ TEST_F(WayOutTest, TakesNoOtherWayToAServerOfOursThatIsRefused) {
   EXPECT_EQ(other.connections, 0U);
 }
 
-net::Task<void> ask(WayOut& by, unsigned& status) {
-  auto reached = co_await by.dial_http(kSoon);
-  CO_ASSERT(reached);
-  http::Client client(std::move(reached->stream), "status.devices.example", std::move(reached->form));
-  http::Request request;
-  request.target = "/crl/witness";
-  const auto answer = co_await client.send(std::move(request), kSoon);
-  CO_ASSERT(answer);
-  status = answer->status;
-}
-
 net::Task<void> answer_404(std::string& head, net::StreamPtr stream) {
   head = co_await testing::read_head(*stream);
   static_cast<void>(co_await stream->write_all(as_bytes("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), kSoon));
@@ -318,10 +323,7 @@ TEST_F(WayOutTest, AsksAProxyForPlainHttpInAbsoluteForm) {
   settings.proxy = parse_proxy("ada:hunter2@" + net::to_string(proxy.address())).value();
   settings.http_address = {.host = "status.devices.example", .port = 80};
   WayOut way_out(settings);
-  unsigned status = 0;
-  io.restart();
-  net::run(io, ask(way_out, status));
-  EXPECT_EQ(status, 404U);
+  EXPECT_EQ(status_by(way_out), 404U);
   ASSERT_EQ(proxy.asked.size(), 1U);
   EXPECT_TRUE(proxy.asked.front().starts_with("GET http://status.devices.example:80/crl/witness HTTP/1.1\r\n"))
       << proxy.asked.front();
@@ -337,10 +339,7 @@ TEST_F(WayOutTest, AsksForStatusDirectlyWhereAProxyLeadsNowhereAndThatIsAllowed)
   settings.proxy = Proxy{.address = refuses.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
   settings.proxy_else_direct = true;
   WayOut way_out(settings);
-  unsigned status = 0;
-  io.restart();
-  net::run(io, ask(way_out, status));
-  EXPECT_EQ(status, 404U);
+  EXPECT_EQ(status_by(way_out), 404U);
   EXPECT_EQ(refuses.asked.size(), 1U);
 }
 
@@ -352,10 +351,7 @@ TEST_F(WayOutTest, AsksForStatusThroughASocksProxyAsWithoutOne) {
   settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
   settings.http_address = {.host = "status.devices.example", .port = 80};
   WayOut way_out(settings);
-  unsigned status = 0;
-  io.restart();
-  net::run(io, ask(way_out, status));
-  EXPECT_EQ(status, 404U);
+  EXPECT_EQ(status_by(way_out), 404U);
   EXPECT_EQ(proxy.asked, std::vector{settings.http_address});
   EXPECT_TRUE(head.starts_with("GET /crl/witness HTTP/1.1\r\n")) << head;
 }

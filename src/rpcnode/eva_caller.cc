@@ -47,6 +47,12 @@ EvaCaller::EvaCaller(const net::TaskGroup& tasks, const Clock& clock, Random& ra
 
 EvaCaller::~EvaCaller() = default;
 
+CallerTransport transport_over(BrokerLinks& links) {
+  return {.subscribe = [&links](const std::string& topic) { static_cast<void>(links.subscribe(topic)); },
+          .unsubscribe = [&links](const std::string& topic) { links.unsubscribe(topic); },
+          .publish = [&links](const std::string& topic, const Bytes& payload) { links.publish(topic, payload); }};
+}
+
 net::Task<Result<eva::Outcome>> EvaCaller::call(eva::Controller target, std::string method, codec::Json::Object params,
                                                 milliseconds timeout) {
   const std::shared_ptr<State> state = state_;

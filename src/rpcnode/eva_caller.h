@@ -8,10 +8,14 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "net/task_group.h"
+#include "rpcnode/broker_links.h"
 #include "rpcnode/caller_task.h"
 #include "sealed/eva_client.h"
 
 namespace sallyport::rpcnode {
+
+// By the brokers of `links`, which it borrows.
+CallerTransport transport_over(BrokerLinks& links);
 
 // One thread. Borrows what it is made with, but the handles. Of CallerTransport the owner tells on_subscribed() and
 // on_message().

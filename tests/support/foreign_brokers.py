@@ -5,14 +5,10 @@ import shutil
 import signal
 
 from cases import ROOT, Missing
-from stage import Process, free_port, wait_for
+from stage import Process, free_port, listens, wait_for
 
 RABBITMQ = pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # as the service runs it, without its change of user
 LISTEN_SECONDS = 90
-
-
-def listens(port):
-    return f"0100007F:{port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text()
 
 
 class Broker:

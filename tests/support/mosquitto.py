@@ -2,7 +2,7 @@
 import pathlib
 import subprocess
 
-from stage import Process, free_port, wait_for
+from stage import Process, free_port, listens, wait_for
 
 
 class Mosquitto:
@@ -22,16 +22,13 @@ class Mosquitto:
 
     def start(self):
         self.process = Process("mosquitto", ["/usr/sbin/mosquitto", "-c", str(self.config)], self.folder / "mosquitto.log")
-        wait_for(self.listens, 10, "the broker to listen")
+        wait_for(lambda: listens(self.port), 10, "the broker to listen")
         self.spy = Process("mosquitto_sub", ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "#", "-F", "%t %x"], self.seen)
         wait_for(self.is_seen, 10, "the broker to be read")
 
     def is_seen(self):
         subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "probe", "-m", "x"], check=True, timeout=10)
         return "probe 78" in self.seen.read_text()
-
-    def listens(self):
-        return f":{self.port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text()
 
     def messages(self):
         """(topic, payload) of everything that was published."""

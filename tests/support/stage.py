@@ -17,7 +17,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "demo"))
 
-from installation import CONSOLE, SITE, ZONE, Installation, Process, current, free_port, members, wait_for  # noqa: E402, F401
+from installation import CONSOLE, SITE, ZONE, Installation, Process, current, free_port, listens, members, wait_for  # noqa: E402, F401
 
 import cases  # noqa: E402
 from cases import Failed, want  # noqa: E402, F401

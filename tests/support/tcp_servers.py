@@ -5,7 +5,7 @@ import socket
 import struct
 import subprocess
 
-from stage import Process, free_port, tool, wait_for
+from stage import Process, free_port, listens, tool, wait_for
 from tcp import serve_each  # by the path that stage has set
 
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
@@ -19,11 +19,7 @@ class Socat:
         self.port = free_port()
         self.process = Process(name, ["socat", "-t", "20", f"TCP-LISTEN:{self.port},bind=127.0.0.1,reuseaddr,fork",
                                       f"EXEC:{' '.join(map(str, program))}"], pathlib.Path(folder) / f"{name}.log")
-        wait_for(self.listens, 10, f"{name} to listen")
-
-    def listens(self):
-        listening = f":{self.port:04X} 00000000:0000 0A"
-        return listening in pathlib.Path("/proc/net/tcp").read_text()
+        wait_for(lambda: listens(self.port), 10, f"{name} to listen")
 
     def stop(self):
         self.process.stop()

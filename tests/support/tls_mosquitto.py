@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from foreign_brokers import listens
-from stage import Process, free_port, wait_for
+from stage import Process, free_port, listens, wait_for
 
 HOUR = datetime.timedelta(hours=1)
 

@@ -36,6 +36,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def listens(port):
+    """Whether anybody listens at this port of 127.0.0.1."""
+    return f"0100007F:{port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text()
+
+
 def wait_for(condition, seconds, what):
     """Returns the first true value of condition(), asked every 50 ms; fails after `seconds`, saying `what`, a text or what
     makes one then."""

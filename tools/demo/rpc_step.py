@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 import time
 
-from installation import Failed, Process, free_port, wait_for
+from installation import Failed, Process, free_port, listens, wait_for
 
 NODE = "demo-pump"
 TOPIC = f"{NODE}/api/request"
@@ -25,7 +25,7 @@ class Calls:
         config = self.folder / "mosquitto.conf"
         config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
         self.broker = Process("mosquitto", ["/usr/sbin/mosquitto", "-c", str(config)], self.folder / "mosquitto.log")
-        wait_for(lambda: f":{self.port:04X} 00000000:0000 0A" in pathlib.Path("/proc/net/tcp").read_text(), READY_SECONDS, "the broker to listen")
+        wait_for(lambda: listens(self.port), READY_SECONDS, "the broker to listen")
         self.seen = self.folder / "seen"
         self.spy = Process("mosquitto_sub", ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "#", "-F", "%t %x"], self.seen)
         self.state = self.folder / "node"

@@ -61,6 +61,7 @@ void Node::State::apply_keys() {
   for_each_live(keys(), clock.now(), [&](const NodeKeyRecord& record, const NodeSecret& secret) {
     live[record.id.get()].insert(mark_of(secret));
   });
+  if (live == applied) return;
   std::erase_if(applied, [&](const auto& entry) {
     if (std::ranges::includes(live[entry.first], entry.second)) return false;
     responder.remove_key(sealed::KeyId(entry.first));
