@@ -1,6 +1,7 @@
 """A real broker, and somebody who reads everything that goes through it."""
 import pathlib
 import subprocess
+import uuid
 
 from stage import Process, free_port, listens, wait_for
 
@@ -29,6 +30,13 @@ class Mosquitto:
     def is_seen(self):
         subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "probe", "-m", "x"], check=True, timeout=10)
         return "probe 78" in self.seen.read_text()
+
+    def all_messages(self):
+        """messages(), once everything that the broker has taken so far is among them; without what this takes."""
+        word = uuid.uuid4().hex
+        subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-t", "fence", "-m", word], check=True, timeout=10)
+        wait_for(lambda: ("fence", word.encode()) in self.messages(), 10, "the broker's last message to be read")
+        return [one for one in self.messages() if one[0] != "fence"]
 
     def messages(self):
         """(topic, payload) of everything that was published."""
