@@ -1,7 +1,9 @@
-"""Network namespaces and cables of tests, by names that say whose they are: what a script that was killed has left is taken back
-by the next one that needs any, for the addresses are the same. Needs root.
+"""Network namespaces of tests, by names that say whose they are: what a script that was killed has left is taken back by the next
+one that needs any. Cables between them are laid in a network that the script has to itself: wherever an interface comes or goes,
+every browser breaks off what it is loading (net::ERR_NETWORK_CHANGED), and others' tests have browsers. Needs root.
 """
 import contextlib
+import ctypes
 import fcntl
 import os
 import pathlib
@@ -10,22 +12,26 @@ import shutil
 import signal
 import subprocess
 
+from cases import Missing
 from stage import tool
 
-LENGTH_OF_LINK = 15  # IFNAMSIZ - 1
+CLONE_NEWNET = 0x40000000
 NAMESPACE = re.compile(r"sallyport-(?:[a-z]+-)?(\d+)")
-CABLE = re.compile(r"sp[a-z0-9]+-(\d+)")
+
+
+def leave_the_machines_network():
+    """From here on what this thread and its children open and listen on is in a network with nothing but loopback, which ends with
+    them; what runs already stays where it is. To be called before anything is started.
+    """
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        raise Missing("root and ip, for a network of its own")
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        raise Missing(f"a network namespace: {os.strerror(ctypes.get_errno())}")
+    tool("ip", "link", "set", "lo", "up")
 
 
 def namespace_name(kind):
     return f"sallyport-{kind}-{os.getpid()}"
-
-
-def cable_name(end):
-    """`end` has up to four letters and digits."""
-    name = f"sp{end}-{os.getpid()}"
-    assert len(name) <= LENGTH_OF_LINK and CABLE.fullmatch(name), name
-    return name
 
 
 def add(name):
@@ -57,10 +63,6 @@ def remove_abandoned():
                     os.kill(int(pid), signal.SIGKILL)
             delete(name)
             shutil.rmtree(pathlib.Path("/etc/netns") / name, ignore_errors=True)
-    for name in names(["ip", "-brief", "link", "show", "type", "veth"]):
-        found = CABLE.fullmatch(name.partition("@")[0])
-        if found and is_over(found[1]):
-            subprocess.run(["ip", "link", "delete", found[0]], capture_output=True, check=False)
 
 
 def names(command):

@@ -23,6 +23,7 @@ from ssh_server import SshServer
 from tcp import serve_each
 
 HERE, THERE = "169.254.77.1", "169.254.77.2"  # link-local: no route leads on
+NEAR, FAR = "near", "far"  # the ends of the cable
 CHUNK = 65536
 
 
@@ -39,7 +40,6 @@ class Plant:
 
     def __init__(self):
         self.name = namespaces.namespace_name("plant")
-        self.near, self.far = namespaces.cable_name("near"), namespaces.cable_name("far")
         namespaces.add(self.name)
         try:
             self.build()
@@ -48,12 +48,11 @@ class Plant:
             raise
 
     def build(self):
-        tool("ip", "link", "add", self.near, "type", "veth", "peer", "name", self.far)
-        tool("ip", "link", "set", self.far, "netns", self.name)
-        tool("ip", "address", "add", f"{HERE}/30", "dev", self.near)
-        tool("ip", "link", "set", self.near, "up")
-        self.inside("ip", "address", "add", f"{THERE}/30", "dev", self.far)
-        self.inside("ip", "link", "set", self.far, "up")
+        tool("ip", "link", "add", NEAR, "type", "veth", "peer", "name", FAR, "netns", self.name)
+        tool("ip", "address", "add", f"{HERE}/30", "dev", NEAR)
+        tool("ip", "link", "set", NEAR, "up")
+        self.inside("ip", "address", "add", f"{THERE}/30", "dev", FAR)
+        self.inside("ip", "link", "set", FAR, "up")
         self.inside("ip", "link", "set", "lo", "up")
         self.inside("sysctl", "-q", "-w", "net.ipv6.conf.all.disable_ipv6=1")
         for chain in ("INPUT", "OUTPUT", "FORWARD"):
@@ -99,8 +98,8 @@ class Plant:
         return str(path)
 
     def close(self):
+        """And the cable with it."""
         namespaces.delete(self.name)
-        subprocess.run(["ip", "link", "delete", self.near], capture_output=True, check=False)
 
 
 class Squid:
@@ -167,6 +166,7 @@ class DynamicForwarding:
 def put_in_plant(stage, serial_id):
     """An installation that listens on this side of the cable as well, and a factory-fresh device inside, whose filter lets it out to
     the installation's two ports. Returns the network and the device, whose agent does not run yet."""
+    namespaces.leave_the_machines_network()
     there = stage.prepare()
     settings = there.state / "sallyport.toml"
     text = settings.read_text()

@@ -61,12 +61,12 @@ class Namespaces:
 
     def join(self, a, address_a, b, address_b):
         self.cables += 1
-        ends = [namespaces.cable_name(f"{self.cables}{side}") for side in "ab"]
-        tool("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        ends = f"cable{self.cables}a", f"cable{self.cables}b"
+        tool("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1], "netns", b)
+        if a is not None:
+            tool("ip", "link", "set", ends[0], "netns", a)
         for end, name, address in zip(ends, (a, b), (address_a, address_b)):
             run = tool if name is None else lambda *words, of=name: self.inside(of, *words)
-            if name is not None:
-                tool("ip", "link", "set", end, "netns", name)
             run("ip", "address", "add", f"{address}/30", "dev", end)
             run("ip", "link", "set", end, "up")
 
