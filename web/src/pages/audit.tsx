@@ -4,6 +4,7 @@ import type { AuditEntry, AuditPage as Page } from "../api/types";
 import { go, Link, usePlace, withQuery } from "../router";
 import { onEvent } from "../state/events";
 import { useLoad } from "../state/load";
+import { useTextOf } from "../state/text";
 import { count, counted, localTime } from "../ui/format";
 import { Mark } from "../ui/mark";
 import { Empty, Fact, Facts, Fingerprint, Loading, PageHead, ProblemNote, Time } from "../ui/parts";
@@ -59,8 +60,7 @@ function Badge({ page }: { page: Page }) {
 }
 
 function SubjectFilter({ subject, onChange }: { subject: string; onChange: (subject: string) => void }) {
-  const [text, setText] = useState(subject);
-  useEffect(() => setText(subject), [subject]);
+  const [text, setText] = useTextOf(subject);
   const submit = (event: Event): void => {
     event.preventDefault();
     onChange(text.trim());

@@ -1,9 +1,9 @@
 // Which certificate is that: by what a person has in hand, a serial number, a fingerprint or a name.
-import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/calls";
 import type { FoundCertificate } from "../api/types";
 import { go, Link, usePlace, withQuery } from "../router";
 import { useLoad } from "../state/load";
+import { useTextOf } from "../state/text";
 import { CertificateFacts, kindOf, Validity } from "../ui/certificate";
 import { count, counted } from "../ui/format";
 import { Empty, Loading, ProblemNote, Time } from "../ui/parts";
@@ -25,8 +25,7 @@ export function CertificateSearch() {
 }
 
 function SearchForm({ query, onSearch }: { query: string; onSearch: (query: string) => void }) {
-  const [text, setText] = useState(query);
-  useEffect(() => setText(query), [query]);
+  const [text, setText] = useTextOf(query);
   const submit = (event: Event): void => {
     event.preventDefault();
     onSearch(text.trim());
