@@ -49,7 +49,7 @@ struct Ours {
   }
 
   SeededRandom random{1};
-  sealed::TagTable table;
+  sealed::RequestTable table;
   sealed::SessionContext context{"plant/pump-7/api/request", sealed::NodeName("pump-7")};
   std::unique_ptr<sealed::CallerSession> caller;
   std::unique_ptr<sealed::NodeSession> node;

@@ -43,18 +43,14 @@ Caller::State::Actions Caller::State::start(Call call, milliseconds timeout, Now
     refuse(Errc::malformed, "longer than a message");
   } else if (!connected_ && call.options.fail_on_disconnect) {
     refuse(Errc::unavailable, "not connected");
-  } else if (call.kind == RequestKind::stored_call && !knows_time()) {
+  } else if (call.is_stored() && !knows_time()) {
     refuse(Errc::not_yet,
            "cannot be stored without a clock, since its deadline is part of it; any other call of the "
            "node tells the time");
   } else {
     call.ends = now.monotonic + timeout;
-    call.order = ++orders_;
-    const CallId id = call.id;
-    const bool stored = call.kind == RequestKind::stored_call;
-    if (stored) call.is_waiting = false;
-    calls_.emplace(id, std::move(call));
-    if (stored && connected_) start_stored(id, out);
+    const Call& added = calls_.add(std::move(call));
+    if (added.is_stored() && connected_) start_stored(added.id, out);
     pump(out, now);
   }
   return out;
@@ -86,19 +82,8 @@ Caller::State::Session* Caller::State::current(Now now) {
   return sessions_.back().get();
 }
 
-std::size_t Caller::State::in_flight() const {
-  return static_cast<std::size_t>(std::ranges::count_if(calls_, [](const auto& entry) {
-    return !entry.second.is_waiting && entry.second.kind != RequestKind::stored_call;
-  }));
-}
-
 void Caller::State::pump(Actions& out, Now now) {
-  if (!connected_) return;
-  std::vector<Call*> waiting;
-  for (auto& [id, call] : calls_) {
-    if (call.is_waiting) waiting.push_back(&call);
-  }
-  if (waiting.empty()) return;
+  if (!connected_ || calls_.waiting().empty()) return;
   Session* const session = current(now);
   const bool resubscribing = !sessions_.empty() && !sessions_.back()->is_subscribed;
   if (session == nullptr) {
@@ -106,16 +91,14 @@ void Caller::State::pump(Actions& out, Now now) {
     return;
   }
   if (is_due_for_renewal(*session, now)) ensure_handshake(out, now);
-  std::ranges::sort(waiting, {}, &Call::order);
-  std::size_t under_way = in_flight();
-  for (Call* const call : waiting) {
-    if (under_way >= std::min<std::size_t>(limits_.in_flight, kWindow - 1)) return;
-    if (call->kind != RequestKind::ask_result && !deadline_of(*call, now)) {
+  const std::size_t most = std::min<std::size_t>(limits_.in_flight, kWindow - 1);
+  while (!calls_.waiting().empty() && calls_.in_flight() < most) {
+    Call& call = *calls_.waiting().begin()->second;
+    if (call.kind != RequestKind::ask_result && !deadline_of(call, now)) {
       ensure_handshake(out, now);
       return;
     }
-    send(*session, *call, out, now);
-    ++under_way;
+    send(*session, call, out, now);
   }
 }
 
@@ -154,8 +137,8 @@ void Caller::State::emit(Session& session, Call& call, Actions& out, Now now) {
   wipe(plaintext);
   session.sent.emplace(request, Sent{.id = call.id, .tail = tail_of(message)});
   await(session, request, 0, ReplyTags::kMost);
-  if (call.is_waiting) call.next_resend = now.monotonic + wait_before(call.resends);
-  call.is_waiting = false;
+  if (calls_.is_waiting(call)) call.next_resend = now.monotonic + wait_before(call.resends);
+  calls_.end_wait(call);
   call.last_sent = now.monotonic;
   call.last_session = session.number;
   call.last_request = request;
@@ -192,7 +175,8 @@ void Caller::State::drop_stored(const CallId& id, Actions& out) {
 }
 
 void Caller::State::end_call(CallId id, Result<ReplyBody> reply, Actions& out) {
-  forget_sent(id);
+  // Where every sending was answered, none is awaited.
+  if (calls_.at(id).unanswered > 0) forget_sent(id);
   drop_stored(id, out);
   calls_.erase(id);
   out.emplace_back(Answer{.id = id, .reply = std::move(reply)});
@@ -203,7 +187,7 @@ void Caller::State::resend(Call& call, Actions& out, Now now) {
   const std::size_t waits = static_cast<std::size_t>(std::min(++call.resends, kMostDoublings));
   call.next_resend = now.monotonic + wait_before(static_cast<int>(waits));
   if (session == nullptr) {
-    call.is_waiting = true;
+    calls_.make_wait(call);
     return;
   }
   call.misses = call.last_sent >= session->last_heard ? call.misses + 1 : 0;
@@ -216,10 +200,10 @@ void Caller::State::resend(Call& call, Actions& out, Now now) {
 void Caller::State::tick_calls(Actions& out, Now now) {
   std::vector<CallId> over;
   std::vector<CallId> silent;
-  for (const auto& [id, call] : calls_) {
+  for (const auto& [id, call] : calls_.all()) {
     if (now.monotonic >= call.ends) {
       over.push_back(id);
-    } else if (!call.is_waiting && call.kind != RequestKind::stored_call && now.monotonic >= call.next_resend) {
+    } else if (!calls_.is_waiting(call) && !call.is_stored() && now.monotonic >= call.next_resend) {
       silent.push_back(id);
     }
   }
@@ -316,8 +300,8 @@ std::vector<CallerAction> Caller::on_disconnected(Now /*now*/) {
   }
   std::erase_if(state.handshakes_, [](const auto& handshake) { return !handshake->is_stored; });
   std::vector<CallId> failed;
-  for (auto& [id, call] : state.calls_) {
-    if (call.kind != RequestKind::stored_call) call.is_waiting = true;
+  for (auto& [id, call] : state.calls_.all()) {
+    state.calls_.make_wait(call);
     if (call.options.fail_on_disconnect) failed.push_back(id);
   }
   for (const CallId& id : failed) state.end_call(id, fail(Errc::unavailable, "rpc call: the connection is lost"), out);

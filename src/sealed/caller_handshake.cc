@@ -55,8 +55,8 @@ void Caller::State::start_stored(const CallId& id, Actions& out) {
 
 void Caller::State::restart_stored(Actions& out) {
   if (!connected_) return;
-  for (const auto& [id, call] : calls_) {
-    if (call.kind != RequestKind::stored_call) continue;
+  for (const auto& [id, call] : calls_.all()) {
+    if (!call.is_stored()) continue;
     const auto is_its = [&](const auto& entry) { return entry.second.id == id; };
     const bool is_under_way =
         std::ranges::any_of(handshakes_, [&](const auto& one) { return one->rider == id; }) ||
@@ -112,20 +112,17 @@ Result<Bytes> Caller::State::make_message(Handshake& handshake, ByteView body, N
 
 // A call that may be executed on the strength of a handshake alone, and fits into it.
 Caller::State::Call* Caller::State::find_rider(const Handshake& handshake, Now now) {
-  if (handshake.is_stored) {
-    const auto stored = handshake.rider ? calls_.find(*handshake.rider) : calls_.end();
-    return stored == calls_.end() ? nullptr : &stored->second;
-  }
+  if (handshake.is_stored) return handshake.rider ? calls_.find(*handshake.rider) : nullptr;
   if (!clock_known_) return nullptr;
   const auto* certified = std::get_if<CertificateCredential>(&credential_);
   const std::size_t room = kMaxMessageBytes / 2 - (certified == nullptr ? 0 : joined(certified->chain).size());
-  Call* found = nullptr;
-  for (auto& [id, call] : calls_) {
-    const bool may_ride = call.is_waiting && call.options.idempotent && call.kind == RequestKind::call &&
-                          call.json.size() <= room && deadline_of(call, now);
-    if (may_ride && (found == nullptr || call.order < found->order)) found = &call;
-  }
-  return found;
+  const auto may_ride = [&](const auto& entry) {
+    const Call& call = *entry.second;
+    return call.options.idempotent && call.kind == RequestKind::call && call.json.size() <= room &&
+           deadline_of(call, now);
+  };
+  const auto first = std::ranges::find_if(calls_.waiting(), may_ride);
+  return first == calls_.waiting().end() ? nullptr : first->second;
 }
 
 void Caller::State::send_handshake(Handshake& handshake, Actions& out, Now now) {
@@ -156,7 +153,7 @@ void Caller::State::send_handshake(Handshake& handshake, Actions& out, Now now) 
   if (handshake.is_stored) handshake.message = *message;
   if (rider != nullptr) {
     handshake.rider = rider->id;
-    rider->is_waiting = false;
+    calls_.end_wait(*rider);
     ++rider->unanswered;
     rider->next_resend = now.monotonic + wait_before(rider->resends) * 2;
   }
@@ -167,22 +164,20 @@ void Caller::State::drop_handshake(std::size_t index, Actions& out) {
   const auto rider = handshakes_[index]->rider;
   out.emplace_back(Unsubscribe{.topic = handshakes_[index]->topic});
   handshakes_.erase(handshakes_.begin() + static_cast<std::ptrdiff_t>(index));
-  const auto call = rider ? calls_.find(*rider) : calls_.end();
-  if (call != calls_.end()) call->second.is_waiting = true;
+  if (Call* const call = rider ? calls_.find(*rider) : nullptr) calls_.make_wait(*call);
 }
 
 void Caller::State::tick_handshakes(Actions& out, Now now) {
   const auto in_turn = [](const auto& one) { return one->is_in_turn(); };
   const auto first = std::ranges::find_if(handshakes_, in_turn);
   if (!connected_ || first == handshakes_.end() || now.monotonic < next_handshake_) return;
-  if (!std::ranges::any_of(calls_, [](const auto& entry) { return entry.second.kind != RequestKind::stored_call; }))
-    return;
+  if (std::ranges::all_of(calls_.all(), [](const auto& entry) { return entry.second.is_stored(); })) return;
   const auto count = static_cast<std::size_t>(std::ranges::count_if(handshakes_, in_turn));
   if (count >= kMostHandshakes) drop_handshake(static_cast<std::size_t>(first - handshakes_.begin()), out);
   // Its call rides in the next one: a node that has it already says so.
   for (const auto& handshake : handshakes_) {
     if (handshake->is_stored || !handshake->rider) continue;
-    if (const auto call = calls_.find(*handshake->rider); call != calls_.end()) call->second.is_waiting = true;
+    if (Call* const call = calls_.find(*handshake->rider)) calls_.make_wait(*call);
     handshake->rider.reset();
   }
   ++counts_.resent;
@@ -213,9 +208,8 @@ Caller::State::Session& Caller::State::open_session(const Handshake& handshake, 
     Session& old = *sessions_.back();
     old.until = now.monotonic + limits_.old_session;
     // A node that knows it no longer answers nothing in it.
-    for (auto& [id, call] : calls_) {
-      if (old.is_silent && call.last_session == old.number && call.kind != RequestKind::stored_call)
-        call.is_waiting = true;
+    for (auto& [id, call] : calls_.all()) {
+      if (old.is_silent && call.last_session == old.number) calls_.make_wait(call);
     }
   }
   sessions_.push_back(std::make_unique<Session>(Session{.number = handshake.number,

@@ -21,7 +21,7 @@ void Caller::State::await(Session& session, std::uint64_t request, std::uint32_t
   const std::span<Tag> wanted(tags.data(), until - from);
   session.session.reply_tags(request, from, wanted);
   for (std::uint32_t i = 0; i < wanted.size(); ++i)
-    awaited_.emplace(wanted[i], Awaited{.session = session.number, .request = request, .chunk = from + i});
+    awaited_.insert(wanted[i], {.session = session.number, .request = request, .chunk = from + i});
 }
 
 void Caller::State::unawait(Session& session, std::uint64_t request) {
@@ -29,18 +29,19 @@ void Caller::State::unawait(Session& session, std::uint64_t request) {
   if (sent == session.sent.end()) return;
   std::array<Tag, ReplyTags::kMost> tags{};
   session.session.reply_tags(request, sent->second.chunk, tags);
-  for (const Tag tag : tags) awaited_.erase(tag);
+  for (std::uint32_t i = 0; i < tags.size(); ++i)
+    awaited_.erase(tags[i], {.session = session.number, .request = request, .chunk = sent->second.chunk + i});
   session.sent.erase(sent);
 }
 
 void Caller::State::on_reply(const std::string& topic, ByteView message, Actions& out, Now now) {
-  const auto found = message.size() < kDataBytes ? awaited_.end() : awaited_.find(read_tag(message));
-  Session* const session = found == awaited_.end() ? nullptr : session_of(found->second.session);
+  const auto found = message.size() < kDataBytes ? std::nullopt : awaited_.find(read_tag(message));
+  Session* const session = found ? session_of(found->session) : nullptr;
   if (session == nullptr || session->topic != topic) {
     ++counts_.dropped;
     return;
   }
-  const Awaited awaited = found->second;
+  const Awaited awaited = *found;
   Sent& sent = session->sent.at(awaited.request);
   auto plaintext = session->session.open_reply(context_, awaited.request, awaited.chunk, sent.tail, message);
   const auto body =
@@ -54,7 +55,8 @@ void Caller::State::on_reply(const std::string& topic, ByteView message, Actions
   std::array<Tag, ReplyTags::kMost> tags{};
   const std::uint32_t passed = awaited.chunk + 1 - sent.chunk;
   session->session.reply_tags(awaited.request, sent.chunk, tags);
-  for (std::uint32_t i = 0; i < passed; ++i) awaited_.erase(tags[i]);
+  for (std::uint32_t i = 0; i < passed; ++i)
+    awaited_.erase(tags[i], {.session = session->number, .request = awaited.request, .chunk = sent.chunk + i});
   const std::uint32_t end = sent.chunk + static_cast<std::uint32_t>(ReplyTags::kMost);
   sent.chunk += passed;
   await(*session, awaited.request, end, end + passed);
@@ -82,11 +84,11 @@ void Caller::State::handle(Session& session, std::uint64_t request, const ReplyB
   --call.unanswered;
   if (body.status == ReplyStatus::retry) {
     learn_time(body.node_time, now);
-    if (call.kind == RequestKind::stored_call)
+    if (call.is_stored())
       return end_call(call.id, fail(Errc::unavailable, "rpc call: the node takes no stored call"), out);
     // What may not be executed yet can be dated anew.
     if (call.unanswered == 0) call.deadline.reset();
-    if (call.kind != RequestKind::stored_call && request == kInitRequest) call.is_waiting = true;
+    if (request == kInitRequest) calls_.make_wait(call);
     return;
   }
   handle_final(call, body, out, now);
@@ -101,7 +103,7 @@ void Caller::State::handle_final(Call& call, const ReplyBody& body, Actions& out
       if (call.unanswered == 0 && trust_node_clock_ && call.resends == 0 && call.kind == RequestKind::call) {
         call.deadline.reset();
         call.resends = 1;
-        call.is_waiting = true;
+        calls_.make_wait(call);
         return;
       }
       return end_call(id, fail(Errc::expired, "rpc call: its deadline is over by the node's clock"), out);

@@ -52,7 +52,7 @@ Responder::State::State(NodeName node, TopicPrefix prefix, Random& random, UnixT
       context_(topic_, node_),
       seen_(limits.seen_handshakes, started, limits.clock_window),
       sessions_(limits),
-      results_(limits, [this](const ReplyTo& to) {
+      results_(limits, random, [this](const ReplyTo& to) {
         const SessionTable::Open* const open = sessions_.find(to);
         // In a session that is gone nothing more is asked; its caller may yet ask in another.
         if (open == nullptr || !open->session) return true;

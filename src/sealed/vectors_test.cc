@@ -51,7 +51,7 @@ class SealedVectors : public ::testing::Test {
     EXPECT_TRUE(keys.request_tags.equals(hex(section, "t_request")));
     EXPECT_TRUE(keys.reply_tags.equals(hex(section, "t_reply")));
     CallerSession caller(keys);
-    TagTable table;
+    RequestTable table;
     NodeSession session(keys, table, 0);
     const Bytes body = hex(section, "body");
     std::vector<Bytes> data;

@@ -5,12 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "sealed/caller.h"
 #include "sealed/detail/noise.h"
+#include "sealed/detail/pending_calls.h"
 #include "sealed/detail/session.h"
 #include "sealed/messages.h"
 
@@ -21,23 +21,7 @@ struct Caller::State {
 
   using Actions = std::vector<CallerAction>;
 
-  struct Call {
-    CallId id;
-    RequestKind kind = RequestKind::call;
-    std::string json;
-    CallOptions options;
-    Instant ends;
-    std::uint64_t order = 0;           // in which calls were made
-    std::optional<UnixTime> deadline;  // on the wire, from the first sending on
-    bool is_waiting = true;            // to be sent as soon as that is possible
-    int unanswered = 0;                // sendings that were not answered; one may be executed yet
-    std::uint64_t last_session = 0;    // and request, where it was sent the last time
-    std::uint64_t last_request = 0;
-    int resends = 0;
-    int misses = 0;  // of them in a row with nothing heard in the session since the sending before
-    Instant last_sent;
-    Instant next_resend;
-  };
+  using Call = PendingCall;
   // A request of a session to which answers are awaited.
   struct Sent {
     CallId id;
@@ -69,10 +53,12 @@ struct Caller::State {
     // A node may meet a stored call's days later; there is one of it.
     bool is_in_turn() const { return !is_stored; }
   };
+  // The chunk of a REPLY that a tag stands for. No session has the number 0.
   struct Awaited {
     std::uint64_t session = 0;
     std::uint64_t request = 0;
     std::uint32_t chunk = 0;
+    friend bool operator==(const Awaited&, const Awaited&) = default;
   };
 
   // caller.cc
@@ -89,7 +75,6 @@ struct Caller::State {
   bool is_usable(const Session& session, Now now) const;
   bool is_due_for_renewal(const Session& session, Now now) const;
   Session* current(Now now);
-  std::size_t in_flight() const;
   void send(Session& session, Call& call, Actions& out, Now now);
   void emit(Session& session, Call& call, Actions& out, Now now);
   // The call that is still awaited 64 requests ago, and not since.
@@ -132,10 +117,10 @@ struct Caller::State {
   CallerLimits limits_;
   std::string topic_;
   SessionContext context_;
-  std::map<CallId, Call> calls_;
+  PendingCalls calls_;
   std::vector<std::unique_ptr<Session>> sessions_;  // the last one is the current one, unless it was replaced
   std::vector<std::unique_ptr<Handshake>> handshakes_;
-  std::unordered_map<Tag, Awaited> awaited_;
+  TagTable<Awaited> awaited_;
   std::vector<std::string> stale_topics_;  // subscribed to for nothing
   CallerCounts counts_;
   struct NodeClock {
@@ -149,7 +134,6 @@ struct Caller::State {
   int handshake_tries_ = 0;
   Instant next_handshake_;
   std::uint64_t numbers_ = 0;
-  std::uint64_t orders_ = 0;
 };
 
 }  // namespace sallyport::sealed

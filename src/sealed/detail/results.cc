@@ -15,7 +15,8 @@ std::size_t cost_of(const ReplyBody& answer) {
 
 }  // namespace
 
-Results::Results(const ResponderLimits& limits, IsOwed is_owed) : limits_(limits), is_owed_(std::move(is_owed)) {}
+Results::Results(const ResponderLimits& limits, Random& random, IsOwed is_owed)
+    : limits_(limits), hash_(random), is_owed_(std::move(is_owed)) {}
 
 Results::Found Results::find(const Principal& principal, const CallId& id) {
   const auto owner = owners_.find(principal);
@@ -25,7 +26,7 @@ Results::Found Results::find(const Principal& principal, const CallId& id) {
   return {.known = owner->second.spent.contains(id) ? Known::spent : Known::unknown};
 }
 
-void Results::drop_result(Owner& owner, std::map<CallId, CallRecord>::iterator record) {
+void Results::drop_result(Owner& owner, Records::iterator record) {
   owner.bytes -= cost_of(*record->second.answer);
   --owner.results;
   owner.records.erase(record);
@@ -60,7 +61,7 @@ bool Results::has_room(Owner& owner) {
 
 CallRecord* Results::start(const Principal& principal, const CallId& id, UnixTime deadline, bool stored,
                            const ReplyTo& to) {
-  Owner& owner = owners_[principal];
+  Owner& owner = owners_.try_emplace(principal, hash_).first->second;
   if (!has_room(owner)) return nullptr;
   const auto [place, is_new] = owner.records.emplace(id, CallRecord());
   SALLYPORT_CHECK(is_new);
@@ -69,7 +70,7 @@ CallRecord* Results::start(const Principal& principal, const CallId& id, UnixTim
   record.is_stored = stored;
   record.execution = ++last_execution_;
   record.to = to;
-  executions_.emplace(record.execution, Execution{.owner = &owner, .id = id});
+  executions_.emplace(record.execution, Execution{.owner = &owner, .record = &*place});
   ++owner.running;
   ++size_;
   if (!stored) due_[deadline].push_back({.owner = &owner, .id = id});
@@ -77,7 +78,7 @@ CallRecord* Results::start(const Principal& principal, const CallId& id, UnixTim
 }
 
 std::optional<std::uint64_t> Results::start_question(const Principal& principal, const ReplyTo& to) {
-  Owner& owner = owners_[principal];
+  Owner& owner = owners_.try_emplace(principal, hash_).first->second;
   if (owner.running >= limits_.running_per_principal) return std::nullopt;
   ++owner.running;
   questions_.emplace(++last_execution_, Question{.owner = &owner, .to = to});
@@ -87,7 +88,7 @@ std::optional<std::uint64_t> Results::start_question(const Principal& principal,
 ReplyTo* Results::running(std::uint64_t execution) {
   if (const auto question = questions_.find(execution); question != questions_.end()) return &question->second.to;
   const auto found = executions_.find(execution);
-  return found == executions_.end() ? nullptr : &found->second.owner->records.at(found->second.id).to;
+  return found == executions_.end() ? nullptr : &found->second.record->second.to;
 }
 
 void Results::finish(std::uint64_t execution, const ReplyBody& answer) {
@@ -99,23 +100,23 @@ void Results::finish(std::uint64_t execution, const ReplyBody& answer) {
   const auto found = executions_.find(execution);
   SALLYPORT_CHECK(found != executions_.end());
   Owner& owner = *found->second.owner;
-  const auto record = owner.records.find(found->second.id);
+  auto& [id, record] = *found->second.record;
   executions_.erase(found);
   --owner.running;
   // What a stored call left is on disk; what was not executed may come again.
-  if (record->second.is_stored || record->second.is_over || answer.status == ReplyStatus::overloaded) {
-    if (!record->second.is_stored && !record->second.is_over) forget_due(owner, record->first, record->second.deadline);
-    owner.records.erase(record);
+  if (record.is_stored || record.is_over || answer.status == ReplyStatus::overloaded) {
+    if (!record.is_stored && !record.is_over) forget_due(owner, id, record.deadline);
+    owner.records.erase(CallId(id));
     --size_;
     return;
   }
-  record->second.answer = answer;
+  record.answer = answer;
   ++owner.results;
   owner.bytes += cost_of(answer);
-  owner.finished.push_back(record->first);
+  owner.finished.push_back(id);
   // The ids of calls that were forgotten since.
   if (owner.finished.size() > 2 * owner.results + kFinishedSlack)
-    std::erase_if(owner.finished, [&](const CallId& id) { return !owner.records.contains(id); });
+    std::erase_if(owner.finished, [&](const CallId& one) { return !owner.records.contains(one); });
 }
 
 void Results::forget_due(const Owner& owner, const CallId& id, UnixTime deadline) {

@@ -6,12 +6,13 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/time.h"
 #include "sealed/body.h"
+#include "sealed/detail/call_id_hash.h"
 #include "sealed/messages.h"
 #include "sealed/responder.h"
 
@@ -40,7 +41,8 @@ class Results {
  public:
   // Whether the caller may still be waiting for what goes to this request.
   using IsOwed = std::function<bool(const ReplyTo&)>;
-  Results(const ResponderLimits& limits, IsOwed is_owed);
+  // `random` is used by this constructor alone.
+  Results(const ResponderLimits& limits, Random& random, IsOwed is_owed);
 
   enum class Known : std::uint8_t { unknown, recorded, spent };
   struct Found {
@@ -67,10 +69,12 @@ class Results {
   std::size_t size() const { return size_; }
 
  private:
+  using Records = std::unordered_map<CallId, CallRecord, CallIdHash>;
   struct Owner {
-    std::map<CallId, CallRecord> records;
+    explicit Owner(const CallIdHash& hash) : records(0, hash), spent(0, hash) {}
+    Records records;
     std::deque<CallId> finished;  // those of records that are, oldest first; ids that were forgotten may remain
-    std::set<CallId> spent;       // started, their result let go
+    std::unordered_set<CallId, CallIdHash> spent;  // started, their result let go
     std::size_t running = 0;
     std::size_t results = 0;
     std::size_t bytes = 0;
@@ -82,7 +86,7 @@ class Results {
   };
   struct Execution {
     Owner* owner = nullptr;
-    CallId id;
+    Records::value_type* record = nullptr;  // of the owner's, which keep their addresses
   };
   struct Due {
     Owner* owner = nullptr;
@@ -90,12 +94,13 @@ class Results {
   };
   bool has_room(Owner& owner);
   bool spend_one(Owner& owner);
-  void drop_result(Owner& owner, std::map<CallId, CallRecord>::iterator record);
+  static void drop_result(Owner& owner, Records::iterator record);
   void forget_call(const Due& due);
   // The call is known no longer, before its deadline.
   void forget_due(const Owner& owner, const CallId& id, UnixTime deadline);
 
   ResponderLimits limits_;
+  CallIdHash hash_;
   IsOwed is_owed_;
   std::map<Principal, Owner> owners_;
   std::unordered_map<std::uint64_t, Execution> executions_;

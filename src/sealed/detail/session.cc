@@ -104,7 +104,7 @@ Result<Bytes> CallerSession::open_reply(SessionContext& context, std::uint64_t r
   return out;
 }
 
-NodeSession::NodeSession(const SessionKeys& keys, TagTable& table, std::uint32_t slot)
+NodeSession::NodeSession(const SessionKeys& keys, RequestTable& table, std::uint32_t slot)
     : opener_(keys.request),
       sealer_(keys.reply),
       tags_(keys.request_tags),

@@ -24,6 +24,14 @@ struct SessionKeys {
 };
 SessionKeys derive_session_keys(const NoiseSecrets& secrets);
 
+// Which session of a node a request's tag belongs to, and which request of it.
+struct RequestPlace {
+  std::uint32_t session = ~std::uint32_t{0};
+  std::uint32_t request = 0;
+  friend bool operator==(const RequestPlace&, const RequestPlace&) = default;
+};
+using RequestTable = TagTable<RequestPlace>;
+
 // The contexts of DATA and REPLY towards one node; the last 16 bytes of the latter are a request's tail.
 class SessionContext {
  public:
@@ -89,7 +97,7 @@ class CallerSession {
 // The node's half. Its tags stand in a table that it shares with others, under `slot`.
 class NodeSession {
  public:
-  NodeSession(const SessionKeys& keys, TagTable& table, std::uint32_t slot);
+  NodeSession(const SessionKeys& keys, RequestTable& table, std::uint32_t slot);
   ~NodeSession();
   NodeSession(const NodeSession&) = delete;
   NodeSession& operator=(const NodeSession&) = delete;
@@ -111,7 +119,7 @@ class NodeSession {
   crypto::AeadSealer sealer_;
   RequestTags tags_;
   ReplyTags reply_tags_;
-  TagTable& table_;
+  RequestTable& table_;
   std::uint32_t slot_;
   std::bitset<RequestTags::kKept> offered_;  // by request mod kKept
   std::uint32_t next_ = 0;

@@ -59,7 +59,7 @@ class SessionTable {
   void make_place(const Principal& principal);
 
   ResponderLimits limits_;
-  TagTable tags_;
+  RequestTable tags_;
   std::vector<std::unique_ptr<Open>> slots_;
   std::vector<std::uint32_t> free_;
   std::map<Principal, std::vector<std::uint32_t>> of_;

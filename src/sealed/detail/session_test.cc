@@ -36,7 +36,7 @@ struct SessionPair {
   SeededRandom random;
   SessionKeys keys;
   SessionContext context;
-  TagTable table;
+  RequestTable table;
   CallerSession caller;
   std::unique_ptr<NodeSession> node;
 };
@@ -124,14 +124,14 @@ TEST(Session, ASessionThatEndsLeavesNoTagBehind) {
 }
 
 TEST(TagTable, FindsWhatIsThereAndNothingElseThroughAnyChurn) {
-  TagTable table;
-  std::map<Tag, TagTable::Place> model;
+  RequestTable table;
+  std::map<Tag, RequestPlace> model;
   SeededRandom random(11);
   for (int step = 0; step < 50'000; ++step) {
     // Few home slots, so that runs form, wrap around and are cut in the middle.
     const Tag tag = random.below(64) + 480 + (random.below(20) << 32U);
-    const TagTable::Place place{.session = static_cast<std::uint32_t>(tag % 7),
-                                .request = static_cast<std::uint32_t>(tag)};
+    const RequestPlace place{.session = static_cast<std::uint32_t>(tag % 7),
+                             .request = static_cast<std::uint32_t>(tag)};
     if (random.below(2) == 0) {
       table.insert(tag, place);
       model.emplace(tag, place);
@@ -147,7 +147,7 @@ TEST(TagTable, FindsWhatIsThereAndNothingElseThroughAnyChurn) {
 }
 
 TEST(TagTable, OfTwoEqualTagsTheFirstStays) {
-  TagTable table;
+  RequestTable table;
   table.insert(5, {.session = 1, .request = 1});
   table.insert(5, {.session = 2, .request = 2});
   EXPECT_EQ(table.find(5)->session, 1U);
