@@ -23,6 +23,14 @@ void write_member(std::string& line, std::string_view before, std::string_view t
   codec::write_json_text(line, codec::cut_utf8(codec::is_utf8(text) ? text : "not UTF-8", kMaxAuditText));
 }
 
+// A text of our own: printable ASCII in which nothing is escaped.
+void write_own(std::string& line, std::string_view before, std::string_view text) {
+  line += before;
+  line += '"';
+  line += text;
+  line += '"';
+}
+
 // What a line says of the one before it.
 struct Link {
   std::uint64_t line = 0;
@@ -79,8 +87,8 @@ std::filesystem::path audit_file(const std::filesystem::path& folder, std::size_
 std::string encode_audit_line(const AuditEntry& entry, AuditHead& head) {
   std::string line;
   line.reserve(kUsualLine);
-  write_member(line, "{\"before\":", codec::encode_hex(head.hash));
-  write_member(line, ",\"call\":", sealed::to_text(entry.id));
+  write_own(line, "{\"before\":", codec::encode_hex(head.hash));
+  write_own(line, ",\"call\":", sealed::to_text(entry.id));
   line += ",\"items\":[";
   const std::size_t named = std::min(entry.items.size(), kAuditItems);
   for (std::size_t i = 0; i < named; ++i) write_member(line, i == 0 ? "" : ",", entry.items[i]);
@@ -90,7 +98,7 @@ std::string encode_audit_line(const AuditEntry& entry, AuditHead& head) {
   write_member(line, ",\"method\":", entry.method);
   if (!entry.reason.empty()) write_member(line, ",\"reason\":", entry.reason);
   write_member(line, ",\"result\":", entry.result);
-  write_member(line, ",\"time\":", to_iso8601(entry.time));
+  write_own(line, ",\"time\":", to_iso8601(entry.time));
   fmt::format_to(std::back_inserter(line), ",\"took_ms\":{}", entry.took.count());
   write_member(line, ",\"way\":", entry.way);
   write_member(line, ",\"who\":", entry.who);
