@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "keystore/file.h"
 #include "keystore/state_folder.h"
+#include "net/heap.h"
 #include "net/io.h"
 #include "net/privileges.h"
 #include "net/run.h"
@@ -147,6 +148,7 @@ Outcome rpc_run(const RpcRunOptions& options, Environment& environment) {
   if (!program) return std::unexpected(Failure(std::move(program).error(), ExitStatus::state));
   io.on_termination([&io] { io.stop(); });
   if (agent) tasks.spawn(end_with(*agent, io), "rpc.agent-end");
+  tasks.spawn(net::keep_heap_small(), "rpc.heap");
   log::info("rpc.running", {{"pid", ::getpid()}, {"node", name}, {"topic", (*program)->node().topic()}});
   io.run();
   io.restart();

@@ -4,6 +4,7 @@
 #include "agent/node_process.h"
 #include "base/log.h"
 #include "commands.h"
+#include "net/heap.h"
 #include "net/io.h"
 #include "net/privileges.h"
 #include "net/run.h"
@@ -68,6 +69,7 @@ Outcome run(const RunOptions& options, Environment& environment) {
   log::info("agent.running", {{"pid", ::getpid()}, {"serial_id", state.settings().serial_id.get()}});
   const auto node = options.node ? make_node(state, agent, tasks, environment.clock) : nullptr;
   agent.start();
+  tasks.spawn(net::keep_heap_small(), "agent.heap");
   if (node) node->start();
   io.run();
   if (node) {
