@@ -113,6 +113,29 @@ TEST(Responder, ACallThatIsOverIsNotRunAgainThoughItsResultWasLetGo) {
   EXPECT_EQ(reply_of(world, id)->status, ReplyStatus::outcome_unknown);
 }
 
+TEST(Responder, ACallThatRunsUnderTheIdOfOneThatWasForgottenIsNotLetGo) {
+  World world(1, {.results_per_principal = 70});
+  world.call_and_run("set", {}, seconds(600));
+  const CallId id = world.call_and_run("set", {}, seconds(2));
+  for (int i = 0; i < 20; ++i) world.tick();
+  world.answers.clear();
+  world.holds = true;
+  world.take(world.caller->call(id, "set", seconds(600), {}, world.now()));
+  world.run();
+  EXPECT_EQ(world.times_run(id), 2);
+  const Execute runs = world.executed.back();
+  world.holds = false;
+  // Whoever asked waits no longer, and room is needed.
+  world.caller->forget(id);
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(world.was_done(world.call_and_run("set", {}, seconds(600))));
+  world.take(world.caller->call(id, "set", seconds(300), {}, world.now()));
+  world.run();
+  EXPECT_EQ(world.times_run(id), 2);
+  world.finish(runs);
+  world.run();
+  EXPECT_TRUE(world.was_done(id));
+}
+
 TEST(Responder, TooManyCallsUnderWayAreRefused) {
   World world(1, {.running_per_principal = 3}, {.in_flight = 10});
   world.holds = true;
