@@ -148,6 +148,11 @@ std::unique_ptr<Readiness> RawSocket::dissolve(std::unique_ptr<RawSocket> socket
   return std::move(socket->readiness_);
 }
 
+Readiness& RawSocket::registration() {
+  if (is_open()) drop_low_water();
+  return *readiness_;
+}
+
 bool RawSocket::is_open() const {
   return readiness_->is_open();
 }

@@ -39,8 +39,10 @@ class RawSocket {
   void close();
   // Gives the descriptor away with its unread bytes, non-blocking.
   Descriptor release();
-  // The same with its registration in the loop, for who goes on with it there.
+  // The same with its registration in the loop, for who goes on with it there; the second for who takes it out of what
+  // is returned, which closes this.
   static std::unique_ptr<Readiness> dissolve(std::unique_ptr<RawSocket> socket);
+  Readiness& registration();
 
   bool is_open() const;
   int native() const;

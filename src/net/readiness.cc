@@ -112,6 +112,15 @@ Descriptor Readiness::release() {
   return Descriptor(descriptor_.release());
 }
 
+asio::posix::stream_descriptor Readiness::release_registered() {
+  if (closed_) return asio::posix::stream_descriptor(executor_);
+  closed_ = true;
+  forget_waits();
+  boost::system::error_code ignored;
+  descriptor_.cancel(ignored);
+  return std::move(descriptor_);
+}
+
 bool would_block(int cause) {
   return cause == EAGAIN || cause == EWOULDBLOCK;
 }

@@ -83,9 +83,9 @@ struct Splice::Flow {
 };
 
 struct Splice::State {
-  State(Executor executor, Descriptor left_socket, Descriptor right_socket, PipePool& pipes, OnEnd told)
-      : left(executor, left_socket.release()),
-        right(executor, right_socket.release()),
+  State(RawSocket& left_socket, RawSocket& right_socket, PipePool& pipes, OnEnd told)
+      : left(left_socket.registration().release_registered()),
+        right(right_socket.registration().release_registered()),
         pool(pipes),
         on_end(std::move(told)),
         forward{.from = left, .to = right},
@@ -187,11 +187,9 @@ Splice::Splice(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Splice::~Splice() = default;
 
-std::shared_ptr<Splice> Splice::start(Executor executor, Descriptor left, Descriptor right, PipePool& pool,
-                                      OnEnd on_end) {
-  std::shared_ptr<Splice> splice(
-      new Splice(std::make_unique<State>(executor, std::move(left), std::move(right), pool, std::move(on_end))));
-  asio::post(executor, [splice] {
+std::shared_ptr<Splice> Splice::start(RawSocket& left, RawSocket& right, PipePool& pool, OnEnd on_end) {
+  std::shared_ptr<Splice> splice(new Splice(std::make_unique<State>(left, right, pool, std::move(on_end))));
+  asio::post(splice->state_->left.get_executor(), [splice] {
     splice->pump(splice->state_->forward);
     splice->pump(splice->state_->backward);
   });

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "net/stream.h"
+#include "net/raw_socket.h"
 
 namespace sallyport::net {
 
@@ -49,9 +49,9 @@ class Splice : public std::enable_shared_from_this<Splice> {
   // Why it ended: absent when both directions came to their orderly ends.
   using OnEnd = std::function<void(const std::optional<Error>& error)>;
 
-  // Owns both sockets, which must be non-blocking. `on_end` is called once, never from within start().
-  static std::shared_ptr<Splice> start(Executor executor, Descriptor left, Descriptor right, PipePool& pool,
-                                       OnEnd on_end);
+  // Takes the sockets, which are open, out of both: they are closed from then on, and whoever waits for them is told.
+  // `on_end` is called once, never from within start().
+  static std::shared_ptr<Splice> start(RawSocket& left, RawSocket& right, PipePool& pool, OnEnd on_end);
   ~Splice();
   Splice(const Splice&) = delete;
   Splice& operator=(const Splice&) = delete;

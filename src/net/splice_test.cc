@@ -47,11 +47,11 @@ Task<void> join_wires(Executor executor, PipePool& pool, Joint& joint) {
   auto right = co_await make_wire(executor);
   joint.user = std::move(left.near);
   joint.device = std::move(right.near);
-  joint.splice = Splice::start(executor, *left.far->release(), *right.far->release(), pool,
-                               [&joint](const std::optional<Error>& error) {
-                                 joint.ended = true;
-                                 joint.error = error;
-                               });
+  RawSocket left_end(executor, *left.far->release(), {}), right_end(executor, *right.far->release(), {});
+  joint.splice = Splice::start(left_end, right_end, pool, [&joint](const std::optional<Error>& error) {
+    joint.ended = true;
+    joint.error = error;
+  });
 }
 
 Task<void> until_ended(const Joint& joint) {

@@ -187,7 +187,7 @@ void Visits::State::join(UserId id, const GrantId& session, net::RawSocket& user
     if (!stream) return data.close();
     passage = copy_passage(*std::move(stream), data.take_tls(), on_end);
   } else {
-    passage = splice_passage(executor, user.release(), data.take_plain(), pool, on_end);
+    passage = splice_passage(user, *data.watched(), pool, on_end);
   }
   account->second.live.emplace(id, std::move(passage));
   account->second.connections += 1;

@@ -20,9 +20,8 @@ class DataConnection {
   const std::shared_ptr<net::RawSocket>& watched() const { return watched_; }
   bool is_open() const { return tls_ ? tls_->native() >= 0 : watched_->is_open(); }
   bool is_tls() const { return tls_ != nullptr; }
-  // Each gives the connection away; the watch ends.
+  // Gives the connection away; the watch ends.
   net::StreamPtr take_tls();
-  net::Descriptor take_plain() { return watched_->release(); }
   void close();
 
  private:

@@ -9,8 +9,8 @@ namespace {
 
 class SplicedPassage final : public Passage {
  public:
-  SplicedPassage(net::Executor executor, net::Descriptor user, net::Descriptor data, net::PipePool& pool, OnEnd on_end)
-      : splice_(net::Splice::start(executor, std::move(user), std::move(data), pool,
+  SplicedPassage(net::RawSocket& user, net::RawSocket& data, net::PipePool& pool, OnEnd on_end)
+      : splice_(net::Splice::start(user, data, pool,
                                    [told = std::move(on_end)](const std::optional<Error>&) { told(); })) {}
 
   void abort() override { splice_->abort(); }
@@ -69,9 +69,9 @@ class CopiedPassage final : public Passage, public std::enable_shared_from_this<
 
 }  // namespace
 
-std::shared_ptr<Passage> splice_passage(net::Executor executor, net::Descriptor user, net::Descriptor data,
-                                        net::PipePool& pool, Passage::OnEnd on_end) {
-  return std::make_shared<SplicedPassage>(executor, std::move(user), std::move(data), pool, std::move(on_end));
+std::shared_ptr<Passage> splice_passage(net::RawSocket& user, net::RawSocket& data, net::PipePool& pool,
+                                        Passage::OnEnd on_end) {
+  return std::make_shared<SplicedPassage>(user, data, pool, std::move(on_end));
 }
 
 std::shared_ptr<Passage> copy_passage(net::StreamPtr user, net::StreamPtr data, Passage::OnEnd on_end) {

@@ -32,8 +32,9 @@ class Passage {
 };
 
 // Borrows the pool until it ended.
-std::shared_ptr<Passage> splice_passage(net::Executor executor, net::Descriptor user, net::Descriptor data,
-                                        net::PipePool& pool, Passage::OnEnd on_end);
+// Takes the sockets out of `user` and `data` as Splice::start() does.
+std::shared_ptr<Passage> splice_passage(net::RawSocket& user, net::RawSocket& data, net::PipePool& pool,
+                                        Passage::OnEnd on_end);
 // Half-close, back-pressure and memory as net::copy_both_ways; what was copied is wiped.
 std::shared_ptr<Passage> copy_passage(net::StreamPtr user, net::StreamPtr data, Passage::OnEnd on_end);
 
