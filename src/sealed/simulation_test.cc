@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kCallers = 3;
 constexpr std::size_t kHistory = 400;
+constexpr std::size_t kEnded = 100;
 constexpr std::string_view kMarker = "plaintext-marker";
 
 struct Simulation {
@@ -29,7 +30,8 @@ struct Simulation {
     std::set<CallId> open;
   };
 
-  Simulation(std::uint64_t seed, int percent_evil) : random(seed), evil(percent_evil) {
+  Simulation(std::uint64_t seed, int percent_evil, const ResponderLimits& of_node = {}, bool ids_again = false)
+      : random(seed), evil(percent_evil), limits(of_node), uses_ids_again(ids_again) {
     for (std::size_t i = 0; i < kCallers; ++i) {
       const KeyId id("caller-" + std::to_string(i));
       clients.push_back(Client{.id = id, .key = draw_api_key(id, random)});
@@ -46,7 +48,7 @@ struct Simulation {
   void start_node() {
     running.clear();
     runs_of_this_life.clear();
-    node = std::make_unique<Responder>(name, TopicPrefix("p"), random, now().civil);
+    node = std::make_unique<Responder>(name, TopicPrefix("p"), random, now().civil, limits);
     for (const Client& client : clients) node->add_key(client.id, derive_node_key(client.key.secret, name));
     node->set_idempotent([](std::string_view json) { return json.starts_with("get"); });
   }
@@ -78,6 +80,7 @@ struct Simulation {
         fly(std::move(*publish));
       } else if (auto* answer = std::get_if<Answer>(&action)) {
         EXPECT_EQ(client.open.erase(answer->id), 1U) << "an answer to nothing, or a second one";
+        remember_ended(answer->id);
         if (!answer->reply) continue;
         if (answer->reply->status == ReplyStatus::done) {
           EXPECT_TRUE(answer->reply->json.ends_with(to_text(answer->id))) << "another's answer";
@@ -100,10 +103,32 @@ struct Simulation {
       return;
     }
     if (durable) EXPECT_EQ(++runs[execute.id], 1) << "executed twice";
-    EXPECT_EQ(++runs_of_this_life[execute.id], 1) << "executed twice in one life of the node";
+    const bool once = !again.contains(execute.id);
+    if (once) EXPECT_EQ(++runs_of_this_life[execute.id], 1) << "executed twice in one life of the node";
     running.push_back(std::move(execute));
   }
+  void remember_ended(const CallId& id) {
+    if (ended.size() < kEnded) return ended.push_back(id);
+    ended[random.below(kEnded)] = id;
+  }
+  // A call under the id of one that is over, and one that nobody asks for any more.
+  void use_an_id_again(Client& client) {
+    if (!ended.empty() && chance(100)) {
+      const CallId id = ended[random.below(ended.size())];
+      if (!client.open.insert(id).second) return;
+      again.insert(id);
+      take(client, client.caller->call(id, "get " + std::string(kMarker), milliseconds(30'000 + random.below(60'000)),
+                                       {.idempotent = true}, now()));
+    }
+    if (!client.open.empty() && chance(100)) {
+      const auto left = std::next(client.open.begin(), static_cast<std::ptrdiff_t>(random.below(client.open.size())));
+      client.caller->forget(*left);
+      client.open.erase(left);
+    }
+  }
   void finish_some() {
+    // Some run long.
+    if (uses_ids_again && running.size() > 1 && chance(500)) std::swap(running.front(), running.back());
     while (!running.empty() && chance(600)) {
       const Execute execute = std::move(running.front());
       running.pop_front();
@@ -153,6 +178,7 @@ struct Simulation {
   void step() {
     for (Client& client : clients) {
       if (is_ending || client.open.size() > 40 || !chance(700)) continue;
+      if (uses_ids_again) use_an_id_again(client);
       const CallId id = draw_call_id(now().civil, random);
       client.open.insert(id);
       ++calls;
@@ -193,6 +219,8 @@ struct Simulation {
 
   SeededRandom random;
   int evil;
+  ResponderLimits limits;
+  bool uses_ids_again;
   NodeName name{"node"};
   std::int64_t elapsed = 0;
   std::vector<Client> clients;
@@ -203,13 +231,16 @@ struct Simulation {
   std::set<CallId> marks;  // on disk: these outlive the node
   std::map<CallId, int> runs;
   std::map<CallId, int> runs_of_this_life;
+  std::vector<CallId> ended;
+  std::set<CallId> again;  // may run again, since they are safe and their first deadline is over
   bool is_ending = false;  // no new calls
   std::size_t calls = 0;
   std::size_t done = 0;
 };
 
-void simulate(std::uint64_t seed, int percent_evil, std::size_t calls, double at_least_done) {
-  Simulation simulation(seed, percent_evil);
+void simulate(std::uint64_t seed, int percent_evil, std::size_t calls, double at_least_done,
+              const ResponderLimits& limits = {}, bool ids_again = false) {
+  Simulation simulation(seed, percent_evil, limits, ids_again);
   while (simulation.calls < calls) {
     simulation.step();
     if (simulation.random.below(3'000) < static_cast<std::uint64_t>(percent_evil) / 10) {
@@ -233,6 +264,11 @@ TEST(SealedSimulation, AnEvilBrokerMakesNothingRunTwice) {
 
 TEST(SealedSimulation, AWorseBrokerMakesNothingRunTwiceEither) {
   for (std::uint64_t seed = 20; seed < 24; ++seed) simulate(seed, 90, 500, 0.05);
+}
+
+TEST(SealedSimulation, IdsThatAreUsedAgainWhereRoomIsShortRunNothingTwiceEither) {
+  const ResponderLimits limits{.results_per_principal = 70};
+  for (std::uint64_t seed = 30; seed < 36; ++seed) simulate(seed, 20, 3'000, 0.3, limits, true);
 }
 
 }  // namespace
