@@ -165,6 +165,7 @@ Result<void> check_file(const fs::path& path, const Schema& schema) {
 Result<Database> open_reader(const fs::path& path) {
   TRY(auto database, Database::open(path, Database::Open::existing));
   database.leave_as_it_is();
+  TRY_VOID(database.execute(fmt::format("PRAGMA cache_size = -{}", kReaderCacheKib)));
   TRY_VOID(database.set_read_only(true));
   return database;
 }
