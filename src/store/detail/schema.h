@@ -10,10 +10,10 @@
 namespace sallyport::store {
 
 // Pages that a writer keeps in memory.
-inline constexpr std::int64_t kWriterCacheKib = 2'000;
+inline constexpr std::int64_t kWriterCacheKib = 1'000;
 // Each of the readers, of which there are as many as ever read at once: the upper levels of what is looked up. The rest
 // is in the kernel's memory, which all of them share.
-inline constexpr std::int64_t kReaderCacheKib = 512;
+inline constexpr std::int64_t kReaderCacheKib = 256;
 
 // How a writer works while many write at once (CommitQueue::kCrowd).
 struct CrowdRules {
