@@ -2,7 +2,6 @@
 that cannot be told another address. It is a network namespace whose loopback has a listener that belongs to this process,
 which carries every connection over to the relay.
 """
-import ctypes
 import os
 import pathlib
 import shutil
@@ -12,10 +11,9 @@ import threading
 
 import namespaces
 from cases import Missing
+from own_namespace import CLONE_NEWNET, enter
 from stage import tool
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNET = 0x40000000
 CHUNK = 65536
 
 
@@ -46,9 +44,7 @@ class Corner:
 
         def make():
             try:
-                with open(f"/run/netns/{self.name}", "rb") as namespace:
-                    if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), "setns")
+                enter(CLONE_NEWNET, f"/run/netns/{self.name}")
                 self.listener = socket.create_server(("127.0.0.1", 80))
             except OSError as error:
                 failures.append(error)

@@ -3,7 +3,6 @@ one that needs any. Cables between them are laid in a network that the script ha
 every browser breaks off what it is loading (net::ERR_NETWORK_CHANGED), and others' tests have browsers. Needs root.
 """
 import contextlib
-import ctypes
 import fcntl
 import os
 import pathlib
@@ -13,9 +12,9 @@ import signal
 import subprocess
 
 from cases import Missing
+from own_namespace import CLONE_NEWNET, leave
 from stage import tool
 
-CLONE_NEWNET = 0x40000000
 NAMESPACE = re.compile(r"sallyport-(?:[a-z]+-)?(\d+)")
 
 
@@ -23,10 +22,9 @@ def leave_the_machines_network():
     """From here on what this thread and its children open and listen on is in a network with nothing but loopback, which ends with
     them; what runs already stays where it is. To be called before anything is started.
     """
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        raise Missing("root and ip, for a network of its own")
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
-        raise Missing(f"a network namespace: {os.strerror(ctypes.get_errno())}")
+    if not shutil.which("ip"):
+        raise Missing("ip, for a network of its own")
+    leave(CLONE_NEWNET, "a network of its own")
     tool("ip", "link", "set", "lo", "up")
 
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import ssl
-import subprocess
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization

@@ -1,26 +1,20 @@
 """A disk that is full when a test wants it: a tmpfs of its own, in a mount namespace of the test's own, so that nothing of it
 is seen outside or left behind.
 """
-import ctypes
 import errno
-import os
 import shutil
 import subprocess
 
-from cases import Missing, want
+from cases import want
+from own_namespace import CLONE_NEWNS, leave
 
-CLONE_NEWNS = 0x00020000
 CHUNK = 1 << 16
 mounted = []
 
 
 def leave_the_machines_mounts():
     """From here on what this process and its children mount is theirs alone."""
-    if os.geteuid() != 0:
-        raise Missing("root, for a small disk")
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        raise Missing(f"a mount namespace: {os.strerror(ctypes.get_errno())}")
+    leave(CLONE_NEWNS, "mounts of its own")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
