@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kBlock = 1'024;
 constexpr std::size_t kBlocks = 32 * 1'024;
+constexpr int kTurns = 1'000;
 constexpr std::size_t kEach = 64;  // of so many one stays, the last one too
 
 // Resident memory of this process that is of no file, in bytes.
@@ -31,8 +32,9 @@ std::size_t own_memory() {
   return 0;
 }
 
-Task<void> let_turns_pass() {
-  for (int i = 0; i < 10; ++i) co_await sleep_for(milliseconds(5));
+// Or until kTurns turns have passed: their number decides, not their time.
+Task<void> until_below(std::size_t bytes) {
+  for (int turn = 0; own_memory() >= bytes && turn < kTurns; ++turn) co_await sleep_for(milliseconds(1));
 }
 
 TEST(Heap, WhatWasFreedBetweenWhatStaysIsGivenBack) {
@@ -47,8 +49,8 @@ TEST(Heap, WhatWasFreedBetweenWhatStaysIsGivenBack) {
   const std::size_t held = own_memory();
   Io io;
   TaskGroup tasks(io.executor());
-  tasks.spawn(keep_heap_small(milliseconds(5)), "heap");
-  run(io, let_turns_pass());
+  tasks.spawn(keep_heap_small(milliseconds(1)), "heap");
+  run(io, until_below(held - kBlocks * kBlock / 2));
   EXPECT_LT(own_memory() + kBlocks * kBlock / 2, held);
   io.restart();
   run(io, tasks.stop());

@@ -64,7 +64,7 @@ void RawSocket::set_low_water(std::size_t bytes) {
 }
 
 void RawSocket::drop_low_water() {
-  if (has_low_water_) set_low_water(1);
+  if (has_low_water_ && is_open()) set_low_water(1);
 }
 
 Task<Result<std::size_t>> RawSocket::peek(std::span<std::uint8_t> into, std::size_t at_least, Deadline deadline) {
@@ -139,17 +139,17 @@ void RawSocket::close() {
 }
 
 Descriptor RawSocket::release() {
-  if (readiness_->is_open()) drop_low_water();
+  drop_low_water();
   return readiness_->release();
 }
 
 std::unique_ptr<Readiness> RawSocket::dissolve(std::unique_ptr<RawSocket> socket) {
-  if (socket->is_open()) socket->drop_low_water();
+  socket->drop_low_water();
   return std::move(socket->readiness_);
 }
 
 Readiness& RawSocket::registration() {
-  if (is_open()) drop_low_water();
+  drop_low_water();
   return *readiness_;
 }
 

@@ -35,8 +35,7 @@ class Readiness {
   bool is_open() const { return !closed_; }
   void close();
   Descriptor release();
-  // The same with its registration in the loop, which is as costly to take out and make anew as a read; closed where it
-  // is closed.
+  // The same with its registration in the loop, which need not be made anew; closed where this is closed.
   boost::asio::posix::stream_descriptor release_registered();
   const Executor& executor() const { return executor_; }
 
