@@ -137,8 +137,7 @@ void Caller::State::emit(Session& session, Call& call, Actions& out, Now now) {
   wipe(plaintext);
   session.sent.emplace(request, Sent{.id = call.id, .tail = tail_of(message)});
   await(session, request, 0, ReplyTags::kMost);
-  if (calls_.is_waiting(call)) call.next_resend = now.monotonic + wait_before(call.resends);
-  calls_.end_wait(call);
+  if (calls_.end_wait(call)) call.next_resend = now.monotonic + wait_before(call.resends);
   call.last_sent = now.monotonic;
   call.last_session = session.number;
   call.last_request = request;

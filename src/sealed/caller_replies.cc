@@ -24,13 +24,18 @@ void Caller::State::await(Session& session, std::uint64_t request, std::uint32_t
     awaited_.insert(wanted[i], {.session = session.number, .request = request, .chunk = from + i});
 }
 
+void Caller::State::unawait_chunks(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until) {
+  std::array<Tag, ReplyTags::kMost> tags{};
+  const std::span<Tag> unwanted(tags.data(), until - from);
+  session.session.reply_tags(request, from, unwanted);
+  for (std::uint32_t i = 0; i < unwanted.size(); ++i)
+    awaited_.erase(unwanted[i], {.session = session.number, .request = request, .chunk = from + i});
+}
+
 void Caller::State::unawait(Session& session, std::uint64_t request) {
   const auto sent = session.sent.find(request);
   if (sent == session.sent.end()) return;
-  std::array<Tag, ReplyTags::kMost> tags{};
-  session.session.reply_tags(request, sent->second.chunk, tags);
-  for (std::uint32_t i = 0; i < tags.size(); ++i)
-    awaited_.erase(tags[i], {.session = session.number, .request = request, .chunk = sent->second.chunk + i});
+  unawait_chunks(session, request, sent->second.chunk, sent->second.chunk + ReplyTags::kMost);
   session.sent.erase(sent);
 }
 
@@ -52,14 +57,10 @@ void Caller::State::on_reply(const std::string& topic, ByteView message, Actions
     return;
   }
   // This chunk and those before it are over.
-  std::array<Tag, ReplyTags::kMost> tags{};
-  const std::uint32_t passed = awaited.chunk + 1 - sent.chunk;
-  session->session.reply_tags(awaited.request, sent.chunk, tags);
-  for (std::uint32_t i = 0; i < passed; ++i)
-    awaited_.erase(tags[i], {.session = session->number, .request = awaited.request, .chunk = sent.chunk + i});
-  const std::uint32_t end = sent.chunk + static_cast<std::uint32_t>(ReplyTags::kMost);
-  sent.chunk += passed;
-  await(*session, awaited.request, end, end + passed);
+  const std::uint32_t next = awaited.chunk + 1;
+  unawait_chunks(*session, awaited.request, sent.chunk, next);
+  await(*session, awaited.request, sent.chunk + ReplyTags::kMost, next + ReplyTags::kMost);
+  sent.chunk = next;
   handle(*session, awaited.request, *body, out, now);
   pump(out, now);
 }

@@ -103,7 +103,9 @@ struct Caller::State {
 
   // caller_replies.cc
   void on_reply(const std::string& topic, ByteView message, Actions& out, Now now);
+  // The chunks `from` to `until` of its answer, at most ReplyTags::kMost of them.
   void await(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until);
+  void unawait_chunks(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until);
   void unawait(Session& session, std::uint64_t request);
   void handle(Session& session, std::uint64_t request, const ReplyBody& body, Actions& out, Now now);
   void handle_final(Call& call, const ReplyBody& body, Actions& out, Now now);

@@ -47,7 +47,8 @@ class PendingCalls {
   std::size_t size() const { return by_id_.size(); }
 
   void make_wait(PendingCall& call);
-  void end_wait(const PendingCall& call) { waiting_.erase(call.order); }
+  // Whether it waited.
+  bool end_wait(const PendingCall& call) { return waiting_.erase(call.order) > 0; }
   bool is_waiting(const PendingCall& call) const { return waiting_.contains(call.order); }
   // In the order in which they were made.
   const std::map<std::uint64_t, PendingCall*>& waiting() const { return waiting_; }

@@ -64,7 +64,7 @@ class ReplyTags {
  public:
   explicit ReplyTags(const Secret<32>& key) : prf_(key) {}
   // Those of `out.size()` chunks from `chunk` on, at most kMost.
-  static constexpr std::size_t kMost = 4;
+  static constexpr std::uint32_t kMost = 4;
   void fill(std::uint64_t request, std::uint32_t chunk, std::span<Tag> out);
 
  private:
