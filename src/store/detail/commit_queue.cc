@@ -123,7 +123,7 @@ void CommitQueue::fit_cache(std::size_t group) {
 
 void CommitQueue::keep_pages(std::int64_t kib) {
   if (kib == cache_kib_) return;
-  if (database_.execute(fmt::format("PRAGMA cache_size = -{}", kib))) cache_kib_ = kib;
+  if (database_.set_cache(kib)) cache_kib_ = kib;
 }
 
 void CommitQueue::give_pages_back() {

@@ -146,7 +146,7 @@ Result<Database> open_writer(const fs::path& path, const Schema& schema) {
     TRY_VOID(quick_check(database, path));
   }
   TRY_VOID(database.execute(std::string(kWriterPragmas)));
-  TRY_VOID(database.execute(fmt::format("PRAGMA cache_size = -{}", kWriterCacheKib)));
+  TRY_VOID(database.set_cache(kWriterCacheKib));
   TRY_VOID(migrate(database, schema));
   // A process before us may have stopped because an fsync of the journal failed. What we read of it can then be in the
   // kernel's memory alone, which takes it for written: it must not lie before what we are going to acknowledge.
@@ -165,7 +165,7 @@ Result<void> check_file(const fs::path& path, const Schema& schema) {
 Result<Database> open_reader(const fs::path& path) {
   TRY(auto database, Database::open(path, Database::Open::existing));
   database.leave_as_it_is();
-  TRY_VOID(database.execute(fmt::format("PRAGMA cache_size = -{}", kReaderCacheKib)));
+  TRY_VOID(database.set_cache(kReaderCacheKib));
   TRY_VOID(database.set_read_only(true));
   return database;
 }

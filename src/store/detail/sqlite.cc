@@ -207,6 +207,10 @@ Result<void> Database::set_read_only(bool read_only) {
   return execute(read_only ? "PRAGMA query_only = ON" : "PRAGMA query_only = OFF");
 }
 
+Result<void> Database::set_cache(std::int64_t kib) {
+  return execute(fmt::format("PRAGMA cache_size = -{}", kib));
+}
+
 std::unexpected<Error> Database::error(int code) const {
   const Fault fault = fault_of(code, read_only_);
   const bool failed = (code & 0xFF) == SQLITE_IOERR && !is_index_without_room(code);

@@ -155,6 +155,8 @@ class Database {
   bool in_transaction() const;
   // From now on refuses (or again allows) everything that writes.
   Result<void> set_read_only(bool read_only);
+  // How much of the file's pages this connection keeps in memory.
+  Result<void> set_cache(std::int64_t kib);
   // Whether the disk failed or damage was found: what was lost is unknown, so this process must not write any more.
   bool storage_failed() const { return storage_failed_; }
   // The end of this connection shall write nothing: what it would fold into the file may not have reached the disk.
