@@ -4,7 +4,7 @@ import type { AuditEntry, AuditPage as Page } from "../api/types";
 import { go, Link, usePlace, withQuery } from "../router";
 import { onEvent } from "../state/events";
 import { useLoad } from "../state/load";
-import { useTextOf } from "../state/text";
+import { useTextOf } from "../state/of";
 import { count, counted, localTime } from "../ui/format";
 import { Mark } from "../ui/mark";
 import { Empty, Fact, Facts, Fingerprint, Loading, PageHead, ProblemNote, Time } from "../ui/parts";

@@ -1,11 +1,12 @@
 // Who was in and who is, for one device or for all.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import * as api from "../api/calls";
 import type { AccessSession } from "../api/types";
 import { Link } from "../router";
 import { now, useNow } from "../state/clock";
 import { onEvent } from "../state/events";
 import { useAct, useLoad } from "../state/load";
+import { useStateOf } from "../state/of";
 import { may } from "../state/session";
 import { announce } from "../ui/announce";
 import { bytes, duration } from "../ui/format";
@@ -39,8 +40,7 @@ export function LiveSessions({ name }: { name?: string }) {
 
 function useSessions(key: string, read: () => Promise<{ sessions: readonly AccessSession[] }>, concerns: (session: AccessSession) => boolean) {
   const { value, problem, reload } = useLoad(key, read);
-  const [changed, setChanged] = useState<ReadonlyMap<string, AccessSession>>(new Map());
-  useEffect(() => setChanged(new Map()), [value]);
+  const [changed, setChanged] = useStateOf<ReadonlyMap<string, AccessSession>>(value, () => new Map());
   useEffect(
     () => onEvent("session", (one) => concerns(one) && setChanged((before) => new Map(before).set(one.id, one))),
     [key],

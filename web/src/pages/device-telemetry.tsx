@@ -1,10 +1,11 @@
 // What a device measures: one thin line per number, over a range that is part of the address.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import * as api from "../api/calls";
 import type { Telemetry } from "../api/types";
 import { go, usePlace, withQuery } from "../router";
 import { now } from "../state/clock";
 import { useLoad } from "../state/load";
+import { useStateOf } from "../state/of";
 import { counted } from "../ui/format";
 import { Empty, Loading, ProblemNote, Time } from "../ui/parts";
 import { Chart } from "../ui/chart";
@@ -74,8 +75,7 @@ async function readItems(name: string, stream: string, seconds: number): Promise
 
 function Charts({ telemetry, seconds, title }: { telemetry: Telemetry; seconds: number; title: string }) {
   const series = useMemo(() => seriesOf(telemetry.items), [telemetry]);
-  const [zoom, setZoom] = useState<[number, number] | null>(null);
-  useEffect(() => setZoom(null), [seconds]);
+  const [zoom, setZoom] = useStateOf<[number, number] | null>(seconds, () => null);
   if (telemetry.items.length === 0) return <p class="muted">Nothing in the last {title}.</p>;
   const end = now() / 1000;
   return (

@@ -3,7 +3,7 @@ import * as api from "../api/calls";
 import type { FoundCertificate } from "../api/types";
 import { go, Link, usePlace, withQuery } from "../router";
 import { useLoad } from "../state/load";
-import { useTextOf } from "../state/text";
+import { useTextOf } from "../state/of";
 import { CertificateFacts, kindOf, Validity } from "../ui/certificate";
 import { count, counted } from "../ui/format";
 import { Empty, Loading, ProblemNote, Time } from "../ui/parts";
