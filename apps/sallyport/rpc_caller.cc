@@ -82,9 +82,13 @@ Try<RpcWay> read_rpc_way(const Arguments& arguments) {
     if (!broker) return usage(std::move(broker).error());
     out.brokers.push_back(*std::move(broker));
   }
-  auto timeout = config::parse_duration(arguments.text("timeout"));
-  if (!timeout || *timeout <= milliseconds(0) || *timeout > kMaxRpcTimeout)
-    return usage({Errc::malformed, "--timeout: want more than nothing and at most seven days"});
+  const std::string written = arguments.text("timeout");
+  auto timeout = config::parse_duration(written);
+  if (!timeout)
+    return usage(
+        {Errc::malformed, fmt::format("--timeout: found \"{}\", {}", log::escape(written), timeout.error().detail)});
+  if (*timeout <= milliseconds(0) || *timeout > kMaxRpcTimeout)
+    return usage({Errc::malformed, fmt::format("--timeout: found {}, want more than nothing and at most 7d", written)});
   out.timeout = *timeout;
   return out;
 }
