@@ -45,6 +45,7 @@ class SocketListener final : public Listener {
         co_return stream;
       }
       if (cause == EAGAIN || cause == EWOULDBLOCK) {
+        readiness_.set_blocking(Direction::read);
         CO_TRY_VOID(co_await readiness_.wait(Direction::read, deadline));
       } else if (cause == EMFILE || cause == ENFILE || cause == ENOBUFS || cause == ENOMEM) {
         if (deadline.passed()) co_return system_error("accept", cause);

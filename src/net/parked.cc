@@ -16,6 +16,12 @@ void Parked::wake() {
   alarms_->clear(*this);  // after the post, so that the loop stays
 }
 
+void Parked::resume() {
+  auto go_on = std::exchange(go_on_, nullptr);
+  alarms_->clear(*this);
+  go_on();
+}
+
 void Parked::on_loop_end() {
   // It holds the coroutine, and this with it.
   const auto gone = std::exchange(go_on_, nullptr);

@@ -87,6 +87,7 @@ Task<Result<std::size_t>> RawSocket::peek(std::span<std::uint8_t> into, std::siz
       set_low_water(at_least);
       has_waited_for_more = true;
     }
+    if (count == 0) readiness_->set_blocking(Direction::read);
     CO_TRY_VOID(co_await readiness_->wait(Direction::read, deadline));
   }
   co_return fail(Errc::unavailable, "first bytes: closed");
@@ -100,13 +101,11 @@ Result<Bytes> RawSocket::take(std::size_t count) {
 }
 
 Task<Result<void>> RawSocket::until_gone(Deadline deadline) {
-  while (readiness_->is_open()) {
-    const std::size_t unread = unread_bytes(readiness_->get());
-    if (unread > kMaxUnreadWhileWaiting || has_hung_up(readiness_->get())) co_return Result<void>{};
-    set_low_water(unread + 1);
-    CO_TRY_VOID(co_await readiness_->wait(Direction::read, deadline));
+  if (!readiness_->is_open()) co_return fail(Errc::unavailable, "wait: closed");
+  while (!readiness_->has_hung_up() && unread_bytes(readiness_->get()) <= kMaxUnreadWhileWaiting) {
+    CO_TRY_VOID(co_await readiness_->wait_for_news(deadline));
   }
-  co_return fail(Errc::unavailable, "wait: closed");
+  co_return Result<void>{};
 }
 
 Task<Result<void>> RawSocket::until_readable(Deadline deadline) {
@@ -148,9 +147,9 @@ std::unique_ptr<Readiness> RawSocket::dissolve(std::unique_ptr<RawSocket> socket
   return std::move(socket->readiness_);
 }
 
-Readiness& RawSocket::registration() {
+std::unique_ptr<PolledDescriptor> RawSocket::take_polled() {
   drop_low_water();
-  return *readiness_;
+  return readiness_->take_polled();
 }
 
 bool RawSocket::is_open() const {
@@ -159,6 +158,10 @@ bool RawSocket::is_open() const {
 
 int RawSocket::native() const {
   return readiness_->get();
+}
+
+const Executor& RawSocket::executor() const {
+  return readiness_->executor();
 }
 
 RawListener::RawListener(Executor executor, Descriptor listening, SocketOptions options)
@@ -180,6 +183,7 @@ Task<Result<std::unique_ptr<RawSocket>>> RawListener::accept() {
       co_return std::make_unique<RawSocket>(readiness_->executor(), std::move(socket), to_address(from));
     }
     if (would_block(cause)) {
+      readiness_->set_blocking(Direction::read);
       CO_TRY_VOID(co_await readiness_->wait(Direction::read, Deadline::never()));
     } else if (cause == EMFILE || cause == ENFILE || cause == ENOBUFS || cause == ENOMEM) {
       co_await sleep_for(kAcceptPause);

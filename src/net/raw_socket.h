@@ -9,6 +9,7 @@
 
 namespace sallyport::net {
 
+class PolledDescriptor;
 class Readiness;
 
 // Owns one connected stream socket. One waiter at a time. Errors as for Stream.
@@ -39,13 +40,13 @@ class RawSocket {
   void close();
   // Gives the descriptor away with its unread bytes, non-blocking.
   Descriptor release();
-  // The same with its registration in the loop, for who goes on with it there; the second for who takes it out of what
-  // is returned, which closes this.
+  // The same in its loop's set, for who goes on with it there; the second closes this, and is null where it was.
   static std::unique_ptr<Readiness> dissolve(std::unique_ptr<RawSocket> socket);
-  Readiness& registration();
+  std::unique_ptr<PolledDescriptor> take_polled();
 
   bool is_open() const;
   int native() const;
+  const Executor& executor() const;
   const Address& peer() const { return peer_; }
 
  private:

@@ -25,19 +25,31 @@ Task<Result<void>> without_waiting(Result<void> outcome) {
 }  // namespace
 
 SocketStream::SocketStream(Executor executor, Descriptor socket, PeerInfo peer)
-    : readiness_(std::move(executor), std::move(socket)), peer_(std::move(peer)) {}
+    : readiness_(std::move(executor), std::move(socket)),
+      peer_(std::move(peer)),
+      is_tcp_(!peer_.address.host.empty()) {}
+
+Result<std::optional<std::size_t>> SocketStream::take(std::span<std::uint8_t> into) {
+  const ssize_t got = ::recv(readiness_.get(), into.data(), into.size(), 0);
+  const int cause = errno;
+  if (got < 0 && cause == EINTR) return std::optional<std::size_t>();
+  if (got < 0 && !would_block(cause)) return system_error("stream: read", cause);
+  // A Unix socket's read ends after a descriptor that was passed, whatever comes after it.
+  const bool is_all = is_tcp_ && got >= 0 && static_cast<std::size_t>(got) < into.size();
+  if (got < 0 || is_all) readiness_.set_blocking(Direction::read);
+  return got < 0 ? std::optional<std::size_t>() : std::optional(static_cast<std::size_t>(got));
+}
 
 Task<Result<std::size_t>> SocketStream::read_some(std::span<std::uint8_t> into, Deadline deadline) {
   SALLYPORT_CHECK(!into.empty());
   while (readiness_.is_open()) {
-    const ssize_t got = ::recv(readiness_.get(), into.data(), into.size(), 0);
-    is_drained_ = got >= 0 && static_cast<std::size_t>(got) < into.size();
-    if (got >= 0) {
+    // Not a call for nothing, unless the deadline leaves no time to be told.
+    const bool looks = !readiness_.is_blocking(Direction::read) || deadline.passed();
+    CO_TRY(const auto got, looks ? take(into) : std::optional<std::size_t>());
+    if (got) {
       if (readiness_.turn_is_over()) co_await yield();
-      co_return static_cast<std::size_t>(got);
+      co_return *got;
     }
-    if (errno == EINTR) continue;
-    if (!would_block(errno)) co_return system_error("stream: read", errno);
     CO_TRY_VOID(co_await readiness_.wait(Direction::read, deadline));
   }
   co_return fail(Errc::unavailable, "stream: closed");
@@ -45,10 +57,12 @@ Task<Result<std::size_t>> SocketStream::read_some(std::span<std::uint8_t> into, 
 
 Task<Result<void>> SocketStream::wait_readable(Deadline deadline) {
   if (!readiness_.is_open()) return without_waiting(fail(Errc::unavailable, "stream: closed"));
-  if (!std::exchange(is_drained_, false) || deadline.passed()) {
+  const bool looks = !std::exchange(rests_, false) && !readiness_.is_blocking(Direction::read);
+  if (looks || deadline.passed()) {
     std::uint8_t byte = 0;
     const ssize_t seen = ::recv(readiness_.get(), &byte, 1, MSG_PEEK);
     if (seen >= 0 || !would_block(errno)) return without_waiting(Result<void>{});
+    readiness_.set_blocking(Direction::read);
   }
   return readiness_.wait(Direction::read, deadline);
 }
@@ -56,13 +70,9 @@ Task<Result<void>> SocketStream::wait_readable(Deadline deadline) {
 Result<std::optional<std::size_t>> SocketStream::read_now(std::span<std::uint8_t> into) {
   SALLYPORT_CHECK(!into.empty());
   if (!readiness_.is_open()) return fail(Errc::unavailable, "stream: closed");
-  if (readiness_.turn_is_over()) is_drained_ = true;  // as if: the wait for more lets others run
-  if (is_drained_) return std::optional<std::size_t>();
-  const ssize_t got = ::recv(readiness_.get(), into.data(), into.size(), 0);
-  if (got < 0 && (would_block(errno) || errno == EINTR)) return std::optional<std::size_t>();
-  if (got < 0) return system_error("stream: read", errno);
-  is_drained_ = static_cast<std::size_t>(got) < into.size();
-  return std::optional(static_cast<std::size_t>(got));
+  if (readiness_.turn_is_over()) rests_ = true;
+  if (rests_ || readiness_.is_blocking(Direction::read)) return std::optional<std::size_t>();
+  return take(into);
 }
 
 Result<std::size_t> SocketStream::write_now(ByteView from) {
@@ -86,6 +96,7 @@ Task<Result<void>> SocketStream::write_all(ByteView from, Deadline deadline) {
     }
     if (errno == EINTR) continue;
     if (!would_block(errno)) co_return system_error("stream: write", errno);
+    readiness_.set_blocking(Direction::write);
     CO_TRY_VOID(co_await readiness_.wait(Direction::write, deadline));
   }
   co_return fail(Errc::unavailable, "stream: closed");

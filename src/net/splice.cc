@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 
@@ -67,34 +66,46 @@ void PipePool::give_back(Pipe pipe) {
   free_.push_back(std::move(pipe));
 }
 
-// One direction. What was taken from `from` and not yet given to `to` is in `pipe`, or in `held`.
-struct Splice::Flow {
-  asio::posix::stream_descriptor& from;
-  asio::posix::stream_descriptor& to;
+// One direction, which waits for one of its ends at a time. What was taken from `from` and not yet given to `to` is in
+// `pipe`, or in `held`.
+struct Splice::Flow final : Watcher {
+  Flow(Splice& moves, PolledDescriptor& taken_from, PolledDescriptor& given_to)
+      : splice(moves), from(taken_from), to(given_to) {}
+  void on_ready() override;
+  void on_closed() override {}  // by finish() alone
+  void on_loop_end() override;
+
+  Splice& splice;
+  PolledDescriptor& from;
+  PolledDescriptor& to;
   std::optional<Pipe> pipe{};
   std::size_t in_pipe = 0;
   Bytes held{};
   std::size_t held_from = 0;
   bool bulk = false;
   bool ended = false;
+  bool waits_to_write = false;
   bool may_hold = false;  // the kernel, bytes for `to`
   ShutWindow window{};    // of `to`
   std::uint64_t total = 0;
 };
 
 struct Splice::State {
-  State(RawSocket& left_socket, RawSocket& right_socket, PipePool& pipes, OnEnd told)
-      : left(left_socket.registration().release_registered()),
-        right(right_socket.registration().release_registered()),
+  State(Splice& splice, RawSocket& left_socket, RawSocket& right_socket, PipePool& pipes, OnEnd told)
+      : executor(left_socket.executor()),
+        left(left_socket.take_polled()),
+        right(right_socket.take_polled()),
         pool(pipes),
         on_end(std::move(told)),
-        forward{.from = left, .to = right},
-        backward{.from = right, .to = left} {}
+        forward(splice, *left, *right),
+        backward(splice, *right, *left) {}
 
-  asio::posix::stream_descriptor left;
-  asio::posix::stream_descriptor right;
+  Executor executor;
+  std::unique_ptr<PolledDescriptor> left;
+  std::unique_ptr<PolledDescriptor> right;
   PipePool& pool;
   OnEnd on_end;
+  std::shared_ptr<Splice> kept;  // until it is over
   Flow forward;
   Flow backward;
   bool over = false;
@@ -106,6 +117,7 @@ struct Splice::State {
   Step take_by_splice(Flow& flow);
   Step give(Flow& flow);
   Step give_held(Flow& flow);
+  static Step blocked_or_broken(Flow& flow);  // by errno
   void drop_pipe(Flow& flow);
 };
 
@@ -125,14 +137,18 @@ void Splice::State::drop_pipe(Flow& flow) {
 
 Splice::State::Step Splice::State::take_by_copy(Flow& flow) {
   static thread_local std::array<std::uint8_t, kBulkThreshold> buffer;
-  const ssize_t got = ::recv(flow.from.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (got < 0) return would_block(errno) || errno == EINTR ? Step::blocked : Step::broken;
+  const ssize_t got = ::recv(flow.from.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  const int cause = errno;
+  if (got < 0 ? would_block(cause) : static_cast<std::size_t>(got) < buffer.size()) {
+    flow.from.set_blocking(Direction::read);
+  }
+  if (got < 0) return would_block(cause) || cause == EINTR ? Step::blocked : Step::broken;
   if (got == 0) return Step::ended;
   const ByteView bytes = ByteView(buffer).first(static_cast<std::size_t>(got));
   flow.total += bytes.size();
   flow.bulk = kMaySplice && bytes.size() == buffer.size();
   look_at(bytes);
-  const ssize_t sent = ::send(flow.to.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t sent = ::send(flow.to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0 && !would_block(errno) && errno != EINTR) return Step::broken;
   const auto given = sent < 0 ? std::size_t{0} : static_cast<std::size_t>(sent);
   flow.held.assign(bytes.begin() + static_cast<std::ptrdiff_t>(given), bytes.end());
@@ -142,7 +158,7 @@ Splice::State::Step Splice::State::take_by_copy(Flow& flow) {
 }
 
 Splice::State::Step Splice::State::take_by_splice(Flow& flow) {
-  const ssize_t got = ::splice(flow.from.native_handle(), nullptr, flow.pipe->write_end.get(), nullptr, kSpliceStep,
+  const ssize_t got = ::splice(flow.from.get(), nullptr, flow.pipe->write_end.get(), nullptr, kSpliceStep,
                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (got < 0 && !would_block(errno) && errno != EINTR) return Step::broken;
   if (got < 0 || static_cast<std::size_t>(got) < kBulkThreshold) flow.bulk = false;
@@ -158,11 +174,18 @@ Splice::State::Step Splice::State::take(Flow& flow) {
   return flow.bulk && flow.pipe ? take_by_splice(flow) : take_by_copy(flow);
 }
 
+Splice::State::Step Splice::State::blocked_or_broken(Flow& flow) {
+  if (!would_block(errno)) return Step::broken;
+  flow.to.set_blocking(Direction::write);
+  return Step::blocked;
+}
+
 Splice::State::Step Splice::State::give_held(Flow& flow) {
   while (flow.held_from < flow.held.size()) {
-    const ssize_t sent = ::send(flow.to.native_handle(), flow.held.data() + flow.held_from,
-                                flow.held.size() - flow.held_from, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) return would_block(errno) || errno == EINTR ? Step::blocked : Step::broken;
+    const ssize_t sent = ::send(flow.to.get(), flow.held.data() + flow.held_from, flow.held.size() - flow.held_from,
+                                MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return blocked_or_broken(flow);
     flow.held_from += static_cast<std::size_t>(sent);
   }
   wipe(flow.held);
@@ -174,22 +197,26 @@ Splice::State::Step Splice::State::give_held(Flow& flow) {
 Splice::State::Step Splice::State::give(Flow& flow) {
   if (!flow.held.empty()) return give_held(flow);
   while (flow.in_pipe > 0) {
-    const ssize_t moved = ::splice(flow.pipe->read_end.get(), nullptr, flow.to.native_handle(), nullptr, flow.in_pipe,
+    const ssize_t moved = ::splice(flow.pipe->read_end.get(), nullptr, flow.to.get(), nullptr, flow.in_pipe,
                                    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (moved < 0) return would_block(errno) || errno == EINTR ? Step::blocked : Step::broken;
+    if (moved < 0 && errno == EINTR) continue;
+    if (moved < 0) return blocked_or_broken(flow);
     if (moved == 0) return Step::broken;
     flow.in_pipe -= static_cast<std::size_t>(moved);
   }
   return Step::done;
 }
 
-Splice::Splice(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Splice::Splice() = default;
 
 Splice::~Splice() = default;
 
 std::shared_ptr<Splice> Splice::start(RawSocket& left, RawSocket& right, PipePool& pool, OnEnd on_end) {
-  std::shared_ptr<Splice> splice(new Splice(std::make_unique<State>(left, right, pool, std::move(on_end))));
-  asio::post(splice->state_->left.get_executor(), [splice] {
+  SALLYPORT_CHECK(left.is_open() && right.is_open());
+  std::shared_ptr<Splice> splice(new Splice);
+  splice->state_ = std::make_unique<State>(*splice, left, right, pool, std::move(on_end));
+  asio::post(splice->state_->executor, [splice] {
+    if (!splice->state_->over) splice->state_->kept = splice;
     splice->pump(splice->state_->forward);
     splice->pump(splice->state_->backward);
   });
@@ -211,7 +238,7 @@ void Splice::pump(Flow& flow) {
     flow.ended = true;
     state_->drop_pipe(flow);
     if (state_->forward.ended && state_->backward.ended) return finish(std::nullopt);
-    static_cast<void>(::shutdown(flow.to.native_handle(), SHUT_WR));
+    static_cast<void>(::shutdown(flow.to.get(), SHUT_WR));
     return;
   }
   if (step == Step::done) {
@@ -224,46 +251,50 @@ void Splice::pump(Flow& flow) {
 }
 
 void Splice::wait_to_read(Flow& flow) {
-  flow.from.async_wait(asio::posix::descriptor_base::wait_read,
-                       [self = shared_from_this(), &flow](const boost::system::error_code& error) {
-                         if (!error) self->pump(flow);
-                       });
+  flow.waits_to_write = false;
+  flow.from.watch(flow, Direction::read);
 }
 
 void Splice::wait_to_write(Flow& flow) {
-  flow.to.async_wait(asio::posix::descriptor_base::wait_write,
-                     [self = shared_from_this(), &flow](const boost::system::error_code& error) {
-                       if (error) return;
-                       flow.window.opened(flow.to.native_handle());
-                       self->pump(flow);
-                     });
+  flow.waits_to_write = true;
+  flow.to.watch(flow, Direction::write);
+}
+
+void Splice::Flow::on_ready() {
+  if (waits_to_write) window.opened(to.get());
+  splice.pump(*this);
+}
+
+void Splice::Flow::on_loop_end() {
+  const auto gone = std::exchange(splice.state_->kept, nullptr);
 }
 
 void Splice::look_at_windows() {
   if (state_->over) return;
   for (Flow* flow : {&state_->forward, &state_->backward}) {
-    if (flow->may_hold) flow->may_hold = flow->window.look(flow->to.native_handle());
+    if (flow->may_hold) flow->may_hold = flow->window.look(flow->to.get());
   }
 }
 
 void Splice::finish(std::optional<Error> error) {
   if (state_->over) return;
   state_->over = true;
-  for (auto* socket : {&state_->left, &state_->right}) {
+  for (auto* socket : {state_->left.get(), state_->right.get()}) {
     if (error) {
-      if (socket->is_open()) reset_at_close(socket->native_handle());
+      reset_at_close(socket->get());
     } else {
-      ShutWindow::let_go(socket->native_handle());
+      ShutWindow::let_go(socket->get());
     }
   }
-  boost::system::error_code ignored;
   state_->drop_pipe(state_->forward);
   state_->drop_pipe(state_->backward);
-  asio::post(state_->left.get_executor(), [self = shared_from_this(), cause = std::move(error)] {
+  const auto self = shared_from_this();
+  state_->kept.reset();
+  asio::post(state_->executor, [self, cause = std::move(error)] {
     if (const auto told = std::exchange(self->state_->on_end, nullptr)) told(cause);
   });
-  state_->left.close(ignored);
-  state_->right.close(ignored);
+  state_->left->close();
+  state_->right->close();
 }
 
 void Splice::abort() {

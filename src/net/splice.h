@@ -65,7 +65,7 @@ class Splice : public std::enable_shared_from_this<Splice> {
 
  private:
   struct State;
-  explicit Splice(std::unique_ptr<State> state);
+  Splice();
   struct Flow;
   void pump(Flow& flow);
   void wait_to_read(Flow& flow);

@@ -26,6 +26,10 @@ class Parked final : public Alarm {
   }
   // Nothing happens where it does not wait.
   void wake();
+  // For who is called by the loop itself, while it waits: the coroutine goes on within the call, and this may have
+  // ended after it.
+  void resume();
+  bool is_waiting() const { return static_cast<bool>(go_on_); }
 
  private:
   struct Park {

@@ -1,57 +1,53 @@
 // Waiting until a descriptor can be read or written.
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
 #include <string>
 
 #include "net/deadline.h"
 #include "net/descriptor.h"
-#include "net/detail/alarms.h"
+#include "net/detail/poller.h"
 #include "net/detail/shut_window.h"
 #include "net/task.h"
 
 namespace sallyport::net {
 
-enum class Direction : std::uint8_t { read, write };
-
 // After so many operations that did not have to wait, others get their turn.
 inline constexpr unsigned kTurnLength = 64;
 
-// Owns a descriptor and its registration with the loop. One waiter per direction. A wait survives the end of this
-// object.
+// Owns a descriptor that coroutines wait for. A wait survives the end of this object.
 class Readiness {
  public:
   Readiness(Executor executor, Descriptor descriptor);
   ~Readiness();
 
-  // Errc::expired at the deadline, Errc::unavailable when close() or release() came first.
+  // Errc::expired at the deadline, Errc::unavailable when close() or release() came first. It may return without cause.
   Task<Result<void>> wait(Direction direction, Deadline deadline);
+  // To read what the loop was not told of yet.
+  Task<Result<void>> wait_for_news(Deadline deadline);
+  // As of PolledDescriptor.
+  void set_blocking(Direction direction);
+  bool is_blocking(Direction direction) const { return is_open() && polled_->is_blocking(direction); }
   // Told of every operation that succeeded without waiting; true when it is time to yield().
   bool turn_is_over();
-  int get() const {
-    return closed_ ? -1 : const_cast<boost::asio::posix::stream_descriptor&>(descriptor_).native_handle();
-  }
-  bool is_open() const { return !closed_; }
-  void close();
+  int get() const { return polled_ ? polled_->get() : -1; }
+  bool is_open() const { return polled_ && polled_->is_open(); }
+  // As PolledDescriptor::has_hung_up(); true once it is closed.
+  bool has_hung_up() const { return !is_open() || polled_->has_hung_up(); }
+  void close() { polled_.reset(); }
   Descriptor release();
-  // The same with its registration in the loop, which need not be made anew; closed where this is closed.
-  boost::asio::posix::stream_descriptor release_registered();
+  // The same in its loop's set, for who goes on with it there; null where this is closed.
+  std::unique_ptr<PolledDescriptor> take_polled();
   const Executor& executor() const { return executor_; }
 
  private:
-  struct Listed : Link {};
-  struct Wait;
-  void forget_waits();
-  Task<Result<void>> wait_once(Direction direction, Deadline deadline);
+  using Watch = void (PolledDescriptor::*)(Watcher&, Direction);
+  Task<Result<void>> wait_once(Direction direction, Deadline deadline, Watch watch);
   Task<Result<void>> wait_to_write(Deadline deadline);
 
   Executor executor_;
-  boost::asio::posix::stream_descriptor descriptor_;
-  Alarms* alarms_;
-  Link waits_;
+  std::unique_ptr<PolledDescriptor> polled_;
   ShutWindow window_;
-  bool closed_ = false;
   unsigned turn_ = 0;
 };
 

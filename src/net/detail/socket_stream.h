@@ -27,10 +27,13 @@ class SocketStream final : public Stream {
   Task<Result<void>> wait(Direction direction, Deadline deadline) { return readiness_.wait(direction, deadline); }
 
  private:
+  // Absent where it would block.
+  Result<std::optional<std::size_t>> take(std::span<std::uint8_t> into);
+
   Readiness readiness_;
   PeerInfo peer_;
-  // The last read took less than there was room for: to look whether there is more would be a call for nothing.
-  bool is_drained_ = false;
+  bool is_tcp_;
+  bool rests_ = false;  // until the next wait, which lets others run
 };
 
 // Address and uid of the other end. Errc::malformed when `socket` is no connected TCP or Unix stream socket.
