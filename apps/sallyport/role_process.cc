@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "folders.h"
 #include "listeners.h"
+#include "net/heap.h"
 #include "run_as.h"
 #include "supervisor.h"
 
@@ -76,6 +77,7 @@ void RoleProcess::run(std::string_view role) {
     io.stop();
   });
   log::info("role.serving", {{"role", role}, {"pid", ::getpid()}, {"uid", ::getuid()}});
+  net::spawn(io.executor(), net::keep_heap_small(), "role.heap");
   io.run();
   log::info("role.ended", {{"role", role}});
 }

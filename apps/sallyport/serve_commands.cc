@@ -6,6 +6,7 @@
 #include "folders.h"
 #include "installation_folder.h"
 #include "listeners.h"
+#include "net/heap.h"
 #include "net/io.h"
 #include "run_as.h"
 #include "signer/server.h"
@@ -30,6 +31,7 @@ Outcome serve_signer(const Arguments& arguments, Environment& environment) {
   TRY_VOID(signer::confine_signer());
   log::info("signer.serving", {{"pid", ::getpid()}, {"uid", ::getuid()}});
   const uid_t allowed = authority ? static_cast<uid_t>(*authority) : ::getuid();
+  net::spawn(io.executor(), net::keep_heap_small(), "signer.heap");
   net::spawn(io.executor(), signer::serve_signer(*listener, *keys, allowed), "signer");
   io.run();
   log::info("signer.ended");

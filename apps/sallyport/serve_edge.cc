@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "folders.h"
+#include "net/heap.h"
 #include "net/io.h"
 #include "net/listener.h"
 #include "run_as.h"
@@ -33,6 +34,7 @@ Outcome serve_edge(const Arguments& arguments, Environment& environment) {
   TRY_VOID(leave_root(arguments));
   log::info("edge.serving", {{"address", net::to_string(listener->address())}});
   status::Edge edge(io.executor(), environment.clock, std::move(settings));
+  net::spawn(io.executor(), net::keep_heap_small(), "edge.heap");
   net::spawn(io.executor(), edge.serve(*listener), "edge.connections");
   io.run();
   log::info("edge.ended");

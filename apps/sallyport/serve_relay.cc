@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "listeners.h"
+#include "net/heap.h"
 #include "net/run.h"
 #include "relay/worker.h"
 #include "role_process.h"
@@ -65,6 +66,7 @@ Outcome serve_relay(const Arguments& arguments, Environment& environment) {
   process->io.on_termination([&] { net::spawn(process->io.executor(), end_worker(worker, process->io), "relay.end"); });
   log::info("role.serving", {{"role", "relay"}, {"slot", slot}, {"pid", ::getpid()}, {"uid", ::getuid()}});
   worker.start();
+  net::spawn(executor, net::keep_heap_small(), "relay.heap");
   net::spawn(executor, end_when_left(worker, process->io), "relay.succeeded");
   process->io.run();
   log::info("role.ended", {{"role", "relay"}, {"slot", slot}});
