@@ -223,11 +223,15 @@ std::shared_ptr<Splice> Splice::start(RawSocket& left, RawSocket& right, PipePoo
   return splice;
 }
 
-// One step of a direction: give what is held, take more, give that, and wait for whatever stopped it.
-void Splice::pump(Flow& flow) {
+// One step of a direction: give what is held, take more, give that, and wait for whatever stopped it. Where the end is
+// there already, the next follows: nobody needs to be told of it.
+bool Splice::move_once(Flow& flow) {
   using Step = State::Step;
-  if (state_->over || flow.ended) return;
-  const auto broken = [this] { finish(Error{Errc::unavailable, "splice: connection reset"}); };
+  if (state_->over || flow.ended) return false;
+  const auto broken = [this] {
+    finish(Error{Errc::unavailable, "splice: connection reset"});
+    return false;
+  };
   Step step = state_->give(flow);
   if (step == Step::broken) return broken();
   if (step == Step::blocked) return wait_to_write(flow);
@@ -237,27 +241,38 @@ void Splice::pump(Flow& flow) {
   if (step == Step::ended) {
     flow.ended = true;
     state_->drop_pipe(flow);
-    if (state_->forward.ended && state_->backward.ended) return finish(std::nullopt);
-    static_cast<void>(::shutdown(flow.to.get(), SHUT_WR));
-    return;
+    if (state_->forward.ended && state_->backward.ended) {
+      finish(std::nullopt);
+    } else {
+      static_cast<void>(::shutdown(flow.to.get(), SHUT_WR));
+    }
+    return false;
   }
   if (step == Step::done) {
     step = state_->give(flow);
     if (step == Step::broken) return broken();
     if (step == Step::blocked) return wait_to_write(flow);
+    if (!flow.bulk && flow.from.has_hung_up()) return true;
   }
   if (!flow.bulk) state_->drop_pipe(flow);
-  wait_to_read(flow);
+  return wait_to_read(flow);
 }
 
-void Splice::wait_to_read(Flow& flow) {
+void Splice::pump(Flow& flow) {
+  while (move_once(flow)) {
+  }
+}
+
+bool Splice::wait_to_read(Flow& flow) {
   flow.waits_to_write = false;
   flow.from.watch(flow, Direction::read);
+  return false;
 }
 
-void Splice::wait_to_write(Flow& flow) {
+bool Splice::wait_to_write(Flow& flow) {
   flow.waits_to_write = true;
   flow.to.watch(flow, Direction::write);
+  return false;
 }
 
 void Splice::Flow::on_ready() {

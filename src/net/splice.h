@@ -68,8 +68,10 @@ class Splice : public std::enable_shared_from_this<Splice> {
   Splice();
   struct Flow;
   void pump(Flow& flow);
-  void wait_to_read(Flow& flow);
-  void wait_to_write(Flow& flow);
+  // Whether the next step may follow at once. Those that wait say no.
+  bool move_once(Flow& flow);
+  bool wait_to_read(Flow& flow);
+  bool wait_to_write(Flow& flow);
   void finish(std::optional<Error> error);
 
   std::unique_ptr<State> state_;
