@@ -250,6 +250,26 @@ TEST_F(CommitQueueTest, LetsNoReaderWrite) {
   EXPECT_TRUE(memory->write_and_wait([](Database& database) { return insert(database, 1); }));
 }
 
+// Reads `depth` times at once.
+Result<void> read_within(const SharedDatabase& database, int depth) {
+  if (depth == 0) return {};
+  return database.read([&](Database&) { return read_within(database, depth - 1); });
+}
+
+TEST_F(CommitQueueTest, ClosesReadersThatAreNotNeededForAWhile) {
+  EXPECT_TRUE(read_within(*database_, 5));
+  const auto read = [&](std::uint64_t times) {
+    for (std::uint64_t i = 0; i < times; ++i) EXPECT_TRUE(read_within(*database_, 1));
+  };
+  read(kSchema.idle_reader_kept - 5);
+  EXPECT_EQ(database_->idle_readers(), 5U);
+  EXPECT_TRUE(read_within(*database_, 2));
+  read(kSchema.idle_reader_kept - 2);
+  EXPECT_EQ(database_->idle_readers(), 2U) << "two were needed since";
+  read(2);
+  EXPECT_EQ(database_->idle_readers(), 1U);
+}
+
 TEST_F(CommitQueueTest, ReadsOneStateThroughout) {
   ASSERT_TRUE(database_->read([&](Database& database) -> Result<void> {
     TRY(auto before, database.integer("SELECT count(*) FROM t"));

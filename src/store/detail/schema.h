@@ -32,6 +32,8 @@ struct Schema {
   std::uint32_t application_id;             // in the file's header (PRAGMA application_id)
   std::span<const char* const> migrations;  // number i + 1 makes version i + 1 of version i
   CrowdRules crowd;
+  // Readers that none of so many reads needed are closed, and their pages freed.
+  std::uint64_t idle_reader_kept = 1'000;
 
   std::int64_t version() const { return static_cast<std::int64_t>(migrations.size()); }
 };
