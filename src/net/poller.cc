@@ -19,20 +19,10 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-constexpr std::uint32_t kReadable = EPOLLIN | EPOLLPRI | kEnds;
+// Not EPOLLPRI, which lasts until somebody reads past the urgent bytes: who only peeks would be told for ever. What is
+// readable beside them is EPOLLIN.
+constexpr std::uint32_t kReadable = EPOLLIN | kEnds;
 constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLHUP | EPOLLERR;
-
-// True while this lasts.
-class Looking {
- public:
-  explicit Looking(bool& flag) : flag_(flag) { flag_ = true; }
-  ~Looking() { flag_ = false; }
-  Looking(const Looking&) = delete;
-  Looking& operator=(const Looking&) = delete;
-
- private:
-  bool& flag_;
-};
 
 int make_set() {
   const int set = ::epoll_create1(EPOLL_CLOEXEC);
@@ -178,22 +168,45 @@ void Poller::ended() {
 
 void Poller::wait_for_set() {
   if (is_awaited_ || waiting_ == 0 || !in_loop_) return;
-  is_awaited_ = true;
   in_loop_->async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
     is_awaited_ = false;
-    if (!error) look();
-    wait_for_set();
+    if (error) return wait_for_set();
+    look();
   });
+  is_awaited_ = true;
+}
+
+// Ends a look, also one in which somebody who was told threw.
+struct Poller::Looking {
+  explicit Looking(Poller& looks) : poller(looks) { poller.is_looking_ = true; }
+  ~Looking() {
+    poller.is_looking_ = false;
+    poller.tell_later();
+    poller.wait_for_set();
+  }
+  Looking(const Looking&) = delete;
+  Looking& operator=(const Looking&) = delete;
+  Poller& poller;
+};
+
+// Has the set tell once more of what nobody was told of.
+void Poller::tell_later() {
+  while (!woken_.is_alone()) {
+    auto& descriptor = static_cast<PolledDescriptor&>(woken_.first());
+    descriptor.leave();
+    quiet_.append(descriptor);
+    descriptor.ask();
+  }
 }
 
 // All that is told is noted before anybody is told of it: who is told may close what was told of as well.
 void Poller::look() {
+  const Looking looking(*this);
   std::array<epoll_event, kMaxEventsPerTurn> events;
   const int count = ::epoll_wait(set_, events.data(), static_cast<int>(events.size()), 0);
   for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(std::max(count, 0)))) {
     static_cast<PolledDescriptor*>(event.data.ptr)->note(event.events);
   }
-  const Looking looking(is_looking_);
   while (!woken_.is_alone()) {
     auto& descriptor = static_cast<PolledDescriptor&>(woken_.first());
     if (auto* const watcher = descriptor.take_woken()) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <functional>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 #include "net/detail/readiness.h"
@@ -248,6 +249,45 @@ TEST(Poller, WhoWaitsIsToldOfTheEndOfTheLoop) {
   EXPECT_EQ(reads.loop_ended + writes.loop_ended, 1) << "the first lets go of the descriptor, which the second is told";
   EXPECT_EQ(reads.closed + writes.closed, 1);
   EXPECT_EQ(alone.loop_ended, 1);
+}
+
+TEST_F(PollerTest, UrgentBytesAloneWakeNobody) {
+  Ends ends(io_.executor(), true);
+  Noting watcher;
+  watcher.then = [&] {
+    std::uint8_t byte = 0;
+    if (::recv(ends.near->get(), &byte, 1, MSG_PEEK) < 0) ends.near->set_blocking(Direction::read);
+    ends.near->watch(watcher, Direction::read);
+  };
+  ends.near->watch(watcher, Direction::read);
+  EXPECT_EQ(::send(ends.far.get(), "x", 1, MSG_OOB), 1);
+  turn();
+  EXPECT_LE(watcher.ready, 1) << "a stranger with one byte would keep the loop busy";
+  ends.say("y");
+  turn();
+  EXPECT_GE(watcher.ready, 1);
+}
+
+TEST_F(PollerTest, OthersAreToldThoughOneThrows) {
+  std::vector<std::unique_ptr<Ends>> all;
+  std::vector<std::unique_ptr<Noting>> watchers;
+  for (int i = 0; i < 4; ++i) {
+    all.push_back(std::make_unique<Ends>(io_.executor()));
+    watchers.push_back(std::make_unique<Noting>());
+    all.back()->near->watch(*watchers.back(), Direction::read);
+    watchers.back()->then = [] { throw std::runtime_error("what was told"); };
+  }
+  for (const auto& each : all) each->say("x");
+  int thrown = 0;
+  for (int i = 0; i < 8; ++i) {
+    try {
+      turn();
+    } catch (const std::runtime_error&) {
+      ++thrown;
+    }
+  }
+  EXPECT_EQ(thrown, 4);
+  for (const auto& each : watchers) EXPECT_EQ(each->ready, 1);
 }
 
 // ---- nobody waits for what is there

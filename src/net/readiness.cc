@@ -17,9 +17,11 @@ namespace {
 
 // A coroutine that waits for a descriptor, in its frame.
 struct Wait final : Watcher {
-  explicit Wait(const Executor& executor) : parked(executor) {}
+  Wait(const Executor& executor, PolledDescriptor& waited_for, Direction waited_in)
+      : polled(waited_for), direction(waited_in), parked(executor) {}
   void on_ready() override {
-    if (!parked.is_waiting()) return;  // it goes on already, with what else happened
+    // It goes on already, with what else happened, and is to be told yet if this is closed before.
+    if (!parked.is_waiting()) return polled.watch_for_news(*this, direction);
     is_ready = true;
     parked.resume();
   }
@@ -29,6 +31,8 @@ struct Wait final : Watcher {
   }
   void on_loop_end() override {}  // the loop's alarms hold the coroutine
 
+  PolledDescriptor& polled;
+  const Direction direction;
   Parked parked;
   bool is_ready = false;
   bool is_closed = false;
@@ -62,7 +66,7 @@ Task<Result<void>> Readiness::wait_to_write(Deadline deadline) {
 Task<Result<void>> Readiness::wait_once(Direction direction, Deadline deadline, Watch watch) {
   if (!is_open()) co_return fail(Errc::unavailable, "stream: closed");
   turn_ = 0;
-  Wait wait(executor_);
+  Wait wait(executor_, *polled_, direction);
   ((*polled_).*watch)(wait, direction);
   co_await wait.parked.until(deadline);
   if (wait.is_closed) co_return fail(Errc::unavailable, "stream: closed while waiting");

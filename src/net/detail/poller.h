@@ -51,9 +51,9 @@ class PolledDescriptor : public Link {
   ~PolledDescriptor();
 
   // Told of what is so already as well. `watcher` waits for nothing yet. Costs a call only after the loop was told of
-  // the direction and nobody has said since that it blocks.
+  // the direction and nobody has said since that it blocks, and the first time that somebody waits to write.
   void watch(Watcher& watcher, Direction direction);
-  // Told of what happens from now on, and of what the loop was not told of yet. Costs no call.
+  // Told of what happens from now on, and of what the loop was not told of yet. To read it costs no call.
   void watch_for_news(Watcher& watcher, Direction direction);
   // An operation would have blocked, or a read of a TCP stream took less than there was room for: nothing is there that
   // the loop was told of.
@@ -110,6 +110,7 @@ class Poller final : public boost::asio::execution_context::service {
 
  private:
   friend PolledDescriptor;
+  struct Looking;
 
   void shutdown() override;
   bool change(int operation, PolledDescriptor& descriptor) const;
@@ -117,6 +118,7 @@ class Poller final : public boost::asio::execution_context::service {
   void ended();
   void wait_for_set();
   void look();
+  void tell_later();
 
   int set_;
   std::optional<boost::asio::posix::stream_descriptor> in_loop_;  // owns set_; until shutdown()
