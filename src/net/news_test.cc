@@ -200,6 +200,33 @@ TEST(Stream, ReadsWhatComesAfterUrgentBytesAndDescriptors) {
 
 // ---- what is looked at before anybody is told
 
+Task<void> swallow(Stream& stream) {
+  std::array<std::uint8_t, 16> buffer{};
+  while ((co_await stream.read_some(buffer, Deadline::never())).value_or(0) > 0) {
+  }
+}
+
+Task<void> reset_while_nobody_waits() {
+  const auto executor = co_await current_executor();
+  auto other = unix_pair(executor);
+  TaskGroup group(executor);
+  group.spawn(swallow(*other.second), "test.swallow");  // so that the loop is told
+  auto ends = co_await tcp_pair();
+  std::array<std::uint8_t, 16> buffer{};
+  co_await send_text(*ends.first, "x");
+  EXPECT_TRUE(co_await ends.second->read_some(buffer, kSoon));
+  reset(*ends.first);
+  co_await sleep_for(kPause);
+  EXPECT_TRUE(co_await ends.second->wait_readable(kSoon));
+  EXPECT_FALSE(co_await ends.second->read_some(buffer, kSoon)) << "a reset became an end in order";
+  co_await group.stop();
+}
+
+TEST(Stream, AResetStaysOneThoughItWasWaitedFor) {
+  Io io;
+  run(io, reset_while_nobody_waits());
+}
+
 Task<void> wait_with_much_unread() {
   auto ends = co_await tcp_pair();
   const int room = 4 * 1024 * 1024;
@@ -219,12 +246,6 @@ Task<void> wait_with_much_unread() {
 TEST(RawSocket, WhoHasSentTooMuchBeforeIsGoneAtOnce) {
   Io io;
   run(io, wait_with_much_unread());
-}
-
-Task<void> swallow(Stream& stream) {
-  std::array<std::uint8_t, 16> buffer{};
-  while ((co_await stream.read_some(buffer, Deadline::never())).value_or(0) > 0) {
-  }
 }
 
 Task<void> read_at_once_among_many() {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #include <cerrno>
 #include <cstring>
@@ -59,9 +60,9 @@ Task<Result<void>> SocketStream::wait_readable(Deadline deadline) {
   if (!readiness_.is_open()) return without_waiting(fail(Errc::unavailable, "stream: closed"));
   const bool looks = !std::exchange(rests_, false) && !readiness_.is_blocking(Direction::read);
   if (looks || deadline.passed()) {
-    std::uint8_t byte = 0;
-    const ssize_t seen = ::recv(readiness_.get(), &byte, 1, MSG_PEEK);
-    if (seen >= 0 || !would_block(errno)) return without_waiting(Result<void>{});
+    // Not recv(): even one that only peeks takes the error of a reset, and the next read would see an end in order.
+    pollfd look{.fd = readiness_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&look, 1, 0) != 0) return without_waiting(Result<void>{});
     readiness_.set_blocking(Direction::read);
   }
   return readiness_.wait(Direction::read, deadline);
