@@ -16,20 +16,24 @@ Caller::State::Session* Caller::State::session_of(std::uint64_t number) {
   return found == sessions_.end() ? nullptr : found->get();
 }
 
+template <class Change>
+void Caller::State::for_chunks(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until,
+                               Change change) {
+  std::array<Tag, ReplyTags::kMost> room{};
+  const std::span<Tag> tags(room.data(), until - from);
+  session.session.reply_tags(request, from, tags);
+  for (std::uint32_t i = 0; i < tags.size(); ++i)
+    change(tags[i], Awaited{.session = session.number, .request = request, .chunk = from + i});
+}
+
 void Caller::State::await(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until) {
-  std::array<Tag, ReplyTags::kMost> tags{};
-  const std::span<Tag> wanted(tags.data(), until - from);
-  session.session.reply_tags(request, from, wanted);
-  for (std::uint32_t i = 0; i < wanted.size(); ++i)
-    awaited_.insert(wanted[i], {.session = session.number, .request = request, .chunk = from + i});
+  for_chunks(session, request, from, until,
+             [this](const Tag& tag, const Awaited& chunk) { awaited_.insert(tag, chunk); });
 }
 
 void Caller::State::unawait_chunks(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until) {
-  std::array<Tag, ReplyTags::kMost> tags{};
-  const std::span<Tag> unwanted(tags.data(), until - from);
-  session.session.reply_tags(request, from, unwanted);
-  for (std::uint32_t i = 0; i < unwanted.size(); ++i)
-    awaited_.erase(unwanted[i], {.session = session.number, .request = request, .chunk = from + i});
+  for_chunks(session, request, from, until,
+             [this](const Tag& tag, const Awaited& chunk) { awaited_.erase(tag, chunk); });
 }
 
 void Caller::State::unawait(Session& session, std::uint64_t request) {

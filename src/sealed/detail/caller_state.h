@@ -103,7 +103,9 @@ struct Caller::State {
 
   // caller_replies.cc
   void on_reply(const std::string& topic, ByteView message, Actions& out, Now now);
-  // The chunks `from` to `until` of its answer, at most ReplyTags::kMost of them.
+  // The chunks `from` to `until` of its answer, at most ReplyTags::kMost of them. `change` takes a tag and whose it is.
+  template <class Change>
+  void for_chunks(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until, Change change);
   void await(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until);
   void unawait_chunks(Session& session, std::uint64_t request, std::uint32_t from, std::uint32_t until);
   void unawait(Session& session, std::uint64_t request);
