@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "net/descriptor.h"
-#include "net/detail/timer_wheel.h"
+#include "net/detail/link.h"
 #include "net/task.h"
 
 namespace sallyport::net {
