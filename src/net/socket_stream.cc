@@ -26,9 +26,7 @@ Task<Result<void>> without_waiting(Result<void> outcome) {
 }  // namespace
 
 SocketStream::SocketStream(Executor executor, Descriptor socket, PeerInfo peer)
-    : readiness_(std::move(executor), std::move(socket)),
-      peer_(std::move(peer)),
-      is_tcp_(!peer_.address.host.empty()) {}
+    : readiness_(std::move(executor), std::move(socket)), peer_(std::move(peer)) {}
 
 Result<std::optional<std::size_t>> SocketStream::take(std::span<std::uint8_t> into) {
   const ssize_t got = ::recv(readiness_.get(), into.data(), into.size(), 0);
@@ -36,7 +34,7 @@ Result<std::optional<std::size_t>> SocketStream::take(std::span<std::uint8_t> in
   if (got < 0 && cause == EINTR) return std::optional<std::size_t>();
   if (got < 0 && !would_block(cause)) return system_error("stream: read", cause);
   // A Unix socket's read ends after a descriptor that was passed, whatever comes after it.
-  const bool is_all = is_tcp_ && got >= 0 && static_cast<std::size_t>(got) < into.size();
+  const bool is_all = is_tcp() && got >= 0 && static_cast<std::size_t>(got) < into.size();
   if (got < 0 || is_all) readiness_.set_blocking(Direction::read);
   return got < 0 ? std::optional<std::size_t>() : std::optional(static_cast<std::size_t>(got));
 }

@@ -27,12 +27,12 @@ class SocketStream final : public Stream {
   Task<Result<void>> wait(Direction direction, Deadline deadline) { return readiness_.wait(direction, deadline); }
 
  private:
+  bool is_tcp() const { return !peer_.address.host.empty(); }
   // Absent where it would block.
   Result<std::optional<std::size_t>> take(std::span<std::uint8_t> into);
 
   Readiness readiness_;
   PeerInfo peer_;
-  bool is_tcp_;
   bool rests_ = false;  // until the next wait, which lets others run
 };
 
