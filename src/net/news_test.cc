@@ -2,7 +2,6 @@
 // there already.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -46,10 +45,20 @@ Task<std::size_t> take_what_comes(Stream& stream, std::size_t at_most) {
   co_return taken;
 }
 
-Task<void> until_true(const bool& ended) {
-  const Deadline deadline(kSoon);
-  while (!ended && !deadline.passed()) co_await sleep_for(kAtOnce);
-  EXPECT_TRUE(ended);
+// What joins the near ends, and when it has ended.
+struct Joining {
+  Joining(Two& two, PipePool& pool, const Executor& executor) : ended(executor) {
+    splice =
+        Splice::start(*two.from_user, *two.from_device, pool, [this](const std::optional<Error>&) { ended.set(); });
+  }
+  Event ended;
+  std::shared_ptr<Splice> splice;
+};
+
+Task<void> leave_and_wait(Two& two, Joining& joining) {
+  two.user->close();
+  two.device->close();
+  EXPECT_TRUE(co_await joining.ended.wait(kSoon));
 }
 
 // A user that waits for his device has sent his first flight, maybe with more than a hello, and then nothing.
@@ -60,13 +69,9 @@ Task<void> wait_and_join(PipePool& pool, std::size_t size) {
   EXPECT_TRUE(co_await two.from_user->peek(seen, 5, kSoon));
   const auto gone = co_await two.from_user->until_gone(kPause);
   EXPECT_TRUE(!gone && gone.error().code == Errc::expired);
-  bool ended = false;
-  const auto splice =
-      Splice::start(*two.from_user, *two.from_device, pool, [&](const std::optional<Error>&) { ended = true; });
+  Joining joining(two, pool, co_await current_executor());
   EXPECT_EQ(co_await take_what_comes(*two.device, size), size);
-  two.user->close();
-  two.device->close();
-  co_await until_true(ended);
+  co_await leave_and_wait(two, joining);
 }
 
 TEST(Splice, WhatAUserSentWhileHeWaitedIsCarried) {
@@ -82,14 +87,11 @@ TEST(Splice, WhatAUserSentWhileHeWaitedIsCarried) {
 
 Task<void> join_and_forget(PipePool& pool) {
   auto two = co_await make_two();
-  bool ended = false;
-  static_cast<void>(
-      Splice::start(*two.from_user, *two.from_device, pool, [&](const std::optional<Error>&) { ended = true; }));
+  Joining joining(two, pool, co_await current_executor());
+  joining.splice.reset();
   co_await send_text(*two.user, "hello");
   EXPECT_EQ(co_await take_what_comes(*two.device, 5), 5U);
-  two.user->close();
-  two.device->close();
-  co_await until_true(ended);
+  co_await leave_and_wait(two, joining);
 }
 
 TEST(Splice, GoesOnThoughNobodyHoldsIt) {
@@ -127,15 +129,11 @@ void send_urgent(const Stream& stream) {
 
 Task<void> splice_urgent(PipePool& pool) {
   auto two = co_await make_two();
-  bool ended = false;
-  const auto splice =
-      Splice::start(*two.from_user, *two.from_device, pool, [&](const std::optional<Error>&) { ended = true; });
+  Joining joining(two, pool, co_await current_executor());
   co_await sleep_for(kPause);
   send_urgent(*two.user);
   EXPECT_EQ(co_await take_what_comes(*two.device, 5), 5U);
-  two.user->close();
-  two.device->close();
-  co_await until_true(ended);
+  co_await leave_and_wait(two, joining);
 }
 
 TEST(Splice, CarriesWhatComesAfterUrgentBytes) {
@@ -144,13 +142,14 @@ TEST(Splice, CarriesWhatComesAfterUrgentBytes) {
   run(io, splice_urgent(pool));
 }
 
-Task<void> collect(Stream& stream, std::string& all) {
+Task<void> collect(Stream& stream, std::size_t wanted, std::string& all, Event& done) {
   Bytes buffer(100);
-  while (true) {
+  while (all.size() < wanted) {
     const auto got = co_await stream.read_some(buffer, Deadline::never());
     if (!got || *got == 0) co_return;
     all += as_text(ByteView(buffer).first(*got));
   }
+  done.set();
 }
 
 void send_with_descriptor(const Stream& stream, std::string text) {
@@ -172,8 +171,9 @@ void send_with_descriptor(const Stream& stream, std::string text) {
 
 Task<void> read_in_parts(StreamPair ends, bool is_tcp) {
   TaskGroup group(co_await current_executor());
+  Event done(group.executor());
   std::string all;
-  group.spawn(collect(*ends.second, all), "test.collect");
+  group.spawn(collect(*ends.second, 5, all, done), "test.collect");
   co_await sleep_for(kPause);
   if (is_tcp) {
     send_urgent(*ends.first);
@@ -181,8 +181,7 @@ Task<void> read_in_parts(StreamPair ends, bool is_tcp) {
     send_with_descriptor(*ends.first, "ab");
     EXPECT_EQ(::send(ends.first->native(), "def", 3, 0), 3);
   }
-  const Deadline deadline(kSoon);
-  while (all.size() < 5 && !deadline.passed()) co_await sleep_for(kAtOnce);
+  EXPECT_TRUE(co_await done.wait(kSoon));
   EXPECT_EQ(all, "abdef");
   co_await group.stop();
 }
@@ -234,11 +233,8 @@ Task<void> wait_with_much_unread() {
   constexpr std::size_t kMuch = kMaxUnreadWhileWaiting + 40'000;
   RawSocket raw(co_await current_executor(), *ends.second->release(), {});
   EXPECT_TRUE(co_await ends.first->write_all(Bytes(kMuch), kSoon));
-  const Deadline deadline(kSoon);
-  for (int unread = 0; static_cast<std::size_t>(unread) < kMuch && !deadline.passed();) {
-    co_await sleep_for(kAtOnce);
-    EXPECT_EQ(::ioctl(raw.native(), FIONREAD, &unread), 0);
-  }
+  Bytes seen(kMuch);
+  EXPECT_EQ(co_await raw.peek(seen, kMuch, kSoon), kMuch);
   EXPECT_TRUE(co_await raw.until_readable(kSoon));
   EXPECT_TRUE(co_await raw.until_gone(kSoon)) << "that much was there before";
 }

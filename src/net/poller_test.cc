@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <random>
 #include <stdexcept>
-#include <vector>
 
 #include "net/detail/readiness.h"
 #include "net/detail/test_streams.h"
@@ -64,6 +64,21 @@ struct Ends {
   }
   std::unique_ptr<PolledDescriptor> near;
   Descriptor far;
+};
+
+// Many of whom somebody waits to read.
+struct Crowd {
+  Crowd(const Executor& executor, std::size_t count) : watchers(count) {
+    for (auto& watcher : watchers) {
+      all.emplace_back(executor);
+      all.back().near->watch(watcher, Direction::read);
+    }
+  }
+  void say_all() const {
+    for (const auto& each : all) each.say("x");
+  }
+  std::deque<Noting> watchers;
+  std::deque<Ends> all;
 };
 
 class PollerTest : public ::testing::Test {
@@ -130,24 +145,20 @@ TEST_F(PollerTest, TheEndThatCameWithTheLastBytesIsTold) {
 }
 
 TEST_F(PollerTest, WhoIsToldMayCloseWhatWasToldOfAsWell) {
-  std::vector<std::unique_ptr<Ends>> all;
-  std::vector<std::unique_ptr<Noting>> watchers;
-  for (int i = 0; i < 8; ++i) {
-    all.push_back(std::make_unique<Ends>(io_.executor()));
-    watchers.push_back(std::make_unique<Noting>());
-    all.back()->near->watch(*watchers.back(), Direction::read);
-    watchers.back()->then = [&all, i] {
-      for (int k = 0; k < 8; ++k) {
-        if (k != i) all[static_cast<std::size_t>(k)]->near.reset();
+  Crowd crowd(io_.executor(), 8);
+  for (std::size_t i = 0; i < 8; ++i) {
+    crowd.watchers[i].then = [&crowd, i] {
+      for (std::size_t k = 0; k < 8; ++k) {
+        if (k != i) crowd.all[k].near.reset();
       }
     };
   }
-  for (const auto& each : all) each->say("x");
+  crowd.say_all();
   turn();
   int told = 0, closed = 0;
-  for (const auto& each : watchers) {
-    told += each->ready;
-    closed += each->closed;
+  for (const auto& each : crowd.watchers) {
+    told += each.ready;
+    closed += each.closed;
   }
   EXPECT_EQ(told, 1);
   EXPECT_EQ(closed, 7);
@@ -167,16 +178,10 @@ TEST_F(PollerTest, WhoIsToldMayCloseItsOwn) {
 
 TEST_F(PollerTest, MoreThanOneTurnIsToldOf) {
   constexpr std::size_t kCount = kMaxEventsPerTurn * 3 + 1;
-  std::vector<std::unique_ptr<Ends>> all;
-  std::vector<std::unique_ptr<Noting>> watchers;
-  for (std::size_t i = 0; i < kCount; ++i) {
-    all.push_back(std::make_unique<Ends>(io_.executor()));
-    watchers.push_back(std::make_unique<Noting>());
-    all.back()->near->watch(*watchers.back(), Direction::read);
-  }
-  for (const auto& each : all) each->say("x");
+  const Crowd crowd(io_.executor(), kCount);
+  crowd.say_all();
   io_.run_for(milliseconds(100));
-  for (const auto& each : watchers) EXPECT_EQ(each->ready, 1);
+  for (const auto& each : crowd.watchers) EXPECT_EQ(each.ready, 1);
 }
 
 TEST_F(PollerTest, ACopyOfWhatWasClosedIsNotToldOf) {
@@ -269,15 +274,9 @@ TEST_F(PollerTest, UrgentBytesAloneWakeNobody) {
 }
 
 TEST_F(PollerTest, OthersAreToldThoughOneThrows) {
-  std::vector<std::unique_ptr<Ends>> all;
-  std::vector<std::unique_ptr<Noting>> watchers;
-  for (int i = 0; i < 4; ++i) {
-    all.push_back(std::make_unique<Ends>(io_.executor()));
-    watchers.push_back(std::make_unique<Noting>());
-    all.back()->near->watch(*watchers.back(), Direction::read);
-    watchers.back()->then = [] { throw std::runtime_error("what was told"); };
-  }
-  for (const auto& each : all) each->say("x");
+  Crowd crowd(io_.executor(), 4);
+  for (auto& each : crowd.watchers) each.then = [] { throw std::runtime_error("what was told"); };
+  crowd.say_all();
   int thrown = 0;
   for (int i = 0; i < 8; ++i) {
     try {
@@ -287,7 +286,7 @@ TEST_F(PollerTest, OthersAreToldThoughOneThrows) {
     }
   }
   EXPECT_EQ(thrown, 4);
-  for (const auto& each : watchers) EXPECT_EQ(each->ready, 1);
+  for (const auto& each : crowd.watchers) EXPECT_EQ(each.ready, 1);
 }
 
 // ---- nobody waits for what is there
