@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "role_process.h"
 #include "status/status.h"
+#include "store/page_memory.h"
 #include "store/record_database.h"
 #include "store/telemetry_sink.h"
 #include "tunnel/grant.h"
@@ -56,6 +57,7 @@ Outcome serve_authority(const Arguments& arguments, Environment& environment) {
   TRY(net::Listener * roles, process->listener("authority"));
   TRY(net::Listener * admins, process->listener("admin"));
   TRY_VOID(process->leave_root(arguments));
+  TRY_VOID(store::take_pages_at_once());
   CLI_TRY(auto database,
           in_state(store::open_record_database(process->paths.database(), end_on_failure(*process, "authority"))));
   authority::Settings settings{.signer_socket = process->paths.socket("signer").string(),

@@ -1,0 +1,14 @@
+// How this process takes the memory of databases' pages.
+#pragma once
+
+#include "base/result.h"
+
+namespace sallyport::store {
+
+// From now on every connection takes the memory of a writer's cache (kWriterCacheKib) at once instead of page by page.
+// For a process that runs long and whose connections come and go: pages taken one by one lie between those of others,
+// and what one gives back the next does not fill. A megabyte more for each connection from its first page on, readers
+// too. For the whole process, once, before it opens any database: Errc::internal after that.
+Result<void> take_pages_at_once();
+
+}  // namespace sallyport::store
