@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "agent/proxy.h"
+#include "tunnel/proxy_connect.h"
 
 namespace {
 
@@ -11,7 +12,7 @@ void read_proxy(std::string_view text) {
   const auto proxy = agent::parse_proxy(text);
   if (!proxy) return;
   SALLYPORT_CHECK(proxy->address.port != 0);
-  SALLYPORT_CHECK(tunnel::encode_connect_request(net::to_string(proxy->address), proxy->credentials.get()).has_value());
+  SALLYPORT_CHECK(tunnel::encode_connect_request(net::to_string(proxy->address), SecretBytes()).has_value());
   const std::string written = agent::encode_proxy(*proxy);
   const auto again = agent::parse_proxy(written);
   SALLYPORT_CHECK(again.has_value() && again->address == proxy->address && agent::encode_proxy(*again) == written);
@@ -37,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 'c':
       if (const auto credentials = agent::parse_proxy_credentials(rest))
-        SALLYPORT_CHECK(tunnel::encode_proxy_authorization(&*credentials).has_value());
+        SALLYPORT_CHECK(tunnel::check_proxy_credentials(*credentials).has_value());
       break;
     case 'n':
       read_no_proxy(as_text(rest));

@@ -133,7 +133,7 @@ Outcome doctor(const std::filesystem::path& folder, Environment& environment) {
   findings.take("web certificate", describe_credential(state.web().load(), now));
   check_crl(findings, state, now);
   net::Io io;
-  const agent::WayOut way_out(state.settings());
+  const agent::WayOut way_out(state.settings(), environment.random);
   check_ways(findings, io, way_out);
   io.restart();
   findings.take("status over HTTP", wait_for(io, reach_status(way_out)));

@@ -87,7 +87,7 @@ struct Agent::State {
         random(randomness),
         agent_state(folder),
         time(clock, folder.settings().trusted_clock, first_floor(folder)),
-        way_out(folder),
+        way_out(folder, randomness),
         check(folder, time, random, way_out),
         dialer(folder, time, check, way_out),
         enrolment(executor, folder, time, dialer, random),

@@ -30,7 +30,7 @@ class DataDialerTest : public ::testing::Test {
         state(*AgentState::initialise(folder / "state", settings(), tree.root, random)),
         clock(kNow),
         time(clock, true, UnixTime()),
-        way_out(state),
+        way_out(state, random),
         check(state, time, random, way_out),
         dialer(state, time, check, way_out),
         data(tasks, dialer, time, under(kDevice.get(), under("relay", kZone))) {}

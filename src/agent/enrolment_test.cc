@@ -110,7 +110,7 @@ class EnrolmentTest : public ::testing::Test {
         state(*AgentState::initialise(folder / "state", settings(), tree.root, random)),
         clock(kNow),
         time(clock, true, UnixTime()),
-        way_out(state.settings()),
+        way_out(state.settings(), random),
         check(state, time, random, way_out),
         dialer(state, time, check, way_out),
         enrolment(io.executor(), state, time, dialer, random) {

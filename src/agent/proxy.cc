@@ -37,7 +37,7 @@ static_assert(kMaxProxyCredential <= tunnel::kMaxSocksText);
 // To proxies of either kind, so that a login means the same to both.
 bool can_be_said(const tunnel::ProxyCredentials& credentials) {
   return credentials.user.size() <= kMaxProxyCredential && credentials.password.size() <= kMaxProxyCredential &&
-         tunnel::encode_proxy_authorization(&credentials).has_value();
+         tunnel::check_proxy_credentials(credentials).has_value();
 }
 
 std::optional<tunnel::ProxyCredentials> parse_userinfo(std::string_view text) {

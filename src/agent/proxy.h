@@ -9,7 +9,7 @@
 
 #include "base/secret.h"
 #include "net/address.h"
-#include "tunnel/proxy_connect.h"
+#include "tunnel/proxy_credentials.h"
 
 namespace sallyport::agent {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tunnel/proxy_connect.h"
 #include "tunnel/socks_connect.h"
 
 namespace sallyport::agent {
@@ -11,23 +12,14 @@ constexpr std::size_t kReplyPiece = 512;
 constexpr unsigned kForbidden = 403;
 constexpr unsigned kProxyLogin = 407;
 
-std::string listed(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out.empty() ? "nothing" : out;
+std::string name_of(const Proxy& proxy) {
+  return "proxy " + net::to_string(proxy.address);
 }
 
 // What a proxy's refusal means to whoever can do something about it.
-std::string explain(const tunnel::ConnectReply& reply, const net::Address& target, bool has_credentials) {
-  const bool takes_basic = std::ranges::find(reply.auth_schemes, "basic") != reply.auth_schemes.end();
-  if (reply.status == kProxyLogin && !takes_basic && !reply.auth_schemes.empty())
-    return fmt::format("answered 407, wants a login by {}; want one that takes Basic, or an exception without a login",
-                       listed(reply.auth_schemes));
-  if (reply.status == kProxyLogin && has_credentials) return "answered 407: refused user name or password";
-  if (reply.status == kProxyLogin) return "answered 407: wants a user name and password";
-  if (reply.status == kForbidden)
-    return fmt::format("answered 403: does not let CONNECT {} through", net::to_string(target));
-  return fmt::format("answered {} to CONNECT {}, want 2xx", reply.status, net::to_string(target));
+std::string explain(unsigned status, const net::Address& target) {
+  if (status == kForbidden) return fmt::format("answered 403: does not let CONNECT {} through", net::to_string(target));
+  return fmt::format("answered {} to CONNECT {}, want 2xx", status, net::to_string(target));
 }
 
 net::Task<Result<ByteView>> read_piece(net::Stream& proxy, std::span<std::uint8_t> into, net::Deadline deadline) {
@@ -39,21 +31,44 @@ net::Task<Result<ByteView>> read_piece(net::Stream& proxy, std::span<std::uint8_
 }
 
 // The proxy says nothing behind its reply before we speak, so that no byte of the tunnel is lost here.
-net::Task<Result<void>> open_http_tunnel(net::Stream& proxy, net::Address target,
-                                         std::shared_ptr<const tunnel::ProxyCredentials> credentials,
-                                         net::Deadline deadline) {
-  CO_TRY(const auto request, tunnel::encode_connect_request(net::to_string(target), credentials.get()));
-  CO_TRY_VOID(co_await proxy.write_all(request.expose(), deadline));
+net::Task<Result<tunnel::ConnectReply>> read_reply(net::Stream& proxy, net::Deadline deadline) {
   Bytes received;
   Bytes piece(kReplyPiece);
   for (;;) {
     CO_TRY(const ByteView came, co_await read_piece(proxy, piece, deadline));
     append(received, came);
-    CO_TRY(const auto reply, tunnel::parse_connect_reply(received));
+    CO_TRY(auto reply, tunnel::parse_connect_reply(received));
     if (!reply) continue;
-    if (!reply->established()) co_return fail(Errc::unavailable, explain(*reply, target, credentials != nullptr));
-    if (reply->wire_size != received.size()) co_return fail(Errc::malformed, "bytes behind its reply, want silence");
-    co_return Result<void>{};
+    if (reply->established() && reply->wire_size != received.size())
+      co_return fail(Errc::malformed, "bytes behind its reply, want silence");
+    co_return *std::move(reply);
+  }
+}
+
+// Asks once, the `requests`-th time. Whether the tunnel is open: otherwise it is worth asking again.
+net::Task<Result<bool>> ask_for_tunnel(net::Stream& proxy, net::Address target,
+                                       std::shared_ptr<tunnel::ProxyLogin> login, unsigned requests,
+                                       net::Deadline deadline) {
+  const std::string authority = net::to_string(target);
+  CO_TRY(const auto shown, login->show("CONNECT", authority));
+  CO_TRY(const auto request, tunnel::encode_connect_request(authority, shown.line));
+  CO_TRY_VOID(co_await proxy.write_all(request.expose(), deadline));
+  CO_TRY(const auto reply, co_await read_reply(proxy, deadline));
+  if (reply.established()) co_return true;
+  if (reply.status != kProxyLogin) co_return fail(Errc::unavailable, explain(reply.status, target));
+  auto again = login->take_challenges(reply.challenges, shown.scheme, requests);
+  if (!again) co_return std::unexpected(std::move(again).error().at("answered 407"));
+  co_return false;
+}
+
+net::Task<Result<net::StreamPtr>> open_http_tunnel(Proxy proxy, std::shared_ptr<tunnel::ProxyLogin> login,
+                                                   net::Address target, net::Deadline deadline,
+                                                   net::ConnectOptions options) {
+  for (unsigned requests = 1;; ++requests) {
+    CO_TRY(auto stream, co_await net::connect_tcp(proxy.address, deadline, options));
+    auto open = co_await ask_for_tunnel(*stream, target, login, requests, deadline);
+    if (!open) co_return std::unexpected(std::move(open).error().at(name_of(proxy)));
+    if (*open) co_return std::move(stream);
   }
 }
 
@@ -85,16 +100,16 @@ net::Task<Result<void>> open_socks_tunnel(net::Stream& proxy, net::Address targe
 
 }  // namespace
 
-net::Task<Result<void>> open_tunnel(net::Stream& stream, Proxy proxy, net::Address target, net::Deadline deadline) {
-  const std::string where = fmt::format("proxy {}", net::to_string(proxy.address));
-  Result<void> opened;
-  if (proxy.kind == ProxyKind::socks5) {
-    opened = co_await open_socks_tunnel(stream, std::move(target), proxy.credentials, deadline);
-  } else {
-    opened = co_await open_http_tunnel(stream, std::move(target), proxy.credentials, deadline);
-  }
-  if (opened) co_return opened;
-  co_return std::unexpected(std::move(opened).error().at(where));
+net::Task<Result<net::StreamPtr>> connect_through(Proxy proxy, std::shared_ptr<tunnel::ProxyLogin> login,
+                                                  net::Address target, net::Deadline deadline,
+                                                  net::ConnectOptions options) {
+  if (proxy.kind == ProxyKind::http)
+    co_return co_await open_http_tunnel(std::move(proxy), std::move(login), std::move(target), deadline,
+                                        std::move(options));
+  CO_TRY(auto stream, co_await net::connect_tcp(proxy.address, deadline, std::move(options)));
+  auto opened = co_await open_socks_tunnel(*stream, std::move(target), proxy.credentials, deadline);
+  if (!opened) co_return std::unexpected(std::move(opened).error().at(name_of(proxy)));
+  co_return std::move(stream);
 }
 
 }  // namespace sallyport::agent

@@ -32,7 +32,7 @@ class RootRolloverTest : public ::testing::Test {
         state(*AgentState::initialise(folder / "state", settings(), old.root, random)),
         clock(kNow),
         time(clock, false, kNow),
-        way_out(state.settings()),
+        way_out(state.settings(), random),
         check(state, time, random, way_out),
         dialer(state, time, check, way_out) {
     show({link, next.root, old.root});

@@ -43,7 +43,7 @@ class SecondStatus : public ::testing::Test {
     check.reset();
     state.emplace(*AgentState::initialise(folder / fmt::format("state-{}", ++begun), what, tree.root, random));
     time.emplace(clock, what.trusted_clock, UnixTime());
-    way_out.emplace(state->settings());
+    way_out.emplace(state->settings(), random);
     check.emplace(*state, *time, random, *way_out);
   }
   bool is_good() {

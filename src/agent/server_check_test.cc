@@ -37,7 +37,7 @@ class ServerCheckTest : public ::testing::Test {
         state(*AgentState::initialise(folder / "state", settings(), tree.root, random)),
         clock(kNow),
         time(clock, true, UnixTime()),
-        way_out(state.settings()),
+        way_out(state.settings(), random),
         check(state, time, random, way_out),
         dialer(state, time, check, way_out) {
     tls.add(under("gateway", kZone), Tree::identity(tree.gateway, tree.server_ca),

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kMaxConsentArguments = 16;
 constexpr std::size_t kMaxCredentialsFile = 4'096;
 constexpr std::uint16_t kTlsPort = 443;
+constexpr std::string_view kAnyLogin = "any";
+constexpr std::string_view kDigestLogin = "digest";
 constexpr std::uint16_t kOtherPort = 80;
 
 Result<tunnel::ServiceKind> parse_kind(std::string_view text) {
@@ -93,6 +95,12 @@ Result<void> read_way_out(const config::Table& root, Settings& out) {
     return root.refuse("proxy_credentials_file", "want a path without control characters");
   if (!out.proxy_credentials_file.empty() && out.proxy && out.proxy->credentials)
     return root.refuse("proxy_credentials_file", "and credentials in proxy; want one of the two");
+  TRY(const std::string login, root.text("proxy_login", std::string(kAnyLogin)));
+  if (login != kAnyLogin && login != kDigestLogin)
+    return root.refuse("proxy_login", "want \"any\", or \"digest\" for never showing the password itself");
+  if (login == kDigestLogin) out.proxy_login = tunnel::LoginRule::digest_alone;
+  if (login == kDigestLogin && out.proxy && out.proxy->kind == ProxyKind::socks5)
+    return root.refuse("proxy_login", "and a SOCKS proxy, which knows no digest");
   TRY(out.proxy_else_direct, root.boolean("proxy_else_direct", false));
   if (root.has("connect_from")) {
     TRY(out.connect_from, root.text("connect_from"));
@@ -257,6 +265,8 @@ std::string encode_settings(const Settings& settings) {
   if (settings.proxy) out += fmt::format("proxy = \"{}\"\n", encode_own_proxy(settings));
   if (!settings.proxy_credentials_file.empty())
     out += fmt::format("proxy_credentials_file = {}\n", codec::Json(settings.proxy_credentials_file).write());
+  if (settings.proxy_login == tunnel::LoginRule::digest_alone)
+    out += fmt::format("proxy_login = \"{}\"\n", kDigestLogin);
   if (settings.proxy_else_direct) out += "proxy_else_direct = true\n";
   for (const LocalTarget& each : settings.services) {
     out += fmt::format("\n[[service]]\nname = \"{}\"\nkind = \"{}\"\ntarget = \"{}\"\n", each.service.name.get(),

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "net/address.h"
 #include "tunnel/frames.h"
+#include "tunnel/proxy_login.h"
 
 namespace sallyport::agent {
 
@@ -53,13 +54,14 @@ struct Settings {
   bool trusted_clock = true;   // whether the system's clock is right; else the time comes from status answers
   std::size_t ready_connections = kMostReady;  // data connections that wait for users at most; 0: none is dialled early
   bool allow_tls_services = false;             // kind "tls" cannot be proven by the agent (DESIGN §12)
-  std::optional<net::Address> telemetry_listen;  // loopback alone; absent: the Unix socket only
-  std::optional<Proxy> proxy;                    // for everything that leaves but what no_proxy meets
-  std::string proxy_credentials_file;            // holds USER:PASSWORD for it; empty: those of its URL
-  bool proxy_else_direct = false;                // where nothing leads through the proxy, connect without it
-  NoProxy no_proxy;                              // of the environment, with a proxy of the environment
-  std::string connect_from;                      // own IP address to leave by; empty: the system chooses
-  std::vector<std::string> consent_command;      // asked before anything is opened; empty: nobody is asked
+  std::optional<net::Address> telemetry_listen;            // loopback alone; absent: the Unix socket only
+  std::optional<Proxy> proxy;                              // for everything that leaves but what no_proxy meets
+  std::string proxy_credentials_file;                      // holds USER:PASSWORD for it; empty: those of its URL
+  tunnel::LoginRule proxy_login = tunnel::LoginRule::any;  // how the password may be shown to an HTTP proxy
+  bool proxy_else_direct = false;                          // where nothing leads through the proxy, connect without it
+  NoProxy no_proxy;                                        // of the environment, with a proxy of the environment
+  std::string connect_from;                                // own IP address to leave by; empty: the system chooses
+  std::vector<std::string> consent_command;                // asked before anything is opened; empty: nobody is asked
   NodeChoice node;
 
   // What is offered to the relay: the configured services and kDeviceService.

@@ -242,6 +242,7 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   settings.connect_from = "127.9.0.1";
   settings.relay_fallback = net::Address{.host = "relay.example", .port = 80};
   settings.proxy = *parse_proxy("http://ada:p%40ss%22@proxy.example:3128");
+  settings.proxy_login = tunnel::LoginRule::digest_alone;
   settings.proxy_else_direct = true;
   const auto read = parse_settings(encode_settings(settings), "agent.toml");
   ASSERT_TRUE(read) << read.error().detail;
@@ -250,6 +251,7 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   EXPECT_EQ(read->offered().size(), 3U);
   EXPECT_EQ(as_text(read->proxy->credentials->password.expose()), "p@ss\"");
   EXPECT_EQ(read->relay_fallback, settings.relay_fallback);
+  EXPECT_EQ(read->proxy_login, tunnel::LoginRule::digest_alone);
   EXPECT_TRUE(read->proxy_else_direct);
   EXPECT_FALSE(read->services.front().proxy_protocol);
   EXPECT_TRUE(read->services.back().proxy_protocol);
@@ -325,6 +327,8 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
       "proxy = \"http://ada:hunter2@proxy.example:1\"\nproxy_credentials_file = \"/a\"\n",
       "proxy_credentials_file = \"/a\\u0001\"\n",
       "proxy_else_direct = \"yes\"\n",
+      "proxy_login = \"basic\"\n",
+      "proxy = \"socks5://a:b@proxy.example\"\nproxy_login = \"digest\"\n",
       "connect_from = \"127.0.0.1:4000\"\n",
       "[[service]]\nname = \"device\"\nkind = \"http\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"ftp\"\ntarget = \"127.0.0.1:1\"\n",

@@ -69,7 +69,7 @@ class TelemetryIntake : public ::testing::Test {
       : state(*AgentState::initialise(folder / "state", testing::make_settings(), tree.root, random)),
         clock(kNow),
         time(clock, true, UnixTime()),
-        way_out(state.settings()),
+        way_out(state.settings(), random),
         check(state, time, random, way_out),
         dialer(state, time, check, way_out),
         link(dialer, time, DnsName("gateway.devices.example"), [] { return std::nullopt; }),

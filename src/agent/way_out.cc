@@ -28,6 +28,30 @@ std::optional<std::string> find_inspector(std::span<const Bytes> chain, std::spa
   return who;
 }
 
+// Who logs in for plain HTTP.
+class Visitor final : public http::ProxyVisitor {
+ public:
+  explicit Visitor(std::shared_ptr<tunnel::ProxyLogin> login) : login_(std::move(login)) {}
+
+  Result<SecretBytes> show(std::string_view method, std::string_view target) override {
+    TRY(auto shown, login_->show(method, target));
+    scheme_ = shown.scheme;
+    return std::move(shown.line);
+  }
+
+  bool take_challenges(const std::vector<std::string_view>& challenges, unsigned requests) override {
+    std::vector<tunnel::AuthChallenge> read;
+    for (const std::string_view field : challenges) tunnel::read_challenges(field, read);
+    auto again = login_->take_challenges(read, scheme_, requests);
+    if (!again) log::info("agent.proxy-login-refused", {{"error", again.error()}});
+    return again.has_value();
+  }
+
+ private:
+  std::shared_ptr<tunnel::ProxyLogin> login_;
+  tunnel::LoginScheme scheme_ = tunnel::LoginScheme::none;  // of the request that was sent last
+};
+
 }  // namespace
 
 // What a handshake showed.
@@ -36,11 +60,11 @@ struct WayOut::Seen {
   bool has_chain = false;
 };
 
-WayOut::WayOut(const Settings& settings) : WayOut(settings, WayMemory(), nullptr) {}
+WayOut::WayOut(const Settings& settings, Random& random) : WayOut(settings, WayMemory(), nullptr, random) {}
 
-WayOut::WayOut(AgentState& state) : WayOut(state.settings(), state.way_memory(), &state) {}
+WayOut::WayOut(AgentState& state, Random& random) : WayOut(state.settings(), state.way_memory(), &state, random) {}
 
-WayOut::WayOut(const Settings& settings, WayMemory memory, AgentState* state)
+WayOut::WayOut(const Settings& settings, WayMemory memory, AgentState* state, Random& random)
     : zone_(settings.zone),
       http_(settings.http_address),
       second_status_(settings.second_status),
@@ -50,31 +74,31 @@ WayOut::WayOut(const Settings& settings, WayMemory memory, AgentState* state)
       from_(settings.connect_from),
       ways_(settings, memory.way),
       memory_(std::move(memory)),
-      state_(state) {}
+      state_(state) {
+  if (proxy_) proxy_login_ = std::make_shared<tunnel::ProxyLogin>(proxy_->credentials, settings.proxy_login, random);
+}
 
 net::Task<Result<net::StreamPtr>> WayOut::dial(std::size_t way, net::Deadline deadline,
                                                net::SocketOptions socket) const {
   const Way& chosen = ways_.all()[way];
-  const net::ConnectOptions options{.socket = socket, .source = from_};
-  if (!chosen.proxy) co_return co_await net::connect_tcp(chosen.target, deadline, options);
-  CO_TRY(auto stream, co_await net::connect_tcp(chosen.proxy->address, deadline, options));
-  CO_TRY_VOID(co_await open_tunnel(*stream, *chosen.proxy, chosen.target, deadline));
-  co_return std::move(stream);
+  net::ConnectOptions options{.socket = socket, .source = from_};
+  if (!chosen.proxy) co_return co_await net::connect_tcp(chosen.target, deadline, std::move(options));
+  co_return co_await connect_through(*chosen.proxy, proxy_login_, chosen.target, deadline, std::move(options));
 }
 
 // To an HTTP proxy in absolute form, because many let CONNECT through to port 443 alone.
 net::Task<Result<HttpReached>> WayOut::dial_plain_through(Proxy proxy, net::Address target,
                                                           net::Deadline deadline) const {
-  auto stream = co_await net::connect_tcp(proxy.address, deadline, {.source = from_});
-  if (!stream) co_return std::unexpected(std::move(stream).error().at("proxy"));
   HttpReached out;
   if (proxy.kind == ProxyKind::socks5) {
-    CO_TRY_VOID(co_await open_tunnel(**stream, std::move(proxy), std::move(target), deadline));
-  } else {
-    out.form.origin = "http://" + net::to_string(target);
-    CO_TRY(out.form.authorization, tunnel::encode_proxy_authorization(proxy.credentials.get()));
+    CO_TRY(out.stream,
+           co_await connect_through(std::move(proxy), nullptr, std::move(target), deadline, {.source = from_}));
+    co_return out;
   }
+  auto stream = co_await net::connect_tcp(proxy.address, deadline, {.source = from_});
+  if (!stream) co_return std::unexpected(std::move(stream).error().at("proxy"));
   out.stream = *std::move(stream);
+  out.form = {.origin = "http://" + net::to_string(target), .visitor = std::make_shared<Visitor>(proxy_login_)};
   co_return out;
 }
 

@@ -8,9 +8,11 @@
 
 #include "agent/state.h"
 #include "agent/ways.h"
+#include "base/random.h"
 #include "crypto/tls.h"
 #include "http/client.h"
 #include "net/stream.h"
+#include "tunnel/proxy_login.h"
 
 namespace sallyport::agent {
 
@@ -40,13 +42,13 @@ struct HttpReached {
   http::ProxyForm form;
 };
 
-// One per agent, one thread.
+// One per agent, one thread. Borrows folder and random source for its lifetime.
 class WayOut {
  public:
   // Remembers nothing beyond its own life.
-  explicit WayOut(const Settings& settings);
-  // Borrows the folder for its lifetime, in which it keeps what it learns.
-  explicit WayOut(AgentState& state);
+  WayOut(const Settings& settings, Random& random);
+  // Keeps what it learns in the folder.
+  WayOut(AgentState& state, Random& random);
 
   // TLS to the relay, by one way after the other until a server shows what `wanted` verifies. Errors as those of TLS,
   // each with the way; where somebody between ends TLS with a certificate of his own the error names him and says what
@@ -70,7 +72,7 @@ class WayOut {
 
  private:
   struct Seen;
-  WayOut(const Settings& settings, WayMemory memory, AgentState* state);
+  WayOut(const Settings& settings, WayMemory memory, AgentState* state, Random& random);
   net::Task<Result<net::StreamPtr>> try_tls(std::size_t way, std::shared_ptr<crypto::TlsContext> context,
                                             const std::string& server_name, const Seen& seen, bool is_last,
                                             Hurdle& hurdle) const;
@@ -83,6 +85,7 @@ class WayOut {
   net::Address http_;
   std::optional<net::Address> second_status_;
   std::optional<Proxy> proxy_;
+  std::shared_ptr<tunnel::ProxyLogin> proxy_login_;  // where there is a proxy
   bool proxy_else_direct_;
   NoProxy no_proxy_;
   std::string from_;

@@ -80,12 +80,13 @@ class WayOutTest : public ::testing::Test {
     HttpProxy proxy(io);
     proxy.answer = std::move(answer);
     settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr};
-    WayOut way_out(settings);
+    WayOut way_out(settings, random);
     const auto reached = connect(way_out);
     EXPECT_FALSE(reached);
     return reached ? "" : reached.error().detail;
   }
 
+  crypto::SystemRandom random;
   net::Io io;
   Tree tree, others;
   TlsPort relay, foreign;
@@ -94,7 +95,7 @@ class WayOutTest : public ::testing::Test {
 };
 
 TEST_F(WayOutTest, GoesDirectlyWhereNothingElseIsNamed) {
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   const auto reached = connect(way_out);
   ASSERT_TRUE(reached) << reached.error().detail;
   EXPECT_EQ(reached->way, 0U);
@@ -105,18 +106,51 @@ TEST_F(WayOutTest, GoesDirectlyWhereNothingElseIsNamed) {
 TEST_F(WayOutTest, GoesThroughAProxyThatAsksForALogin) {
   HttpProxy proxy(io, "Basic YWRhOm9wZW4gc2VzYW1l");
   settings.proxy = parse_proxy("http://ada:open%20sesame@" + net::to_string(proxy.address())).value();
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   const auto reached = connect(way_out);
   ASSERT_TRUE(reached) << reached.error().detail;
+  // The first request shows nothing, the second what is asked for, the next connection's the same at once.
+  ASSERT_TRUE(connect(way_out));
+  ASSERT_EQ(proxy.asked.size(), 3U);
+  for (const std::string& head : proxy.asked)
+    EXPECT_TRUE(head.starts_with("CONNECT " + net::to_string(relay.address()) + " HTTP/1.1\r\n")) << head;
+  EXPECT_EQ(proxy.asked.front().find("Proxy-Authorization"), std::string::npos);
+}
+
+TEST_F(WayOutTest, SaysNoPasswordToAProxyThatTakesDigest) {
+  HttpProxy proxy(io,
+                  "Digest username=\"ada\", realm=\"plant\", nonce=\"n\", uri=\"" + net::to_string(relay.address()));
+  proxy.asks = "Basic realm=x, Digest realm=plant, nonce=n, qop=auth, algorithm=SHA-256";
+  settings.proxy = parse_proxy("http://ada:hunter2@" + net::to_string(proxy.address())).value();
+  WayOut way_out(settings, random);
+  const auto reached = connect(way_out);
+  ASSERT_TRUE(reached) << reached.error().detail;
+  ASSERT_TRUE(connect(way_out));
+  ASSERT_EQ(proxy.asked.size(), 3U);
+  EXPECT_NE(proxy.asked[1].find("nc=00000001"), std::string::npos) << proxy.asked[1];
+  EXPECT_NE(proxy.asked[2].find("nc=00000002"), std::string::npos) << proxy.asked[2];
+  for (const std::string& head : proxy.asked) EXPECT_EQ(head.find("Basic"), std::string::npos) << head;
+}
+
+TEST_F(WayOutTest, KeepsThePasswordFromAProxyThatTakesBasicAloneWhereDigestIsWanted) {
+  HttpProxy proxy(io, "Basic YWRhOm9wZW4gc2VzYW1l");
+  settings.proxy = parse_proxy("http://ada:open%20sesame@" + net::to_string(proxy.address())).value();
+  settings.proxy_login = tunnel::LoginRule::digest_alone;
+  WayOut way_out(settings, random);
+  const auto reached = connect(way_out);
+  ASSERT_FALSE(reached);
+  EXPECT_NE(reached.error().detail.find("answered 407: wants a login by basic; want one that takes Digest"),
+            std::string::npos)
+      << reached.error().detail;
   ASSERT_EQ(proxy.asked.size(), 1U);
-  EXPECT_TRUE(proxy.asked.front().starts_with("CONNECT " + net::to_string(relay.address()) + " HTTP/1.1\r\n"));
+  EXPECT_EQ(proxy.asked.front().find("Proxy-Authorization"), std::string::npos);
 }
 
 TEST_F(WayOutTest, GoesThroughASocksProxy) {
   SocksProxy open(io), closed(io, "ada", "open sesame");
   for (const auto& [proxy, login] : {std::pair(&open, ""), std::pair(&closed, "ada:open%20sesame@")}) {
     settings.proxy = parse_proxy(fmt::format("socks5://{}{}", login, net::to_string(proxy->address()))).value();
-    WayOut way_out(settings);
+    WayOut way_out(settings, random);
     const auto reached = connect(way_out);
     ASSERT_TRUE(reached) << reached.error().detail;
     EXPECT_EQ(proxy->asked, std::vector{relay.address()});
@@ -129,7 +163,7 @@ TEST_F(WayOutTest, LetsASocksProxyLookUpNames) {
   proxy.leads_to = relay.address();
   settings.relay_address = {.host = "relay.devices.example", .port = 8443};
   settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   const auto reached = connect(way_out);
   ASSERT_TRUE(reached) << reached.error().detail;
   EXPECT_EQ(proxy.asked, std::vector{settings.relay_address});
@@ -152,7 +186,7 @@ TEST_F(WayOutTest, SaysWhatASocksProxyHasAgainstIt) {
   };
   for (const auto& one : cases) {
     settings.proxy = parse_proxy(one.url).value();
-    WayOut way_out(settings);
+    WayOut way_out(settings, random);
     const auto reached = connect(way_out);
     ASSERT_FALSE(reached) << one.says;
     EXPECT_NE(reached.error().detail.find("proxy 127.0.0.1:"), std::string::npos) << reached.error().detail;
@@ -184,7 +218,7 @@ TEST_F(WayOutTest, SaysWhatAProxyHasAgainstIt) {
 TEST_F(WayOutTest, NamesWrongCredentialsWithoutShowingThem) {
   HttpProxy proxy(io, "Basic somebody-else");
   settings.proxy = parse_proxy("http://ada:hunter2@" + net::to_string(proxy.address())).value();
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   const auto reached = connect(way_out);
   ASSERT_FALSE(reached);
   EXPECT_NE(reached.error().detail.find("refused user name or password"), std::string::npos) << reached.error().detail;
@@ -198,7 +232,7 @@ TEST_F(WayOutTest, IsNotHeldByAProxyThatClosesOrDrips) {
     co_return;
   });
   settings.proxy = Proxy{.address = closes.address(), .credentials = nullptr};
-  WayOut first(settings);
+  WayOut first(settings, random);
   const auto closed = connect(first);
   ASSERT_FALSE(closed);
   EXPECT_NE(closed.error().detail.find("closed before it answered"), std::string::npos) << closed.error().detail;
@@ -211,7 +245,7 @@ TEST_F(WayOutTest, IsNotHeldByAProxyThatClosesOrDrips) {
     }
   });
   settings.proxy = Proxy{.address = drips.address(), .credentials = nullptr};
-  WayOut second(settings);
+  WayOut second(settings, random);
   std::optional<Result<net::StreamPtr>> dialled;
   const auto dial = [](WayOut& way_out, std::optional<Result<net::StreamPtr>>& into) -> net::Task<void> {
     into.emplace(co_await way_out.dial(0, milliseconds(100)));
@@ -225,10 +259,10 @@ TEST_F(WayOutTest, IsNotHeldByAProxyThatClosesOrDrips) {
 
 TEST_F(WayOutTest, GoesDirectlyPastAProxyOnlyWhereThatIsWanted) {
   settings.proxy = Proxy{.address = {.host = "127.0.0.1", .port = 1}, .credentials = nullptr};
-  WayOut strict(settings);
+  WayOut strict(settings, random);
   EXPECT_FALSE(connect(strict));
   settings.proxy_else_direct = true;
-  WayOut lenient(settings);
+  WayOut lenient(settings, random);
   const auto reached = connect(lenient);
   ASSERT_TRUE(reached) << reached.error().detail;
   EXPECT_EQ(lenient.ways().record(0).state, WayState::failed);
@@ -238,12 +272,11 @@ TEST_F(WayOutTest, GoesDirectlyPastAProxyOnlyWhereThatIsWanted) {
 TEST_F(WayOutTest, TakesTheOtherPortAndRemembersItOverARestart) {
   settings.relay_address = {.host = "127.0.0.1", .port = 1};
   settings.relay_fallback = relay.address();
-  crypto::SystemRandom random;
   testing::Folder folder;
   {
     auto state = AgentState::initialise(folder / "state", settings, tree.root, random);
     ASSERT_TRUE(state);
-    WayOut way_out(*state);
+    WayOut way_out(*state, random);
     ASSERT_TRUE(connect(way_out));
     EXPECT_EQ(way_out.ways().used(), 1U);
     NetworkMemory known = way_out.find_network("n");
@@ -253,7 +286,7 @@ TEST_F(WayOutTest, TakesTheOtherPortAndRemembersItOverARestart) {
   }
   auto state = AgentState::open(folder / "state");
   ASSERT_TRUE(state);
-  WayOut way_out(*state);
+  WayOut way_out(*state, random);
   EXPECT_EQ(way_out.ways().used(), 1U);
   EXPECT_TRUE(way_out.find_network("n").is_sealed);
   EXPECT_EQ(way_out.find_network("n").ping.ceiling, seconds(8));
@@ -263,12 +296,11 @@ TEST_F(WayOutTest, TakesTheOtherPortAndRemembersItOverARestart) {
 }
 
 TEST_F(WayOutTest, AFileThatIsNoMemoryIsNone) {
-  crypto::SystemRandom random;
   testing::Folder folder;
   auto state = AgentState::initialise(folder / "state", settings, tree.root, random);
   ASSERT_TRUE(state);
   std::ofstream(state->file("ways-out")) << "{\"way\":";
-  WayOut way_out(*state);
+  WayOut way_out(*state, random);
   EXPECT_EQ(way_out.ways().used(), std::nullopt);
   EXPECT_TRUE(connect(way_out));
   EXPECT_EQ(state->way_memory().way, "direct to " + net::to_string(relay.address()));
@@ -278,7 +310,7 @@ TEST_F(WayOutTest, NamesWhoInspectsTlsAndWhatToAskFor) {
   HttpProxy proxy(io);
   proxy.leads_to = foreign.address();
   settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr};
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   const auto reached = connect(way_out);
   ASSERT_FALSE(reached);
   const std::string& said = reached.error().detail;
@@ -293,7 +325,7 @@ TEST_F(WayOutTest, NamesWhoInspectsTlsAndWhatToAskFor) {
 TEST_F(WayOutTest, GoesRoundWhoInspectsTls) {
   settings.relay_address = foreign.address();
   settings.relay_fallback = relay.address();
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   const auto reached = connect(way_out);
   ASSERT_TRUE(reached) << reached.error().detail;
   EXPECT_EQ(reached->way, 1U);
@@ -305,7 +337,7 @@ TEST_F(WayOutTest, TakesNoOtherWayToAServerOfOursThatIsRefused) {
   Road other(io, [this](net::StreamPtr stream) { return testing::carry_to(std::move(stream), relay.address()); });
   settings.relay_fallback = other.address();
   expected = under("gateway", kZone);
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   const auto reached = connect(way_out);
   ASSERT_FALSE(reached);
   EXPECT_EQ(reached.error().detail.find("ends TLS"), std::string::npos) << reached.error().detail;
@@ -318,16 +350,35 @@ net::Task<void> answer_404(std::string& head, net::StreamPtr stream) {
 }
 
 TEST_F(WayOutTest, AsksAProxyForPlainHttpInAbsoluteForm) {
-  HttpProxy proxy(io);
-  proxy.answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+  const struct {
+    std::string login, asks;
+  } cases[] = {
+      {"", ""},
+      {"Basic YWRhOmh1bnRlcjI=\r\n\r\n", "Basic realm=x"},
+      {"Digest username=\"ada\", realm=\"x\", nonce=\"n\", uri=\"http://status.devices.example:80/crl/witness\"",
+       "Digest realm=x, nonce=n, qop=auth"},
+  };
+  for (const auto& one : cases) {
+    HttpProxy proxy(io, one.login);
+    proxy.asks = one.asks;
+    proxy.answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    settings.proxy = parse_proxy("ada:hunter2@" + net::to_string(proxy.address())).value();
+    settings.http_address = {.host = "status.devices.example", .port = 80};
+    WayOut way_out(settings, random);
+    EXPECT_EQ(status_by(way_out), 404U);
+    EXPECT_EQ(proxy.asked.size(), one.login.empty() ? 1U : 2U);
+    for (const std::string& head : proxy.asked)
+      EXPECT_TRUE(head.starts_with("GET http://status.devices.example:80/crl/witness HTTP/1.1\r\n")) << head;
+  }
+}
+
+TEST_F(WayOutTest, IsToldOfAWrongLoginForPlainHttpOnce) {
+  HttpProxy proxy(io, "Basic somebody-else");
   settings.proxy = parse_proxy("ada:hunter2@" + net::to_string(proxy.address())).value();
   settings.http_address = {.host = "status.devices.example", .port = 80};
-  WayOut way_out(settings);
-  EXPECT_EQ(status_by(way_out), 404U);
-  ASSERT_EQ(proxy.asked.size(), 1U);
-  EXPECT_TRUE(proxy.asked.front().starts_with("GET http://status.devices.example:80/crl/witness HTTP/1.1\r\n"))
-      << proxy.asked.front();
-  EXPECT_NE(proxy.asked.front().find("\r\nProxy-Authorization: Basic YWRhOmh1bnRlcjI=\r\n\r\n"), std::string::npos);
+  WayOut way_out(settings, random);
+  EXPECT_EQ(status_by(way_out), 407U);
+  EXPECT_EQ(proxy.asked.size(), 2U);
 }
 
 TEST_F(WayOutTest, AsksForStatusDirectlyWhereAProxyLeadsNowhereAndThatIsAllowed) {
@@ -338,7 +389,7 @@ TEST_F(WayOutTest, AsksForStatusDirectlyWhereAProxyLeadsNowhereAndThatIsAllowed)
   settings.http_address = status_host.address();
   settings.proxy = Proxy{.address = refuses.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
   settings.proxy_else_direct = true;
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   EXPECT_EQ(status_by(way_out), 404U);
   EXPECT_EQ(refuses.asked.size(), 1U);
 }
@@ -350,7 +401,7 @@ TEST_F(WayOutTest, AsksForStatusThroughASocksProxyAsWithoutOne) {
   proxy.leads_to = status_host.address();
   settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr, .kind = ProxyKind::socks5};
   settings.http_address = {.host = "status.devices.example", .port = 80};
-  WayOut way_out(settings);
+  WayOut way_out(settings, random);
   EXPECT_EQ(status_by(way_out), 404U);
   EXPECT_EQ(proxy.asked, std::vector{settings.http_address});
   EXPECT_TRUE(head.starts_with("GET /crl/witness HTTP/1.1\r\n")) << head;

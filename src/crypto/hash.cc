@@ -78,6 +78,17 @@ Sha1Digest sha1(ByteView bytes) {
   return digest_of<20>(sha1_algorithm(), bytes);
 }
 
+Sha256Digest sha512_256(ByteView bytes) {
+  static const EVP_MD* const algorithm = fetch_digest("SHA512-256");
+  return digest_of<32>(algorithm, bytes);
+}
+
+Result<Md5Digest> md5(ByteView bytes) {
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "MD5", nullptr);
+  if (algorithm == nullptr) return fail(Errc::unavailable, "md5: this system has none");
+  return digest_of<16>(algorithm, bytes);
+}
+
 struct Sha256::State {
   OwnedDigestContext context{EVP_MD_CTX_new()};
 };

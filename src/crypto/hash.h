@@ -1,4 +1,4 @@
-// SHA-2 and SHA-1 (the latter for OCSP CertIDs alone), HMAC and HKDF. Algorithms are fetched once per process.
+// SHA-2, HMAC and HKDF; SHA-1 for OCSP CertIDs and MD5 for HTTP Digest alone. Algorithms are fetched once per process.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 
 namespace sallyport::crypto {
 
+using Md5Digest = std::array<std::uint8_t, 16>;
 using Sha1Digest = std::array<std::uint8_t, 20>;
 using Sha256Digest = std::array<std::uint8_t, 32>;
 using Sha512Digest = std::array<std::uint8_t, 64>;
@@ -19,6 +20,11 @@ Sha256Digest sha256(ByteView bytes);
 Sha512Digest sha512(ByteView bytes);
 // RFC 6960 CertIDs of old clients; never under a signature that we make or accept.
 Sha1Digest sha1(ByteView bytes);
+// SHA-512/256 (FIPS 180-4 §6.7).
+Sha256Digest sha512_256(ByteView bytes);
+// What a proxy asks for that knows nothing better (RFC 7616 §3.3). Errc::unavailable where the library has none, as in
+// FIPS mode.
+Result<Md5Digest> md5(ByteView bytes);
 
 // SHA-256 over parts that come one after another. Not thread-safe.
 class Sha256 {

@@ -24,6 +24,13 @@ TEST(Hash, AgreesWithPython) {
   }
 }
 
+// FIPS 180-4's example (SHA512_256.pdf), RFC 1321 §A.5.
+TEST(Hash, AgreesWithTheStandards) {
+  EXPECT_EQ(codec::encode_hex(sha512_256(as_bytes("abc"))),
+            "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23");
+  EXPECT_EQ(codec::encode_hex(md5(as_bytes("abc")).value()), "900150983cd24fb0d6963f7d28e17f72");
+}
+
 TEST(Hash, PartsHashAsTheWhole) {
   const Bytes message(300, 0x5A);
   for (std::size_t cut = 0; cut <= message.size(); cut += 25) {

@@ -45,20 +45,28 @@ SecretBytes with_line(Bytes head, ByteView line) {
   return SecretBytes(std::move(out));
 }
 
-net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader, const ProxyForm& proxy,
-                                     Request request, net::Deadline deadline, std::size_t body_limit) {
-  const bool sends_body = !request.body.empty() || request.method == "POST" || request.method == "PUT";
-  set_framing(request.headers, sends_body ? Framing::length : Framing::none, request.body.size());
-  request.target.insert(0, proxy.origin);
+constexpr unsigned kProxyLogin = 407;
+
+// Sends a request, with a login where the proxy has asked for one.
+net::Task<Result<void>> send_request(net::Stream& stream, const ProxyForm& proxy, const Request& request,
+                                     net::Deadline deadline) {
   auto whole = encode_request_head(request);
-  if (proxy.authorization.empty()) {
-    append(whole, request.body);
-    CO_TRY_VOID(co_await stream.write_all(whole, deadline));
-  } else {
-    const SecretBytes head = with_line(std::move(whole), proxy.authorization.expose());
-    CO_TRY_VOID(co_await stream.write_all(head.expose(), deadline));
-    CO_TRY_VOID(co_await stream.write_all(request.body, deadline));
+  SecretBytes login;
+  if (proxy.visitor) {
+    CO_TRY(login, proxy.visitor->show(request.method, request.target));
   }
+  if (login.empty()) {
+    append(whole, request.body);
+    co_return co_await stream.write_all(whole, deadline);
+  }
+  const SecretBytes head = with_line(std::move(whole), login.expose());
+  CO_TRY_VOID(co_await stream.write_all(head.expose(), deadline));
+  co_return co_await stream.write_all(request.body, deadline);
+}
+
+net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader, const ProxyForm& proxy,
+                                     const Request& request, net::Deadline deadline, std::size_t body_limit) {
+  CO_TRY_VOID(co_await send_request(stream, proxy, request, deadline));
   while (true) {
     CO_TRY(auto head, co_await reader.read_response(request.method == "HEAD", deadline));
     if (head.response.status == 101) co_return fail(Errc::malformed, "http response: 101 that nobody asked for");
@@ -76,10 +84,18 @@ net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader,
 net::Task<Result<Response>> Client::send(Request request, net::Deadline deadline, std::size_t body_limit) {
   if (!state_->open) co_return fail(Errc::unavailable, "http client: the connection is closed");
   if (!request.headers.has("Host")) request.headers.set("Host", state_->host);
-  auto response =
-      co_await exchange(*state_->stream, state_->reader, state_->proxy, std::move(request), deadline, body_limit);
-  if (!response || response->close) close();
-  co_return response;
+  const bool sends_body = !request.body.empty() || request.method == "POST" || request.method == "PUT";
+  set_framing(request.headers, sends_body ? Framing::length : Framing::none, request.body.size());
+  const ProxyForm& proxy = state_->proxy;
+  request.target.insert(0, proxy.origin);
+  for (unsigned requests = 1;; ++requests) {
+    auto response = co_await exchange(*state_->stream, state_->reader, proxy, request, deadline, body_limit);
+    if (!response || response->close) close();
+    // What was asked for is learnt from a proxy that closes, too.
+    const bool asks = response && response->status == kProxyLogin && proxy.visitor &&
+                      proxy.visitor->take_challenges(response->headers.all("Proxy-Authenticate"), requests);
+    if (!asks || !is_open()) co_return response;
+  }
 }
 
 Request post(std::string target, std::string_view type, Bytes body) {

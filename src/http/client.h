@@ -10,10 +10,21 @@
 
 namespace sallyport::http {
 
+// Who logs in at a proxy where it asks for that (RFC 9110 §11.7). One thread.
+class ProxyVisitor {
+ public:
+  virtual ~ProxyVisitor() = default;
+  // The header line, with its end of line, of the next request, of `method` to `target` as it is sent; empty: none.
+  virtual Result<SecretBytes> show(std::string_view method, std::string_view target) = 0;
+  // The `requests`-th sending of that request was answered 407 with these values of Proxy-Authenticate. Whether to send
+  // it once more.
+  virtual bool take_challenges(const std::vector<std::string_view>& challenges, unsigned requests) = 0;
+};
+
 // How requests are written for an HTTP proxy that stands between (RFC 9112 §3.2.2).
 struct ProxyForm {
-  std::string origin;         // put before each target: "http://host:port"
-  SecretBytes authorization;  // a header line with its end of line; empty: none
+  std::string origin;                     // put before each target: "http://host:port"
+  std::shared_ptr<ProxyVisitor> visitor;  // null: nobody who could log in
 };
 
 // One connection. One request at a time. Owns its stream.

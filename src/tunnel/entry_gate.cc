@@ -12,7 +12,6 @@
 namespace sallyport::tunnel {
 namespace {
 
-constexpr std::uint16_t kHttpsPort = 443;
 // A redirect would be part of the console's cross-site navigation and arrive without a SameSite=Strict cookie; a
 // refresh is the device's own.
 constexpr std::string_view kEnteredPage =

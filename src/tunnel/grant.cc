@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/tlv.h"
+#include "tunnel/detail/http_text.h"
 #include "tunnel/limits.h"
 
 namespace sallyport::tunnel {
@@ -10,7 +11,6 @@ namespace {
 
 constexpr std::string_view kWhere = "access grant";
 constexpr std::string_view kHttps = "https://";
-constexpr std::uint16_t kHttpsPort = 443;
 
 // docs/protocol/tunnel.md §6 lists these.
 enum Tag : std::uint16_t {

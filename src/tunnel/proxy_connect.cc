@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "codec/text.h"
 #include "tunnel/detail/http_text.h"
 #include "tunnel/limits.h"
 
@@ -56,36 +55,20 @@ Result<ConnectReply> parse_head(std::string_view head) {
     if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
       return fail(Errc::malformed, "proxy reply: a header with CR, LF or NUL");
     if (!equal_ignoring_case(line.substr(0, colon), "proxy-authenticate")) continue;
-    const std::string_view scheme = value.substr(0, value.find_first_of(" ,"));
-    if (is_token(scheme)) reply.auth_schemes.push_back(codec::lower_case(scheme));
+    read_challenges(value, reply.challenges);
   }
   return reply;
 }
 
 }  // namespace
 
-Result<SecretBytes> encode_proxy_authorization(const ProxyCredentials* credentials) {
-  if (credentials == nullptr) return SecretBytes();
-  const std::string_view password = as_text(credentials->password.expose());
-  if (has_control(credentials->user) || has_control(password) || credentials->user.contains(':'))
-    return fail(Errc::malformed, "proxy credentials: a control character, or ':' in the user");
-  Bytes pair = to_bytes(credentials->user);
-  pair.push_back(':');
-  append(pair, credentials->password.expose());
-  std::string encoded = codec::encode_base64(pair);
-  wipe(pair);
-  Bytes out = to_bytes(std::string_view("Proxy-Authorization: Basic "));
-  append(out, as_bytes(encoded));
-  append(out, as_bytes("\r\n"));
-  wipe({reinterpret_cast<std::uint8_t*>(encoded.data()), encoded.size()});
-  return SecretBytes(std::move(out));
-}
-
-Result<SecretBytes> encode_connect_request(std::string_view authority, const ProxyCredentials* credentials) {
+Result<SecretBytes> encode_connect_request(std::string_view authority, const SecretBytes& login) {
   if (!is_authority(authority)) return fail(Errc::malformed, "proxy request: no host and port, want host:port");
-  TRY(const auto authorization, encode_proxy_authorization(credentials));
-  Bytes out = to_bytes(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority));
-  append(out, authorization.expose());
+  const std::string head = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority);
+  Bytes out;
+  out.reserve(head.size() + login.size() + 2);
+  append(out, as_bytes(head));
+  append(out, login.expose());
   append(out, as_bytes("\r\n"));
   return SecretBytes(std::move(out));
 }

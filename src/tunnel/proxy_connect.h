@@ -1,4 +1,4 @@
-// The agent's way out through an HTTP proxy: CONNECT (RFC 9110 §9.3.6) with Basic credentials (RFC 7617).
+// The agent's way out through an HTTP proxy: CONNECT (RFC 9110 §9.3.6).
 #pragma once
 
 #include <cstdint>
@@ -9,25 +9,17 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "tunnel/auth_challenge.h"
 
 namespace sallyport::tunnel {
 
-struct ProxyCredentials {
-  std::string user;  // without ':'
-  SecretBytes password;
-};
-
-// The header line that shows the credentials, with its end of line: "Proxy-Authorization: Basic …". A secret. Empty
-// without credentials. Fails with Errc::malformed on a control character or a user with ':'.
-Result<SecretBytes> encode_proxy_authorization(const ProxyCredentials* credentials);
-
-// The request's bytes, which hold the password: a secret. `authority` is "host:port" as net::to_string writes it.
-// Fails with Errc::malformed on another, a port of 0, and as encode_proxy_authorization().
-Result<SecretBytes> encode_connect_request(std::string_view authority, const ProxyCredentials* credentials);
+// The request's bytes with a login's header line (ShownLogin) in it, which may be empty: a secret. `authority` is
+// "host:port" as net::to_string writes it. Fails with Errc::malformed on another and a port of 0.
+Result<SecretBytes> encode_connect_request(std::string_view authority, const SecretBytes& login);
 
 struct ConnectReply {
   unsigned status = 0;                    // 2xx: what follows is the tunnel
-  std::vector<std::string> auth_schemes;  // of Proxy-Authenticate, lower case: "basic", "ntlm", "negotiate"
+  std::vector<AuthChallenge> challenges;  // of Proxy-Authenticate
   std::size_t wire_size = 0;              // bytes that the head takes up; what lies behind belongs to the tunnel
 
   bool established() const { return status >= 200 && status < 300; }

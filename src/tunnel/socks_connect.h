@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/secret.h"
 #include "tunnel/limits.h"
-#include "tunnel/proxy_connect.h"
+#include "tunnel/proxy_credentials.h"
 
 namespace sallyport::tunnel {
 

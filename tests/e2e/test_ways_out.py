@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
-from plant import HERE, THERE, DynamicForwarding, Inspector, Microsocks, Squid, needs, put_in_plant  # noqa: E402
+from plant import HERE, NONCE_USES, THERE, DynamicForwarding, Inspector, Microsocks, Squid, needs, put_in_plant  # noqa: E402
 from stage import ENROLMENT_SECONDS, ZONE, Stage, free_port, tool, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
@@ -47,7 +47,7 @@ class Scene:
     def restart(self, environment=None, **settings):
         """The agent, with these settings and no others of the way out."""
         file = self.device.state / "agent.toml"
-        own = ("proxy", "proxy_credentials_file", "proxy_else_direct", "relay_fallback")
+        own = ("proxy", "proxy_credentials_file", "proxy_login", "proxy_else_direct", "relay_fallback")
         lines = [line for line in file.read_text().splitlines() if line.partition("=")[0].strip() not in own]
         file.write_text("\n".join([f"{key} = {json.dumps(value)}" for key, value in settings.items()] + lines) + "\n")
         self.there.agent_program = self.net.program(self.there.folder / "agent-inside", self.plain_agent, **(environment or {}))
@@ -218,6 +218,40 @@ def check_the_proxy_of_the_environment(scene):
     scene.net.lets_out(scene.there.tls_port, scene.there.http_port)
     scene.restart({"HTTPS_PROXY": url, "NO_PROXY": "other.example,169.254.0.0/16"})
     scene.comes_up(f"direct to {scene.relay}")
+
+
+def check_a_squid_that_takes_digest_hears_no_password(scene):
+    there = scene.there
+    port = free_port()
+    squid = Squid(there.folder / "squid-digest", port, [there.tls_port], logins={USER: PASSWORD}, by_digest=True)
+    scene.stage.closing.append(squid.close)
+    scene.net.lets_out(port)
+    proxy = f"{HERE}:{port}"
+    label = f"to {scene.relay} through the proxy {proxy}"
+    scene.restart(proxy=f"http://{USER}:{WRONG}@{proxy}", proxy_login="digest")
+    told = scene.failure(label)
+    want("answered 407: refused user name or password" in told["error"], f"found {told['error']}, want the wrong login named")
+    credentials = there.folder / "proxy-credentials"
+    credentials.write_text(f"{USER}:{PASSWORD}\n")
+    credentials.chmod(0o600)
+    scene.restart(proxy=proxy, proxy_credentials_file=str(credentials))
+    status = scene.comes_up(label)
+    want(all(one["good"] for one in status["server_checks"]) and status["server_checks"], f"found {status['server_checks']}, want every server good")
+    # More connections than a nonce has uses.
+    for _ in range(2 * NONCE_USES):
+        scene.works()
+    wait_for(lambda: len(squid.served("CONNECT", f" {USER} ", "/200")) > NONCE_USES, 10, lambda: f"more than {NONCE_USES} logins in {squid.served()[-9:]}")
+    want(squid.served("POST", f"http://{scene.other}/ocsp", f" {USER} ", "/200"), f"found {squid.served()[-9:]}, want OCSP with a login through the proxy")
+    want(squid.served("Digest") and not squid.served("Basic"), f"found {squid.served()[-9:]}, want logins by Digest alone")
+    scene.hides(PASSWORD, WRONG)
+
+
+def check_a_squid_of_basic_alone_hears_no_password_where_digest_is_wanted(scene):
+    proxy = f"{HERE}:{scene.login_port}"
+    scene.net.lets_out(scene.login_port)
+    scene.restart(proxy=f"http://{USER}:{WRONG}@{proxy}", proxy_login="digest")
+    told = scene.failure(f"to {scene.relay} through the proxy {proxy}")
+    want("wants a login by basic; want one that takes Digest" in told["error"], f"found {told['error']}, want Digest asked for")
 
 
 def check_a_socks_proxy_that_wants_a_login(scene):

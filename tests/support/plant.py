@@ -2,6 +2,7 @@
 what stands in such networks: a squid, SOCKS proxies, somebody who inspects TLS. Needs root.
 """
 import datetime
+import hashlib
 import os
 import pathlib
 import re
@@ -24,6 +25,8 @@ from tcp import serve_each
 HERE, THERE = "169.254.77.1", "169.254.77.2"  # link-local: no route leads on
 NEAR, FAR = "near", "far"  # the ends of the cable
 CHUNK = 65536
+REALM = "the plant"  # of squid's Digest
+NONCE_USES = 3
 
 
 def needs(*programs):
@@ -103,15 +106,21 @@ class Plant:
 
 class Squid:
     """Debian's squid on a port of HERE. CONNECT goes to `tls_ports` alone, as everywhere; with `logins` (by user) only who has
-    one is served."""
+    one is served. `by_digest`: it asks for Digest or Basic, and a nonce has few uses. The access log holds what was shown."""
 
-    def __init__(self, folder, port, tls_ports, logins=None):
+    def __init__(self, folder, port, tls_ports, logins=None, by_digest=False):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         shutil.chown(self.folder, "proxy", "proxy")
         self.access_log = self.folder / "access.log"
         lines = [f"http_port {HERE}:{port}", "acl plant src 169.254.77.0/30", f"acl tls_ports port {' '.join(str(one) for one in tls_ports)}",
                  "http_access deny CONNECT !tls_ports"]
+        if logins and by_digest:
+            digests = self.folder / "digests"
+            hashed = {user: hashlib.md5(f"{user}:{REALM}:{password}".encode()).hexdigest() for user, password in logins.items()}
+            digests.write_text("".join(f"{user}:{REALM}:{one}\n" for user, one in hashed.items()))
+            lines += [f"auth_param digest program /usr/lib/squid/digest_file_auth -c {digests}", "auth_param digest children 2",
+                      f"auth_param digest realm {REALM}", f"auth_param digest nonce_max_count {NONCE_USES}"]
         if logins:
             passwords = self.folder / "passwords"
             passwords.write_text("".join(f"{user}:{tool('openssl', 'passwd', '-6', password).decode().strip()}\n" for user, password in logins.items()))
@@ -120,7 +129,7 @@ class Squid:
         else:
             lines += ["http_access allow plant"]
         lines += ["http_access deny all", "cache deny all", "shutdown_lifetime 1 second", "dns_nameservers 127.0.0.1",
-                  f"access_log stdio:{self.access_log}", f"cache_log {self.folder}/cache.log", f"pid_filename {self.folder}/squid.pid",
+                  "logformat shown %ts %rm %ru %Ss/%>Hs %un %{Proxy-Authorization}>h", f"access_log stdio:{self.access_log} shown", f"cache_log {self.folder}/cache.log", f"pid_filename {self.folder}/squid.pid",
                   f"coredump_dir {self.folder}", "cache_effective_user proxy", "visible_hostname squid.test", "pinger_enable off"]
         config = self.folder / "squid.conf"
         config.write_text("\n".join(lines) + "\n")

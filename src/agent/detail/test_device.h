@@ -24,7 +24,7 @@ class DeviceTest : public ::testing::Test {
         state(*AgentState::initialise(folder / "state", settings(), tree.root, random)),
         clock(kNow),
         time(clock, true, UnixTime()),
-        way_out(state.settings()),
+        way_out(state.settings(), random),
         check(state, time, random, way_out),
         access(state, time, check, random, kDevice),
         pages(tasks, state, time, access, random, [] { return std::vector<PageRow>{{"Serial id", "pump"}}; }),

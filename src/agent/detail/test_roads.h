@@ -51,26 +51,34 @@ inline net::Task<void> carry_to(net::StreamPtr near, net::Address to) {
   if (far) static_cast<void>(co_await net::copy_both_ways(*near, **far, kSoon));
 }
 
-// A proxy that connects whoever shows `login` ("Basic …"; empty: whoever comes), and remembers what it was asked.
+// A proxy that connects whoever shows `login` ("Basic …", or the beginning of it; empty: whoever comes), tells
+// everybody else that it wants a login by `asks`, and remembers what it was asked.
 class HttpProxy {
  public:
-  HttpProxy(net::Io& io, std::string login = {})
+  explicit HttpProxy(net::Io& io, std::string login = {})
       : login_(std::move(login)),
         road_(io, [this](net::StreamPtr stream) { return serve(*this, std::move(stream)); }) {}
   const net::Address& address() const { return road_.address(); }
   std::vector<std::string> asked;
   std::optional<net::Address> leads_to;  // wherever it is asked to go
   std::string answer;                    // instead, where it is not empty
+  std::string asks = "Basic realm=\"x\"";
 
  private:
   static net::Task<void> serve(HttpProxy& self, net::StreamPtr stream) {
-    const std::string head = co_await read_head(*stream);
-    self.asked.push_back(head);
-    std::string reply = "HTTP/1.1 200 Connection established\r\n\r\n";
-    if (!self.login_.empty() && head.find("\r\nProxy-Authorization: " + self.login_ + "\r\n") == std::string::npos)
-      reply = "HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n";
-    if (!self.answer.empty()) reply = self.answer;
-    if (auto told = co_await stream->write_all(as_bytes(reply), kSoon); !told) co_return;
+    std::string head, reply;
+    // Whoever is refused may ask again by the same connection.
+    do {
+      head = co_await read_head(*stream);
+      if (head.empty()) co_return;
+      self.asked.push_back(head);
+      reply = "HTTP/1.1 200 Connection established\r\n\r\n";
+      if (!self.answer.empty()) reply = self.answer;
+      if (!self.login_.empty() && head.find("\r\nProxy-Authorization: " + self.login_) == std::string::npos)
+        reply =
+            fmt::format("HTTP/1.1 407 Who are you\r\nProxy-Authenticate: {}\r\nContent-Length: 0\r\n\r\n", self.asks);
+      if (auto told = co_await stream->write_all(as_bytes(reply), kSoon); !told) co_return;
+    } while (reply.starts_with("HTTP/1.1 407"));
     if (!reply.starts_with("HTTP/1.1 200")) co_return;
     const std::string_view target = std::string_view(head).substr(8, head.find(" HTTP/1.1") - 8);
     const auto address = self.leads_to ? Result<net::Address>(*self.leads_to) : net::parse_address(target);

@@ -1,10 +1,14 @@
 // The lexical elements that HTTP heads are made of (RFC 9110 §5.6).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace sallyport::tunnel {
+
+// The port of an https URL that names none (RFC 9110 §4.2.2).
+inline constexpr std::uint16_t kHttpsPort = 443;
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 // Without spaces and tabs at either end.
