@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_line(*shown, is_digest_alone);
     const auto answer = next_answer(rest);
     if (!answer) return 0;
-    if (login.take_challenges(*answer, shown->scheme, requests)) {
+    if (login.take_challenges(*answer, *shown, requests)) {
       if (requests >= tunnel::kMaxProxyRequests) std::abort();
       continue;
     }

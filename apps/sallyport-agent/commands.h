@@ -63,7 +63,7 @@ struct InitOptions {
   std::vector<std::string> services;  // NAME=KIND:HOST:PORT
   bool remote_access = false;
   bool trusted_clock = true;
-  bool proxy_digest_alone = false;
+  tunnel::LoginRule proxy_login = tunnel::LoginRule::any;
 };
 Outcome init(const InitOptions& options, Environment& environment);
 

@@ -53,7 +53,7 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
     if (!proxy) return std::unexpected(std::move(proxy).error().at("--proxy"));
     out.proxy = *std::move(proxy);
   }
-  if (options.proxy_digest_alone) out.proxy_login = tunnel::LoginRule::digest_alone;
+  out.proxy_login = options.proxy_login;
   out.proxy_credentials_file = options.proxy_credentials_file.value_or("");
   if (options.telemetry_listen) {
     TRY(out.telemetry_listen, net::parse_address(*options.telemetry_listen));

@@ -60,7 +60,7 @@ void take_init_options(Values& values) {
   init.http_address = given(values.http_address);
   init.second_status = given(values.second_status);
   init.proxy = given(values.proxy);
-  init.proxy_digest_alone = values.proxy_login == "digest";
+  init.proxy_login = agent::find_login_rule(values.proxy_login).value_or(tunnel::LoginRule::any);
   init.proxy_credentials_file = given(values.proxy_credentials_file);
   init.relay_fallback = given(values.relay_fallback);
   init.telemetry_listen = given(values.telemetry_listen);
@@ -88,8 +88,10 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
   first("--proxy", values.proxy,
         "on the way out: HOST:PORT, http://USER:PASSWORD@HOST:PORT or socks5://USER:PASSWORD@HOST:PORT");
   first("--proxy-credentials-file", values.proxy_credentials_file, "holds USER:PASSWORD for the proxy");
-  command->add_option("--proxy-login", values.proxy_login, "digest: the password itself is never shown to the proxy")
-      ->check(CLI::IsMember({"any", "digest"}));
+  command
+      ->add_option("--proxy-login", values.proxy_login,
+                   "digest: never the password itself; basic: before the proxy asks")
+      ->check(CLI::IsMember({"any", "digest", "basic"}));
   first("--telemetry-listen", values.telemetry_listen, "127.0.0.1:PORT for local programs");
   command->add_option("--service", values.init.services, "NAME=KIND:HOST:PORT, once for each local service");
   command->add_option("--remote-access", values.remote_access, "the device's own switch")

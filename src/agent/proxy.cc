@@ -32,6 +32,14 @@ const Scheme* find_scheme(std::string_view text) {
   return found == kSchemes.end() ? nullptr : found;
 }
 
+struct LoginWord {
+  std::string_view word;
+  tunnel::LoginRule rule;
+};
+constexpr std::array kLoginWords = {LoginWord{"any", tunnel::LoginRule::any},
+                                    LoginWord{"digest", tunnel::LoginRule::digest_alone},
+                                    LoginWord{"basic", tunnel::LoginRule::basic_at_once}};
+
 static_assert(kMaxProxyCredential <= tunnel::kMaxSocksText);
 
 // To proxies of either kind, so that a login means the same to both.
@@ -100,6 +108,15 @@ std::string encode_proxy(const Proxy& proxy) {
   out += ':';
   out += http::percent_encode(as_text(proxy.credentials->password.expose()));
   return out + "@" + address;
+}
+
+std::optional<tunnel::LoginRule> find_login_rule(std::string_view word) {
+  const auto* const found = std::ranges::find(kLoginWords, word, &LoginWord::word);
+  return found == kLoginWords.end() ? std::nullopt : std::optional(found->rule);
+}
+
+std::string_view to_word(tunnel::LoginRule rule) {
+  return std::ranges::find(kLoginWords, rule, &LoginWord::rule)->word;
 }
 
 Result<tunnel::ProxyCredentials> parse_proxy_credentials(ByteView file) {

@@ -3,13 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/secret.h"
 #include "net/address.h"
-#include "tunnel/proxy_credentials.h"
+#include "tunnel/proxy_login.h"
 
 namespace sallyport::agent {
 
@@ -37,6 +38,9 @@ struct Proxy {
 Result<Proxy> parse_proxy(std::string_view text);
 // The text that parse_proxy reads, with the password.
 std::string encode_proxy(const Proxy& proxy);
+// What a rule of logins is called: "any", "digest", "basic".
+std::optional<tunnel::LoginRule> find_login_rule(std::string_view word);
+std::string_view to_word(tunnel::LoginRule rule);
 // A file with one line "USER:PASSWORD", both as they are. Errc::malformed.
 Result<tunnel::ProxyCredentials> parse_proxy_credentials(ByteView file);
 

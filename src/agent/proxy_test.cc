@@ -224,6 +224,13 @@ TEST(ProxyOfTheEnvironment, CountsOnlyWhereTheFileNamesNone) {
   ASSERT_FALSE(taken);
   EXPECT_TRUE(taken.error().detail.starts_with("HTTPS_PROXY: ")) << taken.error().detail;
   EXPECT_EQ(taken.error().detail.find("hunter2"), std::string::npos);
+
+  Settings careful;
+  careful.proxy_login = tunnel::LoginRule::digest_alone;
+  const ProxyVariables says_passwords{.https_proxy = "", .all_proxy = "socks5://ada:hunter2@x:1", .no_proxy = ""};
+  const auto heard = careful.use_environment(says_passwords);
+  ASSERT_FALSE(heard);
+  EXPECT_EQ(heard.error().detail, "ALL_PROXY: proxy_login: digest is wanted, of which a SOCKS proxy knows nothing");
 }
 
 }  // namespace

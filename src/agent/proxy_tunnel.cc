@@ -9,6 +9,7 @@ namespace sallyport::agent {
 namespace {
 
 constexpr std::size_t kReplyPiece = 512;
+constexpr std::size_t kMaxRefusalPage = 256 * 1024;  // a longer one is left unread, with its connection
 constexpr unsigned kForbidden = 403;
 constexpr unsigned kProxyLogin = 407;
 
@@ -30,8 +31,13 @@ net::Task<Result<ByteView>> read_piece(net::Stream& proxy, std::span<std::uint8_
   co_return ByteView(into).first(*count);
 }
 
-// The proxy says nothing behind its reply before we speak, so that no byte of the tunnel is lost here.
-net::Task<Result<tunnel::ConnectReply>> read_reply(net::Stream& proxy, net::Deadline deadline) {
+// A reply and how many bytes came behind its head.
+struct Replied {
+  tunnel::ConnectReply reply;
+  std::size_t behind = 0;
+};
+
+net::Task<Result<Replied>> read_reply(net::Stream& proxy, net::Deadline deadline) {
   Bytes received;
   Bytes piece(kReplyPiece);
   for (;;) {
@@ -39,36 +45,61 @@ net::Task<Result<tunnel::ConnectReply>> read_reply(net::Stream& proxy, net::Dead
     append(received, came);
     CO_TRY(auto reply, tunnel::parse_connect_reply(received));
     if (!reply) continue;
-    if (reply->established() && reply->wire_size != received.size())
-      co_return fail(Errc::malformed, "bytes behind its reply, want silence");
-    co_return *std::move(reply);
+    const std::size_t behind = received.size() - reply->wire_size;
+    co_return Replied{.reply = *std::move(reply), .behind = behind};
   }
 }
 
-// Asks once, the `requests`-th time. Whether the tunnel is open: otherwise it is worth asking again.
-net::Task<Result<bool>> ask_for_tunnel(net::Stream& proxy, net::Address target,
-                                       std::shared_ptr<tunnel::ProxyLogin> login, unsigned requests,
-                                       net::Deadline deadline) {
+// Whether the connection is ready for another request: reads the page of the refusal.
+net::Task<bool> pass_over_page(net::Stream& proxy, Replied refused, net::Deadline deadline) {
+  const auto page = refused.reply.body_before_next;
+  if (!page || *page > kMaxRefusalPage || refused.behind > *page) co_return false;
+  Bytes rest(static_cast<std::size_t>(*page) - refused.behind);
+  if (rest.empty()) co_return true;
+  const auto read = co_await net::read_exactly(proxy, rest, deadline);
+  co_return read.has_value();
+}
+
+enum class Asked : std::uint8_t {
+  open,        // it is the target's connection now
+  once_more,   // by this connection
+  over_again,  // by another
+};
+
+// Asks once, the `requests`-th time. The proxy says nothing behind its consent before we speak, so that no byte of the
+// tunnel is lost here.
+net::Task<Result<Asked>> ask_for_tunnel(net::Stream& proxy, net::Address target,
+                                        std::shared_ptr<tunnel::ProxyLogin> login, unsigned requests,
+                                        net::Deadline deadline) {
   const std::string authority = net::to_string(target);
   CO_TRY(const auto shown, login->show("CONNECT", authority));
   CO_TRY(const auto request, tunnel::encode_connect_request(authority, shown.line));
   CO_TRY_VOID(co_await proxy.write_all(request.expose(), deadline));
-  CO_TRY(const auto reply, co_await read_reply(proxy, deadline));
-  if (reply.established()) co_return true;
-  if (reply.status != kProxyLogin) co_return fail(Errc::unavailable, explain(reply.status, target));
-  auto again = login->take_challenges(reply.challenges, shown.scheme, requests);
-  if (!again) co_return std::unexpected(std::move(again).error().at("answered 407"));
-  co_return false;
+  CO_TRY(auto replied, co_await read_reply(proxy, deadline));
+  if (replied.reply.status == kProxyLogin) {
+    auto again = login->take_challenges(replied.reply.challenges, shown, requests);
+    if (!again) co_return std::unexpected(std::move(again).error().at("answered 407"));
+    const bool is_ready = co_await pass_over_page(proxy, std::move(replied), deadline);
+    co_return is_ready ? Asked::once_more : Asked::over_again;
+  }
+  login->take_success(shown);
+  if (!replied.reply.established()) co_return fail(Errc::unavailable, explain(replied.reply.status, target));
+  if (replied.behind > 0) co_return fail(Errc::malformed, "bytes behind its reply, want silence");
+  co_return Asked::open;
 }
 
 net::Task<Result<net::StreamPtr>> open_http_tunnel(Proxy proxy, std::shared_ptr<tunnel::ProxyLogin> login,
                                                    net::Address target, net::Deadline deadline,
                                                    net::ConnectOptions options) {
+  net::StreamPtr stream;
   for (unsigned requests = 1;; ++requests) {
-    CO_TRY(auto stream, co_await net::connect_tcp(proxy.address, deadline, options));
-    auto open = co_await ask_for_tunnel(*stream, target, login, requests, deadline);
-    if (!open) co_return std::unexpected(std::move(open).error().at(name_of(proxy)));
-    if (*open) co_return std::move(stream);
+    if (!stream) {
+      CO_TRY(stream, co_await net::connect_tcp(proxy.address, deadline, options));
+    }
+    const auto asked = co_await ask_for_tunnel(*stream, target, login, requests, deadline);
+    if (!asked) co_return std::unexpected(Error(asked.error()).at(name_of(proxy)));
+    if (*asked == Asked::open) co_return std::move(stream);
+    if (*asked == Asked::over_again) stream.reset();
   }
 }
 

@@ -8,9 +8,10 @@
 namespace sallyport::agent {
 
 // Connects to `proxy` and asks it to connect to `target`, whose bytes the stream's then are. An HTTP proxy that asks
-// for a login is asked again by another connection: `login` is what is remembered of it, and may be null for a SOCKS
-// proxy. Errors name the proxy and no secret: those of net::connect_tcp; Errc::unavailable where it refuses or closes,
-// with its reason; Errc::malformed for what is no answer; Errc::expired; those of Stream.
+// for a login is asked again, by another connection where it does not keep the first: `login` is what is remembered of
+// it, and may be null for a SOCKS proxy. Errors name the proxy and no secret: those of net::connect_tcp;
+// Errc::unavailable where it refuses or closes, with its reason; Errc::malformed for what is no answer; Errc::expired;
+// those of Stream.
 net::Task<Result<net::StreamPtr>> connect_through(Proxy proxy, std::shared_ptr<tunnel::ProxyLogin> login,
                                                   net::Address target, net::Deadline deadline,
                                                   net::ConnectOptions options);

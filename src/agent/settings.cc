@@ -14,8 +14,7 @@ namespace {
 constexpr std::size_t kMaxConsentArguments = 16;
 constexpr std::size_t kMaxCredentialsFile = 4'096;
 constexpr std::uint16_t kTlsPort = 443;
-constexpr std::string_view kAnyLogin = "any";
-constexpr std::string_view kDigestLogin = "digest";
+constexpr std::string_view kNoDigest = "digest is wanted, of which a SOCKS proxy knows nothing";
 constexpr std::uint16_t kOtherPort = 80;
 
 Result<tunnel::ServiceKind> parse_kind(std::string_view text) {
@@ -82,6 +81,11 @@ Result<std::vector<LocalTarget>> read_services(const config::Table& root, bool a
   return out;
 }
 
+// Whether a proxy of that kind can be kept from hearing what `rule` keeps from it.
+bool can_keep(tunnel::LoginRule rule, const Proxy& proxy) {
+  return rule != tunnel::LoginRule::digest_alone || proxy.kind == ProxyKind::http;
+}
+
 Result<void> read_way_out(const config::Table& root, Settings& out) {
   TRY(out.relay_fallback, find_address(root, "relay_fallback"));
   if (out.relay_fallback == out.relay_address)
@@ -95,12 +99,11 @@ Result<void> read_way_out(const config::Table& root, Settings& out) {
     return root.refuse("proxy_credentials_file", "want a path without control characters");
   if (!out.proxy_credentials_file.empty() && out.proxy && out.proxy->credentials)
     return root.refuse("proxy_credentials_file", "and credentials in proxy; want one of the two");
-  TRY(const std::string login, root.text("proxy_login", std::string(kAnyLogin)));
-  if (login != kAnyLogin && login != kDigestLogin)
-    return root.refuse("proxy_login", "want \"any\", or \"digest\" for never showing the password itself");
-  if (login == kDigestLogin) out.proxy_login = tunnel::LoginRule::digest_alone;
-  if (login == kDigestLogin && out.proxy && out.proxy->kind == ProxyKind::socks5)
-    return root.refuse("proxy_login", "and a SOCKS proxy, which knows no digest");
+  TRY(const std::string login, root.text("proxy_login", "any"));
+  const auto rule = find_login_rule(login);
+  if (!rule) return root.refuse("proxy_login", "want \"any\", \"digest\" or \"basic\"");
+  out.proxy_login = *rule;
+  if (out.proxy && !can_keep(out.proxy_login, *out.proxy)) return root.refuse("proxy_login", std::string(kNoDigest));
   TRY(out.proxy_else_direct, root.boolean("proxy_else_direct", false));
   if (root.has("connect_from")) {
     TRY(out.connect_from, root.text("connect_from"));
@@ -207,6 +210,8 @@ Result<void> Settings::use_environment(const ProxyVariables& variables) {
     log::warn("agent.all-proxy-ignored", {{"error", found.error()}});
     return {};
   }
+  if (!can_keep(proxy_login, *found))
+    return failf(Errc::malformed, "{}: proxy_login: {}", has_own ? "HTTPS_PROXY" : "ALL_PROXY", kNoDigest);
   auto direct = NoProxy::parse(variables.no_proxy);
   if (!direct) return std::unexpected(std::move(direct).error().at("NO_PROXY"));
   proxy = *std::move(found);
@@ -265,8 +270,8 @@ std::string encode_settings(const Settings& settings) {
   if (settings.proxy) out += fmt::format("proxy = \"{}\"\n", encode_own_proxy(settings));
   if (!settings.proxy_credentials_file.empty())
     out += fmt::format("proxy_credentials_file = {}\n", codec::Json(settings.proxy_credentials_file).write());
-  if (settings.proxy_login == tunnel::LoginRule::digest_alone)
-    out += fmt::format("proxy_login = \"{}\"\n", kDigestLogin);
+  if (settings.proxy_login != tunnel::LoginRule::any)
+    out += fmt::format("proxy_login = \"{}\"\n", to_word(settings.proxy_login));
   if (settings.proxy_else_direct) out += "proxy_else_direct = true\n";
   for (const LocalTarget& each : settings.services) {
     out += fmt::format("\n[[service]]\nname = \"{}\"\nkind = \"{}\"\ntarget = \"{}\"\n", each.service.name.get(),

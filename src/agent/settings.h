@@ -10,7 +10,6 @@
 #include "base/names.h"
 #include "net/address.h"
 #include "tunnel/frames.h"
-#include "tunnel/proxy_login.h"
 
 namespace sallyport::agent {
 

@@ -327,7 +327,7 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
       "proxy = \"http://ada:hunter2@proxy.example:1\"\nproxy_credentials_file = \"/a\"\n",
       "proxy_credentials_file = \"/a\\u0001\"\n",
       "proxy_else_direct = \"yes\"\n",
-      "proxy_login = \"basic\"\n",
+      "proxy_login = \"ntlm\"\n",
       "proxy = \"socks5://a:b@proxy.example\"\nproxy_login = \"digest\"\n",
       "connect_from = \"127.0.0.1:4000\"\n",
       "[[service]]\nname = \"device\"\nkind = \"http\"\ntarget = \"127.0.0.1:1\"\n",

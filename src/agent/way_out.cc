@@ -34,22 +34,23 @@ class Visitor final : public http::ProxyVisitor {
   explicit Visitor(std::shared_ptr<tunnel::ProxyLogin> login) : login_(std::move(login)) {}
 
   Result<SecretBytes> show(std::string_view method, std::string_view target) override {
-    TRY(auto shown, login_->show(method, target));
-    scheme_ = shown.scheme;
-    return std::move(shown.line);
+    TRY(shown_, login_->show(method, target));
+    return std::exchange(shown_.line, {});
   }
+
+  void take_success() override { login_->take_success(shown_); }
 
   bool take_challenges(const std::vector<std::string_view>& challenges, unsigned requests) override {
     std::vector<tunnel::AuthChallenge> read;
     for (const std::string_view field : challenges) tunnel::read_challenges(field, read);
-    auto again = login_->take_challenges(read, scheme_, requests);
+    auto again = login_->take_challenges(read, shown_, requests);
     if (!again) log::info("agent.proxy-login-refused", {{"error", again.error()}});
     return again.has_value();
   }
 
  private:
   std::shared_ptr<tunnel::ProxyLogin> login_;
-  tunnel::LoginScheme scheme_ = tunnel::LoginScheme::none;  // of the request that was sent last
+  tunnel::ShownLogin shown_;  // by the request that was sent last
 };
 
 }  // namespace

@@ -2,97 +2,19 @@
 
 #include <fstream>
 
-#include "agent/detail/test_roads.h"
+#include "agent/detail/test_way_out.h"
 
 namespace sallyport::agent {
 namespace {
 
 using testing::HttpProxy;
-using testing::kNow;
 using testing::kSoon;
+using testing::kStart;
 using testing::kZone;
 using testing::Road;
 using testing::SocksProxy;
-using testing::TlsPort;
 using testing::Tree;
-
-constexpr Instant kStart{std::chrono::hours(100)};
-
-net::Task<void> greet(net::StreamPtr stream) {
-  static_cast<void>(co_await stream->write_all(as_bytes("welcome"), kSoon));
-}
-
-// A device, its relay, and whoever stands between.
-class WayOutTest : public ::testing::Test {
- protected:
-  WayOutTest() : relay(io), foreign(io) {
-    relay.add(under("relay", kZone), Tree::identity(tree.relay, tree.server_ca), greet);
-    relay.start();
-    foreign.add(under("relay", kZone), {.chain = {to_bytes(others.relay.certificate.der())}, .key = others.relay.key},
-                greet);
-    foreign.start();
-    settings.relay_address = relay.address();
-  }
-  ~WayOutTest() override { io.stop(); }
-
-  TlsWanted wanted() {
-    TlsWanted out{.settings = {}, .server_name = under("relay", kZone).get(), .anchors = {tree.root}};
-    out.settings.alpn = {"http/1.1"};
-    out.settings.verify_server = [this](std::span<const Bytes> der) -> Result<void> {
-      TRY(const auto chain, pki::parse_chain(der));
-      const std::vector anchors{tree.root};
-      TRY_VOID(pki::verify_chain(chain, anchors, pki::ServerPurpose{.name = expected}, pki::TimeRule::clock(kNow)));
-      return {};
-    };
-    return out;
-  }
-  static net::Task<void> connect(WayOut& way_out, TlsWanted wanted, Instant now, std::optional<Result<Reached>>& into) {
-    into.emplace(co_await way_out.connect_tls(std::move(wanted), now));
-    if (!*into) co_return;
-    Bytes word(7);
-    EXPECT_TRUE(co_await net::read_exactly(*(*into)->stream, word, kSoon));
-    EXPECT_EQ(as_text(word), "welcome");
-  }
-  Result<Reached> connect(WayOut& way_out, Instant now = kStart) {
-    std::optional<Result<Reached>> out;
-    io.restart();
-    net::run(io, connect(way_out, wanted(), now, out));
-    return *std::move(out);
-  }
-  static net::Task<void> ask(WayOut& by, unsigned& status) {
-    auto reached = co_await by.dial_http(kSoon);
-    CO_ASSERT(reached);
-    http::Client client(std::move(reached->stream), "status.devices.example", std::move(reached->form));
-    http::Request request;
-    request.target = "/crl/witness";
-    const auto answer = co_await client.send(std::move(request), kSoon);
-    CO_ASSERT(answer);
-    status = answer->status;
-  }
-  unsigned status_by(WayOut& way_out) {
-    unsigned status = 0;
-    io.restart();
-    net::run(io, ask(way_out, status));
-    return status;
-  }
-  // What a proxy that answers this is told to be.
-  std::string refusal_by(std::string answer) {
-    HttpProxy proxy(io);
-    proxy.answer = std::move(answer);
-    settings.proxy = Proxy{.address = proxy.address(), .credentials = nullptr};
-    WayOut way_out(settings, random);
-    const auto reached = connect(way_out);
-    EXPECT_FALSE(reached);
-    return reached ? "" : reached.error().detail;
-  }
-
-  crypto::SystemRandom random;
-  net::Io io;
-  Tree tree, others;
-  TlsPort relay, foreign;
-  Settings settings = testing::make_settings();
-  DnsName expected = under("relay", kZone);
-};
+using testing::WayOutTest;
 
 TEST_F(WayOutTest, GoesDirectlyWhereNothingElseIsNamed) {
   WayOut way_out(settings, random);
@@ -101,49 +23,6 @@ TEST_F(WayOutTest, GoesDirectlyWhereNothingElseIsNamed) {
   EXPECT_EQ(reached->way, 0U);
   EXPECT_EQ(reached->network, "127.0.0.0/24 direct to " + net::to_string(relay.address()));
   EXPECT_EQ(way_out.ways().used(), 0U);
-}
-
-TEST_F(WayOutTest, GoesThroughAProxyThatAsksForALogin) {
-  HttpProxy proxy(io, "Basic YWRhOm9wZW4gc2VzYW1l");
-  settings.proxy = parse_proxy("http://ada:open%20sesame@" + net::to_string(proxy.address())).value();
-  WayOut way_out(settings, random);
-  const auto reached = connect(way_out);
-  ASSERT_TRUE(reached) << reached.error().detail;
-  // The first request shows nothing, the second what is asked for, the next connection's the same at once.
-  ASSERT_TRUE(connect(way_out));
-  ASSERT_EQ(proxy.asked.size(), 3U);
-  for (const std::string& head : proxy.asked)
-    EXPECT_TRUE(head.starts_with("CONNECT " + net::to_string(relay.address()) + " HTTP/1.1\r\n")) << head;
-  EXPECT_EQ(proxy.asked.front().find("Proxy-Authorization"), std::string::npos);
-}
-
-TEST_F(WayOutTest, SaysNoPasswordToAProxyThatTakesDigest) {
-  HttpProxy proxy(io,
-                  "Digest username=\"ada\", realm=\"plant\", nonce=\"n\", uri=\"" + net::to_string(relay.address()));
-  proxy.asks = "Basic realm=x, Digest realm=plant, nonce=n, qop=auth, algorithm=SHA-256";
-  settings.proxy = parse_proxy("http://ada:hunter2@" + net::to_string(proxy.address())).value();
-  WayOut way_out(settings, random);
-  const auto reached = connect(way_out);
-  ASSERT_TRUE(reached) << reached.error().detail;
-  ASSERT_TRUE(connect(way_out));
-  ASSERT_EQ(proxy.asked.size(), 3U);
-  EXPECT_NE(proxy.asked[1].find("nc=00000001"), std::string::npos) << proxy.asked[1];
-  EXPECT_NE(proxy.asked[2].find("nc=00000002"), std::string::npos) << proxy.asked[2];
-  for (const std::string& head : proxy.asked) EXPECT_EQ(head.find("Basic"), std::string::npos) << head;
-}
-
-TEST_F(WayOutTest, KeepsThePasswordFromAProxyThatTakesBasicAloneWhereDigestIsWanted) {
-  HttpProxy proxy(io, "Basic YWRhOm9wZW4gc2VzYW1l");
-  settings.proxy = parse_proxy("http://ada:open%20sesame@" + net::to_string(proxy.address())).value();
-  settings.proxy_login = tunnel::LoginRule::digest_alone;
-  WayOut way_out(settings, random);
-  const auto reached = connect(way_out);
-  ASSERT_FALSE(reached);
-  EXPECT_NE(reached.error().detail.find("answered 407: wants a login by basic; want one that takes Digest"),
-            std::string::npos)
-      << reached.error().detail;
-  ASSERT_EQ(proxy.asked.size(), 1U);
-  EXPECT_EQ(proxy.asked.front().find("Proxy-Authorization"), std::string::npos);
 }
 
 TEST_F(WayOutTest, GoesThroughASocksProxy) {
@@ -213,17 +92,6 @@ TEST_F(WayOutTest, SaysWhatAProxyHasAgainstIt) {
     EXPECT_NE(said.find(one.says), std::string::npos) << said;
     EXPECT_NE(said.find("proxy 127.0.0.1:"), std::string::npos) << said;
   }
-}
-
-TEST_F(WayOutTest, NamesWrongCredentialsWithoutShowingThem) {
-  HttpProxy proxy(io, "Basic somebody-else");
-  settings.proxy = parse_proxy("http://ada:hunter2@" + net::to_string(proxy.address())).value();
-  WayOut way_out(settings, random);
-  const auto reached = connect(way_out);
-  ASSERT_FALSE(reached);
-  EXPECT_NE(reached.error().detail.find("refused user name or password"), std::string::npos) << reached.error().detail;
-  EXPECT_EQ(reached.error().detail.find("hunter2"), std::string::npos);
-  EXPECT_EQ(reached.error().detail.find("aHVudGVyMg"), std::string::npos);
 }
 
 TEST_F(WayOutTest, IsNotHeldByAProxyThatClosesOrDrips) {
@@ -347,38 +215,6 @@ TEST_F(WayOutTest, TakesNoOtherWayToAServerOfOursThatIsRefused) {
 net::Task<void> answer_404(std::string& head, net::StreamPtr stream) {
   head = co_await testing::read_head(*stream);
   static_cast<void>(co_await stream->write_all(as_bytes("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), kSoon));
-}
-
-TEST_F(WayOutTest, AsksAProxyForPlainHttpInAbsoluteForm) {
-  const struct {
-    std::string login, asks;
-  } cases[] = {
-      {"", ""},
-      {"Basic YWRhOmh1bnRlcjI=\r\n\r\n", "Basic realm=x"},
-      {"Digest username=\"ada\", realm=\"x\", nonce=\"n\", uri=\"http://status.devices.example:80/crl/witness\"",
-       "Digest realm=x, nonce=n, qop=auth"},
-  };
-  for (const auto& one : cases) {
-    HttpProxy proxy(io, one.login);
-    proxy.asks = one.asks;
-    proxy.answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
-    settings.proxy = parse_proxy("ada:hunter2@" + net::to_string(proxy.address())).value();
-    settings.http_address = {.host = "status.devices.example", .port = 80};
-    WayOut way_out(settings, random);
-    EXPECT_EQ(status_by(way_out), 404U);
-    EXPECT_EQ(proxy.asked.size(), one.login.empty() ? 1U : 2U);
-    for (const std::string& head : proxy.asked)
-      EXPECT_TRUE(head.starts_with("GET http://status.devices.example:80/crl/witness HTTP/1.1\r\n")) << head;
-  }
-}
-
-TEST_F(WayOutTest, IsToldOfAWrongLoginForPlainHttpOnce) {
-  HttpProxy proxy(io, "Basic somebody-else");
-  settings.proxy = parse_proxy("ada:hunter2@" + net::to_string(proxy.address())).value();
-  settings.http_address = {.host = "status.devices.example", .port = 80};
-  WayOut way_out(settings, random);
-  EXPECT_EQ(status_by(way_out), 407U);
-  EXPECT_EQ(proxy.asked.size(), 2U);
 }
 
 TEST_F(WayOutTest, AsksForStatusDirectlyWhereAProxyLeadsNowhereAndThatIsAllowed) {

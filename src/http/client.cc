@@ -1,5 +1,7 @@
 #include "http/client.h"
 
+#include <algorithm>
+
 #include "http/detail/message_reader.h"
 #include "http/detail/message_writer.h"
 
@@ -46,6 +48,7 @@ SecretBytes with_line(Bytes head, ByteView line) {
 }
 
 constexpr unsigned kProxyLogin = 407;
+constexpr std::size_t kMaxLoginPage = 256 * 1024;
 
 // Sends a request, with a login where the proxy has asked for one.
 net::Task<Result<void>> send_request(net::Stream& stream, const ProxyForm& proxy, const Request& request,
@@ -72,9 +75,13 @@ net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader,
     if (head.response.status == 101) co_return fail(Errc::malformed, "http response: 101 that nobody asked for");
     if (head.response.status < 200) continue;
     auto response = std::move(head.response);
-    CO_TRY(response.body, co_await reader.read_whole(body_limit, deadline));
+    // The page of a proxy that asks for a login is not what the limit is for.
+    const bool is_page = response.status == kProxyLogin && proxy.visitor;
+    CO_TRY(response.body, co_await reader.read_whole(std::max(body_limit, is_page ? kMaxLoginPage : 0), deadline));
     response.close = head.minor_version == 0 || reader.framing() == Framing::until_close ||
-                     response.headers.lists("Connection", "close") || request.headers.lists("Connection", "close");
+                     response.headers.lists("Connection", "close") ||
+                     (proxy.visitor && response.headers.lists("Proxy-Connection", "close")) ||
+                     request.headers.lists("Connection", "close");
     co_return response;
   }
 }
@@ -91,9 +98,13 @@ net::Task<Result<Response>> Client::send(Request request, net::Deadline deadline
   for (unsigned requests = 1;; ++requests) {
     auto response = co_await exchange(*state_->stream, state_->reader, proxy, request, deadline, body_limit);
     if (!response || response->close) close();
+    if (!response || !proxy.visitor) co_return response;
+    if (response->status != kProxyLogin) {
+      proxy.visitor->take_success();
+      co_return response;
+    }
     // What was asked for is learnt from a proxy that closes, too.
-    const bool asks = response && response->status == kProxyLogin && proxy.visitor &&
-                      proxy.visitor->take_challenges(response->headers.all("Proxy-Authenticate"), requests);
+    const bool asks = proxy.visitor->take_challenges(response->headers.all("Proxy-Authenticate"), requests);
     if (!asks || !is_open()) co_return response;
   }
 }

@@ -16,6 +16,8 @@ class ProxyVisitor {
   virtual ~ProxyVisitor() = default;
   // The header line, with its end of line, of the next request, of `method` to `target` as it is sent; empty: none.
   virtual Result<SecretBytes> show(std::string_view method, std::string_view target) = 0;
+  // That request was answered, and not by 407.
+  virtual void take_success() = 0;
   // The `requests`-th sending of that request was answered 407 with these values of Proxy-Authenticate. Whether to send
   // it once more.
   virtual bool take_challenges(const std::vector<std::string_view>& challenges, unsigned requests) = 0;

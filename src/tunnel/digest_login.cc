@@ -23,15 +23,8 @@ bool says_true(const std::string* value) {
   return value != nullptr && equal_ignoring_case(*value, "true");
 }
 
-bool lists(std::string_view list, std::string_view wanted) {
-  while (!list.empty()) {
-    if (equal_ignoring_case(trim(take_until(list, ',')), wanted)) return true;
-  }
-  return false;
-}
-
-// H(): hexadecimal, of what it wipes.
-Result<std::string> hash_of(DigestHash hash, SecretBytes bytes) {
+// H(): hexadecimal.
+Result<std::string> hash_of(DigestHash hash, const SecretBytes& bytes) {
   switch (hash) {
     case DigestHash::md5: {
       TRY(const auto digest, crypto::md5(bytes.expose()));
@@ -43,6 +36,14 @@ Result<std::string> hash_of(DigestHash hash, SecretBytes bytes) {
       break;
   }
   return codec::encode_hex(crypto::sha512_256(bytes.expose()));
+}
+
+// The same, of which no copy is left behind.
+Result<SecretBytes> secret_hash_of(DigestHash hash, const SecretBytes& bytes) {
+  TRY(auto text, hash_of(hash, bytes));
+  SecretBytes out{std::string_view(text)};
+  wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return out;
 }
 
 SecretBytes joined(std::initializer_list<ByteView> parts) {
@@ -127,15 +128,14 @@ Result<std::string> encode_digest_answer(const DigestChallenge& challenge, const
   const ByteView nonce = as_bytes(challenge.nonce);
   const ByteView own_nonce = as_bytes(use.own_nonce);
   const std::string count = fmt::format("{:08x}", use.count);
-  TRY(std::string secret, hash_of(challenge.hash, joined({as_bytes(credentials.user), as_bytes(challenge.realm),
+  TRY(auto secret, secret_hash_of(challenge.hash, joined({as_bytes(credentials.user), as_bytes(challenge.realm),
                                                           credentials.password.expose()})));
   if (challenge.is_session) {
-    TRY(secret, hash_of(challenge.hash, joined({as_bytes(secret), nonce, own_nonce})));
+    TRY(secret, secret_hash_of(challenge.hash, joined({secret.expose(), nonce, own_nonce})));
   }
   TRY(const std::string request, hash_of(challenge.hash, joined({as_bytes(use.method), as_bytes(use.uri)})));
-  TRY(const std::string response, hash_of(challenge.hash, joined({as_bytes(secret), nonce, as_bytes(count), own_nonce,
+  TRY(const std::string response, hash_of(challenge.hash, joined({secret.expose(), nonce, as_bytes(count), own_nonce,
                                                                   as_bytes(kQop), as_bytes(request)})));
-  wipe({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()});
   TRY(const std::string user, encode_user(challenge, credentials.user));
   std::string out = fmt::format("Digest {}, realm={}, nonce={}, uri={}, response=\"{}\", cnonce={}, nc={}, qop={}",
                                 user, in_quotes(challenge.realm), in_quotes(challenge.nonce), in_quotes(use.uri),

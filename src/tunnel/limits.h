@@ -78,8 +78,9 @@ inline constexpr std::size_t kMaxProxyHeader = 2U * 1024U;
 inline constexpr std::size_t kMaxProxyTlvs = 16;
 inline constexpr std::size_t kMaxConnectReply = 16U * 1024U;
 inline constexpr std::size_t kMaxConnectReplyHeaders = 64;
-inline constexpr std::size_t kMaxAuthChallenges = 16;  // of a reply
-inline constexpr std::size_t kMaxAuthParameters = 16;  // of a challenge
+inline constexpr std::size_t kMaxUpgradeHead = 8U * 1024U;  // of a request for a WebSocket
+inline constexpr std::size_t kMaxAuthChallenges = 16;       // of a reply
+inline constexpr std::size_t kMaxAuthParameters = 16;       // of a challenge
 // A host's name, a user, a password: each has one octet for its length (RFC 1928 §5, RFC 1929 §2).
 inline constexpr std::size_t kMaxSocksText = 255;
 

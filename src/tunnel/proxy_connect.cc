@@ -1,6 +1,7 @@
 #include "tunnel/proxy_connect.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "tunnel/detail/http_text.h"
 #include "tunnel/limits.h"
@@ -8,21 +9,8 @@
 namespace sallyport::tunnel {
 namespace {
 
+constexpr unsigned kSwitchingProtocols = 101;
 constexpr std::string_view kEndOfHead = "\r\n\r\n";
-constexpr std::size_t kMaxAuthority = 300;
-
-// host ":" port (RFC 9112 §3.2.3) of the characters that names and addresses have; the port has a digit that is not 0.
-bool is_authority(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (text.size() > kMaxAuthority || colon == std::string_view::npos || colon == 0) return false;
-  const auto is_host = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
-  };
-  const std::string_view port = text.substr(colon + 1);
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return std::ranges::all_of(text.substr(0, colon), is_host) && std::ranges::all_of(port, is_digit) &&
-         port.find_first_not_of('0') != std::string_view::npos;
-}
 
 // status-line := "HTTP/1." digit SP 3digit [SP reason]                              (RFC 9112 §4)
 Result<unsigned> parse_status_line(std::string_view line) {
@@ -37,8 +25,46 @@ Result<unsigned> parse_status_line(std::string_view line) {
   return status;
 }
 
+// What a head says about the end of its message and of the connection (RFC 9112 §6.3, §9.3).
+class Ending {
+ public:
+  void take(std::string_view name, std::string_view value) {
+    const auto is = [&](std::string_view wanted) { return equal_ignoring_case(name, wanted); };
+    if (is("connection") || is("proxy-connection")) {
+      closes_ = closes_ || lists(value, "close");
+      stays_ = stays_ || lists(value, "keep-alive");
+    }
+    if (is("content-length")) {
+      has_fault_ = has_fault_ || length_.has_value() || !parse_length(value);
+      length_ = parse_length(value);
+    }
+    if (is("transfer-encoding")) has_fault_ = true;
+  }
+  // ConnectReply::body_before_next.
+  std::optional<std::uint64_t> body_before_next(bool is_http_1_0) const {
+    if (has_fault_ || closes_ || (is_http_1_0 && !stays_)) return std::nullopt;
+    return length_;
+  }
+
+ private:
+  static std::optional<std::uint64_t> parse_length(std::string_view text) {
+    std::uint64_t out = 0;
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (text.empty() || fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return out;
+  }
+
+  bool closes_ = false;
+  bool stays_ = false;
+  bool has_fault_ = false;
+  std::optional<std::uint64_t> length_;
+};
+
 Result<ConnectReply> parse_head(std::string_view head) {
+  constexpr std::string_view kOldest = "HTTP/1.0";
+  const bool is_http_1_0 = head.starts_with(kOldest);
   ConnectReply reply;
+  Ending ending;
   std::size_t headers = 0;
   std::size_t end = head.find("\r\n");
   TRY(reply.status, parse_status_line(head.substr(0, end)));
@@ -54,9 +80,13 @@ Result<ConnectReply> parse_head(std::string_view head) {
     const std::string_view value = trim(line.substr(colon + 1));
     if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
       return fail(Errc::malformed, "proxy reply: a header with CR, LF or NUL");
-    if (!equal_ignoring_case(line.substr(0, colon), "proxy-authenticate")) continue;
-    read_challenges(value, reply.challenges);
+    const std::string_view name = line.substr(0, colon);
+    ending.take(name, value);
+    if (equal_ignoring_case(name, "proxy-authenticate")) read_challenges(value, reply.challenges);
+    if (equal_ignoring_case(name, "sec-websocket-accept")) reply.web_socket_accept = value;
+    if (equal_ignoring_case(name, "sec-websocket-protocol")) reply.web_socket_protocol = value;
   }
+  reply.body_before_next = ending.body_before_next(is_http_1_0);
   return reply;
 }
 
@@ -64,13 +94,7 @@ Result<ConnectReply> parse_head(std::string_view head) {
 
 Result<SecretBytes> encode_connect_request(std::string_view authority, const SecretBytes& login) {
   if (!is_authority(authority)) return fail(Errc::malformed, "proxy request: no host and port, want host:port");
-  const std::string head = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority);
-  Bytes out;
-  out.reserve(head.size() + login.size() + 2);
-  append(out, as_bytes(head));
-  append(out, login.expose());
-  append(out, as_bytes("\r\n"));
-  return SecretBytes(std::move(out));
+  return with_login(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", authority), login);
 }
 
 Result<std::optional<ConnectReply>> parse_connect_reply(ByteView received) {
@@ -89,7 +113,7 @@ Result<std::optional<ConnectReply>> parse_connect_reply(ByteView received) {
     }
     TRY(auto reply, parse_head(rest.substr(0, end)));
     skipped += end + kEndOfHead.size();
-    if (reply.status >= 200) {
+    if (reply.status >= 200 || reply.status == kSwitchingProtocols) {
       reply.wire_size = skipped;
       return reply;
     }

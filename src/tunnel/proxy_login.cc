@@ -50,29 +50,38 @@ Result<void> check_proxy_credentials(const ProxyCredentials& credentials) {
   return {};
 }
 
+ProxyLogin::Nonce& ProxyLogin::use_of(const std::string& nonce) {
+  if (const auto known = std::ranges::find(nonces_, nonce, &Nonce::nonce); known != nonces_.end()) return *known;
+  if (nonces_.size() == kMaxProxyNonces) nonces_.erase(nonces_.begin());
+  nonces_.push_back({.nonce = nonce, .own = codec::encode_hex(random_.bytes(kOwnNonceBytes))});
+  return nonces_.back();
+}
+
 Result<ShownLogin> ProxyLogin::show(std::string_view method, std::string_view uri) {
   if (credentials_ == nullptr) return ShownLogin();
   TRY_VOID(check_proxy_credentials(*credentials_));
-  switch (scheme_) {
-    case LoginScheme::none:
-      return ShownLogin();
-    case LoginScheme::basic:
-      return ShownLogin{.line = encode_basic(*credentials_), .scheme = scheme_};
-    case LoginScheme::digest:
-      break;
-  }
-  const std::string own_nonce = codec::encode_hex(random_.bytes(kOwnNonceBytes));
-  TRY(auto answer,
-      encode_digest_answer(digest_, *credentials_,
-                           {.method = method, .uri = uri, .count = ++digest_uses_, .own_nonce = own_nonce}));
-  return ShownLogin{.line = header_line("", std::move(answer)), .scheme = scheme_};
+  const bool is_unasked = scheme_ == LoginScheme::none && rule_ == LoginRule::basic_at_once;
+  if (scheme_ == LoginScheme::basic || is_unasked)
+    return ShownLogin{.line = encode_basic(*credentials_), .scheme = LoginScheme::basic, .nonce = {}};
+  if (scheme_ == LoginScheme::none) return ShownLogin();
+  Nonce& nonce = use_of(digest_.nonce);
+  TRY(auto answer, encode_digest_answer(digest_, *credentials_,
+                                        {.method = method, .uri = uri, .count = ++nonce.uses, .own_nonce = nonce.own}));
+  return ShownLogin{.line = header_line("", std::move(answer)),
+                    .scheme = scheme_,
+                    .nonce = digest_.nonce,
+                    .is_proven = nonce.is_proven};
+}
+
+void ProxyLogin::take_success(const ShownLogin& shown) {
+  const auto known = std::ranges::find(nonces_, shown.nonce, &Nonce::nonce);
+  if (shown.scheme == LoginScheme::digest && known != nonces_.end()) known->is_proven = true;
 }
 
 // The strongest of what is asked for and can be answered.
 Result<void> ProxyLogin::choose(const std::vector<AuthChallenge>& challenges) {
   scheme_ = LoginScheme::none;
-  digest_uses_ = 0;
-  bool has_basic = false;
+  bool has_basic = challenges.empty();  // what is asked for in a way that nobody can read is Basic
   std::string why_no_digest;
   for (const AuthChallenge& one : challenges) {
     has_basic = has_basic || one.scheme == "basic";
@@ -83,22 +92,28 @@ Result<void> ProxyLogin::choose(const std::vector<AuthChallenge>& challenges) {
     scheme_ = LoginScheme::digest;
     digest_ = *std::move(digest);
   }
-  if (scheme_ == LoginScheme::none && has_basic && rule_ == LoginRule::any) scheme_ = LoginScheme::basic;
+  const bool takes_basic = rule_ != LoginRule::digest_alone;
+  if (scheme_ == LoginScheme::none && has_basic && takes_basic) scheme_ = LoginScheme::basic;
   if (scheme_ != LoginScheme::none) return {};
-  const std::string_view wanted = rule_ == LoginRule::any ? "Basic or Digest" : "Digest, which alone is allowed here";
+  const std::string_view wanted = takes_basic ? "Basic or Digest" : "Digest, which alone is allowed here";
   return failf(Errc::unavailable, "wants a login by {}{}; want one that takes {}, or an exception without a login",
                listed(challenges), why_no_digest, wanted);
 }
 
-Result<void> ProxyLogin::take_challenges(const std::vector<AuthChallenge>& challenges, LoginScheme shown,
+Result<void> ProxyLogin::take_challenges(const std::vector<AuthChallenge>& challenges, const ShownLogin& shown,
                                          unsigned requests) {
   TRY_VOID(choose(challenges));
-  // A nonce that was remembered may have ended without the proxy's word for it, as when it started anew.
-  const bool may_be_too_old = shown == LoginScheme::digest && (requests == 1 || digest_.is_stale);
-  const bool is_new = shown != scheme_ || (scheme_ == LoginScheme::digest && may_be_too_old);
-  if (credentials_ != nullptr && is_new && requests < kMaxProxyRequests) return {};
+  if (credentials_ == nullptr) {
+    scheme_ = LoginScheme::none;
+    return fail(Errc::unavailable, "wants a user name and password");
+  }
+  // The nonce of a login that was right may have ended without the proxy's word for it, as when it started anew.
+  const bool is_too_old =
+      shown.scheme == LoginScheme::digest && scheme_ == LoginScheme::digest && (digest_.is_stale || shown.is_proven);
+  const bool is_new = shown.scheme != scheme_ || is_too_old;
+  if (is_new && requests < kMaxProxyRequests) return {};
+  if (is_too_old) return fail(Errc::unavailable, "asks for another login each time: its nonces end too soon");
   scheme_ = LoginScheme::none;
-  if (credentials_ == nullptr) return fail(Errc::unavailable, "wants a user name and password");
   return fail(Errc::unavailable, "refused user name or password");
 }
 

@@ -22,21 +22,21 @@ class ProxyLoginTest : public ::testing::Test {
  protected:
   // What the next request shows.
   std::string show(ProxyLogin& login) {
-    auto shown = login.show("CONNECT", "relay.example:443");
-    EXPECT_TRUE(shown) << shown.error().detail;
-    scheme = shown->scheme;
-    return std::string(as_text(shown->line.expose()));
+    auto showing = login.show("CONNECT", "relay.example:443");
+    EXPECT_TRUE(showing) << showing.error().detail;
+    shown = *std::move(showing);
+    return std::string(as_text(shown.line.expose()));
   }
   // Empty: it is worth asking again.
   std::string refused(ProxyLogin& login, std::initializer_list<std::string_view> fields, unsigned requests) {
     std::vector<AuthChallenge> challenges;
     for (const std::string_view field : fields) read_challenges(field, challenges);
-    const auto again = login.take_challenges(challenges, scheme, requests);
+    const auto again = login.take_challenges(challenges, shown, requests);
     return again ? "" : again.error().detail;
   }
 
   SeededRandom random{7};
-  LoginScheme scheme = LoginScheme::none;
+  ShownLogin shown;  // last
 };
 
 TEST_F(ProxyLoginTest, ShowsNothingUntilItIsAskedThenBasic) {
@@ -70,20 +70,39 @@ TEST_F(ProxyLoginTest, TakesTheStrongestThatIsOffered) {
   }
 }
 
-TEST_F(ProxyLoginTest, CountsTheUsesOfANonce) {
+std::string_view part(std::string_view said, std::string_view name) {
+  const std::size_t at = said.find(name);
+  return at == std::string_view::npos ? "" : said.substr(at, said.find_first_of(",\r", at) - at);
+}
+
+TEST_F(ProxyLoginTest, CountsTheUsesOfEachNonce) {
   ProxyLogin login(aladdin(), LoginRule::any, random);
   static_cast<void>(show(login));
-  EXPECT_EQ(refused(login, {kDigest}, 1), "");
+  ASSERT_EQ(refused(login, {kDigest}, 1), "");
   const std::string first = show(login), second = show(login);
-  EXPECT_NE(first.find("uri=\"relay.example:443\""), std::string::npos) << first;
-  EXPECT_NE(first.find("nc=00000001"), std::string::npos) << first;
-  EXPECT_NE(second.find("nc=00000002"), std::string::npos) << second;
-  const auto own_nonce = [](std::string_view said) { return said.substr(said.find("cnonce="), 40); };
-  EXPECT_NE(own_nonce(first), own_nonce(second));
-  EXPECT_EQ(refused(login, {kStaleDigest}, 1), "");
+  EXPECT_EQ(part(first, "uri="), "uri=\"relay.example:443\"");
+  EXPECT_EQ(part(first, "nc="), "nc=00000001");
+  EXPECT_EQ(part(second, "nc="), "nc=00000002");
+  ASSERT_EQ(refused(login, {kStaleDigest}, 1), "");
   const std::string third = show(login);
-  EXPECT_NE(third.find("nonce=\"n3\""), std::string::npos) << third;
-  EXPECT_NE(third.find("nc=00000001"), std::string::npos) << third;
+  EXPECT_EQ(part(third, "nonce="), "nonce=\"n3\"");
+  EXPECT_EQ(part(third, "nc="), "nc=00000001");
+  // The proxy goes back to a nonce that another connection of ours has had.
+  ASSERT_EQ(refused(login, {std::string(kDigest) + ", stale=true"}, 1), "");
+  const std::string fourth = show(login);
+  EXPECT_EQ(part(fourth, "nc="), "nc=00000003");
+  // "-sess": the key is of the first nonce that we drew.
+  EXPECT_EQ(part(first, "cnonce="), part(fourth, "cnonce="));
+  EXPECT_NE(part(first, "cnonce="), part(third, "cnonce="));
+}
+
+TEST_F(ProxyLoginTest, CountsAsManyNoncesAsItPromises) {
+  ProxyLogin login(aladdin(), LoginRule::any, random);
+  for (std::size_t i = 0; i < 3 * kMaxProxyNonces; ++i) {
+    static_cast<void>(show(login));
+    ASSERT_EQ(refused(login, {fmt::format("Digest realm=r, qop=auth, nonce=n{}, stale=true", i)}, 1), "");
+  }
+  EXPECT_EQ(part(show(login), "nc="), "nc=00000001");
 }
 
 TEST_F(ProxyLoginTest, AsksAgainWhereTheNonceAloneIsWrong) {
@@ -91,13 +110,48 @@ TEST_F(ProxyLoginTest, AsksAgainWhereTheNonceAloneIsWrong) {
   static_cast<void>(show(login));
   ASSERT_EQ(refused(login, {kDigest}, 1), "");
   static_cast<void>(show(login));
+  login.take_success(shown);
   // Of the next connection; the proxy was started anew and knows no nonce of before.
   static_cast<void>(show(login));
   EXPECT_EQ(refused(login, {kLaterDigest}, 1), "");
+  for (unsigned requests = 2; requests < kMaxProxyRequests; ++requests) {
+    static_cast<void>(show(login));
+    EXPECT_EQ(refused(login, {kStaleDigest}, requests), "");
+  }
   static_cast<void>(show(login));
-  EXPECT_EQ(refused(login, {kStaleDigest}, 2), "");
+  EXPECT_EQ(refused(login, {kStaleDigest}, kMaxProxyRequests),
+            "asks for another login each time: its nonces end too soon");
+  EXPECT_NE(show(login), "");
+}
+
+TEST_F(ProxyLoginTest, ShowsAWrongPasswordOnceWhereSeveralConnectionsAreMade) {
+  ProxyLogin login(aladdin(), LoginRule::any, random);
   static_cast<void>(show(login));
-  EXPECT_EQ(refused(login, {kStaleDigest}, kMaxProxyRequests), "refused user name or password");
+  ASSERT_EQ(refused(login, {kDigest}, 1), "");
+  static_cast<void>(show(login));  // one whose answer is under way
+  EXPECT_NE(show(login), "");
+  EXPECT_EQ(refused(login, {kLaterDigest}, 1), "refused user name or password");
+}
+
+TEST_F(ProxyLoginTest, ShowsAPasswordThatWasChangedAtTheProxyTwice) {
+  ProxyLogin login(aladdin(), LoginRule::any, random);
+  static_cast<void>(show(login));
+  ASSERT_EQ(refused(login, {kDigest}, 1), "");
+  static_cast<void>(show(login));
+  login.take_success(shown);
+  static_cast<void>(show(login));
+  EXPECT_EQ(refused(login, {kLaterDigest}, 1), "");  // it may be the nonce
+  static_cast<void>(show(login));
+  EXPECT_EQ(refused(login, {kLaterDigest}, 2), "refused user name or password");
+}
+
+TEST_F(ProxyLoginTest, ShowsBasicUnaskedWhereThatIsWanted) {
+  ProxyLogin login(aladdin(), LoginRule::basic_at_once, random);
+  EXPECT_NE(show(login).find("Basic "), std::string::npos);
+  EXPECT_EQ(refused(login, {kBasic}, 1), "refused user name or password");
+  EXPECT_NE(show(login).find("Basic "), std::string::npos);
+  EXPECT_EQ(refused(login, {kDigest}, 1), "");
+  EXPECT_NE(show(login).find("Digest "), std::string::npos);
 }
 
 TEST_F(ProxyLoginTest, ShowsAWrongPasswordOnce) {
@@ -140,13 +194,19 @@ TEST_F(ProxyLoginTest, SaysWhatCannotBeAnswered) {
   for (ProxyLogin* login : {&nobody, &somebody}) {
     EXPECT_EQ(refused(*login, {"NTLM", "Negotiate, NTLM"}, 1),
               "wants a login by ntlm, negotiate; want one that takes Basic or Digest, or an exception without a login");
-    EXPECT_EQ(refused(*login, {}, 1),
-              "wants a login by no scheme that it names; want one that takes Basic or Digest, or an exception without "
-              "a login");
     EXPECT_EQ(refused(*login, {"Digest realm=r, nonce=n"}, 1),
               "wants a login by digest; digest: found no qop \"auth\"; want one that takes Basic or Digest, or an "
               "exception without a login");
   }
+}
+
+TEST_F(ProxyLoginTest, ShowsBasicToAProxyThatNamesNoScheme) {
+  ProxyLogin nobody(nullptr, LoginRule::any, random), somebody(aladdin(), LoginRule::any, random),
+      careful(aladdin(), LoginRule::digest_alone, random);
+  EXPECT_EQ(refused(nobody, {}, 1), "wants a user name and password");
+  EXPECT_EQ(refused(somebody, {}, 1), "");
+  EXPECT_NE(show(somebody).find("Basic "), std::string::npos);
+  EXPECT_NE(refused(careful, {}, 1), "");
 }
 
 TEST(ProxyCredentials, AreRefusedWhereTheyCannotBeSaid) {

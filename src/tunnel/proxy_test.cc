@@ -184,6 +184,28 @@ TEST(ConnectReply, NamesTheSchemesThatAProxyDemands) {
   EXPECT_EQ(schemes, (std::vector<std::string>{"ntlm", "basic", "negotiate", "ntlm"}));
 }
 
+TEST(ConnectReply, TellsWhetherAnotherRequestMayFollow) {
+  const struct {
+    std::string_view head;
+    std::optional<std::uint64_t> want;
+  } cases[] = {
+      {"HTTP/1.1 407 No\r\nContent-Length: 17", 17},
+      {"HTTP/1.1 407 No\r\nContent-Length: 0\r\nConnection: keep-alive", 0},
+      {"HTTP/1.0 407 No\r\nContent-Length: 17\r\nProxy-Connection: Keep-Alive", 17},
+      {"HTTP/1.0 407 No\r\nContent-Length: 17", std::nullopt},
+      {"HTTP/1.1 407 No\r\nContent-Length: 17\r\nProxy-Connection: close", std::nullopt},
+      {"HTTP/1.1 407 No\r\nContent-Length: 17\r\nConnection: x, Close", std::nullopt},
+      {"HTTP/1.1 407 No\r\nContent-Length: 17\r\nContent-Length: 17", std::nullopt},
+      {"HTTP/1.1 407 No\r\nContent-Length: -1", std::nullopt},
+      {"HTTP/1.1 407 No\r\nContent-Length: 99999999999999999999", std::nullopt},
+      {"HTTP/1.1 407 No\r\nContent-Length: 17\r\nTransfer-Encoding: chunked", std::nullopt},
+      {"HTTP/1.1 407 No", std::nullopt},
+  };
+  for (const auto& one : cases)
+    EXPECT_EQ((**parse_connect_reply(as_bytes(std::string(one.head) + "\r\n\r\n"))).body_before_next, one.want)
+        << one.head;
+}
+
 TEST(ConnectReply, RefusesWhatIsNoReply) {
   std::string many = "HTTP/1.1 200 OK\r\n";
   for (std::size_t i = 0; i <= kMaxConnectReplyHeaders; ++i) many += "a: b\r\n";

@@ -5,6 +5,7 @@
 namespace sallyport::tunnel {
 namespace {
 
+constexpr std::size_t kMaxAuthority = 300;
 constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
 
 char lower(char c) {
@@ -39,6 +40,34 @@ std::string_view take_until(std::string_view& rest, char separator) {
   const std::string_view piece = rest.substr(0, end);
   rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
   return piece;
+}
+
+bool lists(std::string_view list, std::string_view wanted) {
+  while (!list.empty()) {
+    if (equal_ignoring_case(trim(take_until(list, ',')), wanted)) return true;
+  }
+  return false;
+}
+
+bool is_authority(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (text.size() > kMaxAuthority || colon == std::string_view::npos || colon == 0) return false;
+  const auto is_host = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
+  };
+  const std::string_view port = text.substr(colon + 1);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return std::ranges::all_of(text.substr(0, colon), is_host) && std::ranges::all_of(port, is_digit) &&
+         port.find_first_not_of('0') != std::string_view::npos;
+}
+
+SecretBytes with_login(std::string_view head, const SecretBytes& login) {
+  Bytes out;
+  out.reserve(head.size() + login.size() + 2);
+  append(out, as_bytes(head));
+  append(out, login.expose());
+  append(out, as_bytes("\r\n"));
+  return SecretBytes(std::move(out));
 }
 
 }  // namespace sallyport::tunnel

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/secret.h"
+
 namespace sallyport::tunnel {
 
 // The port of an https URL that names none (RFC 9110 §4.2.2).
@@ -19,5 +21,12 @@ bool is_token(std::string_view text);
 bool has_control(std::string_view text);
 // Cuts what stands before the next `separator` from the front of `rest`, with the separator.
 std::string_view take_until(std::string_view& rest, char separator);
+// Whether a list with commas (RFC 9110 §5.6.1) has that element, in either case.
+bool lists(std::string_view list, std::string_view wanted);
+// Whether `text` is host ":" port (RFC 9112 §3.2.3) of the characters that names and addresses have; the port has a
+// digit that is not 0.
+bool is_authority(std::string_view text);
+// A request's lines so far, a login's header line, which may be empty, and the empty line.
+SecretBytes with_login(std::string_view head, const SecretBytes& login);
 
 }  // namespace sallyport::tunnel
