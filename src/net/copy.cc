@@ -1,5 +1,7 @@
 #include "net/copy.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -51,6 +53,12 @@ struct Copy {
   CopyTotals totals;
 };
 
+// Whether a side has not only ended its direction but takes nothing any more: a Unix socket that was closed.
+bool is_gone(const Stream& side) {
+  pollfd look{.fd = side.native(), .events = 0, .revents = 0};
+  return look.fd >= 0 && ::poll(&look, 1, 0) == 1 && (look.revents & POLLHUP) != 0;
+}
+
 // Waits for something to read; goes on waiting while the other direction moves.
 Task<Result<void>> wait_unless_idle(Copy& copy, Stream& from) {
   while (true) {
@@ -76,6 +84,7 @@ Task<Result<std::size_t>> pass_on(Copy& copy, Stream& from, Stream& to) {
   if (count == 0) {
     CO_TRY_VOID(co_await to.shutdown_write(copy.idle_limit));
     copy.idle_limit = copy.half_closed_limit;
+    if (is_gone(from)) to.close();
   } else {
     CO_TRY_VOID(co_await to.write_all(ByteView(buffer.get(), count), copy.idle_limit));
   }
@@ -109,6 +118,13 @@ Task<void> copy_one_way(Copy& copy, Stream& from, Stream& to, std::uint64_t& tot
   co_await end_one_way(copy);
 }
 
+Task<void> carry(StreamPtr stream, StreamPtr socket, CopyLimits limits, std::shared_ptr<void> keeps) {
+  static_cast<void>(co_await copy_both_ways(*stream, *socket, limits));
+  stream.reset();
+  socket.reset();
+  keeps.reset();
+}
+
 }  // namespace
 
 Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits) {
@@ -118,6 +134,14 @@ Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits) 
   co_await join(std::move(forth), std::move(back));
   for (const Stream* stream : {&left, &right}) ShutWindow::let_go(stream->native());
   co_return copy.totals;
+}
+
+Result<Descriptor> carry_by_socket(StreamPtr stream, CopyLimits limits, std::shared_ptr<void> keeps) {
+  const Executor executor = stream->executor();
+  TRY(auto ends, make_socket_pair());
+  TRY(auto near, adopt_socket(executor, std::move(ends.first)));
+  spawn(executor, carry(std::move(stream), std::move(near), limits, std::move(keeps)), "net.carry");
+  return std::move(ends.second);
 }
 
 }  // namespace sallyport::net

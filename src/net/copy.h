@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "net/stream.h"
@@ -31,9 +32,15 @@ struct CopyLimits {
 };
 
 // Copies each direction into the other until both have ended. An end of stream is passed on as a half-close; an error,
-// or a limit that has passed (Errc::expired), resets both. A reader that is slow stops the writer at the other side: at
-// most kCopyBuffer bytes are held per direction, and none while a direction is silent. Closing either stream from
-// outside ends it.
+// or a limit that has passed (Errc::expired), resets both; a Unix socket that was closed and not only shut takes
+// nothing any more, and both end once its last bytes are passed on. A reader that is slow stops the writer at the other
+// side: at most kCopyBuffer bytes are held per direction, and none while a direction is silent. Closing either stream
+// from outside ends it.
 Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits);
+
+// A socket whose bytes are those of `stream`, for who needs a descriptor where the stream's alone is not the stream
+// (TLS, WebSocket): a Unix socket, copied to and from as above on the stream's executor, until both its ends are over.
+// `keeps` lives as long as that. Errors of the system.
+Result<Descriptor> carry_by_socket(StreamPtr stream, CopyLimits limits, std::shared_ptr<void> keeps = nullptr);
 
 }  // namespace sallyport::net

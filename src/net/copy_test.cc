@@ -124,5 +124,27 @@ TEST(Copy, IsOverAtAResetWhileItLooksAfterBytes) {
   run(io, reset_while_one_has_ended(joined));
 }
 
+// A user who says nothing, joined with a Unix socket that somebody closes: nothing can reach it any more.
+Task<void> close_one_whole(Joined& joined) {
+  auto towards_user = co_await tcp_pair();
+  joined.user = std::move(towards_user.first);
+  joined.left = std::move(towards_user.second);
+  auto pair = unix_pair(co_await current_executor());
+  joined.right = std::move(pair.first);
+  joined.service = std::move(pair.second);
+  co_await join(join_both(joined), [](Joined& of) -> Task<void> {
+    co_await send_text(*of.service, "last words");
+    of.service->close();
+    EXPECT_EQ(co_await read_text(*of.user), "last words");
+    co_await until_over(of);
+  }(joined));
+}
+
+TEST(Copy, IsOverWhereASideWasClosedAndNotOnlyShut) {
+  Io io;
+  Joined joined;
+  run(io, close_one_whole(joined));
+}
+
 }  // namespace
 }  // namespace sallyport::net

@@ -10,6 +10,7 @@
 #include "relay/first_flight.h"
 #include "relay/passing.h"
 #include "relay/route.h"
+#include "relay/unwrapping.h"
 #include "tunnel/frames.h"
 
 namespace sallyport::relay {
@@ -33,6 +34,9 @@ Source source_of(const net::Address& address) {
 void refuse(net::RawSocket& socket, Alert alert) {
   socket.end_with(tunnel::encode_alert(alert));
 }
+
+// What was around a connection that is judged now.
+enum class Wrapping : std::uint8_t { none, web_socket };
 
 // Looks until the first bytes say what the connection wants.
 net::Task<Result<FirstFlight>> look(net::RawSocket& socket, const Settings& settings) {
@@ -71,11 +75,14 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   std::unique_ptr<Passing> predecessor;  // while there is one that may know what this one does not
   std::unique_ptr<Passing> successor;    // once this one leaves
   log::Budget refusals;
+  Unwrapping unwrapping;
   bool closed = false;
 
   Result<void> make_control();
-  void begin(SocketPtr socket, Came came);
-  static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, Came came);
+  void begin(SocketPtr socket, Came came, Wrapping wrapping = Wrapping::none);
+  static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping);
+  static net::Task<SocketPtr> judge(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping);
+  static net::Task<SocketPtr> unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade);
   static net::Task<void> take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device, bool is_control);
   static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, SocketPtr socket,
                                                        std::shared_ptr<crypto::TlsContext> context);
@@ -104,6 +111,10 @@ void Entrance::close() {
   state_->passings.clear();
   state_->predecessor.reset();
   state_->successor.reset();
+}
+
+std::size_t Entrance::unwrapped() const {
+  return state_->unwrapping.carried();
 }
 
 std::size_t Entrance::strangers() const {
@@ -174,12 +185,21 @@ void Entrance::leave() {
   state_->successor = std::make_unique<Passing>(state_->executor, worker_socket(settings, settings.slot), true);
 }
 
-void Entrance::State::begin(SocketPtr socket, Came came) {
+void Entrance::State::begin(SocketPtr socket, Came came, Wrapping wrapping) {
   if (closed || !caps.enter(source_of(socket->peer()))) return socket->reset();
-  net::spawn(executor, receive(shared_from_this(), std::move(socket), came), "relay.receive");
+  net::spawn(executor, receive(shared_from_this(), std::move(socket), came, wrapping), "relay.receive");
 }
 
-net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, Came came) {
+net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping) {
+  auto unwrapped = co_await judge(self, std::move(socket), came, wrapping);
+  // Counted anew, as what it is now.
+  if (unwrapped) self->begin(std::move(unwrapped), Came::from_outside, Wrapping::web_socket);
+}
+
+// Brings a connection where it belongs. What comes out of a WebSocket is returned, to be judged as if it had come
+// without.
+net::Task<SocketPtr> Entrance::State::judge(std::shared_ptr<State> self, SocketPtr socket, Came came,
+                                            Wrapping wrapping) {
   struct Counted {
     tunnel::ConnectionCaps& caps;
     Source source;
@@ -195,9 +215,23 @@ net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr 
     self->bring_data(std::move(socket), *ticket, came);
   } else if (std::holds_alternative<PlainStatus>(*flight)) {
     self->pass(role_socket(self->inside.settings, "status"), std::move(socket));
+  } else if (auto* upgrade = std::get_if<ToUnwrap>(&*flight)) {
+    const bool may_unwrap = came == Came::from_outside && wrapping == Wrapping::none && !self->successor;
+    if (may_unwrap) co_return co_await unwrap(self, std::move(socket), std::move(*upgrade));
+    socket->reset();
   } else if (const auto* answer = std::get_if<Answer>(&*flight)) {
     socket->end_with(answer->bytes);
   }
+  co_return nullptr;
+}
+
+net::Task<SocketPtr> Entrance::State::unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade) {
+  const std::string host = socket->peer().host;
+  auto unwrapped = co_await self->unwrapping.begin(std::move(socket), std::move(upgrade));
+  if (unwrapped) co_return *std::move(unwrapped);
+  if (const auto left_out = self->refusals.take(host, self->inside.clock.monotonic()))
+    log::info("relay.web-socket-refused", {{"source", host}, {"error", unwrapped.error()}, {"left_out", *left_out}});
+  co_return nullptr;
 }
 
 void Entrance::State::pass(std::string path, SocketPtr socket) {

@@ -47,8 +47,10 @@ class Entrance {
   // the one before it, which leaves.
   void follow(net::StreamPtr predecessor);
   void forget_predecessor();
-  // From now on what this process does not know goes back to the one after it.
+  // From now on no WebSocket is opened, and what this process does not know goes back to the one after it.
   void leave();
+  // Connections whose WebSockets are taken off here.
+  std::size_t unwrapped() const;
   // Strangers at this moment.
   std::size_t strangers() const;
   void close();

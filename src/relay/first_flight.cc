@@ -2,6 +2,7 @@
 
 #include "relay/redirect.h"
 #include "tunnel/demux.h"
+#include "tunnel/websocket_upgrade.h"
 
 namespace sallyport::relay {
 namespace {
@@ -22,11 +23,20 @@ FirstFlight look_at_preface(ByteView received) {
   return **ticket;
 }
 
+FirstFlight look_at_upgrade(ByteView received) {
+  auto upgrade = tunnel::find_upgrade(received);
+  if (!upgrade) return Answer{};
+  if (!*upgrade) return NeedMore{received.size() + 1};
+  if (!(*upgrade)->is_accepted) return Answer{std::move((*upgrade)->bytes)};
+  return ToUnwrap{.request = (*upgrade)->wire_size, .answer = std::move((*upgrade)->bytes)};
+}
+
 FirstFlight look_at_request(ByteView received, const OwnNames& names) {
   const auto route = tunnel::find_plain_route(received);
   if (!route) return Answer{};
   if (!*route) return NeedMore{received.size() + 1};
   if (**route == tunnel::PlainRoute::status) return PlainStatus{};
+  if (**route == tunnel::PlainRoute::web_socket) return look_at_upgrade(received);
   auto redirect = find_redirect(received, names.zone, names.console, names.port);
   if (!redirect) return Answer{};
   if (!*redirect) return NeedMore{received.size() + 1};

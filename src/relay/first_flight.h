@@ -22,13 +22,18 @@ struct PlainStatus {};
 struct Answer {
   Bytes bytes;
 };
+// A WebSocket, in which anything but another one may come: take the request, send the answer.
+struct ToUnwrap {
+  std::size_t request = 0;  // bytes
+  Bytes answer;
+};
 // Under which names we are known, for redirects.
 struct OwnNames {
   DnsName zone;
   DnsName console;
   std::uint16_t port = 443;  // of https
 };
-using FirstFlight = std::variant<NeedMore, Answer, PlainStatus, tunnel::Ticket, tunnel::ClientHello>;
+using FirstFlight = std::variant<NeedMore, Answer, PlainStatus, ToUnwrap, tunnel::Ticket, tunnel::ClientHello>;
 
 // Total; asks for more only while the bytes may become something, and never beyond what a hello, a preface or a plain
 // request may have.

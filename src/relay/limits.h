@@ -10,6 +10,7 @@ namespace sallyport::relay {
 // Strangers.
 inline constexpr std::size_t kFirstPeek = 2U * 1024U;        // bytes looked at before a hello says that it is longer
 inline constexpr std::size_t kMaxPlainHead = 8U * 1024U;     // head of a plain HTTP request that is to be redirected
+inline constexpr std::size_t kMaxWebSockets = 8'192;         // carried at the same time
 inline constexpr milliseconds kHandshakeDeadline{10'000};    // TLS of a control connection
 inline constexpr milliseconds kStatusLookUpDeadline{5'000};  // a certificate that the snapshot lacks
 

@@ -314,7 +314,8 @@ net::Task<void> Worker::State::leave(std::shared_ptr<State> self) {
   // The one after this asks for so long, and what it asks about is answered.
   const net::Deadline asked(self->settings.succession);
   const auto is_needed = [&] {
-    return self->devices.size() + self->visits.waiting() + self->visits.joined() > 0 || !asked.passed();
+    return self->devices.size() + self->visits.waiting() + self->visits.joined() + self->entrance.unwrapped() > 0 ||
+           !asked.passed();
   };
   while (!self->stopping && !deadline.passed() && is_needed()) {
     self->devices.send_away(kAtOnce);
@@ -383,6 +384,7 @@ Counts Worker::counts() const {
           .ready = state_->visits.ready(),
           .waiting = state_->visits.waiting(),
           .joined = state_->visits.joined(),
+          .unwrapped = state_->entrance.unwrapped(),
           .grants = state_->grants.size(),
           .snapshot = state_->link.snapshot().number(),
           .has_lease = state_->link.has_lease(),

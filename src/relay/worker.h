@@ -17,6 +17,7 @@ struct Counts {
   std::size_t ready = 0;    // data connections that wait for a user
   std::size_t waiting = 0;  // users who wait for a data connection
   std::size_t joined = 0;
+  std::size_t unwrapped = 0;  // connections whose WebSockets are taken off here
   std::size_t grants = 0;
   std::uint64_t snapshot = 0;
   bool has_lease = false;

@@ -5,6 +5,7 @@
 
 #include "tunnel/limits.h"
 #include "tunnel/ticket.h"
+#include "tunnel/websocket_upgrade.h"
 
 namespace sallyport::tunnel {
 namespace {
@@ -79,6 +80,7 @@ Result<std::optional<PlainRoute>> find_plain_route(ByteView received) {
   if (!target.starts_with('/') || target.find(' ') != std::string_view::npos)
     return fail(Errc::malformed, "request line: target not in origin-form");
 
+  if (method == "GET" && target == kWebSocketTarget && version == "HTTP/1.1") return PlainRoute::web_socket;
   const std::string_view path = target.substr(0, target.find('?'));
   const bool ours = lies_at(path, "/ocsp") || lies_at(path, "/crl");
   return ours && (method == "GET" || method == "POST") ? PlainRoute::status : PlainRoute::redirect;

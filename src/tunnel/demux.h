@@ -23,8 +23,9 @@ FirstBytes classify(ByteView received);
 
 // Where a plain HTTP request goes.
 enum class PlainRoute : std::uint8_t {
-  status,    // GET or POST /ocsp or /crl, or below them
-  redirect,  // any other: to https
+  status,      // GET or POST /ocsp or /crl, or below them
+  web_socket,  // GET kWebSocketTarget; go on with find_upgrade
+  redirect,    // any other: to https
 };
 // Reads the request line (RFC 9112 §3). Absent: more bytes are needed. Fails with Errc::malformed when it is no request
 // line in origin-form, and Errc::overloaded when it is longer than kMaxPlainRequestLine.

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "net/copy.h"
+#include "net/websocket_stream.h"
 #include "relay/detail/test_installation.h"
+#include "tunnel/websocket_upgrade.h"
 
 namespace sallyport::relay::testing {
 
@@ -20,6 +22,29 @@ inline net::Address loopback(std::uint16_t port) {
 }
 
 inline constexpr seconds kPatience{10};
+
+// To the relay's port, as a device does whose network lets nothing but HTTP pass: what comes back is the inside of a
+// WebSocket.
+inline net::Task<Result<net::StreamPtr>> reach_by_web_socket(std::uint16_t port, Random& random) {
+  const auto nonce = random.array<std::tuple_size_v<tunnel::WebSocketNonce>>();
+  CO_TRY(auto lower, co_await net::connect_tcp(loopback(port), kPatience));
+  CO_TRY(const auto request,
+         tunnel::encode_upgrade_request("relay.devices.example:80", tunnel::kWebSocketTarget, nonce, SecretBytes()));
+  CO_TRY_VOID(co_await lower->write_all(request.expose(), kPatience));
+  Bytes received;
+  for (std::array<std::uint8_t, 1> octet{};;) {
+    CO_TRY_VOID(co_await net::read_exactly(*lower, octet, kPatience));
+    append(received, octet);
+    CO_TRY(const auto reply, tunnel::parse_connect_reply(received));
+    if (!reply) continue;
+    if (reply->status != 101) co_return failf(Errc::unavailable, "answered {}", reply->status);
+    CO_TRY_VOID(tunnel::check_upgrade(*reply, nonce));
+    break;
+  }
+  const net::Executor executor = lower->executor();
+  CO_TRY(auto socket, net::carry_by_socket(net::make_web_socket_client(std::move(lower), {}, random), kPatience));
+  co_return net::adopt_socket(executor, std::move(socket));
+}
 
 // A device: the real agent session over real TLS; each data connection ends its user's TLS and echoes what it reads.
 class FakeAgent {
@@ -73,7 +98,7 @@ class FakeAgent {
 
   // Dials a ready connection.
   static net::Task<Result<net::StreamPtr>> dial(FakeAgent& self, tunnel::Ticket ticket) {
-    CO_TRY(auto stream, co_await net::connect_tcp(loopback(self.port_), kPatience));
+    CO_TRY(auto stream, co_await reach(self, self.port_));
     const Bytes preface = tunnel::encode_preface(ticket);
     CO_TRY_VOID(co_await stream->write_all(preface, kPatience));
     co_return stream;
@@ -84,18 +109,12 @@ class FakeAgent {
     settings.alpn = {std::string(tunnel::kDataAlpn)};
     settings.verify_server = verifier(self.tree_, pki::ServerPurpose{DnsName("relay." + kZone.get())});
     CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
-    CO_TRY(auto lower, co_await net::connect_tcp(loopback(self.port_), kPatience));
+    CO_TRY(auto lower, co_await reach(self, self.port_));
     CO_TRY(auto outer, co_await net::tls_connect(std::move(lower), std::move(context), self.control_name(), kPatience));
     const Bytes preface = tunnel::encode_preface(ticket);
     CO_TRY_VOID(co_await outer->write_all(preface, kPatience));
-    CO_TRY(auto pair, net::make_socket_pair());
-    CO_TRY(auto near, net::adopt_socket(self.executor_, std::move(pair.first)));
-    CO_TRY(auto far, net::adopt_socket(self.executor_, std::move(pair.second)));
-    net::spawn(self.executor_, carry(std::move(outer), std::move(near)), "fake.carry");
-    co_return far;
-  }
-  static net::Task<void> carry(net::StreamPtr outer, net::StreamPtr near) {
-    static_cast<void>(co_await net::copy_both_ways(*outer, *near, kPatience));
+    CO_TRY(auto socket, net::carry_by_socket(std::move(outer), kPatience));
+    co_return net::adopt_socket(self.executor_, std::move(socket));
   }
   static net::Task<void> serve(FakeAgent& self, net::StreamPtr stream) {
     crypto::TlsServerSettings settings;
@@ -124,6 +143,7 @@ class FakeAgent {
   bool answers_opens = true;
   std::optional<tunnel::RefuseCode> refuses;  // instead of dialling back
   bool data_over_tls = false;
+  bool by_web_socket = false;      // every connection
   bool leaf_alone = false;         // shows it so to a relay that knows its issuer
   bool showed_leaf_alone = false;  // the last connection did
   std::optional<Issued> issuer;    // instead of the online-ca
@@ -137,6 +157,10 @@ class FakeAgent {
   std::shared_ptr<const crypto::TlsResumption> resumption;  // what it was given last, and comes back with
 
  private:
+  static net::Task<Result<net::StreamPtr>> reach(FakeAgent& self, std::uint16_t port) {
+    if (self.by_web_socket) co_return co_await reach_by_web_socket(port, self.random_);
+    co_return co_await net::connect_tcp(loopback(port), kPatience);
+  }
   static net::Task<Result<net::StreamPtr>> connect(FakeAgent& self, std::uint16_t port, std::string server_name) {
     crypto::TlsClientSettings settings;
     settings.identity = self.tree_.identity(self.operational, self.issuer ? *self.issuer : self.tree_.online_ca);
@@ -145,7 +169,7 @@ class FakeAgent {
     settings.verify_server = verifier(self.tree_, pki::ServerPurpose{DnsName("relay." + kZone.get())});
     settings.resumption = self.resumption;
     CO_TRY(auto context, crypto::TlsContext::client(std::move(settings)));
-    CO_TRY(auto lower, co_await net::connect_tcp(loopback(port), kPatience));
+    CO_TRY(auto lower, co_await reach(self, port));
     auto stream = co_await net::tls_connect(std::move(lower), std::move(context), std::move(server_name), kPatience);
     self.resumed = stream && net::is_resumed(**stream);
     self.showed_leaf_alone = stream && net::showed_leaf_alone(**stream);
@@ -192,6 +216,7 @@ class FakeAgent {
   const Clock& clock_;
   Tree& tree_;
   tunnel::PingInterval interval_;
+  SeededRandom random_{11};
 
  public:
   DeviceName name;

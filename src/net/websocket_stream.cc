@@ -1,0 +1,91 @@
+#include "net/websocket_stream.h"
+
+#include <algorithm>
+
+namespace sallyport::net {
+namespace {
+
+class WebSocketStream final : public Stream {
+ public:
+  // `random` is null for a server.
+  WebSocketStream(StreamPtr lower, Bytes unread, Random* random)
+      : lower_(std::move(lower)),
+        unread_(std::move(unread)),
+        random_(random),
+        decoder_(random == nullptr ? WebSocketSide::client : WebSocketSide::server) {}
+
+  Task<Result<std::size_t>> read_some(std::span<std::uint8_t> into, Deadline deadline) override {
+    SALLYPORT_CHECK(!into.empty());
+    while (!decoder_.has_ended()) {
+      CO_TRY(const std::size_t came, co_await take(into, deadline));
+      if (came == 0) co_return fail(Errc::unavailable, "websocket: broken before its end");
+      CO_TRY(const std::size_t count, decoder_.decode(into.first(came)));
+      if (count > 0) co_return count;
+    }
+    co_return std::size_t{0};
+  }
+
+  Task<Result<void>> wait_readable(Deadline deadline) override {
+    if (unread_.empty() && !decoder_.has_ended()) co_return co_await lower_->wait_readable(deadline);
+    co_return Result<void>{};
+  }
+
+  Task<Result<void>> write_all(ByteView from, Deadline deadline) override {
+    while (!from.empty()) {
+      const std::size_t size = std::min(from.size(), kWebSocketPiece);
+      CO_TRY_VOID(co_await send(from.first(size), deadline));
+      from = from.subspan(size);
+    }
+    co_return Result<void>{};
+  }
+
+  Task<Result<void>> shutdown_write(Deadline deadline) override { return send({}, deadline); }
+
+  void close() override { lower_->close(); }
+  Result<Descriptor> release() override {
+    return fail(Errc::conflict, "websocket: the descriptor alone is not the stream");
+  }
+  int native() const override { return lower_->native(); }
+  const PeerInfo& peer() const override { return lower_->peer(); }
+  Executor executor() const override { return lower_->executor(); }
+
+ private:
+  Task<Result<std::size_t>> take(std::span<std::uint8_t> into, Deadline deadline) {
+    if (unread_.empty()) co_return co_await lower_->read_some(into, deadline);
+    const std::size_t size = std::min(unread_.size(), into.size());
+    std::copy_n(unread_.begin(), size, into.begin());
+    unread_.erase(unread_.begin(), unread_.begin() + static_cast<std::ptrdiff_t>(size));
+    if (unread_.empty()) Bytes().swap(unread_);
+    co_return size;
+  }
+
+  std::optional<WebSocketMask> mask() {
+    return random_ == nullptr ? std::nullopt : std::optional(random_->array<sizeof(WebSocketMask)>());
+  }
+
+  // One message; an empty one is the end.
+  Task<Result<void>> send(ByteView payload, Deadline deadline) {
+    Bytes frames;
+    frames.reserve(payload.size() + kMaxWebSocketHeader);
+    if (const auto ping = decoder_.take_ping()) encode_web_socket_frame(WebSocketOpcode::pong, *ping, mask(), frames);
+    encode_web_socket_frame(WebSocketOpcode::binary, payload, mask(), frames);
+    co_return co_await lower_->write_all(frames, deadline);
+  }
+
+  StreamPtr lower_;
+  Bytes unread_;
+  Random* random_;
+  WebSocketDecoder decoder_;
+};
+
+}  // namespace
+
+StreamPtr make_web_socket_client(StreamPtr lower, Bytes unread, Random& random) {
+  return std::make_unique<WebSocketStream>(std::move(lower), std::move(unread), &random);
+}
+
+StreamPtr make_web_socket_server(StreamPtr lower, Bytes unread) {
+  return std::make_unique<WebSocketStream>(std::move(lower), std::move(unread), nullptr);
+}
+
+}  // namespace sallyport::net
