@@ -48,6 +48,9 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   if (options.relay_fallback) {
     TRY(out.relay_fallback, net::parse_address(*options.relay_fallback));
   }
+  if (options.relay_websocket) {
+    TRY(out.relay_web_socket, net::parse_address(*options.relay_websocket));
+  }
   if (options.proxy) {
     auto proxy = agent::parse_proxy(*options.proxy);
     if (!proxy) return std::unexpected(std::move(proxy).error().at("--proxy"));

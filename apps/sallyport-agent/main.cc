@@ -24,7 +24,7 @@ using agent_cli::Chosen;
 struct Values {
   std::string state{agent_cli::kDefaultState};
   std::string certificate, root_certificate, csr_out, relay_address, http_address, second_status, proxy,
-      proxy_credentials_file, relay_fallback, telemetry_listen;
+      proxy_credentials_file, relay_fallback, relay_websocket, telemetry_listen;
   std::string name, depth, subject;
   std::string remote_access = "off", clock = "trusted", proxy_login = "any", topic, value, position;
   bool json = false, yes = false, no_rpc = false;
@@ -63,6 +63,7 @@ void take_init_options(Values& values) {
   init.proxy_login = agent::find_login_rule(values.proxy_login).value_or(tunnel::LoginRule::any);
   init.proxy_credentials_file = given(values.proxy_credentials_file);
   init.relay_fallback = given(values.relay_fallback);
+  init.relay_websocket = given(values.relay_websocket);
   init.telemetry_listen = given(values.telemetry_listen);
   init.remote_access = values.remote_access == "on";
   init.trusted_clock = values.clock == "trusted";
@@ -85,6 +86,8 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
         "HOST:PORT of another status host, which must agree while the clock is not trusted");
   first("--relay-fallback", values.relay_fallback,
         "HOST:PORT to try where the relay's cannot be reached; port 80 of its host without it");
+  first("--relay-websocket", values.relay_websocket,
+        "HOST:PORT of the relay's plain port, tried last: for networks that let nothing but HTTP pass");
   first("--proxy", values.proxy,
         "on the way out: HOST:PORT, http://USER:PASSWORD@HOST:PORT or socks5://USER:PASSWORD@HOST:PORT");
   first("--proxy-credentials-file", values.proxy_credentials_file, "holds USER:PASSWORD for the proxy");

@@ -7,6 +7,9 @@
 
 namespace sallyport::agent {
 
+// "proxy HOST:PORT", for errors.
+std::string name_of(const Proxy& proxy);
+
 // Connects to `proxy` and asks it to connect to `target`, whose bytes the stream's then are. An HTTP proxy that asks
 // for a login is asked again, by another connection where it does not keep the first: `login` is what is remembered of
 // it, and may be null for a SOCKS proxy. Errors name the proxy and no secret: those of net::connect_tcp;

@@ -90,6 +90,7 @@ Result<void> read_way_out(const config::Table& root, Settings& out) {
   TRY(out.relay_fallback, find_address(root, "relay_fallback"));
   if (out.relay_fallback == out.relay_address)
     return root.refuse("relay_fallback", "is relay_address; want another port");
+  TRY(out.relay_web_socket, find_address(root, "relay_websocket"));
   if (root.has("proxy")) {
     TRY(out.proxy, read_with(root, "proxy", parse_proxy));
   }
@@ -256,6 +257,8 @@ std::string encode_settings(const Settings& settings) {
       net::to_string(settings.http_address));
   if (settings.relay_fallback)
     out += fmt::format("relay_fallback = \"{}\"\n", net::to_string(*settings.relay_fallback));
+  if (settings.relay_web_socket)
+    out += fmt::format("relay_websocket = \"{}\"\n", net::to_string(*settings.relay_web_socket));
   if (settings.second_status) out += fmt::format("second_status = \"{}\"\n", net::to_string(*settings.second_status));
   if (settings.public_port) out += fmt::format("public_port = {}\n", *settings.public_port);
   out += fmt::format("\n# The device's own switch; the local page changes it too.\nremote_access = {}\n",

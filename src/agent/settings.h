@@ -46,6 +46,8 @@ struct Settings {
   // The relay's other port, tried where relay_address cannot be reached; absent: port 80 of the same host where
   // relay_address has port 443, else none.
   std::optional<net::Address> relay_fallback;
+  // A port of the relay, or of what stands before it and takes HTTP alone, for a WebSocket where nothing else passes.
+  std::optional<net::Address> relay_web_socket;
   std::optional<net::Address> second_status;  // plain HTTP to a second status host; asked too while there is no clock
   std::optional<std::uint16_t> public_port;  // that browsers see; absent: as the gateway says (AgentState::public_port)
   std::vector<LocalTarget> services;

@@ -244,6 +244,7 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   settings.proxy = *parse_proxy("http://ada:p%40ss%22@proxy.example:3128");
   settings.proxy_login = tunnel::LoginRule::digest_alone;
   settings.proxy_else_direct = true;
+  settings.relay_web_socket = net::Address{.host = "gateway.example", .port = 8080};
   const auto read = parse_settings(encode_settings(settings), "agent.toml");
   ASSERT_TRUE(read) << read.error().detail;
   EXPECT_EQ(encode_settings(*read), encode_settings(settings));
@@ -253,6 +254,7 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   EXPECT_EQ(read->relay_fallback, settings.relay_fallback);
   EXPECT_EQ(read->proxy_login, tunnel::LoginRule::digest_alone);
   EXPECT_TRUE(read->proxy_else_direct);
+  EXPECT_EQ(read->relay_web_socket, settings.relay_web_socket);
   EXPECT_FALSE(read->services.front().proxy_protocol);
   EXPECT_TRUE(read->services.back().proxy_protocol);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/proxy_tunnel.h"
+#include "agent/web_socket_way.h"
 #include "base/log.h"
 #include "codec/text.h"
 #include "net/connect.h"
@@ -73,6 +74,7 @@ WayOut::WayOut(const Settings& settings, WayMemory memory, AgentState* state, Ra
       proxy_else_direct_(settings.proxy_else_direct),
       no_proxy_(settings.no_proxy),
       from_(settings.connect_from),
+      random_(random),
       ways_(settings, memory.way),
       memory_(std::move(memory)),
       state_(state) {
@@ -81,10 +83,28 @@ WayOut::WayOut(const Settings& settings, WayMemory memory, AgentState* state, Ra
 
 net::Task<Result<net::StreamPtr>> WayOut::dial(std::size_t way, net::Deadline deadline,
                                                net::SocketOptions socket) const {
+  CO_TRY(auto dialled, co_await dial_way(way, deadline, socket));
+  co_return std::move(dialled.stream);
+}
+
+net::Task<Result<WayOut::Dialled>> WayOut::dial_way(std::size_t way, net::Deadline deadline,
+                                                    net::SocketOptions socket) const {
   const Way& chosen = ways_.all()[way];
   net::ConnectOptions options{.socket = socket, .source = from_};
-  if (!chosen.proxy) co_return co_await net::connect_tcp(chosen.target, deadline, std::move(options));
-  co_return co_await connect_through(*chosen.proxy, proxy_login_, chosen.target, deadline, std::move(options));
+  if (chosen.is_web_socket) {
+    CO_TRY(auto reached,
+           co_await open_web_socket(chosen.target, chosen.proxy, proxy_login_, deadline, std::move(options), random_));
+    co_return Dialled{.stream = std::move(reached.stream), .own_host = std::move(reached.own_host)};
+  }
+  Dialled out;
+  if (chosen.proxy) {
+    CO_TRY(out.stream,
+           co_await connect_through(*chosen.proxy, proxy_login_, chosen.target, deadline, std::move(options)));
+  } else {
+    CO_TRY(out.stream, co_await net::connect_tcp(chosen.target, deadline, std::move(options)));
+  }
+  out.own_host = net::own_address(*out.stream).host;
+  co_return out;
 }
 
 // To an HTTP proxy in absolute form, because many let CONNECT through to port 443 alone.
@@ -113,21 +133,21 @@ net::Task<Result<HttpReached>> WayOut::dial_plain(net::Address target, net::Dead
   co_return out;
 }
 
-net::Task<Result<net::StreamPtr>> WayOut::try_tls(std::size_t way, std::shared_ptr<crypto::TlsContext> context,
-                                                  const std::string& server_name, const Seen& seen, bool is_last,
-                                                  Hurdle& hurdle) const {
+net::Task<Result<WayOut::Dialled>> WayOut::try_tls(std::size_t way, std::shared_ptr<crypto::TlsContext> context,
+                                                   const std::string& server_name, const Seen& seen, bool is_last,
+                                                   Hurdle& hurdle) const {
   const Way& chosen = ways_.all()[way];
   // The way that worked has time: where it does not answer at once the relay may be busy.
   const bool is_known = way == ways_.used();
   const net::Deadline deadline(is_last || is_known ? kDialLimit : kWayLimit);
   const auto reach_limit = is_last ? deadline : earlier(deadline, is_known ? kWayLimit : kReachLimit);
-  auto lower = co_await dial(way, reach_limit);
+  auto lower = co_await dial_way(way, reach_limit);
   if (!lower) {
-    hurdle = chosen.proxy ? Hurdle::proxy : Hurdle::unreachable;
+    hurdle = chosen.proxy || chosen.is_web_socket ? Hurdle::proxy : Hurdle::unreachable;
     co_return std::unexpected(std::move(lower).error());
   }
-  auto stream = co_await net::tls_connect(*std::move(lower), std::move(context), server_name, deadline);
-  if (stream) co_return stream;
+  auto stream = co_await net::tls_connect(std::move(lower->stream), std::move(context), server_name, deadline);
+  if (stream) co_return Dialled{.stream = *std::move(stream), .own_host = std::move(lower->own_host)};
   hurdle = seen.inspector ? Hurdle::inspected : Hurdle::broken;
   if (!seen.inspector) co_return std::unexpected(std::move(stream).error().at(server_name));
   const std::string where =
@@ -154,14 +174,14 @@ net::Task<Result<Reached>> WayOut::connect_tls(TlsWanted wanted, Instant now) {
     *seen = Seen();
     Hurdle hurdle = Hurdle::broken;
     const std::size_t way = order[i];
-    auto stream = co_await try_tls(way, context, wanted.server_name, *seen, i + 1 == order.size(), hurdle);
-    if (stream) {
-      Reached out{.stream = *std::move(stream), .way = way, .network = {}};
-      out.network = network_of(net::own_address(*out.stream).host) + " " + ways_.all()[way].label();
+    auto dialled = co_await try_tls(way, context, wanted.server_name, *seen, i + 1 == order.size(), hurdle);
+    if (dialled) {
+      Reached out{.stream = std::move(dialled->stream), .way = way, .network = {}};
+      out.network = network_of(dialled->own_host) + " " + ways_.all()[way].label();
       take_working(out);
       co_return out;
     }
-    Error why = std::move(stream).error();
+    Error why = std::move(dialled).error();
     // A server of ours that is not trusted is met by every way.
     const bool is_ours = seen->has_chain && !seen->inspector;
     if (is_ours) co_return std::unexpected(std::move(why));

@@ -54,7 +54,7 @@ class WayOut {
   // each with the way; where somebody between ends TLS with a certificate of his own the error names him and says what
   // to ask for.
   net::Task<Result<Reached>> connect_tls(TlsWanted wanted, Instant now);
-  // TCP to the relay by this way: an index of ways().all().
+  // A socket whose bytes are the relay's, by this way: an index of ways().all().
   net::Task<Result<net::StreamPtr>> dial(std::size_t way, net::Deadline deadline, net::SocketOptions socket = {}) const;
   // For plain HTTP to the status host, and to the second one; there must be one.
   net::Task<Result<HttpReached>> dial_http(net::Deadline deadline) const { return dial_plain(http_, deadline); }
@@ -72,10 +72,15 @@ class WayOut {
 
  private:
   struct Seen;
+  struct Dialled {
+    net::StreamPtr stream;
+    std::string own_host;
+  };
+  net::Task<Result<Dialled>> dial_way(std::size_t way, net::Deadline deadline, net::SocketOptions socket = {}) const;
   WayOut(const Settings& settings, WayMemory memory, AgentState* state, Random& random);
-  net::Task<Result<net::StreamPtr>> try_tls(std::size_t way, std::shared_ptr<crypto::TlsContext> context,
-                                            const std::string& server_name, const Seen& seen, bool is_last,
-                                            Hurdle& hurdle) const;
+  net::Task<Result<Dialled>> try_tls(std::size_t way, std::shared_ptr<crypto::TlsContext> context,
+                                     const std::string& server_name, const Seen& seen, bool is_last,
+                                     Hurdle& hurdle) const;
   net::Task<Result<HttpReached>> dial_plain(net::Address target, net::Deadline deadline) const;
   net::Task<Result<HttpReached>> dial_plain_through(Proxy proxy, net::Address target, net::Deadline deadline) const;
   void take_working(const Reached& reached);
@@ -89,6 +94,7 @@ class WayOut {
   bool proxy_else_direct_;
   NoProxy no_proxy_;
   std::string from_;
+  Random& random_;
   Ways ways_;
   WayMemory memory_;
   AgentState* state_;

@@ -5,9 +5,10 @@
 namespace sallyport::agent {
 
 std::string Way::label() const {
-  if (!proxy) return "direct to " + net::to_string(target);
-  return fmt::format("to {} through the {}proxy {}", net::to_string(target),
-                     proxy->kind == ProxyKind::socks5 ? "SOCKS " : "", net::to_string(proxy->address));
+  const std::string_view how = is_web_socket ? " by WebSocket" : "";
+  if (!proxy) return fmt::format("direct to {}{}", net::to_string(target), how);
+  return fmt::format("to {} through the {}proxy {}{}", net::to_string(target),
+                     proxy->kind == ProxyKind::socks5 ? "SOCKS " : "", net::to_string(proxy->address), how);
 }
 
 std::string_view to_string(WayState state) {
@@ -23,16 +24,19 @@ std::string_view to_string(WayState state) {
 }
 
 Ways::Ways(const Settings& settings, std::string_view remembered) {
-  std::vector<net::Address> targets{settings.relay_address};
-  if (const auto fallback = settings.fallback()) targets.push_back(*fallback);
-  for (const net::Address& target : targets) {
-    if (settings.proxy && !settings.no_proxy.matches(target))
-      ways_.push_back({.target = target, .proxy = settings.proxy});
+  std::vector<Way> direct{{.target = settings.relay_address, .proxy = std::nullopt}};
+  if (const auto fallback = settings.fallback()) direct.push_back({.target = *fallback, .proxy = std::nullopt});
+  if (const auto& web_socket = settings.relay_web_socket)
+    direct.push_back({.target = *web_socket, .proxy = std::nullopt, .is_web_socket = true});
+  for (Way way : direct) {
+    if (!settings.proxy || settings.no_proxy.matches(way.target)) continue;
+    way.proxy = settings.proxy;
+    ways_.push_back(std::move(way));
   }
   const bool is_direct_too = ways_.empty() || settings.proxy_else_direct;
-  for (const net::Address& target : targets) {
-    const bool is_met = settings.proxy && settings.no_proxy.matches(target);
-    if (is_direct_too || is_met) ways_.push_back({.target = target, .proxy = std::nullopt});
+  for (Way& way : direct) {
+    const bool is_met = settings.proxy && settings.no_proxy.matches(way.target);
+    if (is_direct_too || is_met) ways_.push_back(std::move(way));
   }
   records_.resize(ways_.size());
   const auto found = std::ranges::find(ways_, remembered, &Way::label);

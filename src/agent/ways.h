@@ -14,15 +14,16 @@ namespace sallyport::agent {
 struct Way {
   net::Address target;         // the relay's port
   std::optional<Proxy> proxy;  // absent: directly
+  bool is_web_socket = false;  // what is said to the target is inside a WebSocket
   // "direct to relay.example:443", "to relay.example:80 through the proxy proxy.example:3128", "… through the SOCKS
-  // proxy …". No secret is in it.
+  // proxy …", "… by WebSocket". No secret is in it.
   std::string label() const;
 };
 
 // Where an attempt ended.
 enum class Hurdle : std::uint8_t {
   unreachable,  // no TCP connection to the relay, or to the proxy
-  proxy,        // the proxy did not connect
+  proxy,        // the proxy did not connect, or there was no WebSocket
   inspected,    // somebody between ends TLS with a certificate of his own
   broken,       // the connection ended before TLS was up: cut on the way, or by a relay that is overloaded
 };
@@ -55,7 +56,8 @@ class Ways {
   // `remembered` is the label of the way that worked last.
   explicit Ways(const Settings& settings, std::string_view remembered = {});
 
-  // In order of preference: through the proxy before directly, relay_address before its fall-back.
+  // In order of preference: through the proxy before directly, relay_address before its fall-back before
+  // a WebSocket.
   const std::vector<Way>& all() const { return ways_; }
   const WayRecord& record(std::size_t way) const { return records_[way]; }
   // The one that worked last. Absent: none has yet.

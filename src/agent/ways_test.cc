@@ -53,6 +53,21 @@ TEST(Ways, HaveNoFallBackWherePortsAreOnesOwn) {
   EXPECT_EQ(Ways(settings).all().back().label(), "direct to relay.example:8080");
 }
 
+TEST(Ways, ByWebSocketAreLast) {
+  Settings settings = settings_with("proxy.example:3128", true);
+  settings.relay_web_socket = net::Address{.host = "gateway.example", .port = 80};
+  const std::string by = " by WebSocket";
+  const auto labels = labels_of(Ways(settings));
+  ASSERT_EQ(labels.size(), 6U);
+  EXPECT_EQ(labels[2], "to gateway.example:80 through the proxy proxy.example:3128" + by);
+  EXPECT_EQ(labels[5], "direct to gateway.example:80" + by);
+  // It is another way than the same port without it.
+  settings = settings_with("");
+  settings.relay_web_socket = settings.fallback();
+  const Ways ways(settings, "direct to relay.example:80" + by);
+  EXPECT_EQ(ways.used(), 2U);
+}
+
 TEST(Ways, WhatWorkedIsTriedFirst) {
   Ways ways(settings_with("proxy.example:3128", true));
   EXPECT_EQ(ways.order(kBegin), (Order{0, 1, 2, 3}));

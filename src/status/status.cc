@@ -32,6 +32,13 @@ constexpr milliseconds kLeastBundleAge{1'000};
 constexpr milliseconds kBundleAge{60'000};
 // How often the authority is told of this host.
 constexpr milliseconds kReportRound{5'000};
+constexpr std::string_view kTunnelTarget = "/sallyport-tunnel";  // docs/protocol/tunnel.md §2
+
+net::Task<http::Response> answer_misdirected(http::Request, net::PeerInfo) {
+  auto response = http::Response::error(421);
+  response.close = true;
+  co_return response;
+}
 
 }  // namespace
 
@@ -136,6 +143,8 @@ http::Router Status::State::routes() {
       {.encoded_slashes = true});
   router.add("GET", "/crl/{file}",
              [this](http::Request request, net::PeerInfo) { return answer_crl(std::move(request)); });
+  // What stands between may send it by a connection that was for us: it is to try another one (RFC 9110 §15.5.20).
+  router.add("GET", std::string(kTunnelTarget), answer_misdirected);
   return router;
 }
 

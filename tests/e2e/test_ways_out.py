@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import cases  # noqa: E402
 from cases import want  # noqa: E402
-from plant import HERE, NONCE_USES, THERE, DynamicForwarding, Inspector, Microsocks, Squid, needs, put_in_plant  # noqa: E402
+from plant import HERE, NONCE_USES, THERE, DynamicForwarding, HttpGateway, Inspector, Microsocks, Squid, needs, put_in_plant  # noqa: E402
 from stage import ENROLMENT_SECONDS, ZONE, Stage, free_port, tool, wait_for  # noqa: E402
 from visitor import ConsoleUser  # noqa: E402
 
@@ -47,7 +47,7 @@ class Scene:
     def restart(self, environment=None, **settings):
         """The agent, with these settings and no others of the way out."""
         file = self.device.state / "agent.toml"
-        own = ("proxy", "proxy_credentials_file", "proxy_login", "proxy_else_direct", "relay_fallback")
+        own = ("proxy", "proxy_credentials_file", "proxy_login", "proxy_else_direct", "relay_fallback", "relay_websocket")
         lines = [line for line in file.read_text().splitlines() if line.partition("=")[0].strip() not in own]
         file.write_text("\n".join([f"{key} = {json.dumps(value)}" for key, value in settings.items()] + lines) + "\n")
         self.there.agent_program = self.net.program(self.there.folder / "agent-inside", self.plain_agent, **(environment or {}))
@@ -289,6 +289,47 @@ def check_the_socks_proxy_of_openssh_by_the_environment(scene):
     forwarding.close()
     told = scene.failure(f"to {scene.relay} through the SOCKS proxy {HERE}:{port}")
     want(f"{HERE}:{port}" in told["error"], f"found {told['error']}, want the proxy that is gone named")
+
+
+def check_where_only_http_passes_everything_goes_inside_a_websocket(scene):
+    needs("haproxy")
+    there = scene.there
+    port = free_port()
+    gateway = HttpGateway(there.folder, port, there.http_port)
+    scene.stage.closing.append(gateway.close)
+    scene.net.lets_out(port)
+    door = f"{HERE}:{port}"
+    scene.stage.configure(scene.device, http_address=door)
+    scene.restart(relay_fallback=door, relay_websocket=door)
+    status = scene.comes_up(f"direct to {door} by WebSocket")
+    want(all(one["good"] for one in status["server_checks"]) and status["server_checks"], f"found {status['server_checks']}, want every server good")
+    told = scene.failure(f"direct to {door}")
+    want("TLS" in told["error"] or "tls" in told["error"], f"found {told['error']}, want TLS itself refused by what speaks HTTP alone")
+    scene.works()
+    print(f"# a page in {scene.opens_page():.2f} s")
+    scene.stage.configure(scene.device, http_address=scene.other)
+    gateway.close()
+
+
+def check_a_squid_that_knows_no_connect_lets_a_websocket_pass(scene):
+    there = scene.there
+    port = free_port()
+    squid = Squid(there.folder / "squid-upgrades", port, [1], logins={USER: PASSWORD}, by_digest=True, lets_upgrades=True)
+    scene.stage.closing.append(squid.close)
+    scene.net.lets_out(port)
+    proxy = f"{HERE}:{port}"
+    credentials = there.folder / "proxy-credentials"
+    credentials.write_text(f"{USER}:{PASSWORD}\n")
+    credentials.chmod(0o600)
+    scene.restart(proxy=proxy, proxy_credentials_file=str(credentials), relay_websocket=scene.other)
+    scene.comes_up(f"to {scene.other} through the proxy {proxy} by WebSocket")
+    scene.works()
+    wait_for(lambda: squid.served("GET", f"http://{scene.other}/sallyport-tunnel", f" {USER} ", "/101"), 10, lambda: f"the upgrade in {squid.served()[-9:]}")
+    want(not squid.served("CONNECT", "/200"), f"found {squid.served('CONNECT')[-5:]}, want none let through")
+    # Its connections to the status host, which it keeps, are at the same port.
+    print(f"# {len(squid.served('/sallyport-tunnel', '/421'))} times misdirected, {len(squid.served('/sallyport-tunnel', '/101'))} not")
+    squid.close()
+    scene.hides(PASSWORD)
 
 
 def check_a_proxy_that_inspects_tls_is_named(scene):

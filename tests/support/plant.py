@@ -106,15 +106,18 @@ class Plant:
 
 class Squid:
     """Debian's squid on a port of HERE. CONNECT goes to `tls_ports` alone, as everywhere; with `logins` (by user) only who has
-    one is served. `by_digest`: it asks for Digest or Basic, and a nonce has few uses. The access log holds what was shown."""
+    one is served. `by_digest`: it asks for Digest or Basic, and a nonce has few uses. The access log holds what was shown.
+    `lets_upgrades`: WebSockets pass."""
 
-    def __init__(self, folder, port, tls_ports, logins=None, by_digest=False):
+    def __init__(self, folder, port, tls_ports, logins=None, by_digest=False, lets_upgrades=False):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         shutil.chown(self.folder, "proxy", "proxy")
         self.access_log = self.folder / "access.log"
         lines = [f"http_port {HERE}:{port}", "acl plant src 169.254.77.0/30", f"acl tls_ports port {' '.join(str(one) for one in tls_ports)}",
                  "http_access deny CONNECT !tls_ports"]
+        if lets_upgrades:
+            lines += ["http_upgrade_request_protocols websocket allow all"]
         if logins and by_digest:
             digests = self.folder / "digests"
             hashed = {user: hashlib.md5(f"{user}:{REALM}:{password}".encode()).hexdigest() for user, password in logins.items()}
@@ -140,6 +143,32 @@ class Squid:
         """The lines of the access log that hold all of `words`."""
         lines = self.access_log.read_text().splitlines() if self.access_log.exists() else []
         return [line for line in lines if all(word in line for word in words)]
+
+    def close(self):
+        self.process.stop()
+
+
+class HttpGateway:
+    """Debian's HAProxy on a port of HERE, in its HTTP mode: what stands before servers in plants and clouds. It passes requests on
+    to `port_behind` and nothing that is none."""
+
+    def __init__(self, folder, port, port_behind):
+        config = pathlib.Path(folder) / "http-gateway.cfg"
+        config.write_text(f"""
+global
+  maxconn 200
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 20s
+  timeout server 20s
+  timeout tunnel 1h
+listen plain
+  bind {HERE}:{port}
+  server behind 127.0.0.1:{port_behind}
+""")
+        self.process = Process("haproxy", ["haproxy", "-db", "-f", str(config)], pathlib.Path(folder) / "http-gateway.log")
+        wait_for(lambda: reachable(HERE, port), 30, lambda: f"haproxy to listen; it says {self.process.tail(8)}")
 
     def close(self):
         self.process.stop()
