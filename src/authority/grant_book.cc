@@ -78,9 +78,16 @@ bool GrantBook::renewed(const tunnel::GrantId& session, tunnel::AccessGrant gran
 std::optional<LiveSession> GrantBook::end(const tunnel::GrantId& session, Instant now) {
   auto node = sessions_.extract(session);
   if (node.empty()) return std::nullopt;
-  std::erase_if(ended_, [&](const auto& entry) { return now - entry.second.at >= kLastWords; });
-  if (ended_.size() < kMaxEndedSessions) ended_.insert_or_assign(session, Ended{node.mapped(), now});
+  forget_ended(now);
+  if (ended_.size() < kMaxEndedSessions) {
+    LiveSession& kept = ended_.insert_or_assign(session, Ended{node.mapped(), now}).first->second.session;
+    Bytes().swap(kept.sealed);  // nobody is sent it any more
+  }
   return std::move(node.mapped());
+}
+
+void GrantBook::forget_ended(Instant now) {
+  std::erase_if(ended_, [&](const auto& entry) { return now - entry.second.at >= kLastWords; });
 }
 
 LiveSession* GrantBook::find_ended(const tunnel::GrantId& session, Instant now) {

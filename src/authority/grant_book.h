@@ -78,6 +78,8 @@ class GrantBook {
   // Puts a renewed grant in the place of the newest; nobody has acknowledged it yet. False when the session has ended.
   bool renewed(const tunnel::GrantId& session, tunnel::AccessGrant grant, Bytes sealed);
   std::optional<LiveSession> end(const tunnel::GrantId& session, Instant now);
+  // Forgets those that were ended kLastWords ago.
+  void forget_ended(Instant now);
 
   LiveSession* find(const tunnel::GrantId& session);
   // A session that was ended less than kLastWords ago.

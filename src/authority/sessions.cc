@@ -247,6 +247,7 @@ net::Task<void> keep_sessions(Core& core) {
     for (const tunnel::GrantId& session : *ended) co_await end_session(core, session, "the login has ended");
   }
   for (const tunnel::GrantId& session : core.grants().due_for_renewal(now)) co_await renew_session(core, session);
+  core.grants().forget_ended(core.clock().monotonic());
 }
 
 net::Task<Result<void>> close_orphaned_sessions(Core& core) {

@@ -17,11 +17,14 @@ namespace {
 
 // MALLCTL_ARENAS_ALL: what no arena has used for its decay time.
 constexpr const char* kDecayAll = "arena.4096.decay";
+// What the calling thread has freed and keeps for itself: each such piece holds the page that it lies in.
+constexpr const char* kFlushThread = "thread.tcache.flush";
 
 void give_back() {
   if (::mallctl == nullptr) {
     ::malloc_trim(0);
   } else {
+    ::mallctl(kFlushThread, nullptr, nullptr, nullptr, 0);
     ::mallctl(kDecayAll, nullptr, nullptr, nullptr, 0);
   }
 }

@@ -9,7 +9,7 @@ namespace sallyport::store {
 Result<void> take_pages_at_once() {
   // sqlite3.h, SQLITE_CONFIG_PAGECACHE: no memory of ours, and so many bytes, because the number is negative, at the
   // first page of each connection.
-  constexpr int kBytesInKib = -static_cast<int>(kWriterCacheKib);
+  constexpr int kBytesInKib = -static_cast<int>(kReaderCacheKib);
   if (sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, kBytesInKib) == SQLITE_OK) return {};
   return fail(Errc::internal, "page memory: a database was opened before");
 }

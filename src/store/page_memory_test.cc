@@ -67,8 +67,9 @@ Asked asked_by_use() {
 
 TEST(PageMemory, IsTakenPageByPageOrAtOnce) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(say_what_is_asked(false), testing::ExitedWithCode(0), "^[1-9][0-9]{2} pages of their own");
-  EXPECT_EXIT(say_what_is_asked(true), testing::ExitedWithCode(0), "^[0-9] pages of their own, 10[0-9]{5} bytes at most");
+  EXPECT_EXIT(say_what_is_asked(false), testing::ExitedWithCode(0), "^1[0-9]{2} pages of their own");
+  EXPECT_EXIT(say_what_is_asked(true), testing::ExitedWithCode(0),
+              "^[0-9]{2} pages of their own, 2[0-9]{5} bytes at most");
 }
 
 TEST(PageMemory, CannotBeSetOnceADatabaseWasOpened) {
