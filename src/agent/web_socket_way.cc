@@ -22,10 +22,11 @@ TunnelRequest upgrade_request(const net::Address& relay, bool is_absolute, Rando
   const auto nonce = random.array<std::tuple_size_v<tunnel::WebSocketNonce>>();
   const std::string authority = net::to_string(relay);
   const std::string uri = (is_absolute ? "http://" + authority : "") + std::string(tunnel::kWebSocketTarget);
-  return {.method = "GET",
-          .uri = uri,
-          .encode = [=](const SecretBytes& shown) { return tunnel::encode_upgrade_request(authority, uri, nonce, shown); },
-          .check = [nonce](const tunnel::ConnectReply& reply) { return check_upgrade_reply(reply, nonce); }};
+  return {
+      .method = "GET",
+      .uri = uri,
+      .encode = [=](const SecretBytes& shown) { return tunnel::encode_upgrade_request(authority, uri, nonce, shown); },
+      .check = [nonce](const tunnel::ConnectReply& reply) { return check_upgrade_reply(reply, nonce); }};
 }
 
 }  // namespace
@@ -47,7 +48,9 @@ net::Task<Result<WebSocketReached>> open_web_socket(net::Address relay, std::opt
   WebSocketReached out{.stream = nullptr, .own_host = net::own_address(*opened->stream).host};
   const net::Executor executor = opened->stream->executor();
   auto web_socket = net::make_web_socket_client(std::move(opened->stream), std::move(opened->unread), random);
-  CO_TRY(auto inside, net::carry_by_socket(std::move(web_socket), {kWhileOpen, kWebSocketHalfClosedLimit}));
+  net::CopyLimits limits(kWhileOpen, kWebSocketHalfClosedLimit);
+  limits.gone = kWebSocketGoneLimit;
+  CO_TRY(auto inside, net::carry_by_socket(std::move(web_socket), limits));
   CO_TRY(out.stream, net::adopt_socket(executor, std::move(inside)));
   co_return out;
 }

@@ -146,7 +146,8 @@ TEST_F(WebSocketWay, SaysWhatIsInItsWay) {
   } cases[] = {
       {"HTTP/1.1 404 Not Found\r\n\r\n", "answered 404 to a WebSocket, want 101"},
       {"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "wants a user name and password"},
-      {"HTTP/1.1 101 Go\r\nSec-WebSocket-Accept: another\r\n\r\n", "another Sec-WebSocket-Accept"},
+      {"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: another\r\n\r\n",
+       "another Sec-WebSocket-Accept"},
       {"SSH-2.0-OpenSSH_9.2\r\n", "does not begin with HTTP/1."},
   };
   for (const auto& one : cases) {

@@ -53,12 +53,6 @@ struct Copy {
   CopyTotals totals;
 };
 
-// Whether a side has not only ended its direction but takes nothing any more: a Unix socket that was closed.
-bool is_gone(const Stream& side) {
-  pollfd look{.fd = side.native(), .events = 0, .revents = 0};
-  return look.fd >= 0 && ::poll(&look, 1, 0) == 1 && (look.revents & POLLHUP) != 0;
-}
-
 // Waits for something to read; goes on waiting while the other direction moves.
 Task<Result<void>> wait_unless_idle(Copy& copy, Stream& from) {
   while (true) {
@@ -84,7 +78,6 @@ Task<Result<std::size_t>> pass_on(Copy& copy, Stream& from, Stream& to) {
   if (count == 0) {
     CO_TRY_VOID(co_await to.shutdown_write(copy.idle_limit));
     copy.idle_limit = copy.half_closed_limit;
-    if (is_gone(from)) to.close();
   } else {
     CO_TRY_VOID(co_await to.write_all(ByteView(buffer.get(), count), copy.idle_limit));
   }
@@ -118,6 +111,23 @@ Task<void> copy_one_way(Copy& copy, Stream& from, Stream& to, std::uint64_t& tot
   co_await end_one_way(copy);
 }
 
+// Whether a Unix socket's other end has not only ended its direction but was closed, and takes nothing any more.
+bool is_gone(const Stream& socket) {
+  pollfd look{.fd = socket.native(), .events = 0, .revents = 0};
+  return look.fd >= 0 && ::poll(&look, 1, 0) == 1 && (look.revents & POLLHUP) != 0;
+}
+
+// Ends both, in order, where `right` is gone and nothing has moved for so long.
+Task<void> end_if_gone(Copy& copy, milliseconds limit) {
+  while (!copy.over.is_set()) {
+    static_cast<void>(co_await copy.over.wait(std::min(copy.window_look, limit)));
+    if (copy.over.is_set() || !is_gone(copy.right) || SteadyClock::now() - copy.last_byte < limit) continue;
+    if (!copy.totals.error) copy.totals.error = Error{.code = Errc::unavailable, .detail = "copy: one side was closed"};
+    copy.left.close();
+    copy.right.close();
+  }
+}
+
 Task<void> carry(StreamPtr stream, StreamPtr socket, CopyLimits limits, std::shared_ptr<void> keeps) {
   static_cast<void>(co_await copy_both_ways(*stream, *socket, limits));
   stream.reset();
@@ -131,7 +141,11 @@ Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits) 
   Copy copy(left, right, limits);
   auto forth = copy_one_way(copy, left, right, copy.totals.left_to_right);
   auto back = copy_one_way(copy, right, left, copy.totals.right_to_left);
-  co_await join(std::move(forth), std::move(back));
+  if (limits.gone > milliseconds(0)) {
+    co_await join(join(std::move(forth), std::move(back)), end_if_gone(copy, limits.gone));
+  } else {
+    co_await join(std::move(forth), std::move(back));
+  }
   for (const Stream* stream : {&left, &right}) ShutWindow::let_go(stream->native());
   co_return copy.totals;
 }

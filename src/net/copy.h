@@ -26,14 +26,16 @@ struct CopyLimits {
   CopyLimits(milliseconds while_open, milliseconds after_one_end) : idle(while_open), half_closed(after_one_end) {}
   milliseconds idle;
   milliseconds half_closed;  // once one direction has ended
+  // Where `right` is a Unix socket whose other end was closed, and not only shut, so that nothing can reach it any
+  // more, and nothing has moved for so long, both are closed. 0: nobody looks.
+  milliseconds gone{0};
   // How often a side is looked at whose kernel may hold bytes for it: one that only does not read is not taken for
   // dead (TCP_USER_TIMEOUT).
   milliseconds window_look{4'000};
 };
 
 // Copies each direction into the other until both have ended. An end of stream is passed on as a half-close; an error,
-// or a limit that has passed (Errc::expired), resets both; a Unix socket that was closed and not only shut takes
-// nothing any more, and both end once its last bytes are passed on. A reader that is slow stops the writer at the other
+// or a limit that has passed (Errc::expired), resets both. A reader that is slow stops the writer at the other
 // side: at most kCopyBuffer bytes are held per direction, and none while a direction is silent. Closing either stream
 // from outside ends it.
 Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits);

@@ -41,8 +41,9 @@ Task<void> set_up(Joined& joined) {
               ::setsockopt(joined.left->native(), SOL_SOCKET, SO_SNDBUF, &kRoomToSend, sizeof(kRoomToSend)) == 0);
 }
 
-Task<void> join_both(Joined& joined) {
+Task<void> join_both(Joined& joined, milliseconds gone = {}) {
   CopyLimits limits(kNeverReached);
+  limits.gone = gone;
   limits.window_look = kLookOften;
   joined.totals = co_await copy_both_ways(*joined.left, *joined.right, limits);
 }
@@ -132,7 +133,7 @@ Task<void> close_one_whole(Joined& joined) {
   auto pair = unix_pair(co_await current_executor());
   joined.right = std::move(pair.first);
   joined.service = std::move(pair.second);
-  co_await join(join_both(joined), [](Joined& of) -> Task<void> {
+  co_await join(join_both(joined, milliseconds(100)), [](Joined& of) -> Task<void> {
     co_await send_text(*of.service, "last words");
     of.service->close();
     EXPECT_EQ(co_await read_text(*of.user), "last words");
@@ -144,6 +145,56 @@ TEST(Copy, IsOverWhereASideWasClosedAndNotOnlyShut) {
   Io io;
   Joined joined;
   run(io, close_one_whole(joined));
+}
+
+// The same first ends its direction, and closes when that is long known.
+Task<void> end_then_close(Joined& joined) {
+  auto towards_user = co_await tcp_pair();
+  joined.user = std::move(towards_user.first);
+  joined.left = std::move(towards_user.second);
+  auto pair = unix_pair(co_await current_executor());
+  joined.right = std::move(pair.first);
+  joined.service = std::move(pair.second);
+  co_await join(join_both(joined, milliseconds(100)), [](Joined& of) -> Task<void> {
+    EXPECT_TRUE(co_await of.service->shutdown_write(kSoon));
+    EXPECT_EQ(co_await read_text(*of.user), "");
+    // That alone is no reason.
+    co_await sleep_for(milliseconds(300));
+    EXPECT_FALSE(of.totals);
+    co_await send_text(*of.user, "an answer");
+    Bytes got(9);
+    EXPECT_TRUE(co_await read_exactly(*of.service, got, kSoon));
+    of.service->close();
+    co_await until_over(of);
+  }(joined));
+}
+
+TEST(Copy, IsOverWhereASideIsClosedAfterItsEnd) {
+  Io io;
+  Joined joined;
+  run(io, end_then_close(joined));
+}
+
+// Whose user does not read, so that what is written to him waits.
+Task<void> close_with_much_unread(Joined& joined) {
+  auto towards_user = co_await tcp_pair();
+  joined.user = std::move(towards_user.first);
+  joined.left = std::move(towards_user.second);
+  auto pair = unix_pair(co_await current_executor());
+  joined.right = std::move(pair.first);
+  joined.service = std::move(pair.second);
+  co_await join(join_both(joined, milliseconds(100)), [](Joined& of) -> Task<void> {
+    const Bytes much(16U << 20U, 0x5A);
+    EXPECT_FALSE(co_await of.service->write_all(much, milliseconds(300)));
+    of.service->close();
+    co_await until_over(of);
+  }(joined));
+}
+
+TEST(Copy, IsOverWhereASideWasClosedAndTheOtherDoesNotRead) {
+  Io io;
+  Joined joined;
+  run(io, close_with_much_unread(joined));
 }
 
 }  // namespace

@@ -31,6 +31,13 @@ std::size_t unread_bytes(int socket) {
   return ::ioctl(socket, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
 }
 
+// Whose readiness knows nothing of SO_RCVLOWAT.
+bool is_unix_socket(int socket) {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  return ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 void set_number(int socket, int level, int option, std::int64_t value) {
   const int number = static_cast<int>(value);
   // Refused only on a socket that is gone, which the next read tells.
@@ -82,6 +89,10 @@ Task<Result<std::size_t>> RawSocket::peek(std::span<std::uint8_t> into, std::siz
     // Woken with too little: the peer's end, or memory so short that the kernel gives up on the mark.
     const bool is_over = got == 0 || (count > 0 && has_hung_up(readiness_->get()));
     if (is_over) co_return fail(Errc::unavailable, "first bytes: the peer ended");
+    if (count > 0 && is_unix_socket(readiness_->get())) {
+      CO_TRY_VOID(co_await readiness_->wait_for_news(deadline));
+      continue;
+    }
     if (has_waited_for_more && count > 0) co_return fail(Errc::overloaded, "first bytes: no room for them");
     if (at_least > 1) {
       set_low_water(at_least);

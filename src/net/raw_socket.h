@@ -22,7 +22,8 @@ class RawSocket {
   RawSocket& operator=(const RawSocket&) = delete;
 
   // Waits until `at_least` unread bytes are there and copies as many as fit into `into`, leaving them unread. The
-  // kernel wakes us only then (SO_RCVLOWAT), however many segments they come in. Errc::unavailable when the peer ended
+  // kernel wakes us only then (SO_RCVLOWAT; a Unix socket, which has none, at each piece), however many segments they
+  // come in. Errc::unavailable when the peer ended
   // before; `at_least` must be between 1 and the size of `into`.
   Task<Result<std::size_t>> peek(std::span<std::uint8_t> into, std::size_t at_least, Deadline deadline);
   // Takes exactly `count` bytes that peek() has shown.

@@ -138,7 +138,16 @@ Result<void> WebSocketDecoder::end_frame() {
 }
 
 Result<std::size_t> WebSocketDecoder::decode(std::span<std::uint8_t> received) {
+  if (fault_) return std::unexpected(*fault_);
   std::size_t kept = 0;
+  auto taken = take_apart(received, kept);
+  if (taken) return kept;
+  fault_ = std::move(taken).error();
+  if (kept > 0) return kept;
+  return std::unexpected(*fault_);
+}
+
+Result<void> WebSocketDecoder::take_apart(std::span<std::uint8_t> received, std::size_t& kept) {
   std::size_t at = 0;
   while (at < received.size()) {
     if (!frame_) {
@@ -162,7 +171,7 @@ Result<std::size_t> WebSocketDecoder::decode(std::span<std::uint8_t> received) {
     frame_->left -= size;
     if (frame_->left == 0) TRY_VOID(end_frame());
   }
-  return kept;
+  return {};
 }
 
 std::optional<Bytes> WebSocketDecoder::take_ping() {

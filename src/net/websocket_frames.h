@@ -36,8 +36,11 @@ class WebSocketDecoder {
 
   // Takes the next bytes apart and leaves those of the stream at their front; returns how many. Errc::malformed on what
   // RFC 6455 forbids, on text, and on data behind the end of the direction; Errc::unavailable where the sender says
-  // Close without that end. After an error nothing more is decoded.
+  // Close without that end. What came before a fault is returned first, and fault() is then there.
   Result<std::size_t> decode(std::span<std::uint8_t> received);
+  // Why nothing more is decoded; absent: it is.
+  const std::optional<Error>& fault() const { return fault_; }
+  bool has_ping() const { return ping_.has_value(); }
   // Whether the sender's direction has come to its end.
   bool has_ended() const { return has_ended_; }
   // What the last ping held that has not been answered; absent: there is none (§5.5.3).
@@ -59,6 +62,7 @@ class WebSocketDecoder {
   void unmask(std::span<std::uint8_t> bytes);
   Result<void> end_frame();
   Result<void> end_control();
+  Result<void> take_apart(std::span<std::uint8_t> received, std::size_t& kept);
 
   WebSocketSide sender_;
   std::array<std::uint8_t, kMaxWebSocketHeader> header_{};
@@ -66,6 +70,7 @@ class WebSocketDecoder {
   std::optional<Frame> frame_;  // whose payload comes
   Bytes control_;               // payload of a control frame
   std::optional<Bytes> ping_;
+  std::optional<Error> fault_;
   bool is_in_message_ = false;
   bool message_is_empty_ = true;
   bool has_ended_ = false;

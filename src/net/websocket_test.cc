@@ -171,8 +171,7 @@ Task<void> begin_with_what_came_early(Random& random) {
   Bytes got(5);
   EXPECT_TRUE(co_await read_exactly(*client, got, kSoon));
   EXPECT_EQ(as_text(got), "early");
-  // The ping is answered before what is said next.
-  co_await send_text(*client, "x");
+  // The ping was answered without a word of ours.
   Bytes header(2);
   EXPECT_TRUE(co_await read_exactly(*lower.second, header, kSoon));
   EXPECT_EQ(header, octets({0x8A, 0x81}));
@@ -182,6 +181,62 @@ TEST(WebSocketStream, BeginsWithWhatCameBehindTheHandshake) {
   Io io;
   SeededRandom random(5);
   run(io, begin_with_what_came_early(random));
+}
+
+Task<void> read_to_a_close(std::string& got) {
+  auto lower = co_await tcp_pair();
+  auto server = make_web_socket_server(std::move(lower.first), {});
+  Bytes all = frame(Opcode::binary, "tail", WebSocketMask{1, 2, 3, 4});
+  append(all, frame(Opcode::close, std::string("\x03\xE8", 2), WebSocketMask{1, 2, 3, 4}));
+  EXPECT_TRUE(co_await lower.second->write_all(all, kSoon));
+  Bytes buffer(100);
+  const auto count = co_await server->read_some(buffer, kSoon);
+  EXPECT_TRUE(count);
+  got = as_text(ByteView(buffer).first(count.value_or(0)));
+  EXPECT_TRUE(co_await server->wait_readable(kSoon));
+  EXPECT_EQ((co_await server->read_some(buffer, kSoon)).error().code, Errc::unavailable);
+}
+
+TEST(WebSocketStream, HandsOutWhatCameBeforeAClose) {
+  Io io;
+  std::string got;
+  run(io, read_to_a_close(got));
+  EXPECT_EQ(got, "tail");
+}
+
+Task<void> write_against_a_full_peer(Stream& stream, const Bytes& much) {
+  EXPECT_TRUE(co_await stream.write_all(much, kSoon));
+}
+
+// A ping that comes while much is being written is answered behind it, not within.
+Task<void> ping_a_writer() {
+  auto lower = co_await tcp_pair();
+  auto server = make_web_socket_server(std::move(lower.first), {});
+  const Bytes much(8U << 20U, 0x5A);
+  Bytes ping = frame(Opcode::ping, "?", WebSocketMask{1, 2, 3, 4});
+  append(ping, frame(Opcode::binary, "x", WebSocketMask{1, 2, 3, 4}));
+  EXPECT_TRUE(co_await lower.second->write_all(ping, kSoon));
+  co_await join(write_against_a_full_peer(*server, much),
+                [](Stream& reader, Stream& peer, std::size_t size) -> Task<void> {
+                  Bytes word(1);
+                  EXPECT_TRUE(co_await reader.read_some(word, kSoon));
+                  WebSocketDecoder decoder(WebSocketSide::server);
+                  std::size_t got = 0;
+                  Bytes buffer(64 * 1024);
+                  while (got < size) {
+                    const auto came = co_await peer.read_some(buffer, kSoon);
+                    if (!came || *came == 0) break;
+                    const auto count = decoder.decode(std::span(buffer).first(*came));
+                    EXPECT_TRUE(count) << (count ? "" : count.error().detail);
+                    got += count.value_or(0);
+                  }
+                  EXPECT_EQ(got, size);
+                }(*server, *lower.second, much.size()));
+}
+
+TEST(WebSocketStream, AnswersAPingBetweenTwoMessages) {
+  Io io;
+  run(io, ping_a_writer());
 }
 
 }  // namespace

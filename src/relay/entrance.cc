@@ -35,8 +35,9 @@ void refuse(net::RawSocket& socket, Alert alert) {
   socket.end_with(tunnel::encode_alert(alert));
 }
 
-// What was around a connection that is judged now.
-enum class Wrapping : std::uint8_t { none, web_socket };
+// What was around a connection that is judged now: null, or a WebSocket.
+using Wrapping = std::shared_ptr<Unwrapping::Carried>;
+using Unwrapped = Unwrapping::Unwrapped;
 
 // Looks until the first bytes say what the connection wants.
 net::Task<Result<FirstFlight>> look(net::RawSocket& socket, const Settings& settings) {
@@ -79,17 +80,18 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   bool closed = false;
 
   Result<void> make_control();
-  void begin(SocketPtr socket, Came came, Wrapping wrapping = Wrapping::none);
+  void begin(SocketPtr socket, Came came, Wrapping wrapping = nullptr);
   static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping);
-  static net::Task<SocketPtr> judge(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping);
-  static net::Task<SocketPtr> unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade);
+  static net::Task<Unwrapped> judge(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping);
+  static net::Task<Unwrapped> unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade);
   static net::Task<void> take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device, bool is_control);
   static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, SocketPtr socket,
                                                        std::shared_ptr<crypto::TlsContext> context);
   static net::Task<Result<void>> open_control(std::shared_ptr<State> self, SocketPtr socket, DeviceName device);
   Result<DeviceCertificate> identify(const net::Stream& stream);
   static net::Task<Result<void>> open_data(std::shared_ptr<State> self, SocketPtr socket);
-  net::Task<void> bring(SocketPtr socket, ClientHello hello, Came came);
+  net::Task<void> bring(SocketPtr socket, ClientHello hello, Came came, Wrapping wrapping);
+  void pass_to_role(std::string_view role, SocketPtr socket, const Wrapping& wrapping);
   static net::Task<void> bring_to_device(std::shared_ptr<State> self, SocketPtr socket, ToDevice route, Came came);
   void bring_data(SocketPtr socket, const tunnel::Ticket& ticket, Came came);
   bool pass_to_owner(SocketPtr& socket, WorkerSlot owner, Came came);
@@ -115,6 +117,10 @@ void Entrance::close() {
 
 std::size_t Entrance::unwrapped() const {
   return state_->unwrapping.carried();
+}
+
+std::size_t Entrance::unwrapped_for_devices() const {
+  return state_->unwrapping.carried_for_devices();
 }
 
 std::size_t Entrance::strangers() const {
@@ -193,12 +199,12 @@ void Entrance::State::begin(SocketPtr socket, Came came, Wrapping wrapping) {
 net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping) {
   auto unwrapped = co_await judge(self, std::move(socket), came, wrapping);
   // Counted anew, as what it is now.
-  if (unwrapped) self->begin(std::move(unwrapped), Came::from_outside, Wrapping::web_socket);
+  if (unwrapped.socket) self->begin(std::move(unwrapped.socket), Came::from_outside, std::move(unwrapped.carried));
 }
 
 // Brings a connection where it belongs. What comes out of a WebSocket is returned, to be judged as if it had come
 // without.
-net::Task<SocketPtr> Entrance::State::judge(std::shared_ptr<State> self, SocketPtr socket, Came came,
+net::Task<Unwrapped> Entrance::State::judge(std::shared_ptr<State> self, SocketPtr socket, Came came,
                                             Wrapping wrapping) {
   struct Counted {
     tunnel::ConnectionCaps& caps;
@@ -210,28 +216,34 @@ net::Task<SocketPtr> Entrance::State::judge(std::shared_ptr<State> self, SocketP
   if (!flight || self->closed) {
     socket->reset();
   } else if (auto* hello = std::get_if<ClientHello>(&*flight)) {
-    co_await self->bring(std::move(socket), std::move(*hello), came);
+    co_await self->bring(std::move(socket), std::move(*hello), came, std::move(wrapping));
   } else if (const auto* ticket = std::get_if<tunnel::Ticket>(&*flight)) {
     self->bring_data(std::move(socket), *ticket, came);
   } else if (std::holds_alternative<PlainStatus>(*flight)) {
-    self->pass(role_socket(self->inside.settings, "status"), std::move(socket));
+    self->pass_to_role("status", std::move(socket), wrapping);
   } else if (auto* upgrade = std::get_if<ToUnwrap>(&*flight)) {
-    const bool may_unwrap = came == Came::from_outside && wrapping == Wrapping::none && !self->successor;
-    if (may_unwrap) co_return co_await unwrap(self, std::move(socket), std::move(*upgrade));
-    socket->reset();
+    if (!wrapping && !self->successor) co_return co_await unwrap(self, std::move(socket), std::move(*upgrade));
+    // Not within another one; what is carried here would end with this process.
+    if (wrapping) socket->reset();
+    if (!wrapping) self->successor->pass(std::move(socket));
   } else if (const auto* answer = std::get_if<Answer>(&*flight)) {
     socket->end_with(answer->bytes);
   }
-  co_return nullptr;
+  co_return Unwrapped();
 }
 
-net::Task<SocketPtr> Entrance::State::unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade) {
+net::Task<Unwrapped> Entrance::State::unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade) {
   const std::string host = socket->peer().host;
   auto unwrapped = co_await self->unwrapping.begin(std::move(socket), std::move(upgrade));
   if (unwrapped) co_return *std::move(unwrapped);
   if (const auto left_out = self->refusals.take(host, self->inside.clock.monotonic()))
     log::info("relay.web-socket-refused", {{"source", host}, {"error", unwrapped.error()}, {"left_out", *left_out}});
-  co_return nullptr;
+  co_return Unwrapped();
+}
+
+void Entrance::State::pass_to_role(std::string_view role, SocketPtr socket, const Wrapping& wrapping) {
+  if (wrapping && !wrapping->goes_to_role()) return socket->reset();
+  pass(role_socket(inside.settings, role), std::move(socket));
 }
 
 void Entrance::State::pass(std::string path, SocketPtr socket) {
@@ -279,10 +291,10 @@ bool Entrance::State::belongs_here(const DeviceName& device, bool is_control) co
   return successor != nullptr || inside.devices.find(device).has_value();
 }
 
-net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, Came came) {
+net::Task<void> Entrance::State::bring(SocketPtr socket, ClientHello hello, Came came, Wrapping wrapping) {
   const Route route = find_route(hello.server_name, inside.settings.zone, inside.settings.console_name);
   if (const auto* role = std::get_if<ToRole>(&route)) {
-    pass(role_socket(inside.settings, role->role), std::move(socket));
+    pass_to_role(role->role, std::move(socket), wrapping);
   } else if (const auto* to_device = std::get_if<ToDevice>(&route)) {
     co_await bring_to_device(shared_from_this(), std::move(socket), *to_device, came);
   } else if (const auto* to_control = std::get_if<ToControl>(&route)) {

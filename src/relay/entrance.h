@@ -47,10 +47,11 @@ class Entrance {
   // the one before it, which leaves.
   void follow(net::StreamPtr predecessor);
   void forget_predecessor();
-  // From now on no WebSocket is opened, and what this process does not know goes back to the one after it.
+  // From now on no WebSocket is opened here, and what this process does not know goes back to the one after it.
   void leave();
-  // Connections whose WebSockets are taken off here.
+  // Connections whose WebSockets are taken off here, and those of them that are devices'.
   std::size_t unwrapped() const;
+  std::size_t unwrapped_for_devices() const;
   // Strangers at this moment.
   std::size_t strangers() const;
   void close();

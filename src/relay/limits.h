@@ -8,11 +8,12 @@
 namespace sallyport::relay {
 
 // Strangers.
-inline constexpr std::size_t kFirstPeek = 2U * 1024U;        // bytes looked at before a hello says that it is longer
-inline constexpr std::size_t kMaxPlainHead = 8U * 1024U;     // head of a plain HTTP request that is to be redirected
-inline constexpr std::size_t kMaxWebSockets = 8'192;         // carried at the same time
-inline constexpr milliseconds kHandshakeDeadline{10'000};    // TLS of a control connection
-inline constexpr milliseconds kStatusLookUpDeadline{5'000};  // a certificate that the snapshot lacks
+inline constexpr std::size_t kFirstPeek = 2U * 1024U;         // bytes looked at before a hello says that it is longer
+inline constexpr std::size_t kMaxPlainHead = 8U * 1024U;      // head of a plain HTTP request that is to be redirected
+inline constexpr std::size_t kMaxWebSockets = 8'192;          // carried at the same time
+inline constexpr std::size_t kMaxWebSocketsForRoles = 1'024;  // of them, those that were handed to a role
+inline constexpr milliseconds kHandshakeDeadline{10'000};     // TLS of a control connection
+inline constexpr milliseconds kStatusLookUpDeadline{5'000};   // a certificate that the snapshot lacks
 
 // Control connections.
 inline constexpr std::size_t kMaxControlConnections = 32'768;

@@ -1,4 +1,5 @@
 // One process of a worker's slot takes over from another, and nobody notices.
+#include "net/hand_over.h"
 #include "relay/detail/test_relay.h"
 
 namespace sallyport::relay::testing {
@@ -61,6 +62,46 @@ TEST_F(Succession, ALiveConnectionGoesOnAndNewOnesAreServedByTheSuccessor) {
         const auto& report = t.authority_->sessions.at(to_bytes(grant.id.get()));
         EXPECT_FALSE(report.ended) << "the session goes on";
         CO_ASSERT((co_await exchange(**fresh, to_bytes("and on"))).has_value());
+      },
+      brief());
+}
+
+// Its WebSockets are carried by the process that took them off: a device's is waited for, a role's is not, and who asks
+// for one now gets it from the other.
+TEST_F(Succession, WebSocketsOfDevicesAreWaitedForAndNewOnesOpenedByTheSuccessor) {
+  play<Succession>(
+      [](Succession& t, FakeAgent& device, std::uint16_t at) -> net::Task<void> {
+        device.by_web_socket = true;
+        const auto grant = t.make_grant(device.name);
+        CO_ASSERT(co_await begin(t, device, grant, at));
+        auto live = co_await visit(t.tree_, at, t.host_of(grant));
+        CO_ASSERT(live.has_value());
+        auto status = net::Listener::unix_socket(t.io_.executor(), t.folder_ + "/status.sock");
+        std::vector<net::StreamPtr> given;
+        const auto take = [&given](net::HandedOver one) { given.push_back(std::move(one.stream)); };
+        net::spawn(t.io_.executor(), net::serve_hand_over(**status, {::geteuid()}, take), "test.status");
+        auto to_role = co_await reach_by_web_socket(at, t.random_);
+        CO_ASSERT(to_role.has_value());
+        CO_ASSERT((co_await (*to_role)->write_all(as_bytes("GET /ocsp/x HTTP/1.1\r\n\r\n"), kPatience)).has_value());
+        CO_ASSERT(co_await until([&] { return given.size() == 1; }));
+        bool left = false;
+        net::spawn(t.io_.executor(), note_left(t.predecessor(), left), "test.left");
+        // One that has connected to the predecessor, and says what it wants when that leaves.
+        auto late = co_await net::connect_tcp(loopback(at), kPatience);
+        CO_ASSERT(late.has_value());
+        CO_ASSERT(co_await until([&] { return t.predecessor().counts().strangers == 1; }));
+        CO_ASSERT(co_await move(t, device, at));
+        CO_ASSERT((co_await exchange(**live, to_bytes("still here"))).has_value());
+        const auto request = tunnel::encode_upgrade_request("r:80", tunnel::kWebSocketTarget, {}, SecretBytes());
+        CO_ASSERT((co_await (*late)->write_all(request->expose(), kPatience)).has_value());
+        Bytes answer(12);
+        CO_ASSERT((co_await net::read_exactly(**late, answer, kPatience)).has_value());
+        EXPECT_EQ(as_text(answer), "HTTP/1.1 101");
+        EXPECT_EQ(t.successor().counts().unwrapped, 2U);  // that, and the device
+        (*late)->close();
+        (*live)->close();
+        CO_ASSERT(co_await until([&] { return left; }));
+        EXPECT_EQ(t.predecessor().counts().unwrapped, 1U) << "the role's";
       },
       brief());
 }

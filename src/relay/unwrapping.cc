@@ -10,35 +10,40 @@ namespace {
 // Silence is no reason to end what both sides hold open: the connection inside has limits of its own.
 constexpr milliseconds kWhileOpen = std::chrono::hours(24 * 365);
 
-class Counted {
- public:
-  explicit Counted(std::shared_ptr<std::size_t> number) : number_(std::move(number)) { ++*number_; }
-  ~Counted() { --*number_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::shared_ptr<std::size_t> number_;
-};
-
 }  // namespace
 
-net::Task<Result<std::unique_ptr<net::RawSocket>>> Unwrapping::begin(std::unique_ptr<net::RawSocket> outside,
-                                                                     ToUnwrap upgrade) {
-  if (*carried_ >= kMaxWebSockets) {
+Unwrapping::Carried::Carried(std::shared_ptr<Numbers> numbers) : numbers_(std::move(numbers)) {
+  ++numbers_->carried;
+}
+
+Unwrapping::Carried::~Carried() {
+  --numbers_->carried;
+  if (is_for_role_) --numbers_->for_roles;
+}
+
+bool Unwrapping::Carried::goes_to_role() {
+  if (numbers_->for_roles >= kMaxWebSocketsForRoles) return false;
+  is_for_role_ = true;
+  ++numbers_->for_roles;
+  return true;
+}
+
+net::Task<Result<Unwrapping::Unwrapped>> Unwrapping::begin(std::unique_ptr<net::RawSocket> outside, ToUnwrap upgrade) {
+  if (numbers_->carried >= kMaxWebSockets) {
     outside->reset();
-    co_return failf(Errc::overloaded, "{} WebSockets are carried already", *carried_);
+    co_return failf(Errc::overloaded, "{} WebSockets are carried already", numbers_->carried);
   }
-  auto counted = std::make_shared<Counted>(carried_);
+  Unwrapped out{.socket = nullptr, .carried = std::make_shared<Carried>(numbers_)};
   const net::Executor executor = outside->executor();
   const net::Address peer = outside->peer();
   CO_TRY_VOID(outside->take(upgrade.request));
   CO_TRY(auto stream, net::adopt_socket(executor, outside->release()));
   CO_TRY_VOID(co_await stream->write_all(upgrade.answer, kHandshakeDeadline));
-  auto web_socket = net::make_web_socket_server(std::move(stream), {});
-  CO_TRY(auto inside,
-         net::carry_by_socket(std::move(web_socket), {kWhileOpen, kUnwrappedHalfClosedLimit}, std::move(counted)));
-  co_return std::make_unique<net::RawSocket>(executor, std::move(inside), peer);
+  net::CopyLimits limits(kWhileOpen, kUnwrappedHalfClosedLimit);
+  limits.gone = kUnwrappedGoneLimit;
+  CO_TRY(auto inside, net::carry_by_socket(net::make_web_socket_server(std::move(stream), {}), limits, out.carried));
+  out.socket = std::make_unique<net::RawSocket>(executor, std::move(inside), peer);
+  co_return out;
 }
 
 }  // namespace sallyport::relay

@@ -155,5 +155,34 @@ TEST_F(WebSocket, CountsAgainstTheSourceOfWhoCame) {
   }(*this, port));
 }
 
+// Says `words` in so many pieces, each when the one before has been looked at.
+net::Task<std::string> say_in_pieces(net::StreamPtr inside, std::string words, std::size_t pieces) {
+  const std::size_t size = words.size() / pieces;
+  for (std::size_t i = 0; i + 1 < pieces; ++i) {
+    static_cast<void>(co_await inside->write_all(as_bytes(words.substr(i * size, size)), kPatience));
+    co_await net::sleep_for(milliseconds(30));
+  }
+  co_return co_await say_inside(std::move(inside), words.substr((pieces - 1) * size));
+}
+
+TEST_F(WebSocket, IsJudgedByAllThatComesHoweverItIsCut) {
+  const auto port = start_worker();
+  run([](WebSocket& t, std::uint16_t at) -> net::Task<void> {
+    CO_ASSERT(co_await t.worker_ready());
+    // A record that is whole and holds no hello is answered by an alert.
+    std::string record = std::string("\x16\x03\x01\x02\x58\x01\x00\x02\x54", 9);
+    record.resize(5 + 600);
+    for (std::size_t pieces = 1; pieces <= 4; ++pieces) {
+      for (const auto& [words, begins] : {std::pair<std::string, std::string_view>{record, "\x15\x03"},
+                                          {"GET / HTTP/1.1\r\nHost: console.example\r\n\r\n", "HTTP/1.1 308"}}) {
+        auto inside = co_await reach_by_web_socket(at, t.random_);
+        CO_ASSERT(inside.has_value());
+        const std::string said = co_await say_in_pieces(*std::move(inside), words, pieces);
+        EXPECT_TRUE(said.starts_with(begins)) << pieces << " pieces: " << said;
+      }
+    }
+  }(*this, port));
+}
+
 }  // namespace
 }  // namespace sallyport::relay::testing

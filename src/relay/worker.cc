@@ -314,7 +314,9 @@ net::Task<void> Worker::State::leave(std::shared_ptr<State> self) {
   // The one after this asks for so long, and what it asks about is answered.
   const net::Deadline asked(self->settings.succession);
   const auto is_needed = [&] {
-    return self->devices.size() + self->visits.waiting() + self->visits.joined() + self->entrance.unwrapped() > 0 ||
+    return self->devices.size() + self->visits.waiting() + self->visits.joined() +
+                   self->entrance.unwrapped_for_devices() >
+               0 ||
            !asked.passed();
   };
   while (!self->stopping && !deadline.passed() && is_needed()) {

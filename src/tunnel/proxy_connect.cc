@@ -65,6 +65,7 @@ Result<ConnectReply> parse_head(std::string_view head) {
   const bool is_http_1_0 = head.starts_with(kOldest);
   ConnectReply reply;
   Ending ending;
+  bool names_web_socket = false, is_hop = false, has_extension = false;
   std::size_t headers = 0;
   std::size_t end = head.find("\r\n");
   TRY(reply.status, parse_status_line(head.substr(0, end)));
@@ -83,9 +84,13 @@ Result<ConnectReply> parse_head(std::string_view head) {
     const std::string_view name = line.substr(0, colon);
     ending.take(name, value);
     if (equal_ignoring_case(name, "proxy-authenticate")) read_challenges(value, reply.challenges);
+    if (equal_ignoring_case(name, "upgrade")) names_web_socket = lists(value, "websocket");
+    if (equal_ignoring_case(name, "connection")) is_hop = is_hop || lists(value, "upgrade");
+    if (equal_ignoring_case(name, "sec-websocket-extensions")) has_extension = true;
     if (equal_ignoring_case(name, "sec-websocket-accept")) reply.web_socket_accept = value;
     if (equal_ignoring_case(name, "sec-websocket-protocol")) reply.web_socket_protocol = value;
   }
+  reply.upgrades_to_web_socket = names_web_socket && is_hop && !has_extension;
   reply.body_before_next = ending.body_before_next(is_http_1_0);
   return reply;
 }

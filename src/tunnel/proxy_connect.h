@@ -23,9 +23,10 @@ struct ConnectReply {
   std::vector<AuthChallenge> challenges;  // of Proxy-Authenticate
   // Another request may follow by the same connection, behind a body of so many bytes; absent: by another one.
   std::optional<std::uint64_t> body_before_next;
-  std::string web_socket_accept;    // Sec-WebSocket-Accept
-  std::string web_socket_protocol;  // Sec-WebSocket-Protocol
-  std::size_t wire_size = 0;        // bytes that the head takes up; what lies behind belongs to the tunnel
+  bool upgrades_to_web_socket = false;  // Upgrade and Connection say so, and no extension is there
+  std::string web_socket_accept;        // Sec-WebSocket-Accept
+  std::string web_socket_protocol;      // Sec-WebSocket-Protocol
+  std::size_t wire_size = 0;            // bytes that the head takes up; what lies behind belongs to the tunnel
 
   bool established() const { return status >= 200 && status < 300; }
 };

@@ -77,6 +77,8 @@ Result<SecretBytes> encode_upgrade_request(std::string_view authority, std::stri
 }
 
 Result<void> check_upgrade(const ConnectReply& reply, const WebSocketNonce& nonce) {
+  if (!reply.upgrades_to_web_socket)
+    return fail(Errc::malformed, "upgrade: found no Upgrade and Connection for it, or an extension");
   if (reply.web_socket_accept != accept_of(codec::encode_base64(nonce)))
     return fail(Errc::malformed, "upgrade: found another Sec-WebSocket-Accept");
   if (reply.web_socket_protocol != kWebSocketProtocol)

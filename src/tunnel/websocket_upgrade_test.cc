@@ -48,6 +48,13 @@ TEST(WebSocketUpgrade, IsAnsweredAsInTheStandard) {
   EXPECT_EQ(reply.status, 101U);
   EXPECT_TRUE(check_upgrade(reply, sample_nonce()));
   EXPECT_EQ(check_upgrade(reply, WebSocketNonce{}).error().code, Errc::malformed);
+  const std::string spoken(as_text(accepted.bytes));
+  for (const auto& [what, by] : {std::pair<std::string_view, std::string_view>{"Upgrade: websocket\r\n", ""},
+                                 {"Connection: Upgrade", "Connection: close"},
+                                 {"Connection: ", "Sec-WebSocket-Extensions: x\r\nConnection: "}}) {
+    const auto wrong = parse_connect_reply(as_bytes(replaced(spoken, what, by))).value().value();
+    EXPECT_EQ(check_upgrade(wrong, sample_nonce()).error().code, Errc::malformed) << what;
+  }
   ConnectReply other = reply;
   other.web_socket_protocol = "chat";
   EXPECT_EQ(check_upgrade(other, sample_nonce()).error().code, Errc::malformed);
