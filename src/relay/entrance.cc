@@ -193,11 +193,11 @@ void Entrance::leave() {
 
 void Entrance::State::begin(SocketPtr socket, Came came, Wrapping wrapping) {
   if (closed || !caps.enter(source_of(socket->peer()))) return socket->reset();
-  net::spawn(executor, receive(shared_from_this(), std::move(socket), came, wrapping), "relay.receive");
+  net::spawn(executor, receive(shared_from_this(), std::move(socket), came, std::move(wrapping)), "relay.receive");
 }
 
 net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping) {
-  auto unwrapped = co_await judge(self, std::move(socket), came, wrapping);
+  auto unwrapped = co_await judge(self, std::move(socket), came, std::move(wrapping));
   // Counted anew, as what it is now.
   if (unwrapped.socket) self->begin(std::move(unwrapped.socket), Came::from_outside, std::move(unwrapped.carried));
 }

@@ -5,10 +5,10 @@
 
 namespace sallyport::store {
 
-// From now on every connection takes the memory of a reader's cache (kReaderCacheKib) at once instead of page by page.
-// For a process that runs long and whose readers come and go: pages taken one by one lie between those of others, and
-// what one gives back the next does not fill. A quarter of a megabyte for each connection from its first page on. For
-// the whole process, once, before it opens any database: Errc::internal after that.
+// From now on every connection takes the memory of its cache (kWriterCacheKib, kReaderCacheKib) at once instead of page
+// by page. For a process that runs long and whose readers come and go: pages taken one by one lie between those of
+// others, and what one gives back the next does not fill. A megabyte for a writer and a quarter for a reader, from the
+// first page on. For the whole process, once, before it opens any database: Errc::internal after that.
 Result<void> take_pages_at_once();
 
 }  // namespace sallyport::store

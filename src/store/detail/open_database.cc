@@ -166,6 +166,8 @@ Result<Database> open_reader(const fs::path& path) {
   TRY(auto database, Database::open(path, Database::Open::existing));
   database.leave_as_it_is();
   TRY_VOID(database.set_cache(kReaderCacheKib));
+  // Setting it has read a page, by the size that is SQLite's own.
+  database.drop_cache();
   TRY_VOID(database.set_read_only(true));
   return database;
 }

@@ -211,6 +211,10 @@ Result<void> Database::set_cache(std::int64_t kib) {
   return execute(fmt::format("PRAGMA cache_size = -{}", kib));
 }
 
+void Database::drop_cache() {
+  sqlite3_db_release_memory(handle_);
+}
+
 std::unexpected<Error> Database::error(int code) const {
   const Fault fault = fault_of(code, read_only_);
   const bool failed = (code & 0xFF) == SQLITE_IOERR && !is_index_without_room(code);

@@ -157,6 +157,8 @@ class Database {
   Result<void> set_read_only(bool read_only);
   // How much of the file's pages this connection keeps in memory.
   Result<void> set_cache(std::int64_t kib);
+  // Gives up what is cached with its memory, which the next page takes anew by the size that was set.
+  void drop_cache();
   // Whether the disk failed or damage was found: what was lost is unknown, so this process must not write any more.
   bool storage_failed() const { return storage_failed_; }
   // The end of this connection shall write nothing: what it would fold into the file may not have reached the disk.
