@@ -374,6 +374,31 @@ TEST_F(CommitQueueTest, KeepsThePagesOfACrowdForAsLongAsItLasts) {
   EXPECT_EQ(cache, -kWriterCacheKib);
 }
 
+// Not only those that are too many: which are left is chance, and each would hold the memory about it.
+TEST_F(CommitQueueTest, KeepsNoPageOfACrowd) {
+  constexpr Schema kCrowded{
+      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .crowd = {.cache_kib = 9'000}};
+  database_.reset();
+  database_ = SharedDatabase::open(folder_.file("a.db"), kCrowded).value();
+  std::int64_t cached = 0;
+  const auto look = [&](Database& database) -> Result<void> {
+    cached = database.cached_bytes();
+    return {};
+  };
+  Group group(*database_);
+  constexpr std::size_t kRow = 3'000;  // hardly two on a page
+  for (std::size_t i = 0; i < CommitQueue::kCrowd; ++i) {
+    const auto key = static_cast<std::int64_t>(i);
+    group.write([key](Database& database) { return insert(database, key, kRow); }, Rerun::never);
+  }
+  for (const auto& result : group.let_go()) EXPECT_TRUE(result);
+  ASSERT_TRUE(database_->write_and_wait(look));
+  const std::int64_t of_crowd = cached;
+  EXPECT_GT(of_crowd, 100'000);
+  for (std::size_t i = 0; i <= CommitQueue::kGroupsAfterCrowd; ++i) ASSERT_TRUE(database_->write_and_wait(look));
+  EXPECT_LT(cached, of_crowd / 2);
+}
+
 TEST_F(CommitQueueTest, GivesThePagesOfACrowdBackWhereNobodyWrites) {
   constexpr Schema kCrowded{.name = "test",
                             .application_id = 0x53507878,

@@ -122,8 +122,10 @@ void CommitQueue::fit_cache(std::size_t group) {
 }
 
 void CommitQueue::keep_pages(std::int64_t kib) {
-  if (kib == cache_kib_) return;
-  if (database_.set_cache(kib)) cache_kib_ = kib;
+  if (kib == cache_kib_ || !database_.set_cache(kib)) return;
+  // Those that are evicted lie anywhere: what is left would hold the memory of the crowd's, in pieces.
+  if (kib < cache_kib_) database_.drop_cache();
+  cache_kib_ = kib;
 }
 
 void CommitQueue::give_pages_back() {

@@ -211,6 +211,12 @@ Result<void> Database::set_cache(std::int64_t kib) {
   return execute(fmt::format("PRAGMA cache_size = -{}", kib));
 }
 
+std::int64_t Database::cached_bytes() const {
+  int now = 0, most = 0;
+  sqlite3_db_status(handle_, SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0);
+  return now;
+}
+
 void Database::drop_cache() {
   sqlite3_db_release_memory(handle_);
 }

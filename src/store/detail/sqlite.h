@@ -157,6 +157,8 @@ class Database {
   Result<void> set_read_only(bool read_only);
   // How much of the file's pages this connection keeps in memory.
   Result<void> set_cache(std::int64_t kib);
+  // How much memory its cached pages take.
+  std::int64_t cached_bytes() const;
   // Gives up what is cached with its memory, which the next page takes anew by the size that was set.
   void drop_cache();
   // Whether the disk failed or damage was found: what was lost is unknown, so this process must not write any more.
