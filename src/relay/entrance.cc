@@ -82,7 +82,6 @@ struct Entrance::State : std::enable_shared_from_this<State> {
   Result<void> make_control();
   void begin(SocketPtr socket, Came came, Wrapping wrapping = nullptr);
   static net::Task<void> receive(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping);
-  static net::Task<Unwrapped> judge(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping);
   static net::Task<Unwrapped> unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade);
   static net::Task<void> take_tls(std::shared_ptr<State> self, SocketPtr socket, DeviceName device, bool is_control);
   static net::Task<Result<net::StreamPtr>> shake_hands(std::shared_ptr<State> self, SocketPtr socket,
@@ -197,21 +196,15 @@ void Entrance::State::begin(SocketPtr socket, Came came, Wrapping wrapping) {
 }
 
 net::Task<void> Entrance::State::receive(std::shared_ptr<State> self, SocketPtr socket, Came came, Wrapping wrapping) {
-  auto unwrapped = co_await judge(self, std::move(socket), came, std::move(wrapping));
-  // Counted anew, as what it is now.
-  if (unwrapped.socket) self->begin(std::move(unwrapped.socket), Came::from_outside, std::move(unwrapped.carried));
-}
-
-// Brings a connection where it belongs. What comes out of a WebSocket is returned, to be judged as if it had come
-// without.
-net::Task<Unwrapped> Entrance::State::judge(std::shared_ptr<State> self, SocketPtr socket, Came came,
-                                            Wrapping wrapping) {
   struct Counted {
     tunnel::ConnectionCaps& caps;
     Source source;
+    Counted(tunnel::ConnectionCaps& in, Source who) : caps(in), source(who) {}
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
     ~Counted() { caps.leave(source); }
   };
-  const Counted counted{self->caps, source_of(socket->peer())};
+  std::optional<Counted> counted(std::in_place, self->caps, source_of(socket->peer()));
   auto flight = co_await look(*socket, self->inside.settings);
   if (!flight || self->closed) {
     socket->reset();
@@ -221,15 +214,18 @@ net::Task<Unwrapped> Entrance::State::judge(std::shared_ptr<State> self, SocketP
     self->bring_data(std::move(socket), *ticket, came);
   } else if (std::holds_alternative<PlainStatus>(*flight)) {
     self->pass_to_role("status", std::move(socket), wrapping);
-  } else if (auto* upgrade = std::get_if<ToUnwrap>(&*flight)) {
-    if (!wrapping && !self->successor) co_return co_await unwrap(self, std::move(socket), std::move(*upgrade));
-    // Not within another one; what is carried here would end with this process.
-    if (wrapping) socket->reset();
-    if (!wrapping) self->successor->pass(std::move(socket));
+  } else if (auto* upgrade = std::get_if<ToUnwrap>(&*flight); upgrade != nullptr && wrapping) {
+    socket->reset();  // not within another one
+  } else if (upgrade != nullptr && self->successor) {
+    self->successor->pass(std::move(socket));  // what is carried here would end with this process
+  } else if (upgrade != nullptr) {
+    auto unwrapped = co_await unwrap(self, std::move(socket), std::move(*upgrade));
+    counted.reset();
+    // What came out is judged, and counted, as if it had come without.
+    if (unwrapped.socket) self->begin(std::move(unwrapped.socket), Came::from_outside, std::move(unwrapped.carried));
   } else if (const auto* answer = std::get_if<Answer>(&*flight)) {
     socket->end_with(answer->bytes);
   }
-  co_return Unwrapped();
 }
 
 net::Task<Unwrapped> Entrance::State::unwrap(std::shared_ptr<State> self, SocketPtr socket, ToUnwrap upgrade) {
