@@ -2,7 +2,6 @@
 
 #include "agent/proxy_tunnel.h"
 #include "agent/tunnel_request.h"
-#include "net/copy.h"
 #include "net/websocket_stream.h"
 #include "tunnel/websocket_upgrade.h"
 
@@ -10,8 +9,6 @@ namespace sallyport::agent {
 namespace {
 
 constexpr unsigned kSwitchingProtocols = 101;
-// Silence is no reason to end what both sides hold open: what is inside has limits of its own.
-constexpr milliseconds kWhileOpen = std::chrono::hours(24 * 365);
 
 Result<void> check_upgrade_reply(const tunnel::ConnectReply& reply, const tunnel::WebSocketNonce& nonce) {
   if (reply.status == kSwitchingProtocols) return tunnel::check_upgrade(reply, nonce);
@@ -48,9 +45,7 @@ net::Task<Result<WebSocketReached>> open_web_socket(net::Address relay, std::opt
   WebSocketReached out{.stream = nullptr, .own_host = net::own_address(*opened->stream).host};
   const net::Executor executor = opened->stream->executor();
   auto web_socket = net::make_web_socket_client(std::move(opened->stream), std::move(opened->unread), random);
-  net::CopyLimits limits(kWhileOpen, kWebSocketHalfClosedLimit);
-  limits.gone = kWebSocketGoneLimit;
-  CO_TRY(auto inside, net::carry_by_socket(std::move(web_socket), limits));
+  CO_TRY(auto inside, net::carry_web_socket(std::move(web_socket)));
   CO_TRY(out.stream, net::adopt_socket(executor, std::move(inside)));
   co_return out;
 }

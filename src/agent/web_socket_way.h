@@ -11,11 +11,6 @@
 
 namespace sallyport::agent {
 
-// How long one may be silent once one of its directions has ended.
-inline constexpr milliseconds kWebSocketHalfClosedLimit{600'000};
-// How long what nobody has any more may take to send its last bytes.
-inline constexpr milliseconds kWebSocketGoneLimit{30'000};
-
 // The inside of a WebSocket.
 struct WebSocketReached {
   net::StreamPtr stream;  // a Unix socket

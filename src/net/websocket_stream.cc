@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "net/copy.h"
 #include "net/timer.h"
 
 namespace sallyport::net {
 namespace {
+
+// Silence is no reason to end what both sides hold open: what is inside has limits of its own.
+constexpr milliseconds kWhileOpen = std::chrono::hours(24 * 365);
 
 class WebSocketStream final : public Stream {
  public:
@@ -126,6 +130,12 @@ StreamPtr make_web_socket_client(StreamPtr lower, Bytes unread, Random& random) 
 
 StreamPtr make_web_socket_server(StreamPtr lower, Bytes unread) {
   return std::make_unique<WebSocketStream>(std::move(lower), std::move(unread), nullptr);
+}
+
+Result<Descriptor> carry_web_socket(StreamPtr web_socket, std::shared_ptr<void> keeps) {
+  CopyLimits limits(kWhileOpen, kWebSocketHalfClosedLimit);
+  limits.gone = kWebSocketGoneLimit;
+  return carry_by_socket(std::move(web_socket), limits, std::move(keeps));
 }
 
 }  // namespace sallyport::net

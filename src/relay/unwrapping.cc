@@ -1,16 +1,9 @@
 #include "relay/unwrapping.h"
 
-#include "net/copy.h"
 #include "net/websocket_stream.h"
 #include "relay/limits.h"
 
 namespace sallyport::relay {
-namespace {
-
-// Silence is no reason to end what both sides hold open: the connection inside has limits of its own.
-constexpr milliseconds kWhileOpen = std::chrono::hours(24 * 365);
-
-}  // namespace
 
 Unwrapping::Carried::Carried(std::shared_ptr<Numbers> numbers) : numbers_(std::move(numbers)) {
   ++numbers_->carried;
@@ -39,9 +32,7 @@ net::Task<Result<Unwrapping::Unwrapped>> Unwrapping::begin(std::unique_ptr<net::
   CO_TRY_VOID(outside->take(upgrade.request));
   CO_TRY(auto stream, net::adopt_socket(executor, outside->release()));
   CO_TRY_VOID(co_await stream->write_all(upgrade.answer, kHandshakeDeadline));
-  net::CopyLimits limits(kWhileOpen, kUnwrappedHalfClosedLimit);
-  limits.gone = kUnwrappedGoneLimit;
-  CO_TRY(auto inside, net::carry_by_socket(net::make_web_socket_server(std::move(stream), {}), limits, out.carried));
+  CO_TRY(auto inside, net::carry_web_socket(net::make_web_socket_server(std::move(stream), {}), out.carried));
   out.socket = std::make_unique<net::RawSocket>(executor, std::move(inside), peer);
   co_return out;
 }

@@ -8,12 +8,6 @@
 
 namespace sallyport::relay {
 
-// How long an unwrapped connection may be silent once one of its directions has ended; while both are open whoever has
-// it knows better.
-inline constexpr milliseconds kUnwrappedHalfClosedLimit{600'000};
-// How long what nobody has any more may take to send its last bytes.
-inline constexpr milliseconds kUnwrappedGoneLimit{30'000};
-
 // One thread. What is carried goes on when this ends, until its ends do.
 class Unwrapping {
  private:
