@@ -10,7 +10,6 @@ namespace sallyport::tunnel {
 namespace {
 
 constexpr unsigned kSwitchingProtocols = 101;
-constexpr std::string_view kEndOfHead = "\r\n\r\n";
 
 // status-line := "HTTP/1." digit SP 3digit [SP reason]                              (RFC 9112 §4)
 Result<unsigned> parse_status_line(std::string_view line) {
@@ -75,13 +74,11 @@ Result<ConnectReply> parse_head(std::string_view head) {
     const std::string_view line = head.substr(0, end);
     if (++headers > kMaxConnectReplyHeaders)
       return failf(Errc::overloaded, "proxy reply: over {} headers", kMaxConnectReplyHeaders);
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
-      return fail(Errc::malformed, "proxy reply: a line that is no header");
-    const std::string_view value = trim(line.substr(colon + 1));
+    const auto field = read_field_line(line);
+    if (!field) return fail(Errc::malformed, "proxy reply: a line that is no header");
+    const auto [name, value] = *field;
     if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
       return fail(Errc::malformed, "proxy reply: a header with CR, LF or NUL");
-    const std::string_view name = line.substr(0, colon);
     ending.take(name, value);
     if (equal_ignoring_case(name, "proxy-authenticate")) read_challenges(value, reply.challenges);
     if (equal_ignoring_case(name, "upgrade")) names_web_socket = lists(value, "websocket");

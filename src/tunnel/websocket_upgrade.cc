@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 §1.3
 constexpr std::string_view kWebSocketVersion = "13";
-constexpr std::string_view kEndOfHead = "\r\n\r\n";
 constexpr std::string_view kUpgradeRequired =
     "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n"
     "Content-Length: 0\r\n\r\n";
@@ -38,13 +37,12 @@ Result<Asked> read_fields(std::string_view rest) {
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find("\r\n"));
     rest.remove_prefix(std::min(line.size() + 2, rest.size()));
-    const std::size_t colon = line.find(':');
-    if (++count > kMaxRequestHeaders || colon == std::string_view::npos || !is_token(line.substr(0, colon)))
+    const auto field = read_field_line(line);
+    if (++count > kMaxRequestHeaders || !field)
       return fail(Errc::malformed, "upgrade: a line that is no header, or too many");
-    const std::string_view name = line.substr(0, colon);
-    const std::string_view value = trim(line.substr(colon + 1));
+    const std::string_view value = field->value;
     if (has_control(value)) return fail(Errc::malformed, "upgrade: a header with a control character");
-    const auto is = [&](std::string_view wanted) { return equal_ignoring_case(name, wanted); };
+    const auto is = [&](std::string_view wanted) { return equal_ignoring_case(field->name, wanted); };
     if (is("origin")) out.is_page = true;
     if (is("upgrade")) out.upgrades = out.upgrades || lists(value, "websocket");
     if (is("connection")) out.is_hop = out.is_hop || lists(value, "upgrade");

@@ -42,6 +42,12 @@ std::string_view take_until(std::string_view& rest, char separator) {
   return piece;
 }
 
+std::optional<FieldLine> read_field_line(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return std::nullopt;
+  return FieldLine{.name = line.substr(0, colon), .value = trim(line.substr(colon + 1))};
+}
+
 bool lists(std::string_view list, std::string_view wanted) {
   while (!list.empty()) {
     if (equal_ignoring_case(trim(take_until(list, ',')), wanted)) return true;

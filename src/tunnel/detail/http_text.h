@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,15 @@ bool is_token(std::string_view text);
 bool has_control(std::string_view text);
 // Cuts what stands before the next `separator` from the front of `rest`, with the separator.
 std::string_view take_until(std::string_view& rest, char separator);
+// Between a head and what follows it (RFC 9112 §2.1).
+inline constexpr std::string_view kEndOfHead = "\r\n\r\n";
+// name ":" OWS value OWS (RFC 9112 §5), whose name is a token. Absent: it is no such line. Borrows; says nothing of
+// what the value has in it.
+struct FieldLine {
+  std::string_view name;
+  std::string_view value;
+};
+std::optional<FieldLine> read_field_line(std::string_view line);
 // Whether a list with commas (RFC 9110 §5.6.1) has that element, in either case.
 bool lists(std::string_view list, std::string_view wanted);
 // Whether `text` is host ":" port (RFC 9112 §3.2.3) of the characters that names and addresses have; the port has a
