@@ -58,8 +58,8 @@ struct InitOptions {
   std::optional<std::filesystem::path> certificate;  // alone: install what the factory signed
   std::string serial_id, site, zone;
   std::filesystem::path root_certificate, csr_out;
-  std::optional<std::string> relay_address, http_address, second_status, proxy, proxy_credentials_file, relay_fallback, relay_websocket,
-      telemetry_listen;
+  std::optional<std::string> relay_address, http_address, second_status, proxy, proxy_credentials_file, relay_fallback,
+      relay_websocket, telemetry_listen;
   std::vector<std::string> services;  // NAME=KIND:HOST:PORT
   bool remote_access = false;
   bool trusted_clock = true;

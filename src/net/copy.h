@@ -35,9 +35,9 @@ struct CopyLimits {
 };
 
 // Copies each direction into the other until both have ended. An end of stream is passed on as a half-close; an error,
-// or a limit that has passed (Errc::expired), resets both. A reader that is slow stops the writer at the other
-// side: at most kCopyBuffer bytes are held per direction, and none while a direction is silent. Closing either stream
-// from outside ends it.
+// or a limit that has passed (Errc::expired), resets both. A reader that is slow stops the writer at the other side: at
+// most kCopyBuffer bytes are held per direction, and none while a direction is silent. Closing either stream from
+// outside ends it.
 Task<CopyTotals> copy_both_ways(Stream& left, Stream& right, CopyLimits limits);
 
 // A socket whose bytes are those of `stream`, for who needs a descriptor where the stream's alone is not the stream

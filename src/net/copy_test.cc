@@ -125,14 +125,15 @@ TEST(Copy, IsOverAtAResetWhileItLooksAfterBytes) {
   run(io, reset_while_one_has_ended(joined));
 }
 
+// A user joined with a service that is at a Unix socket.
+Task<void> set_up_with_unix_service(Joined& joined) {
+  std::tie(joined.user, joined.left) = co_await tcp_pair();
+  std::tie(joined.right, joined.service) = unix_pair(co_await current_executor());
+}
+
 // A user who says nothing, joined with a Unix socket that somebody closes: nothing can reach it any more.
 Task<void> close_one_whole(Joined& joined) {
-  auto towards_user = co_await tcp_pair();
-  joined.user = std::move(towards_user.first);
-  joined.left = std::move(towards_user.second);
-  auto pair = unix_pair(co_await current_executor());
-  joined.right = std::move(pair.first);
-  joined.service = std::move(pair.second);
+  co_await set_up_with_unix_service(joined);
   co_await join(join_both(joined, milliseconds(100)), [](Joined& of) -> Task<void> {
     co_await send_text(*of.service, "last words");
     of.service->close();
@@ -149,12 +150,7 @@ TEST(Copy, IsOverWhereASideWasClosedAndNotOnlyShut) {
 
 // The same first ends its direction, and closes when that is long known.
 Task<void> end_then_close(Joined& joined) {
-  auto towards_user = co_await tcp_pair();
-  joined.user = std::move(towards_user.first);
-  joined.left = std::move(towards_user.second);
-  auto pair = unix_pair(co_await current_executor());
-  joined.right = std::move(pair.first);
-  joined.service = std::move(pair.second);
+  co_await set_up_with_unix_service(joined);
   co_await join(join_both(joined, milliseconds(100)), [](Joined& of) -> Task<void> {
     EXPECT_TRUE(co_await of.service->shutdown_write(kSoon));
     EXPECT_EQ(co_await read_text(*of.user), "");
@@ -177,12 +173,7 @@ TEST(Copy, IsOverWhereASideIsClosedAfterItsEnd) {
 
 // Whose user does not read, so that what is written to him waits.
 Task<void> close_with_much_unread(Joined& joined) {
-  auto towards_user = co_await tcp_pair();
-  joined.user = std::move(towards_user.first);
-  joined.left = std::move(towards_user.second);
-  auto pair = unix_pair(co_await current_executor());
-  joined.right = std::move(pair.first);
-  joined.service = std::move(pair.second);
+  co_await set_up_with_unix_service(joined);
   co_await join(join_both(joined, milliseconds(100)), [](Joined& of) -> Task<void> {
     const Bytes much(16U << 20U, 0x5A);
     EXPECT_FALSE(co_await of.service->write_all(much, milliseconds(300)));

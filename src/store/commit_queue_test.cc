@@ -33,6 +33,13 @@ class CommitQueueTest : public testing::Test {
     }));
     return found;
   }
+  // The same database by other rules for a crowd.
+  void reopen(const CrowdRules& crowd) {
+    Schema schema = kSchema;
+    schema.crowd = crowd;
+    database_.reset();
+    database_ = SharedDatabase::open(folder_.file("a.db"), schema).value();
+  }
 
   TestFolder folder_;
   std::unique_ptr<SharedDatabase> database_ = SharedDatabase::open(folder_.file("a.db"), kSchema).value();
@@ -332,10 +339,7 @@ TEST_F(CommitQueueTest, BeginsNoGroupAnewAfterDamageWasFound) {
 }
 
 TEST_F(CommitQueueTest, GathersWhileManyWriteAtOnceAndLosesNone) {
-  constexpr Schema kGathering{
-      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .crowd = {.gathering = milliseconds(5)}};
-  database_.reset();
-  database_ = SharedDatabase::open(folder_.file("a.db"), kGathering).value();
+  reopen({.gathering = milliseconds(5)});
   constexpr int kWorks = 3 * static_cast<int>(CommitQueue::kGathered) + 1;
   std::latch done(kWorks);
   std::atomic<int> failures = 0;
@@ -353,10 +357,7 @@ TEST_F(CommitQueueTest, GathersWhileManyWriteAtOnceAndLosesNone) {
 }
 
 TEST_F(CommitQueueTest, KeepsThePagesOfACrowdForAsLongAsItLasts) {
-  constexpr Schema kCrowded{
-      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .crowd = {.cache_kib = 9'000}};
-  database_.reset();
-  database_ = SharedDatabase::open(folder_.file("a.db"), kCrowded).value();
+  reopen({.cache_kib = 9'000});
   std::int64_t cache = 0;
   const auto look = [&](Database& database) -> Result<void> {
     TRY(cache, database.integer("PRAGMA cache_size"));
@@ -376,10 +377,7 @@ TEST_F(CommitQueueTest, KeepsThePagesOfACrowdForAsLongAsItLasts) {
 
 // Not only those that are too many: which are left is chance, and each would hold the memory about it.
 TEST_F(CommitQueueTest, KeepsNoPageOfACrowd) {
-  constexpr Schema kCrowded{
-      .name = "test", .application_id = 0x53507878, .migrations = kMigrations, .crowd = {.cache_kib = 9'000}};
-  database_.reset();
-  database_ = SharedDatabase::open(folder_.file("a.db"), kCrowded).value();
+  reopen({.cache_kib = 9'000});
   std::int64_t cached = 0;
   const auto look = [&](Database& database) -> Result<void> {
     cached = database.cached_bytes();
@@ -400,12 +398,7 @@ TEST_F(CommitQueueTest, KeepsNoPageOfACrowd) {
 }
 
 TEST_F(CommitQueueTest, GivesThePagesOfACrowdBackWhereNobodyWrites) {
-  constexpr Schema kCrowded{.name = "test",
-                            .application_id = 0x53507878,
-                            .migrations = kMigrations,
-                            .crowd = {.cache_kib = 9'000, .pages_kept = milliseconds(1)}};
-  database_.reset();
-  database_ = SharedDatabase::open(folder_.file("a.db"), kCrowded).value();
+  reopen({.cache_kib = 9'000, .pages_kept = milliseconds(1)});
   Group group(*database_);
   for (std::size_t i = 0; i < CommitQueue::kCrowd; ++i) {
     group.write([](Database&) -> Result<void> { return {}; }, Rerun::never);

@@ -27,6 +27,17 @@ class ProxyLoginTest : public ::testing::Test {
     shown = *std::move(showing);
     return std::string(as_text(shown.line.expose()));
   }
+  // A request that shows nothing and is asked for a login by `field`.
+  void be_asked(ProxyLogin& login, std::string_view field) {
+    EXPECT_EQ(show(login), "");
+    EXPECT_EQ(refused(login, {field}, 1), "");
+  }
+  // A connection that is let through by a login that was asked for by `field`.
+  void log_in(ProxyLogin& login, std::string_view field) {
+    be_asked(login, field);
+    static_cast<void>(show(login));
+    login.take_success(shown);
+  }
   // Empty: it is worth asking again.
   std::string refused(ProxyLogin& login, std::initializer_list<std::string_view> fields, unsigned requests) {
     std::vector<AuthChallenge> challenges;
@@ -77,8 +88,7 @@ std::string_view part(std::string_view said, std::string_view name) {
 
 TEST_F(ProxyLoginTest, CountsTheUsesOfEachNonce) {
   ProxyLogin login(aladdin(), LoginRule::any, random);
-  static_cast<void>(show(login));
-  ASSERT_EQ(refused(login, {kDigest}, 1), "");
+  be_asked(login, kDigest);
   const std::string first = show(login), second = show(login);
   EXPECT_EQ(part(first, "uri="), "uri=\"relay.example:443\"");
   EXPECT_EQ(part(first, "nc="), "nc=00000001");
@@ -107,10 +117,7 @@ TEST_F(ProxyLoginTest, CountsAsManyNoncesAsItPromises) {
 
 TEST_F(ProxyLoginTest, AsksAgainWhereTheNonceAloneIsWrong) {
   ProxyLogin login(aladdin(), LoginRule::any, random);
-  static_cast<void>(show(login));
-  ASSERT_EQ(refused(login, {kDigest}, 1), "");
-  static_cast<void>(show(login));
-  login.take_success(shown);
+  log_in(login, kDigest);
   // Of the next connection; the proxy was started anew and knows no nonce of before.
   static_cast<void>(show(login));
   EXPECT_EQ(refused(login, {kLaterDigest}, 1), "");
@@ -126,8 +133,7 @@ TEST_F(ProxyLoginTest, AsksAgainWhereTheNonceAloneIsWrong) {
 
 TEST_F(ProxyLoginTest, ShowsAWrongPasswordOnceWhereSeveralConnectionsAreMade) {
   ProxyLogin login(aladdin(), LoginRule::any, random);
-  static_cast<void>(show(login));
-  ASSERT_EQ(refused(login, {kDigest}, 1), "");
+  be_asked(login, kDigest);
   static_cast<void>(show(login));  // one whose answer is under way
   EXPECT_NE(show(login), "");
   EXPECT_EQ(refused(login, {kLaterDigest}, 1), "refused user name or password");
@@ -135,10 +141,7 @@ TEST_F(ProxyLoginTest, ShowsAWrongPasswordOnceWhereSeveralConnectionsAreMade) {
 
 TEST_F(ProxyLoginTest, ShowsAPasswordThatWasChangedAtTheProxyTwice) {
   ProxyLogin login(aladdin(), LoginRule::any, random);
-  static_cast<void>(show(login));
-  ASSERT_EQ(refused(login, {kDigest}, 1), "");
-  static_cast<void>(show(login));
-  login.take_success(shown);
+  log_in(login, kDigest);
   static_cast<void>(show(login));
   EXPECT_EQ(refused(login, {kLaterDigest}, 1), "");  // it may be the nonce
   static_cast<void>(show(login));
@@ -168,8 +171,7 @@ TEST_F(ProxyLoginTest, ShowsAWrongPasswordOnce) {
 
 TEST_F(ProxyLoginTest, GoesFromOneSchemeToAnother) {
   ProxyLogin login(aladdin(), LoginRule::any, random);
-  static_cast<void>(show(login));
-  ASSERT_EQ(refused(login, {kBasic}, 1), "");
+  be_asked(login, kBasic);
   static_cast<void>(show(login));
   EXPECT_EQ(refused(login, {kDigest}, 2), "");
   EXPECT_NE(show(login).find("Digest "), std::string::npos);
