@@ -29,6 +29,16 @@ Outcome install_certificate(const InitOptions& options) {
   return {};
 }
 
+// Leaves `into` where nothing was given. Errors name the option.
+template <class Address>
+Result<void> take_address(std::string_view option, const std::optional<std::string>& given, Address& into) {
+  if (!given) return {};
+  auto address = net::parse_address(*given);
+  if (!address) return std::unexpected(std::move(address).error().at(option));
+  into = *std::move(address);
+  return {};
+}
+
 Result<agent::Settings> settings_of(const InitOptions& options) {
   agent::Settings out;
   TRY(out.serial_id, parse_serial_id(options.serial_id));
@@ -36,21 +46,11 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   TRY(out.zone, parse_dns_name(options.zone));
   out.relay_address = {.host = out.server_name("relay").get(), .port = kTlsPort};
   out.http_address = {.host = out.server_name("status").get(), .port = kHttpPort};
-  if (options.relay_address) {
-    TRY(out.relay_address, net::parse_address(*options.relay_address));
-  }
-  if (options.http_address) {
-    TRY(out.http_address, net::parse_address(*options.http_address));
-  }
-  if (options.second_status) {
-    TRY(out.second_status, net::parse_address(*options.second_status));
-  }
-  if (options.relay_fallback) {
-    TRY(out.relay_fallback, net::parse_address(*options.relay_fallback));
-  }
-  if (options.relay_websocket) {
-    TRY(out.relay_web_socket, net::parse_address(*options.relay_websocket));
-  }
+  TRY_VOID(take_address("--relay-address", options.relay_address, out.relay_address));
+  TRY_VOID(take_address("--http-address", options.http_address, out.http_address));
+  TRY_VOID(take_address("--second-status", options.second_status, out.second_status));
+  TRY_VOID(take_address("--relay-fallback", options.relay_fallback, out.relay_fallback));
+  TRY_VOID(take_address("--relay-websocket", options.relay_websocket, out.relay_web_socket));
   if (options.proxy) {
     auto proxy = agent::parse_proxy(*options.proxy);
     if (!proxy) return std::unexpected(std::move(proxy).error().at("--proxy"));
@@ -58,9 +58,7 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   }
   out.proxy_login = options.proxy_login;
   out.proxy_credentials_file = options.proxy_credentials_file.value_or("");
-  if (options.telemetry_listen) {
-    TRY(out.telemetry_listen, net::parse_address(*options.telemetry_listen));
-  }
+  TRY_VOID(take_address("--telemetry-listen", options.telemetry_listen, out.telemetry_listen));
   out.remote_access = options.remote_access;
   out.trusted_clock = options.trusted_clock;
   for (const std::string& text : options.services) {
