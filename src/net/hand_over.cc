@@ -21,9 +21,12 @@ Task<void> serve_hand_over(StreamPtr channel, std::function<void(HandedOver)> ta
     }
     std::uint8_t first = 0;
     const ssize_t seen = ::recv(passed->descriptor.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
-    auto stream = adopt_socket(channel->executor(), std::move(passed->descriptor));
+    std::string source(as_text(passed->metadata));
+    // A connection out of a WebSocket is a Unix socket here: its limits are those of who came.
+    auto stream =
+        adopt_socket(channel->executor(), std::move(passed->descriptor), parse_address(source).value_or(Address{}));
     if (!stream || seen < 1) continue;
-    take(HandedOver{*std::move(stream), first == kHandshakeRecord, std::string(as_text(passed->metadata))});
+    take(HandedOver{*std::move(stream), first == kHandshakeRecord, std::move(source)});
   }
 }
 

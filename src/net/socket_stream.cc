@@ -177,7 +177,7 @@ Address own_address(const Stream& stream) {
 
 Result<void> set_socket_options(Stream& stream, const SocketOptions& options) {
   const int socket = stream.native();
-  if (socket < 0 || stream.peer().address.host.empty()) return {};
+  if (socket < 0 || stream.peer().uid) return {};
   if (options.no_delay) TRY_VOID(set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1));
   if (options.user_timeout.count() > 0) {
     TRY_VOID(set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout.count()));
@@ -197,8 +197,9 @@ void reset(Stream& stream) {
   stream.close();
 }
 
-Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket) {
+Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket, Address told) {
   TRY(auto peer, describe_peer(socket.get()));
+  if (peer.uid) peer.address = std::move(told);
   TRY_VOID(set_non_blocking(socket.get()));
   return std::make_unique<SocketStream>(std::move(executor), std::move(socket), std::move(peer));
 }

@@ -21,7 +21,7 @@ namespace sallyport::net {
 
 // Who is at the other end.
 struct PeerInfo {
-  // As the kernel saw it; empty host for a Unix socket or a pipe.
+  // TCP: as the kernel saw it. Unix sockets: as adopt_socket() was told, a hint and never an authorisation. Else empty.
   Address address;
   // Unix sockets: the uid of the peer when it connected (SO_PEERCRED).
   std::optional<uid_t> uid;
@@ -97,8 +97,9 @@ Result<void> set_socket_options(Stream& stream, const SocketOptions& options);
 // close() as after a fault: the peer of a TCP connection sees a reset, which it cannot take for an orderly end.
 void reset(Stream& stream);
 
-// Takes over a connected TCP or Unix stream socket, inherited or received. Errc::malformed when it is something else.
-Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket);
+// Takes over a connected TCP or Unix stream socket, inherited or received. `told` is where a Unix socket's peer is, by
+// whom it was received from. Errc::malformed when it is something else.
+Result<StreamPtr> adopt_socket(Executor executor, Descriptor socket, Address told = {});
 
 inline constexpr std::size_t kPipeCapacity = 64 * 1024;
 // Two ends of a connection in memory, each direction holding at most `capacity` bytes: for tests.

@@ -89,6 +89,27 @@ TEST_F(WebSocket, IsTakenOffWhereItCameAndItsInsidePassedOn) {
   }(*this, *agent, port));
 }
 
+// The role has a Unix socket; its limits are per source all the same.
+TEST_F(WebSocket, TellsARoleWhoCame) {
+  const auto port = start_worker();
+  auto status = net::Listener::unix_socket(io_.executor(), folder_ + "/status.sock");
+  ASSERT_TRUE(status.has_value());
+  std::vector<net::PeerInfo> peers;
+  const auto take = [&peers](net::HandedOver given) { peers.push_back(given.stream->peer()); };
+  net::spawn(io_.executor(), net::serve_hand_over(**status, {::geteuid()}, take), "test.status");
+  run([](WebSocket& t, std::uint16_t at, std::vector<net::PeerInfo>& taken) -> net::Task<void> {
+    CO_ASSERT(co_await t.worker_ready());
+    auto inside = co_await reach_by_web_socket(at, t.random_);
+    CO_ASSERT(inside.has_value());
+    const std::string request = "POST /ocsp HTTP/1.1\r\nHost: status.devices.example\r\n\r\n";
+    CO_ASSERT((co_await (*inside)->write_all(as_bytes(request), kPatience)).has_value());
+    CO_ASSERT(co_await until([&] { return !taken.empty(); }));
+    EXPECT_TRUE(taken.front().uid.has_value());
+    EXPECT_EQ(taken.front().address.host, "127.0.0.1");
+    EXPECT_NE(taken.front().address.port, 0);
+  }(*this, port, peers));
+}
+
 net::Task<std::string> say_inside(net::StreamPtr inside, std::string words) {
   static_cast<void>(co_await inside->write_all(as_bytes(words), kPatience));
   const auto answer = co_await net::read_to_end(*inside, 4'096, kPatience);
