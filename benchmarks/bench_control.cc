@@ -140,7 +140,7 @@ net::Task<Result<net::StreamPtr>> dial(Fleet& fleet, std::size_t number) {
       co_await net::tls_connect(std::move(lower), std::move(context), fleet.target.name_of(device), kPatience);
   if (!stream && stream.error().code == Errc::unauthorized) met.relay.reset();
   if (stream && net::is_resumed(**stream)) ++fleet.resumed;
-  if (stream) net::forget_peer_chain(**stream);
+  if (stream) net::forget_handshake(**stream);
   co_return stream;
 }
 

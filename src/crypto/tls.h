@@ -18,15 +18,13 @@
 #include "base/bytes.h"
 #include "base/secret.h"
 #include "crypto/key.h"
+#include "crypto/tls_records.h"
 
 namespace sallyport::crypto {
 
 // What a peer may show; more ends the handshake before the verifier is asked.
 inline constexpr std::size_t kMaxPeerCertificates = 10;
 inline constexpr std::size_t kMaxPeerChainBytes = 16 * 1024;  // OpenSSL 3.0 takes 0.3 ms for each that it parses
-// Key updates of the peer in the life of a session (RFC 8446 §4.6.3): one is due after 2^24 records, and each costs us
-// a key schedule for 27 bytes.
-inline constexpr std::size_t kMaxKeyUpdates = 64;
 inline constexpr std::size_t kMaxStapledOcsp = 16 * 1024;
 inline constexpr std::size_t kMaxClientIssuers = 16;  // of which clients are told, as each of them reads them
 
@@ -78,6 +76,9 @@ struct TlsServerSettings {
   std::function<Bytes(std::string_view server_name)> ocsp_staple;
   // A resumed session skips the client's certificate, so this excludes client authentication (Errc::conflict).
   bool session_tickets = false;
+  // Sessions may forget their handshake (TlsSession::forget_handshake()), for which their traffic secrets are kept
+  // until then. Excludes `session_tickets` (Errc::conflict).
+  bool forgets_handshakes = false;
   // The key of an identity that a client offers; absent, and a full handshake follows, when it is none of ours. A
   // client that holds the key shows no certificate, whatever `client_auth` says: psk_identity() then tells who it is.
   std::function<std::optional<Psk>(ByteView identity)> find_psk;
@@ -147,9 +148,8 @@ class TlsSession {
   // Sends close_notify. The connection may then be closed without waiting for the peer's.
   Result<TlsStep> shutdown();
 
-  // After the handshake. The chain is the peer's, leaf first, empty when it showed none; drop_peer_chain() frees it.
-  const std::vector<Bytes>& peer_chain() const;
-  void drop_peer_chain();
+  // After the handshake. The chain is the peer's, leaf first; empty when it showed none, or once it has been taken.
+  std::vector<Bytes> take_peer_chain();
   std::string_view alpn() const;
   // What the client named in SNI, in lower case; empty when it named nothing.
   std::string_view server_name() const;
@@ -161,8 +161,14 @@ class TlsSession {
   bool showed_leaf_alone() const;
   // What the server stapled; empty when it stapled nothing.
   Bytes stapled_ocsp() const;
-  // RFC 8446 §7.5 exporter.
+  // RFC 8446 §7.5 exporter. Errc::unavailable before the handshake is over. `length` is 1 to kMaxTlsExport.
   Result<Bytes> export_keying_material(std::string_view label, std::size_t length) const;
+
+  // Frees all that the handshake has left, which is most of what a connection holds, and goes on with the keys alone:
+  // for a server's connections that idle. What is said above "after the handshake" is then empty, but for the server
+  // name and keying material. Only right after handshake(), before anything is read or written. Nothing happens unless
+  // the context `forgets_handshakes`.
+  void forget_handshake();
 
  private:
   friend struct TlsCallbacks;

@@ -3,6 +3,7 @@
 #include <openssl/ocsp.h>
 
 #include "base/names.h"
+#include "codec/text.h"
 #include "crypto/detail/tls_context.h"
 
 namespace sallyport::crypto {
@@ -176,6 +177,20 @@ int TlsCallbacks::staple(SSL* ssl, void*) {
 void TlsCallbacks::watch(int written, int, int content_type, const void* message, std::size_t length, SSL* ssl, void*) {
   if (written != 0 || content_type != SSL3_RT_HANDSHAKE || length == 0) return;
   if (*static_cast<const unsigned char*>(message) == SSL3_MT_KEY_UPDATE) ++session_of(ssl).key_updates;
+}
+
+// The line is "LABEL client-random secret", both in hexadecimal digits.
+void TlsCallbacks::keep_secret(const SSL* ssl, const char* line) {
+  auto& state = session_of(ssl);
+  const std::string_view text(line);
+  const std::string_view label = text.substr(0, text.find(' '));
+  auto secret = codec::decode_hex(text.substr(text.rfind(' ') + 1));
+  if (!secret) return;
+  SecretBytes kept(*std::move(secret));
+  if (!state.secrets) state.secrets = std::make_unique<TlsSecrets>();
+  if (label == "CLIENT_TRAFFIC_SECRET_0") state.secrets->receive = std::move(kept);
+  if (label == "SERVER_TRAFFIC_SECRET_0") state.secrets->send = std::move(kept);
+  if (label == "EXPORTER_SECRET") state.secrets->exporter = std::move(kept);
 }
 
 // A client's, before its certificate leaves, where the server wants one. Names are compared as RFC 5280 §7.1 has it; of

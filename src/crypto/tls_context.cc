@@ -156,6 +156,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
   if (asks && settings.session_tickets) {
     return fail(Errc::conflict, "tls server: tickets with client certificates, want one of the two");
   }
+  if (settings.forgets_handshakes && settings.session_tickets)
+    return fail(Errc::conflict, "tls server: tickets of handshakes that are forgotten, want one of the two");
   if (settings.require_alpn && settings.alpn.empty())
     return fail(Errc::conflict, "tls server: ALPN required, none named");
   TRY(auto alpn, encode_alpn(settings.alpn));
@@ -183,6 +185,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
   if (settings.require_alpn) SSL_CTX_set_client_hello_cb(raw, &TlsCallbacks::require_alpn, nullptr);
   if (!settings.alpn.empty()) SSL_CTX_set_alpn_select_cb(raw, &TlsCallbacks::select_alpn, nullptr);
   if (settings.ocsp_staple) SSL_CTX_set_tlsext_status_cb(raw, &TlsCallbacks::staple);
+  if (settings.forgets_handshakes) SSL_CTX_set_keylog_callback(raw, &TlsCallbacks::keep_secret);
 
   auto state = std::make_unique<State>();
   state->context = std::move(context);

@@ -1,6 +1,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "crypto/detail/tls_alerts.h"
 #include "crypto/detail/tls_context.h"
 
 namespace sallyport::crypto {
@@ -8,24 +9,6 @@ namespace {
 
 // RFC 8446 §6: an alert that we received is this offset plus its number, as a reason code (SSL_AD_REASON_OFFSET).
 constexpr int kAlertReasons = 1000;
-
-bool is_refusal_alert(int alert) {
-  switch (alert) {
-    case SSL_AD_BAD_CERTIFICATE:
-    case SSL_AD_UNSUPPORTED_CERTIFICATE:
-    case SSL_AD_CERTIFICATE_REVOKED:
-    case SSL_AD_CERTIFICATE_EXPIRED:
-    case SSL_AD_CERTIFICATE_UNKNOWN:
-    case SSL_AD_UNKNOWN_CA:
-    case SSL_AD_ACCESS_DENIED:
-    case SSL_AD_UNRECOGNIZED_NAME:
-    case SSL_AD_CERTIFICATE_REQUIRED:
-    case SSL_AD_NO_APPLICATION_PROTOCOL:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // SSL_get_error looks at errno and the error queue, so both must be clean before each call.
 void prepare() {
@@ -104,7 +87,7 @@ TlsSession::TlsSession(std::shared_ptr<TlsContext> context, int descriptor, std:
 
 // OpenSSL makes a session that is freed without a shutdown non-resumable, and with it the ticket that we remember.
 TlsSession::~TlsSession() {
-  if (state_ && state_->established && !state_->broken) {
+  if (state_ && state_->ssl && state_->established && !state_->broken) {
     SSL_set_shutdown(state_->ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   }
 }
@@ -142,8 +125,10 @@ Result<TlsStep> TlsSession::handshake() {
 }
 
 Result<TlsStep> TlsSession::read(std::span<std::uint8_t> into) {
+  if (state_->record_io) return state_->record_io->read(into);
   if (!state_->established || state_->broken) return fail(Errc::unavailable, "tls: not connected");
   prepare();
+  state_->used = true;
   std::size_t count = 0;
   const int done = SSL_read_ex(state_->ssl.get(), into.data(), into.size(), &count);
   if (state_->key_updates > kMaxKeyUpdates) {
@@ -156,14 +141,17 @@ Result<TlsStep> TlsSession::read(std::span<std::uint8_t> into) {
 }
 
 bool TlsSession::has_pending() const {
+  if (state_->record_io) return state_->record_io->has_pending();
   return SSL_has_pending(state_->ssl.get()) == 1;
 }
 
 Result<TlsStep> TlsSession::write(ByteView from) {
+  if (state_->record_io) return state_->record_io->write(from);
   if (!state_->established || state_->broken) return fail(Errc::unavailable, "tls: not connected");
   if (state_->write_closed) return fail(Errc::unavailable, "tls: our direction is closed");
   if (from.empty()) return TlsStep{};
   prepare();
+  state_->used = true;
   std::size_t count = 0;
   const int done = SSL_write_ex(state_->ssl.get(), from.data(), from.size(), &count);
   if (done == 1) return TlsStep{.bytes = count};
@@ -173,8 +161,10 @@ Result<TlsStep> TlsSession::write(ByteView from) {
 }
 
 Result<TlsStep> TlsSession::shutdown() {
+  if (state_->record_io) return state_->record_io->shutdown();
   if (!state_->established || state_->broken) return TlsStep{};
   state_->write_closed = true;
+  state_->used = true;
   prepare();
   const int done = SSL_shutdown(state_->ssl.get());
   if (done >= 0) return TlsStep{};
@@ -184,20 +174,14 @@ Result<TlsStep> TlsSession::shutdown() {
   return step;
 }
 
-const std::vector<Bytes>& TlsSession::peer_chain() const {
-  return state_->chain;
-}
-
-void TlsSession::drop_peer_chain() {
-  state_->chain = {};
-  const auto& shared = TlsCallbacks::context_of(*state_);
-  if (state_->established && shared.is_server && !shared.server.session_tickets)
-    drop_peer_certificates(state_->ssl.get());
+std::vector<Bytes> TlsSession::take_peer_chain() {
+  return std::exchange(state_->chain, {});
 }
 
 std::string_view TlsSession::alpn() const {
   const unsigned char* name = nullptr;
   unsigned length = 0;
+  if (!state_->ssl) return {};
   SSL_get0_alpn_selected(state_->ssl.get(), &name, &length);
   return as_text(ByteView(name, length));
 }
@@ -207,7 +191,7 @@ std::string_view TlsSession::server_name() const {
 }
 
 bool TlsSession::resumed() const {
-  return SSL_session_reused(state_->ssl.get()) == 1;
+  return state_->ssl && SSL_session_reused(state_->ssl.get()) == 1;
 }
 
 ByteView TlsSession::psk_identity() const {
@@ -219,6 +203,7 @@ bool TlsSession::showed_leaf_alone() const {
 }
 
 Bytes TlsSession::stapled_ocsp() const {
+  if (!state_->ssl) return {};
   const unsigned char* answer = nullptr;
   const long length = SSL_get_tlsext_status_ocsp_resp(state_->ssl.get(), &answer);
   if (answer == nullptr || length <= 0 || static_cast<std::size_t>(length) > kMaxStapledOcsp) return {};
@@ -227,6 +212,7 @@ Bytes TlsSession::stapled_ocsp() const {
 
 Result<Bytes> TlsSession::export_keying_material(std::string_view label, std::size_t length) const {
   if (!state_->established) return fail(Errc::unavailable, "tls: not connected");
+  if (state_->record_io) return state_->record_io->export_keying_material(label, length);
   const ErrorQueueGuard guard;
   Bytes out(length);
   if (SSL_export_keying_material(state_->ssl.get(), out.data(), out.size(), label.data(), label.size(), nullptr, 0,
@@ -234,6 +220,21 @@ Result<Bytes> TlsSession::export_keying_material(std::string_view label, std::si
     return fail(Errc::internal, take_openssl_error("tls: no keying material"));
   }
   return out;
+}
+
+void TlsSession::forget_handshake() {
+  if (!state_->secrets || !state_->established || state_->broken || state_->used) return;
+  SSL* ssl = state_->ssl.get();
+  // Without read-ahead (SSL_CTX_set_read_ahead) OpenSSL takes no byte of what comes after the handshake.
+  SALLYPORT_CHECK(SSL_version(ssl) == TLS1_3_VERSION && SSL_has_pending(ssl) == 0 && SSL_get_num_tickets(ssl) == 0);
+  const auto suite = static_cast<std::uint16_t>(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl)));
+  auto records = TlsRecords::begin(suite, std::move(*state_->secrets));
+  state_->secrets.reset();
+  if (!records) return;
+  state_->record_io = std::make_unique<TlsRecordIo>(*std::move(records), SSL_get_fd(ssl));
+  state_->ssl.reset();
+  state_->chain = {};
+  state_->psk_identity = {};
 }
 
 }  // namespace sallyport::crypto

@@ -19,10 +19,9 @@ class TlsStream final : public Stream {
       CO_TRY(const auto step, session_.handshake());
       if (step.want == crypto::TlsWant::nothing) {
         peer_.tls = true;
-        peer_.tls_chain = session_.peer_chain();
+        peer_.tls_chain = session_.take_peer_chain();
         peer_.alpn = session_.alpn();
         peer_.server_name = session_.server_name();
-        session_.drop_peer_chain();
         co_return Result<void>{};
       }
       CO_TRY_VOID(co_await wait(step.want, deadline));
@@ -78,7 +77,10 @@ class TlsStream final : public Stream {
   const PeerInfo& peer() const override { return peer_; }
   Executor executor() const override { return readiness_->executor(); }
   const crypto::TlsSession& session() const { return session_; }
-  void forget_peer_chain() { std::vector<Bytes>().swap(peer_.tls_chain); }
+  void forget_handshake() {
+    std::vector<Bytes>().swap(peer_.tls_chain);
+    session_.forget_handshake();
+  }
 
  private:
   Task<Result<void>> wait(crypto::TlsWant want, Deadline deadline) {
@@ -127,8 +129,8 @@ Task<Result<StreamPtr>> tls_accept(std::unique_ptr<RawSocket> lower, std::shared
   return shake_hands(RawSocket::dissolve(std::move(lower)), std::move(peer), std::move(context), {}, deadline);
 }
 
-void forget_peer_chain(Stream& stream) {
-  if (auto* tls = dynamic_cast<TlsStream*>(&stream)) tls->forget_peer_chain();
+void forget_handshake(Stream& stream) {
+  if (auto* tls = dynamic_cast<TlsStream*>(&stream)) tls->forget_handshake();
 }
 
 Result<Bytes> export_keying_material(const Stream& stream, std::string_view label, std::size_t length) {

@@ -151,6 +151,7 @@ Result<void> Entrance::State::make_control() {
   settings.client_auth = crypto::ClientAuth::required;
   settings.client_issuers = issuers;
   settings.reads_many_certificates = true;
+  settings.forgets_handshakes = true;
   settings.verify_client = [check = &inside.check](std::span<const Bytes> chain) { return check->verify(chain); };
   settings.find_psk = [keys = &inside.resumption](ByteView name) -> std::optional<crypto::Psk> {
     auto resumption = keys->open(name);
@@ -390,7 +391,7 @@ net::Task<Result<void>> Entrance::State::open_control(std::shared_ptr<State> sel
                                                       DeviceName device) {
   CO_TRY(auto stream, co_await shake_hands(self, std::move(socket), self->control));
   CO_TRY(auto certificate, self->identify(*stream));
-  net::forget_peer_chain(*stream);
+  net::forget_handshake(*stream);
   if (certificate.name != device) co_return fail(Errc::unauthorized, "control: certificate is another device's");
   CO_TRY_VOID(co_await self->inside.check.confirm(certificate));
   if (self->closed || !self->inside.link.has_lease()) co_return fail(Errc::unavailable, "control: no lease");

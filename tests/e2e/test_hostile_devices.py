@@ -28,6 +28,7 @@ HEARTBEAT = 24  # content type
 HANDSHAKE_MS = 50  # of CPU, for a chain that is refused (A8)
 UPDATES = TINY = 100_000
 FLOOD_CPU = 3.0  # seconds of CPU for a flood, all in all
+PING, PONG, RESUMPTION = 6, 7, 11
 TAKE_OVERS = 40
 TAKE_OVER_MS = 50
 BUFFERED = 64 << 20  # in all sockets and pipes on the way of one stream that nobody reads
@@ -73,9 +74,9 @@ class Scene(Siege):
         with open(self.second.state / "agent.toml", "a") as file:
             file.write(f'\n[[service]]\nname = "fountain"\nkind = "http"\ntarget = "127.0.0.1:{self.fountain.port}"\n')
 
-    def control(self, source, device=None):
+    def control(self, source, device=None, gnutls_cipher=None):
         device = device or self.third
-        return Control(self.port, self.control_name(device.serial_id), device, source)
+        return Control(self.port, self.control_name(device.serial_id), device, source, gnutls_cipher)
 
     def alarms(self):
         return [line for line in self.log() if "relay.clone-alarm" in line and self.names["press-2"] in line]
@@ -130,6 +131,21 @@ def check_A7_key_updates_that_are_due_disturb_nothing(scene):
         for _ in range(20):
             control.tls.update_key(UPDATE_REQUESTED)
         want(control.say_hello()[0] == TICKETS, "found no TICKETS after some key updates, want them")
+
+
+def check_A7_device_with_GnuTLS_is_served_under_every_suite_and_through_key_updates(scene):
+    """The relay has forgotten the handshake by then; what it keeps must be what another library means."""
+    for cipher in ("AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305"):
+        with scene.undisturbed(), scene.control("127.80.0.4", gnutls_cipher=cipher) as control:
+            want(control.say_hello()[0] == TICKETS, f"found no TICKETS under {cipher}, want them")
+            for token in range(8):
+                control.tls.update_key(both=token % 2 == 0)
+                asked = token.to_bytes(4, "big")
+                control.tls.write(frame(PING, asked + (15).to_bytes(2, "big") + b"\xff" * 4))
+                kind, payload = control.next_frame()
+                while kind == RESUMPTION:
+                    kind, payload = control.next_frame()
+                want((kind, payload) == (PONG, asked), f"found frame {kind} {payload.hex()} after {token} key updates of {cipher}, want PONG {token}")
 
 
 def check_A7_100000_tiny_records_are_limited(scene):

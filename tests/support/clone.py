@@ -3,6 +3,7 @@
 import os
 import struct
 
+from gnutls_line import GnuTlsLine
 from raw_hello import dial
 from raw_tls import RawTls
 from stage import current
@@ -21,11 +22,15 @@ def hello_frame(boot_id):
 
 
 class Control:
-    """A connection with the operational certificate of `device`; nothing is said on it yet."""
+    """A connection with the operational certificate of `device`, by OpenSSL or, with a cipher of its, by GnuTLS; nothing is said
+    on it yet."""
 
-    def __init__(self, port, name, device, source):
+    def __init__(self, port, name, device, source, gnutls_cipher=None):
         stem = current(device, "operational")
-        self.tls = RawTls(dial(port, source), name, ALPN, f"{stem}.pem", f"{stem}.key")
+        if gnutls_cipher:
+            self.tls = GnuTlsLine(dial(port, source), name, *ALPN, f"{stem}.pem", f"{stem}.key", gnutls_cipher)
+        else:
+            self.tls = RawTls(dial(port, source), name, ALPN, f"{stem}.pem", f"{stem}.key")
         self.buffer = b""
 
     def say_hello(self, boot_id=None):

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 
 #include "crypto/detail/evp.h"
+#include "crypto/detail/tls_record_io.h"
 #include "crypto/tls.h"
 
 namespace sallyport::crypto {
@@ -42,7 +43,9 @@ struct TlsContext::State {
 // What the callbacks of one session read and leave behind; OpenSSL carries a pointer to it (SSL_get_app_data).
 struct TlsSession::State {
   std::shared_ptr<TlsContext> context;
-  OwnedSsl ssl;
+  OwnedSsl ssl;                            // null once the handshake is forgotten
+  std::unique_ptr<TlsSecrets> secrets;     // of a server that forgets handshakes, until it does
+  std::unique_ptr<TlsRecordIo> record_io;  // set once the handshake is forgotten
   std::vector<Bytes> chain;
   std::vector<Bytes> remembered_chain;
   std::string server_name;
@@ -50,6 +53,7 @@ struct TlsSession::State {
   std::optional<Error> refusal;  // why a callback of ours ended the handshake
   std::size_t key_updates = 0;   // of the peer
   bool established = false;
+  bool used = false;  // something was read or written behind the handshake
   bool showed_leaf_alone = false;
   bool write_closed = false;
   bool broken = false;  // after a fatal fault OpenSSL must not be called again
@@ -66,6 +70,8 @@ struct TlsCallbacks {
   // Sees every message; counts the peer's key updates.
   static void watch(int written, int version, int content_type, const void* message, std::size_t length, SSL* ssl,
                     void* unused);
+  // Sees every secret (SSL_CTX_set_keylog_callback); keeps those under which the connection goes on.
+  static void keep_secret(const SSL* ssl, const char* line);
   static int choose_chain(SSL* ssl, void* unused);
   static int remember(SSL* ssl, SSL_SESSION* session);
   static int find_psk(SSL* ssl, const unsigned char* identity, std::size_t length, SSL_SESSION** session);
@@ -87,11 +93,5 @@ int verify_mode(ClientAuth wanted);
 std::string take_openssl_error(std::string_view fallback);
 // Shows `identity` in the sessions of `context`, or in `ssl` alone.
 Result<void> use_identity(SSL_CTX* context, SSL* ssl, const TlsIdentity& identity);
-
-// Of a server's established session that gives no tickets: frees the client's certificates, which OpenSSL keeps decoded
-// in its SSL_SESSION, 8 kB for a leaf and its CA, and has no call to drop. They are left out by reading the encoding of
-// a session without any into it (d2i_SSL_SESSION reuses what it is given) and by emptying the chain. TLS 1.3 derives
-// its further keys from secrets that are not in there, so the connection goes on as before.
-void drop_peer_certificates(SSL* ssl);
 
 }  // namespace sallyport::crypto
