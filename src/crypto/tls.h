@@ -77,7 +77,7 @@ struct TlsServerSettings {
   // A resumed session skips the client's certificate, so this excludes client authentication (Errc::conflict).
   bool session_tickets = false;
   // Sessions may forget their handshake (TlsSession::forget_handshake()), for which their traffic secrets are kept
-  // until then. Excludes `session_tickets` (Errc::conflict).
+  // until then. Excludes `session_tickets` (Errc::conflict). The sessions of such a context are one thread's.
   bool forgets_handshakes = false;
   // The key of an identity that a client offers; absent, and a full handshake follows, when it is none of ours. A
   // client that holds the key shows no certificate, whatever `client_auth` says: psk_identity() then tells who it is.

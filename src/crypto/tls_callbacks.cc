@@ -175,8 +175,17 @@ int TlsCallbacks::staple(SSL* ssl, void*) {
 }
 
 void TlsCallbacks::watch(int written, int, int content_type, const void* message, std::size_t length, SSL* ssl, void*) {
-  if (written != 0 || content_type != SSL3_RT_HANDSHAKE || length == 0) return;
-  if (*static_cast<const unsigned char*>(message) == SSL3_MT_KEY_UPDATE) ++session_of(ssl).key_updates;
+  if (content_type != SSL3_RT_HANDSHAKE || length == 0) return;
+  const auto type = *static_cast<const unsigned char*>(message);
+  if (written == 0 && type == SSL3_MT_KEY_UPDATE) ++session_of(ssl).key_updates;
+  if (written == 1 && type == SSL3_MT_FINISHED) begin_keeping_secrets(session_of(ssl));
+}
+
+// OpenSSL spells each secret in 80 calls of sprintf() for it, so those before a server's Finished are left out.
+void TlsCallbacks::begin_keeping_secrets(TlsSession::State& session) {
+  const auto& context = context_of(session);
+  session.keeps_secrets = context.is_server && context.server.forgets_handshakes;
+  if (session.keeps_secrets) SSL_CTX_set_keylog_callback(context.context.get(), &TlsCallbacks::keep_secret);
 }
 
 // The line is "LABEL client-random secret", both in hexadecimal digits.
@@ -184,13 +193,14 @@ void TlsCallbacks::keep_secret(const SSL* ssl, const char* line) {
   auto& state = session_of(ssl);
   const std::string_view text(line);
   const std::string_view label = text.substr(0, text.find(' '));
-  auto secret = codec::decode_hex(text.substr(text.rfind(' ') + 1));
-  if (!secret) return;
-  SecretBytes kept(*std::move(secret));
   if (!state.secrets) state.secrets = std::make_unique<TlsSecrets>();
-  if (label == "CLIENT_TRAFFIC_SECRET_0") state.secrets->receive = std::move(kept);
-  if (label == "SERVER_TRAFFIC_SECRET_0") state.secrets->send = std::move(kept);
-  if (label == "EXPORTER_SECRET") state.secrets->exporter = std::move(kept);
+  SecretBytes* const place = label == "CLIENT_TRAFFIC_SECRET_0"   ? &state.secrets->receive
+                             : label == "SERVER_TRAFFIC_SECRET_0" ? &state.secrets->send
+                             : label == "EXPORTER_SECRET"         ? &state.secrets->exporter
+                                                                  : nullptr;
+  if (place == nullptr) return;
+  auto secret = codec::decode_hex(text.substr(text.rfind(' ') + 1));
+  if (secret) *place = SecretBytes(*std::move(secret));
 }
 
 // A client's, before its certificate leaves, where the server wants one. Names are compared as RFC 5280 §7.1 has it; of

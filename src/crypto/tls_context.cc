@@ -185,7 +185,6 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(TlsServerSettings setting
   if (settings.require_alpn) SSL_CTX_set_client_hello_cb(raw, &TlsCallbacks::require_alpn, nullptr);
   if (!settings.alpn.empty()) SSL_CTX_set_alpn_select_cb(raw, &TlsCallbacks::select_alpn, nullptr);
   if (settings.ocsp_staple) SSL_CTX_set_tlsext_status_cb(raw, &TlsCallbacks::staple);
-  if (settings.forgets_handshakes) SSL_CTX_set_keylog_callback(raw, &TlsCallbacks::keep_secret);
 
   auto state = std::make_unique<State>();
   state->context = std::move(context);

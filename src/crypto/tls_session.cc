@@ -106,7 +106,10 @@ Result<TlsStep> TlsSession::handshake() {
   }
   prepare();
   SSL* ssl = state_->ssl.get();
-  if (const int done = SSL_do_handshake(ssl); done != 1) {
+  if (state_->keeps_secrets) TlsCallbacks::begin_keeping_secrets(*state_);
+  const int done = SSL_do_handshake(ssl);
+  if (state_->keeps_secrets) SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), nullptr);
+  if (done != 1) {
     TRY(auto step, after(ssl, done, state_->refusal, state_->broken));
     if (step.end_of_stream) return fail(Errc::unavailable, "tls: the peer closed during the handshake");
     return step;

@@ -53,7 +53,8 @@ struct TlsSession::State {
   std::optional<Error> refusal;  // why a callback of ours ended the handshake
   std::size_t key_updates = 0;   // of the peer
   bool established = false;
-  bool used = false;  // something was read or written behind the handshake
+  bool keeps_secrets = false;  // those that follow belong to what comes after the handshake
+  bool used = false;           // something was read or written behind the handshake
   bool showed_leaf_alone = false;
   bool write_closed = false;
   bool broken = false;  // after a fatal fault OpenSSL must not be called again
@@ -67,10 +68,12 @@ struct TlsCallbacks {
   static int select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
                          unsigned in_length, void* unused);
   static int staple(SSL* ssl, void* unused);
-  // Sees every message; counts the peer's key updates.
+  // Sees every message: counts the peer's key updates, and notes a server's Finished.
   static void watch(int written, int version, int content_type, const void* message, std::size_t length, SSL* ssl,
                     void* unused);
-  // Sees every secret (SSL_CTX_set_keylog_callback); keeps those under which the connection goes on.
+  // Has keep_secret() called until the present step of the handshake is over.
+  static void begin_keeping_secrets(TlsSession::State& session);
+  // Sees secrets (SSL_CTX_set_keylog_callback); keeps those under which the connection goes on.
   static void keep_secret(const SSL* ssl, const char* line);
   static int choose_chain(SSL* ssl, void* unused);
   static int remember(SSL* ssl, SSL_SESSION* session);
