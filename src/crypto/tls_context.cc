@@ -85,6 +85,7 @@ Result<OwnedSslContext> make_context(bool is_server, OSSL_LIB_CTX* library = nul
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                             SSL_MODE_NO_AUTO_CHAIN);  // a leaf that is alone is to stay so
   SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_clear_options(raw, SSL_OP_ENABLE_KTLS);  // which openssl.cnf may have set: keys stay in this process
   SSL_CTX_set_max_early_data(raw, 0);
   SSL_CTX_set_recv_max_early_data(raw, 0);
   // So that a read returns after each record that was not for the application, and a flood of such keeps nobody

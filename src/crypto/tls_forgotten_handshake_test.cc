@@ -41,7 +41,7 @@ class TlsForgottenHandshakeTest : public ::testing::TestWithParam<const char*> {
     ::close(client_end);
   }
 
-  void connect(const char* suite, bool forgets = true) {
+  void connect(const char* suite, bool forgets = true, std::uint8_t fragment = TLSEXT_max_fragment_length_DISABLED) {
     const auto key = std::make_shared<PrivateKey>(PrivateKey::generate());
     TlsServerSettings settings;
     settings.identity = {.chain = {self_signed(*key)}, .key = key};
@@ -57,6 +57,7 @@ class TlsForgottenHandshakeTest : public ::testing::TestWithParam<const char*> {
     client.reset(SSL_new(client_context.get()));
     SSL_set_bio(client.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(client.get());
+    SSL_set_tlsext_max_fragment_length(client.get(), fragment);
     for (int i = 0; i < 6; ++i) {
       SSL_do_handshake(client.get());
       carry();
@@ -244,6 +245,48 @@ TEST_P(TlsForgottenHandshakeTest, SlowReadersGetEverythingOnce) {
   fetch();
   EXPECT_TRUE(waited);
   EXPECT_TRUE(got + client_reads() == text);
+}
+
+TEST_F(TlsForgottenHandshakeTest, SmallClientsGetSmallRecords) {
+  for (const int fragment : {TLSEXT_max_fragment_length_512, TLSEXT_max_fragment_length_4096}) {
+    connect("TLS_AES_256_GCM_SHA384", true, static_cast<std::uint8_t>(fragment));
+    server->forget_handshake();
+    const std::string text(10'000, 'x');
+    std::size_t records = 0;
+    for (ByteView left = as_bytes(text); !left.empty(); ++records) {
+      const auto step = server->write(left);
+      ASSERT_TRUE(step.has_value());
+      left = left.subspan(step->bytes);
+    }
+    EXPECT_EQ(records, fragment == TLSEXT_max_fragment_length_512 ? 20U : 3U);
+    fetch();
+    EXPECT_EQ(client_reads(), text);
+  }
+}
+
+TEST_F(TlsForgottenHandshakeTest, AWriteGoesOnWithWhatItBegan) {
+  connect("TLS_AES_256_GCM_SHA384");
+  server->forget_handshake();
+  const int small = 4'096;
+  ::setsockopt(server_end, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+  const Bytes data(kMaxTlsPlaintext);
+  while (server->write(data)->want == TlsWant::nothing) {
+  }
+  EXPECT_EQ(server->write(ByteView(data).first(3)).error().code, Errc::conflict);
+  EXPECT_EQ(server->write(data).error().code, Errc::unavailable);
+}
+
+TEST_F(TlsForgottenHandshakeTest, NothingIsSaidBehindOurEnd) {
+  connect("TLS_AES_256_GCM_SHA384");
+  server->forget_handshake();
+  ASSERT_TRUE(server->shutdown().has_value());
+  give(Bytes{SSL3_RT_ALERT, 3, 3, 0, 2, 1, 0});
+  Bytes into(100);
+  EXPECT_EQ(server->read(into).error().code, Errc::malformed);
+  fetch();
+  EXPECT_EQ(client_reads(), "");
+  EXPECT_EQ(SSL_get_error(client.get(), 0), SSL_ERROR_ZERO_RETURN);
+  EXPECT_EQ(BIO_ctrl_pending(SSL_get_rbio(client.get())), 0U);
 }
 
 TEST_F(TlsForgottenHandshakeTest, OnceSomethingWasReadNothingIsForgotten) {

@@ -19,7 +19,7 @@ std::unexpected<Error> broken_connection(int cause) {
 std::unexpected<Error> TlsRecordIo::end_with(TlsFault fault) {
   broken_ = true;
   // Told if there is room for it: nobody waits for that. Half a record before it would only make it unreadable.
-  if (fault.alert && unsent_.empty()) {
+  if (fault.alert && unsent_.empty() && !closing_) {
     Bytes alert;
     records_.seal_alert(*fault.alert, alert);
     static_cast<void>(::send(descriptor_, alert.data(), alert.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
@@ -100,7 +100,14 @@ Result<TlsStep> TlsRecordIo::write(ByteView from) {
   if (broken_) return fail(Errc::unavailable, "tls: not connected");
   if (closing_) return fail(Errc::unavailable, "tls: our direction is closed");
   if (from.empty()) return TlsStep{};
-  if (unsent_.empty()) counted_ = records_.seal(from, unsent_);
+  if (unsent_.empty()) {
+    counted_ = 0;
+    counted_ = records_.seal(from, unsent_);
+  }
+  if (from.size() < counted_) {
+    broken_ = true;
+    return fail(Errc::conflict, "tls: not what an earlier write had begun");
+  }
   TRY(const bool gone, flush());
   if (!gone) return TlsStep{.want = TlsWant::write};
   return TlsStep{.bytes = counted_};

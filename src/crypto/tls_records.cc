@@ -50,6 +50,7 @@ Secret<N> padded(ByteView bytes) {
 }
 
 std::expected<TlsOpened, TlsFault> read_alert(ByteView content) {
+  if (content.empty()) return fault(SSL_AD_UNEXPECTED_MESSAGE, "a record with nothing in it");  // §5.4
   if (content.size() != 2) return fault(SSL_AD_DECODE_ERROR, "an alert that is none");
   const std::uint8_t description = content[1];
   if (description == SSL_AD_CLOSE_NOTIFY) return TlsOpened{.content = TlsContent::end};
@@ -80,11 +81,8 @@ struct TlsRecords::Suite {
 };
 
 const TlsRecords::Suite* TlsRecords::find_suite(std::uint16_t suite) {
-  const auto cipher = [](const char* name) {
-    const EVP_CIPHER* const fetched = EVP_CIPHER_fetch(nullptr, name, nullptr);
-    SALLYPORT_CHECK(fetched != nullptr);
-    return fetched;
-  };
+  // Absent where the library's configuration leaves it out.
+  const auto cipher = [](const char* name) -> const EVP_CIPHER* { return EVP_CIPHER_fetch(nullptr, name, nullptr); };
   const auto hash_of_nothing = [](const EVP_MD* digest) {
     Bytes out(static_cast<std::size_t>(EVP_MD_get_size(digest)));
     SALLYPORT_CHECK(EVP_Digest("", 0, out.data(), nullptr, digest, nullptr) == 1);
@@ -97,7 +95,7 @@ const TlsRecords::Suite* TlsRecords::find_suite(std::uint16_t suite) {
       Suite{0x1303, "SHA256", 32, 32, cipher("ChaCha20-Poly1305"), hash_of_nothing(sha256_algorithm())},
   };
   const auto* const found = std::ranges::find(suites, suite, &Suite::id);
-  return found == suites.end() ? nullptr : found;
+  return found == suites.end() || found->cipher == nullptr ? nullptr : found;
 }
 
 std::expected<TlsOpened, TlsFault> read_inner_plaintext(ByteView inner) {
@@ -118,22 +116,24 @@ std::expected<TlsOpened, TlsFault> read_inner_plaintext(ByteView inner) {
   }
 }
 
-Result<TlsRecords> TlsRecords::begin(std::uint16_t suite, TlsSecrets secrets, std::uint64_t records_per_key) {
+Result<TlsRecords> TlsRecords::begin(std::uint16_t suite, TlsSecrets secrets, TlsSendLimits limits) {
   const Suite* const found = find_suite(suite);
-  if (found == nullptr) return failf(Errc::malformed, "tls records: suite 0x{:04x}, want one of TLS 1.3", suite);
+  if (found == nullptr)
+    return failf(Errc::malformed, "tls records: suite 0x{:04x}, want one of TLS 1.3 that the library has", suite);
   for (const SecretBytes* secret : {&secrets.receive, &secrets.send, &secrets.exporter}) {
     if (secret->size() != found->hash_bytes)
       return failf(Errc::malformed, "tls records: a secret of {} bytes, want {}", secret->size(), found->hash_bytes);
   }
-  return TlsRecords(*found, secrets, records_per_key);
+  SALLYPORT_CHECK(limits.plaintext > 0 && limits.plaintext <= kMaxTlsPlaintext);
+  return TlsRecords(*found, secrets, limits);
 }
 
-TlsRecords::TlsRecords(const Suite& suite, const TlsSecrets& secrets, std::uint64_t records_per_key)
+TlsRecords::TlsRecords(const Suite& suite, const TlsSecrets& secrets, TlsSendLimits limits)
     : suite_(&suite),
       receive_(make_direction(suite, secrets.receive.expose())),
       send_(make_direction(suite, secrets.send.expose())),
       exporter_(padded<kMaxSecret>(secrets.exporter.expose())),
-      records_per_key_(records_per_key) {}
+      limits_(limits) {}
 
 // RFC 8446 §7.3.
 TlsRecords::Direction TlsRecords::make_direction(const Suite& suite, ByteView traffic_secret) {
@@ -210,24 +210,32 @@ std::expected<TlsOpened, TlsFault> TlsRecords::open(std::span<const std::uint8_t
   }
   auto read = read_inner_plaintext(inner);
   if (!read) return read;
+  if (auto counted = count(*read); !counted) return std::unexpected(std::move(counted).error());
   if (read->content != TlsContent::key_update && read->content != TlsContent::key_exchange) return read;
-  if (++key_updates_ > kMaxKeyUpdates) {
-    std::string text = fmt::format("tls: the peer updates its keys more than {} times", kMaxKeyUpdates);
-    return std::unexpected(TlsFault{Error{Errc::overloaded, std::move(text)}, SSL_AD_INTERNAL_ERROR});
-  }
   receive_ = next(receive_);
   if (read->content == TlsContent::key_exchange) owes_key_update_ = true;
   return read;
 }
 
+std::expected<void, TlsFault> TlsRecords::count(const TlsOpened& opened) {
+  idle_records_ = opened.bytes > 0 ? 0 : idle_records_ + 1;
+  if (opened.content == TlsContent::key_update || opened.content == TlsContent::key_exchange) {
+    if (++key_updates_ <= kMaxKeyUpdates) return {};
+    std::string text = fmt::format("tls: the peer updates its keys more than {} times", kMaxKeyUpdates);
+    return std::unexpected(TlsFault{Error{Errc::overloaded, std::move(text)}, SSL_AD_INTERNAL_ERROR});
+  }
+  if (idle_records_ <= kMaxIdleRecords || opened.content == TlsContent::end) return {};
+  return fault(SSL_AD_UNEXPECTED_MESSAGE, fmt::format("{} records without data", kMaxIdleRecords + 1));
+}
+
 std::size_t TlsRecords::seal(ByteView data, Bytes& out) {
-  if (owes_key_update_ || send_.sequence >= records_per_key_) {
+  if (owes_key_update_ || send_.sequence >= limits_.records_per_key) {
     constexpr std::array<std::uint8_t, kKeyUpdateBytes> kUpdate{SSL3_MT_KEY_UPDATE, 0, 0, 1, 0};
     seal_record(SSL3_RT_HANDSHAKE, kUpdate, out);
     send_ = next(send_);
     owes_key_update_ = false;
   }
-  const ByteView taken = data.first(std::min(data.size(), kMaxTlsPlaintext));
+  const ByteView taken = data.first(std::min(data.size(), limits_.plaintext));
   seal_record(SSL3_RT_APPLICATION_DATA, taken, out);
   return taken.size();
 }

@@ -24,12 +24,19 @@ inline constexpr std::size_t kMaxTlsExport = 255;
 // Key updates of the peer in the life of a session (§4.6.3): one is due after 2^24 records, and each costs us a key
 // schedule for 27 bytes.
 inline constexpr std::size_t kMaxKeyUpdates = 64;
+// Records without data that may come one after another: they are nobody's work but ours.
+inline constexpr std::size_t kMaxIdleRecords = 32;
 
 // What both ends have agreed on: SHA-256 or SHA-384 long, by the suite.
 struct TlsSecrets {
   SecretBytes receive;   // <the peer's side>_application_traffic_secret_0 (§7.1)
   SecretBytes send;      // ours
   SecretBytes exporter;  // exporter_master_secret
+};
+
+struct TlsSendLimits {
+  std::size_t plaintext = kMaxTlsPlaintext;           // of a record; less where the client asks so (RFC 6066 §4)
+  std::uint64_t records_per_key = kMaxRecordsPerKey;  // before we update ours
 };
 
 // Why a record ends the connection, and what the peer is told of it (§6.2); nothing where it told us.
@@ -52,8 +59,8 @@ struct TlsOpened {
   std::size_t bytes = 0;  // of data, from the begin of the body; may be 0
 };
 
-// Reads a TLSInnerPlaintext (§5.2, §5.4). After a handshake a server awaits data, alerts and key updates; a key update
-// fills its record, since what follows it comes under other keys (§5.1).
+// Reads a TLSInnerPlaintext (§5.2, §5.4). After a handshake a server awaits data, alerts and key updates. A key update
+// is to be a record: behind it come other keys (§5.1), and one in two records, which would be allowed, nobody sends.
 std::expected<TlsOpened, TlsFault> read_inner_plaintext(ByteView inner);
 
 // Both directions of one connection, from the first record under the application traffic secrets on. Not thread-safe.
@@ -61,10 +68,8 @@ std::expected<TlsOpened, TlsFault> read_inner_plaintext(ByteView inner);
 class TlsRecords {
  public:
   // `suite` as in §B.4. Errc::malformed when it is none of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384 and
-  // TLS_CHACHA20_POLY1305_SHA256, or a secret is not as long as its hash. `records_per_key` is how many we send before
-  // we update our key.
-  static Result<TlsRecords> begin(std::uint16_t suite, TlsSecrets secrets,
-                                  std::uint64_t records_per_key = kMaxRecordsPerKey);
+  // TLS_CHACHA20_POLY1305_SHA256, is not in the library, or a secret is not as long as its hash.
+  static Result<TlsRecords> begin(std::uint16_t suite, TlsSecrets secrets, TlsSendLimits limits = {});
   TlsRecords(TlsRecords&&) noexcept = default;
   TlsRecords& operator=(TlsRecords&&) noexcept = default;
   ~TlsRecords() = default;
@@ -99,9 +104,10 @@ class TlsRecords {
     std::uint64_t sequence = 0;
   };
 
-  TlsRecords(const Suite& suite, const TlsSecrets& secrets, std::uint64_t records_per_key);
+  TlsRecords(const Suite& suite, const TlsSecrets& secrets, TlsSendLimits limits);
   static const Suite* find_suite(std::uint16_t suite);
   static Direction make_direction(const Suite& suite, ByteView traffic_secret);
+  std::expected<void, TlsFault> count(const TlsOpened& opened);
   // The keys that follow (§7.2).
   Direction next(const Direction& direction) const;
   void seal_record(std::uint8_t type, ByteView content, Bytes& out);
@@ -110,8 +116,9 @@ class TlsRecords {
   Direction receive_;
   Direction send_;
   Secret<kMaxSecret> exporter_;
-  std::uint64_t records_per_key_;
+  TlsSendLimits limits_;
   std::size_t key_updates_ = 0;
+  std::size_t idle_records_ = 0;  // since the last data
   bool owes_key_update_ = false;
 };
 

@@ -31,8 +31,8 @@ struct Ends {
   TlsRecords far;
 };
 
-Ends make_ends(std::uint16_t suite, std::uint64_t records_per_key = kMaxRecordsPerKey) {
-  return {TlsRecords::begin(suite, secrets(suite, 1, 2), records_per_key).value(),
+Ends make_ends(std::uint16_t suite, TlsSendLimits limits = {}) {
+  return {TlsRecords::begin(suite, secrets(suite, 1, 2), limits).value(),
           TlsRecords::begin(suite, secrets(suite, 2, 1)).value()};
 }
 
@@ -132,7 +132,7 @@ TEST_P(TlsRecordsOfSuite, AnotherRecordOrderHeaderOrBitIsRefused) {
 }
 
 TEST_P(TlsRecordsOfSuite, KeysAreUpdatedBeforeTheirRecordsRunOut) {
-  auto ends = make_ends(GetParam(), 3);
+  auto ends = make_ends(GetParam(), {.records_per_key = 3});
   for (int i = 0; i < 3; ++i) EXPECT_EQ(pass(ends.near, ends.far, "old"), "old");
   Bytes wire;
   ends.near.seal(as_bytes("new"), wire);
@@ -147,9 +147,19 @@ TEST_P(TlsRecordsOfSuite, KeysAreUpdatedBeforeTheirRecordsRunOut) {
 }
 
 TEST(TlsRecordsTest, MoreKeyUpdatesThanAnyPeerNeedsEndIt) {
-  auto ends = make_ends(kAes256, 1);
+  auto ends = make_ends(kAes256, {.records_per_key = 1});
   for (std::size_t i = 0; i <= kMaxKeyUpdates; ++i) ASSERT_EQ(pass(ends.near, ends.far, "x"), "x") << i;
   EXPECT_NE(pass(ends.near, ends.far, "x").find("updates its keys more than 64 times"), std::string::npos);
+}
+
+TEST(TlsRecordsTest, RecordsWithoutDataAreFewInARow) {
+  auto ends = make_ends(kAes256);
+  for (int round = 0; round < 3; ++round) {
+    for (std::size_t i = 0; i < kMaxIdleRecords; ++i) ASSERT_EQ(pass(ends.near, ends.far, ""), "");
+    ASSERT_EQ(pass(ends.near, ends.far, "data"), "data");
+  }
+  for (std::size_t i = 0; i < kMaxIdleRecords; ++i) pass(ends.near, ends.far, "");
+  EXPECT_EQ(pass(ends.near, ends.far, ""), "tls: 33 records without data");
 }
 
 TEST(TlsRecordsTest, LongDataTakesOneRecordAtATime) {
@@ -194,9 +204,10 @@ TEST(TlsRecordsTest, InnerPlaintextsAreDataAlertsAndKeyUpdatesAlone) {
       {{1, 90, SSL3_RT_ALERT}, TlsContent::nothing, {}},
       {{1, 40, SSL3_RT_ALERT}, {}, {}},
       {{2, 42, SSL3_RT_ALERT}, {}, {}},
-      {{SSL3_RT_ALERT}, {}, SSL_AD_DECODE_ERROR},
+      {{SSL3_RT_ALERT}, {}, SSL_AD_UNEXPECTED_MESSAGE},
       {{1, SSL3_RT_ALERT}, {}, SSL_AD_DECODE_ERROR},
       {{1, 0, 1, 0, SSL3_RT_ALERT}, {}, SSL_AD_DECODE_ERROR},
+      {{SSL3_RT_HANDSHAKE}, {}, SSL_AD_UNEXPECTED_MESSAGE},
       {{24, 0, 0, 1, 0, SSL3_RT_HANDSHAKE}, TlsContent::key_update, {}},
       {{24, 0, 0, 1, 1, SSL3_RT_HANDSHAKE, 0, 0}, TlsContent::key_exchange, {}},
       {{24, 0, 0, 1, 2, SSL3_RT_HANDSHAKE}, {}, SSL_AD_ILLEGAL_PARAMETER},

@@ -131,7 +131,7 @@ Result<TlsStep> TlsSession::read(std::span<std::uint8_t> into) {
   if (state_->record_io) return state_->record_io->read(into);
   if (!state_->established || state_->broken) return fail(Errc::unavailable, "tls: not connected");
   prepare();
-  state_->used = true;
+  state_->use();
   std::size_t count = 0;
   const int done = SSL_read_ex(state_->ssl.get(), into.data(), into.size(), &count);
   if (state_->key_updates > kMaxKeyUpdates) {
@@ -154,7 +154,7 @@ Result<TlsStep> TlsSession::write(ByteView from) {
   if (state_->write_closed) return fail(Errc::unavailable, "tls: our direction is closed");
   if (from.empty()) return TlsStep{};
   prepare();
-  state_->used = true;
+  state_->use();
   std::size_t count = 0;
   const int done = SSL_write_ex(state_->ssl.get(), from.data(), from.size(), &count);
   if (done == 1) return TlsStep{.bytes = count};
@@ -167,7 +167,7 @@ Result<TlsStep> TlsSession::shutdown() {
   if (state_->record_io) return state_->record_io->shutdown();
   if (!state_->established || state_->broken) return TlsStep{};
   state_->write_closed = true;
-  state_->used = true;
+  state_->use();
   prepare();
   const int done = SSL_shutdown(state_->ssl.get());
   if (done >= 0) return TlsStep{};
@@ -226,18 +226,21 @@ Result<Bytes> TlsSession::export_keying_material(std::string_view label, std::si
 }
 
 void TlsSession::forget_handshake() {
-  if (!state_->secrets || !state_->established || state_->broken || state_->used) return;
+  if (!state_->secrets || !state_->established || state_->broken) return;
   SSL* ssl = state_->ssl.get();
   // Without read-ahead (SSL_CTX_set_read_ahead) OpenSSL takes no byte of what comes after the handshake.
   SALLYPORT_CHECK(SSL_version(ssl) == TLS1_3_VERSION && SSL_has_pending(ssl) == 0 && SSL_get_num_tickets(ssl) == 0);
   const auto suite = static_cast<std::uint16_t>(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl)));
-  auto records = TlsRecords::begin(suite, std::move(*state_->secrets));
+  // RFC 6066 §4: 1 to 4 stand for 2^9 to 2^12.
+  const unsigned fragment = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl));
+  const std::size_t plaintext = fragment == 0 ? kMaxTlsPlaintext : std::size_t{256} << fragment;
+  auto records = TlsRecords::begin(suite, std::move(*state_->secrets), {.plaintext = plaintext});
   state_->secrets.reset();
   if (!records) return;
   state_->record_io = std::make_unique<TlsRecordIo>(*std::move(records), SSL_get_fd(ssl));
   state_->ssl.reset();
-  state_->chain = {};
-  state_->psk_identity = {};
+  std::vector<Bytes>().swap(state_->chain);
+  Bytes().swap(state_->psk_identity);
 }
 
 }  // namespace sallyport::crypto

@@ -10,6 +10,12 @@ namespace {
 
 constexpr std::uint8_t kHandshakeRecord = 22;
 
+// A connection out of a WebSocket is a Unix socket here: its limits are those of who came.
+Address told_address(std::string_view source) {
+  auto address = parse_address(source);
+  return address && is_ip(address->host) ? *std::move(address) : Address{};
+}
+
 }  // namespace
 
 Task<void> serve_hand_over(StreamPtr channel, std::function<void(HandedOver)> take) {
@@ -22,9 +28,7 @@ Task<void> serve_hand_over(StreamPtr channel, std::function<void(HandedOver)> ta
     std::uint8_t first = 0;
     const ssize_t seen = ::recv(passed->descriptor.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
     std::string source(as_text(passed->metadata));
-    // A connection out of a WebSocket is a Unix socket here: its limits are those of who came.
-    auto stream =
-        adopt_socket(channel->executor(), std::move(passed->descriptor), parse_address(source).value_or(Address{}));
+    auto stream = adopt_socket(channel->executor(), std::move(passed->descriptor), told_address(source));
     if (!stream || seen < 1) continue;
     take(HandedOver{*std::move(stream), first == kHandshakeRecord, std::move(source)});
   }

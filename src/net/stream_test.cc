@@ -296,6 +296,35 @@ Task<void> pass_descriptor(StreamPair channel, StreamPair passed) {
   channel.first->close();
 }
 
+// A read of it ends after a descriptor, wherever its peer is said to be: that is no word of what else there is.
+Task<void> read_behind_a_descriptor(Executor executor) {
+  auto ends = make_socket_pair();
+  auto near = adopt_socket(executor, std::move(ends->first), Address{.host = "192.0.2.7", .port = 443});
+  auto far = adopt_socket(executor, std::move(ends->second));
+  EXPECT_TRUE(near.has_value() && far.has_value());
+  EXPECT_EQ((*near)->peer().address.host, "192.0.2.7");
+  EXPECT_TRUE((*near)->peer().uid.has_value());
+  // The loop knows it, and is told of both at once.
+  EXPECT_FALSE(co_await (*near)->wait_readable(milliseconds(1)));
+  EXPECT_TRUE(co_await send_descriptor(**far, Descriptor(::dup(STDERR_FILENO)), to_bytes("one"), kSoon));
+  co_await send_text(**far, "two");
+  EXPECT_TRUE(co_await (*near)->wait_readable(kSoon));
+  std::string all;
+  Bytes into(100);
+  while (all.size() < 8) {
+    const auto got = co_await (*near)->read_some(into, kSoon);
+    EXPECT_TRUE(got.has_value());
+    if (!got) co_return;
+    all += as_text(ByteView(into).first(*got));
+  }
+  EXPECT_EQ(all.substr(2), "onetwo");
+}
+
+TEST(Streams, UnixSocketsAreReadWhollyWhereverTheirPeerIsSaidToBe) {
+  Io io;
+  run(io, read_behind_a_descriptor(io.executor()));
+}
+
 TEST(DescriptorPassing, OneDescriptorPerMessage) {
   Io io;
   run(io, pass_descriptor(unix_pair(io.executor()), unix_pair(io.executor())));

@@ -19,9 +19,9 @@ Task<Result<StreamPtr>> tls_accept(StreamPtr lower, std::shared_ptr<crypto::TlsC
 Task<Result<StreamPtr>> tls_accept(std::unique_ptr<RawSocket> lower, std::shared_ptr<crypto::TlsContext> context,
                                    Deadline deadline);
 
-// Frees the peer's certificates, which peer() shows until then, and all else that TlsSession::forget_handshake() does,
-// once they have been looked at: a server of many idle connections needs the memory. To be called before anything is
-// read or written. Nothing happens for any other stream.
+// Frees the peer's certificates, which peer() shows until then, once they have been looked at, and all else that
+// TlsSession::forget_handshake() does, if nothing was read or written yet: a server of many idle connections needs the
+// memory. Nothing happens for any other stream.
 void forget_handshake(Stream& stream);
 
 // RFC 8446 §7.5 exporter and the stapled OCSP answer of a stream that tls_connect or tls_accept made; Errc::conflict

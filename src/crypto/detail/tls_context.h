@@ -42,6 +42,9 @@ struct TlsContext::State {
 
 // What the callbacks of one session read and leave behind; OpenSSL carries a pointer to it (SSL_get_app_data).
 struct TlsSession::State {
+  // Something is read or written behind the handshake: it can no longer be forgotten.
+  void use() { secrets.reset(); }
+
   std::shared_ptr<TlsContext> context;
   OwnedSsl ssl;                            // null once the handshake is forgotten
   std::unique_ptr<TlsSecrets> secrets;     // of a server that forgets handshakes, until it does
@@ -54,7 +57,6 @@ struct TlsSession::State {
   std::size_t key_updates = 0;   // of the peer
   bool established = false;
   bool keeps_secrets = false;  // those that follow belong to what comes after the handshake
-  bool used = false;           // something was read or written behind the handshake
   bool showed_leaf_alone = false;
   bool write_closed = false;
   bool broken = false;  // after a fatal fault OpenSSL must not be called again

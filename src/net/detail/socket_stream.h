@@ -27,7 +27,7 @@ class SocketStream final : public Stream {
   Task<Result<void>> wait(Direction direction, Deadline deadline) { return readiness_.wait(direction, deadline); }
 
  private:
-  bool is_tcp() const { return !peer_.address.host.empty(); }
+  bool is_tcp() const { return !peer_.uid; }
   // Absent where it would block.
   Result<std::optional<std::size_t>> take(std::span<std::uint8_t> into);
 
