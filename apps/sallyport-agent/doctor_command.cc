@@ -2,6 +2,8 @@
 #include <functional>
 
 #include "agent/agent.h"
+#include "agent/report_findings.h"
+#include "codec/json.h"
 #include "commands.h"
 #include "net/connect.h"
 #include "net/run.h"
@@ -26,9 +28,10 @@ class Findings {
     ++wrong_;
   }
   void warn(std::string_view what, std::string_view why) { fmt::print("warn  {:<22} {}\n", what, why); }
-  Result<void> outcome() const {
+  Outcome outcome() const {
     if (wrong_ == 0) return {};
-    return failf(Errc::unavailable, "doctor: {} found wrong", wrong_);
+    return std::unexpected(
+        Failure({Errc::unavailable, fmt::format("doctor: {} found wrong, see above", wrong_)}, ExitStatus::failed));
   }
 
  private:
@@ -111,14 +114,29 @@ void check_crl(Findings& findings, const agent::AgentState& state, UnixTime now)
   }
 }
 
+// The agent runs and holds the folder: its own report is judged.
+Outcome judge_running_agent(const std::filesystem::path& folder, const Environment& environment) {
+  TRY(const auto text, ask_agent(folder, "GET", "/status"));
+  TRY(const auto report, codec::parse_json(text));
+  std::fputs("the agent runs; what follows is by its own report\n", stderr);
+  Findings findings;
+  findings.take("state", folder.native());
+  for (const agent::ReportFinding& one : agent::judge_report(report, environment.clock.now())) {
+    if (one.level == agent::FindingLevel::warning) {
+      findings.warn(one.what, one.detail);
+    } else {
+      const bool is_good = one.level == agent::FindingLevel::good;
+      findings.take(one.what, is_good ? Result<std::string>(one.detail) : fail(Errc::unavailable, one.detail));
+    }
+  }
+  return findings.outcome();
+}
+
 }  // namespace
 
 Outcome doctor(const std::filesystem::path& folder, Environment& environment) {
   auto opened = open_state(folder);
-  if (!opened && opened.error().error.code == Errc::unavailable) {
-    std::fputs("the agent runs; what follows is its own report\n", stderr);
-    return status(folder, false);
-  }
+  if (!opened && opened.error().error.code == Errc::unavailable) return judge_running_agent(folder, environment);
   if (!opened) return std::unexpected(std::move(opened).error());
   agent::AgentState& state = *opened;
   const UnixTime now = environment.clock.now();
@@ -146,8 +164,7 @@ Outcome doctor(const std::filesystem::path& folder, Environment& environment) {
   agent::Agent agent(io.executor(), environment.clock, environment.random, state, **queue);
   io.restart();
   findings.take("gateway", wait_for(io, check_gateway(agent)));
-  TRY_VOID(findings.outcome());
-  return {};
+  return findings.outcome();
 }
 
 }  // namespace sallyport::agent_cli
