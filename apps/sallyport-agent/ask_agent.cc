@@ -9,9 +9,10 @@ namespace {
 
 // A socket without a listener is what a killed agent leaves behind. Only what fails before a word was sent may be done
 // again in another way: an agent that dies over its answer may have done what it was asked.
-Error nobody_runs(Error cause, const std::string& path) {
+Error nobody_runs(Error cause, const std::filesystem::path& socket) {
   if (cause.code != Errc::not_found && cause.code != Errc::unavailable) return cause;
-  return {Errc::not_found, path + ": no agent runs here"};
+  return {Errc::not_found, fmt::format("{}: no agent runs here, start it: sallyport-agent run --state {}",
+                                       socket.native(), socket.parent_path().parent_path().native())};
 }
 
 net::Task<Result<http::Response>> exchange(std::string path, http::Request request, milliseconds limit) {

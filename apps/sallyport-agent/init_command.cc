@@ -4,9 +4,12 @@
 #include "codec/pem.h"
 #include "commands.h"
 #include "keystore/file.h"
+#include "option_error.h"
 
 namespace sallyport::agent_cli {
 namespace {
+
+using cli::of_option;
 
 constexpr std::size_t kMaxPemFile = 256U << 10U;
 constexpr std::uint16_t kTlsPort = 443;
@@ -33,17 +36,15 @@ Outcome install_certificate(const InitOptions& options) {
 template <class Address>
 Result<void> take_address(std::string_view option, const std::optional<std::string>& given, Address& into) {
   if (!given) return {};
-  auto address = net::parse_address(*given);
-  if (!address) return std::unexpected(std::move(address).error().at(option));
-  into = *std::move(address);
+  TRY(into, of_option(option, net::parse_address(*given)));
   return {};
 }
 
 Result<agent::Settings> settings_of(const InitOptions& options) {
   agent::Settings out;
-  TRY(out.serial_id, parse_serial_id(options.serial_id));
-  TRY(out.site, parse_site_name(options.site));
-  TRY(out.zone, parse_dns_name(options.zone));
+  TRY(out.serial_id, of_option("--serial-id", parse_serial_id(options.serial_id)));
+  TRY(out.site, of_option("--site", parse_site_name(options.site)));
+  TRY(out.zone, of_option("--zone", parse_dns_name(options.zone)));
   out.relay_address = {.host = out.server_name("relay").get(), .port = kTlsPort};
   out.http_address = {.host = out.server_name("status").get(), .port = kHttpPort};
   TRY_VOID(take_address("--relay-address", options.relay_address, out.relay_address));
@@ -52,9 +53,7 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   TRY_VOID(take_address("--relay-fallback", options.relay_fallback, out.relay_fallback));
   TRY_VOID(take_address("--relay-websocket", options.relay_websocket, out.relay_web_socket));
   if (options.proxy) {
-    auto proxy = agent::parse_proxy(*options.proxy);
-    if (!proxy) return std::unexpected(std::move(proxy).error().at("--proxy"));
-    out.proxy = *std::move(proxy);
+    TRY(out.proxy, of_option("--proxy", agent::parse_proxy(*options.proxy)));
   }
   out.proxy_login = options.proxy_login;
   out.proxy_credentials_file = options.proxy_credentials_file.value_or("");
@@ -62,7 +61,7 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   out.remote_access = options.remote_access;
   out.trusted_clock = options.trusted_clock;
   for (const std::string& text : options.services) {
-    TRY(auto service, agent::parse_local_target(text));
+    TRY(auto service, of_option("--service", agent::parse_local_target(text)));
     if (service.service.kind == tunnel::ServiceKind::tls) out.allow_tls_services = true;
     out.services.push_back(std::move(service));
   }

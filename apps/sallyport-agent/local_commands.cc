@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "keystore/file.h"
 #include "net/run.h"
+#include "option_error.h"
 
 namespace sallyport::agent_cli {
 namespace {
@@ -27,7 +28,7 @@ Result<std::string> read_standard_input() {
 // The JSON lines that the agent takes.
 Result<std::string> lines_of(const SendOptions& options) {
   if (!options.value) return read_standard_input();
-  TRY(auto value, codec::parse_json(*options.value));
+  TRY(auto value, cli::of_option("JSON", codec::parse_json(*options.value)));
   codec::Json::Object line{{"value", std::move(value)}};
   if (options.topic) line["topic"] = *options.topic;
   return codec::Json(std::move(line)).write() + "\n";
@@ -123,7 +124,7 @@ Outcome switch_remote_access(const std::filesystem::path& folder, bool on) {
 }
 
 Outcome switch_service(const std::filesystem::path& folder, const std::string& name, bool open) {
-  TRY(const ServiceName service, parse_service_name(name));
+  TRY(const ServiceName service, cli::of_option("NAME", parse_service_name(name)));
   const codec::Json body(codec::Json::Object{{"open", open}});
   auto told = ask_agent(folder, "POST", "/services/" + service.get(), body.write());
   if (told) return {};
@@ -136,7 +137,7 @@ Outcome switch_service(const std::filesystem::path& folder, const std::string& n
 
 Outcome send(const SendOptions& options, Environment& environment) {
   TRY(std::string lines, lines_of(options));
-  TRY(const auto stream, telemetry::parse_stream_name(options.stream));
+  TRY(const auto stream, cli::of_option("--stream", telemetry::parse_stream_name(options.stream)));
   auto taken = ask_agent(options.state, "POST", "/telemetry/" + stream.get(), lines);
   if (taken) return {};
   if (taken.error().code != Errc::not_found) return std::unexpected(std::move(taken).error());

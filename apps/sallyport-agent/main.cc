@@ -12,6 +12,7 @@
 #include "crypto/system_random.h"
 #include "net/run.h"
 #include "rpc_command_line.h"
+#include "usage_text.h"
 
 namespace {
 
@@ -152,9 +153,11 @@ void add_openvpn(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Envir
 }
 
 void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environment& environment) {
-  const auto add = [&](const char* name, const char* summary, std::function<agent_cli::Outcome()> work) {
+  const auto add = [&](const char* name, const char* summary, std::function<agent_cli::Outcome()> work,
+                       const char* arguments = "") {
     CLI::App* command = add_command(top, values, name, summary);
-    command->footer(std::string("Example:\n  sallyport-agent ") + name + " --state /var/lib/sallyport-agent");
+    command->footer(std::string("Example:\n  sallyport-agent ") + name + arguments +
+                    " --state /var/lib/sallyport-agent");
     command->callback([&chosen, work = std::move(work)] { chosen = work; });
     return command;
   };
@@ -168,16 +171,18 @@ void add_simple(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Enviro
       [&] { return agent_cli::claim_code(values.state); });
   add("password", "the default password of the device's own pages", [&] { return agent_cli::password(values.state); });
   add("doctor", "look at everything that can be wrong", [&] { return agent_cli::doctor(values.state, environment); });
-  add("reset", "forget certificates, claim code, password, the keys of its node and unsent telemetry", [&] {
-    return agent_cli::reset(values.state, values.yes);
-  })->add_flag("--yes", values.yes, "do it");
-  CLI::App* service = add("service", "open or close one service of the device", [&] {
-    return agent_cli::switch_service(values.state, values.name, values.position == "open");
-  });
+  add(
+      "reset", "forget certificates, claim code, password, the keys of its node and unsent telemetry",
+      [&] { return agent_cli::reset(values.state, values.yes); }, " --yes")
+      ->add_flag("--yes", values.yes, "do it");
+  CLI::App* service = add(
+      "service", "open or close one service of the device",
+      [&] { return agent_cli::switch_service(values.state, values.name, values.position == "open"); }, " ssh close");
   service->add_option("NAME", values.name, "the service")->required();
   service->add_option("SWITCH", values.position, "open or close")->required()->check(CLI::IsMember({"open", "close"}));
-  add("remote-access", "the device's own switch",
-      [&] { return agent_cli::switch_remote_access(values.state, values.position == "on"); })
+  add(
+      "remote-access", "the device's own switch",
+      [&] { return agent_cli::switch_remote_access(values.state, values.position == "on"); }, " on")
       ->add_option("SWITCH", values.position, "on or off")
       ->required()
       ->check(CLI::IsMember({"on", "off"}));
@@ -207,7 +212,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& done) {
     return top.exit(done);
   } catch (const CLI::ParseError& fault) {
-    fmt::print(stderr, "sallyport-agent: usage: {}\n", fault.what());
+    fmt::print(stderr, "sallyport-agent: usage: {}\n", cli::usage_text(top, fault));
     return static_cast<int>(ExitStatus::usage);
   }
   auto outcome = top.got_subcommand("rpc") ? agent_cli::Outcome() : agent_cli::check_version(values.state);

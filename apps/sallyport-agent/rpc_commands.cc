@@ -14,6 +14,7 @@
 #include "net/io.h"
 #include "net/privileges.h"
 #include "net/run.h"
+#include "option_error.h"
 #include "rpcnode/audit_trail.h"
 #include "rpcnode/node_keys.h"
 #include "rpcnode/node_program.h"
@@ -21,7 +22,7 @@
 namespace sallyport::agent_cli {
 namespace {
 
-constexpr keystore::StateFormat kRpcFormat{.kind = "rpc", .version = 1};
+constexpr keystore::StateFormat kRpcFormat{.kind = "rpc", .version = 1, .made_by = "sallyport-agent rpc init"};
 constexpr milliseconds kLeaveLimit{10'000};
 constexpr std::size_t kMaxKeyText = 4'096;
 
@@ -112,9 +113,21 @@ std::string describe_key(const rpcnode::NodeKeyRecord& record) {
                      record.secrets.size() > 1 ? " · rotating" : "");
 }
 
+// What rpc.toml would be refused for, in the words of the command line.
+Result<void> check_options(const RpcInitOptions& options) {
+  TRY_VOID(cli::of_option("--node", sealed::parse_node_name(options.node)));
+  TRY_VOID(cli::of_option("--prefix", sealed::parse_topic_prefix(options.prefix)));
+  TRY(const auto url, cli::of_option("--broker", rpcnode::parse_broker_url(options.broker)));
+  if (url.tls != options.ca.empty()) return {};
+  return failf(Errc::malformed, "--ca: {}",
+               url.tls ? "is missing: mqtts:// needs the broker's CA" : "is for mqtts:// alone");
+}
+
 }  // namespace
 
 Outcome rpc_init(const RpcInitOptions& options, Environment&) {
+  if (auto checked = check_options(options); !checked)
+    return std::unexpected(Failure(std::move(checked).error(), ExitStatus::usage));
   const std::string text = settings_text(options);
   // What would be refused at the start is refused here.
   if (auto parsed = rpcnode::parse_settings(text, rpcnode::kSettingsFile, options.state); !parsed)
@@ -163,7 +176,7 @@ Outcome rpc_key_add(const RpcKeyOptions& options, Environment& environment) {
   auto keys = open_keys(options.state);
   if (!keys) return std::unexpected(std::move(keys).error());
   rpcnode::NewKey chosen;
-  auto id = sealed::parse_key_id(options.id);
+  auto id = cli::of_option("--id", sealed::parse_key_id(options.id));
   if (!id) return std::unexpected(Failure(std::move(id).error(), ExitStatus::usage));
   chosen.id = *std::move(id);
   chosen.comment = options.comment;
@@ -234,7 +247,7 @@ Outcome rpc_paired_remove(const RpcPairingOptions& options, Environment& environ
 Outcome rpc_key_rotate(const RpcKeyOptions& options, Environment& environment) {
   auto keys = open_keys(options.state);
   if (!keys) return std::unexpected(std::move(keys).error());
-  TRY(const auto id, sealed::parse_key_id(options.id));
+  TRY(const auto id, cli::of_option("--id", sealed::parse_key_id(options.id)));
   TRY(const auto key, keys->rotate(id, hours(options.overlap_hours), environment.clock.now(), environment.random));
   print_key(key, options.json);
   return {};
@@ -243,7 +256,7 @@ Outcome rpc_key_rotate(const RpcKeyOptions& options, Environment& environment) {
 Outcome rpc_key_remove(const RpcKeyOptions& options, Environment& environment) {
   auto keys = open_keys(options.state);
   if (!keys) return std::unexpected(std::move(keys).error());
-  TRY(const auto id, sealed::parse_key_id(options.id));
+  TRY(const auto id, cli::of_option("--id", sealed::parse_key_id(options.id)));
   TRY_VOID(keys->remove(id, environment.clock.now()));
   fmt::print("key '{}' is removed; a node that runs ends its sessions within a second\n", id.get());
   return {};

@@ -43,6 +43,7 @@ Try<codec::Json> administer(const std::filesystem::path& state, std::string_view
   if (answer) return *std::move(answer);
   const auto folder = open_state(state, kInstallationFormat);
   if (!folder) return std::unexpected(folder.error());
+  CLI_TRY_VOID(in_state(check_init_is_complete(paths)));
   auto authority = in_state(OfflineAuthority::open(paths, environment));
   if (!authority) return std::unexpected(std::move(authority).error());
   TRY(auto json, (*authority)->administer(request));

@@ -5,7 +5,6 @@
 #include "ca_rollover.h"
 #include "codec/json.h"
 #include "commands.h"
-#include "folders.h"
 #include "installation_folder.h"
 #include "json_output.h"
 #include "keystore/backup_file.h"
@@ -90,7 +89,7 @@ Result<void> write_backup(const InstallationPaths& paths, const Settings& settin
 Outcome backup(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
   const fs::path out = arguments.path("out");
-  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY_VOID(check_installation(paths));
   CLI_TRY_VOID(in_state(check_no_rollover_is_open(paths)));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
   TRY_VOID(write_backup(paths, settings, out, environment));

@@ -116,7 +116,8 @@ Outcome sign_here(const RolloverPaths& own, const Arguments& arguments, Environm
   TRY(auto root, root::Root::open(*std::move(folder), environment.clock, environment.random));
   TRY(const auto proposals, read_proposals(root, own.to_root));
   if (!arguments.flag("json")) print_proposals(root, proposals);
-  TRY(const auto passphrase, read_passphrase(arguments.find("root-passphrase-file"), "Root passphrase"));
+  TRY(const auto passphrase,
+      read_passphrase(arguments.find("root-passphrase-file"), "--root-passphrase-file", "Root passphrase"));
   TRY_VOID(sign_proposals(root, proposals, passphrase.expose(), own.from_root));
   return {};
 }

@@ -11,6 +11,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "base/log.h"
+#include "usage_text.h"
 
 namespace sallyport::cli {
 namespace {
@@ -171,7 +172,7 @@ int run_program(int argc, char** argv, const std::vector<Group>& groups, const s
   } catch (const CLI::Success& done) {
     return top.exit(done);
   } catch (const CLI::ParseError& fault) {
-    fmt::print(stderr, "sallyport: usage: {}\n", fault.what());
+    fmt::print(stderr, "sallyport: usage: {}\n", usage_text(top, fault));
     return static_cast<int>(ExitStatus::usage);
   }
   const auto chosen = std::ranges::find_if(all, [](const auto& bound) { return bound->app->parsed(); });

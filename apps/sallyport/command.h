@@ -126,6 +126,9 @@ int run_program(int argc, char** argv, const std::vector<Group>& groups, const s
 // Options that many commands share.
 inline constexpr std::string_view kDefaultState = "/var/lib/sallyport";
 Option state_option();
+// What `--reason` of a revocation takes.
+inline constexpr std::string_view kReasonWords =
+    "unspecified, key-compromise, ca-compromise, affiliation-changed, superseded or cessation-of-operation";
 Option json_option();
 
 }  // namespace sallyport::cli

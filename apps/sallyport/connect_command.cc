@@ -146,7 +146,7 @@ Outcome connect_device(const Arguments& arguments, Environment& environment) {
   TRY(const auto port, arguments.find_number("listen", 0, UINT16_MAX));
   CLI_TRY(auto settings, read_connect_settings(arguments));
   CLI_TRY(auto order, read_order(arguments, std::move(settings.login)));
-  TRY(auto password, read_passphrase(settings.password_file, "Password of " + order.login.login));
+  TRY(auto password, read_passphrase(settings.password_file, "--password-file", "Password of " + order.login.login));
   end_on_hangup();
   net::Io io;
   net::TaskGroup group(io.executor());

@@ -6,13 +6,13 @@
 #include "commands.h"
 #include "crypto/tls.h"
 #include "expiry_text.h"
-#include "folders.h"
 #include "http/client.h"
 #include "installation_folder.h"
 #include "json_output.h"
 #include "net/connect.h"
 #include "net/run.h"
 #include "net/tls_stream.h"
+#include "option_error.h"
 #include "pki/verify.h"
 #include "settings.h"
 #include "table.h"
@@ -224,7 +224,7 @@ Try<CaaQuestion> read_caa_question(const Arguments& arguments, const Settings& s
   CaaQuestion out{.names = {settings.zone, settings.console_name}, .account = std::nullopt, .dns_server = std::nullopt};
   if (const auto account = arguments.find("acme-account")) out.account = std::string(*account);
   if (const auto server = arguments.find("dns-server")) {
-    auto address = net::parse_address(*server);
+    auto address = of_option("--dns-server", net::parse_address(*server));
     if (!address) return std::unexpected(Failure(std::move(address).error(), ExitStatus::usage));
     out.dns_server = *std::move(address);
   }
@@ -265,7 +265,7 @@ void check_authority(const std::filesystem::path& state, const Arguments& argume
 Outcome doctor(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
   Findings findings;
-  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY_VOID(check_installation(paths));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
   CLI_TRY(const auto roots, in_state(read_installed_roots(paths)));
   CLI_TRY(const auto caa, read_caa_question(arguments, settings));

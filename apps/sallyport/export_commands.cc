@@ -22,7 +22,7 @@ constexpr std::uint64_t kMaxPort = 65'535;
 
 Try<Settings> read_settings(const Arguments& arguments) {
   const InstallationPaths paths{arguments.path("state")};
-  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY_VOID(check_installation(paths));
   return load_settings_in_state(paths.settings());
 }
 

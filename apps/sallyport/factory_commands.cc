@@ -11,13 +11,14 @@
 #include "folders.h"
 #include "json_output.h"
 #include "keystore/file.h"
+#include "option_error.h"
 
 namespace sallyport::cli {
 namespace {
 
 Outcome factory_init(const Arguments& arguments, Environment& environment) {
   factory::NewStation names;
-  TRY(names.site, parse_site_name(arguments.text("site")));
+  TRY(names.site, of_option("--site", parse_site_name(arguments.text("site"))));
   TRY(names.zone, parse_dns_name(arguments.text("zone")));
   names.key = arguments.find("key");
   auto folder = open_or_create_state(arguments.path("factory"), factory::kFactoryFormat);

@@ -100,7 +100,7 @@ Outcome export_to_console(factory::Station& station, const Arguments& arguments,
   if (!root) return std::unexpected(Error{Errc::unauthorized, "station: found no permit: there is nothing to export"});
   TRY(auto login, read_login(arguments, *root));
   const std::optional<std::filesystem::path> file = arguments.find("password-file");
-  TRY(auto password, read_passphrase(file, "Password of " + login.login));
+  TRY(auto password, read_passphrase(file, "--password-file", "Password of " + login.login));
   net::Io io;
   auto done = net::run(io, push(station, std::move(login), std::move(password), environment.clock));
   if (!done) return std::unexpected(Error{Errc::internal, "console: ended without an answer"});

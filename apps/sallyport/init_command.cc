@@ -6,6 +6,7 @@
 #include "folders.h"
 #include "init_steps.h"
 #include "keystore/file.h"
+#include "option_error.h"
 #include "records/user_record.h"
 #include "root_signing.h"
 #include "terminal.h"
@@ -26,8 +27,8 @@ Result<Settings> settings_of(const Arguments& arguments) {
     return failf(Errc::malformed,
                  "--name: want at most {} characters without quotes, backslashes and control characters", kMaxName);
   }
-  TRY(settings.zone, parse_dns_name(arguments.text("zone")));
-  TRY(settings.console_name, parse_dns_name(arguments.text("console-name")));
+  TRY(settings.zone, of_option("--zone", parse_dns_name(arguments.text("zone"))));
+  TRY(settings.console_name, of_option("--console-name", parse_dns_name(arguments.text("console-name"))));
   if (settings.console_name == settings.zone || is_below(settings.console_name, settings.zone) ||
       is_below(settings.zone, settings.console_name)) {
     return fail(Errc::malformed,
@@ -50,7 +51,8 @@ Outcome sign_at_root(const InstallationPaths& paths, const Arguments& arguments,
   TRY(auto root, root::Root::open(*std::move(folder), environment.clock, environment.random));
   TRY(const auto proposals, read_proposals(root, paths.to_root()));
   print_proposals(root, proposals);
-  TRY(const auto passphrase, read_passphrase(arguments.find("root-passphrase-file"), "Root passphrase"));
+  TRY(const auto passphrase,
+      read_passphrase(arguments.find("root-passphrase-file"), "--root-passphrase-file", "Root passphrase"));
   TRY_VOID(sign_proposals(root, proposals, passphrase.expose(), paths.from_root()));
   return {};
 }
@@ -83,7 +85,7 @@ Result<void> make_first_owner(OfflineAuthority& authority, const Arguments& argu
   const auto file = arguments.find("owner-password-file");
   SecretBytes password;
   if (file) {
-    TRY(password, read_passphrase(*file, "Owner password"));
+    TRY(password, read_passphrase(*file, "--owner-password-file", "Owner password"));
   } else {
     password = SecretBytes(draw_password(random));
   }

@@ -14,7 +14,8 @@
 
 namespace sallyport::cli {
 
-inline constexpr keystore::StateFormat kInstallationFormat{.kind = "installation", .version = 3, .oldest = 3};
+inline constexpr keystore::StateFormat kInstallationFormat{
+    .kind = "installation", .version = 3, .oldest = 3, .made_by = "sallyport init"};
 
 struct InstallationPaths {
   std::filesystem::path state;
@@ -51,6 +52,11 @@ std::vector<std::string> online_cas();
 
 // The roots that are trusted, newest first.
 Result<std::vector<pki::Certificate>> read_installed_roots(const InstallationPaths& paths);
+
+// Whether `init` came to its end: without it there is nothing that a role could start from. Errc::not_yet.
+Result<void> check_init_is_complete(const InstallationPaths& paths);
+// Whether there is an installation, complete and of a version that this program knows. Takes no lock.
+Outcome check_installation(const InstallationPaths& paths);
 
 // Reads all keys and makes the signer. `clock` must outlive it.
 Result<signer::Signer> load_signer(const InstallationPaths& paths, const Clock& clock);

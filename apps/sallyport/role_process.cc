@@ -49,7 +49,7 @@ RoleProcess::RoleProcess(InstallationPaths where, Settings what, RoleUsers who, 
 Try<std::unique_ptr<RoleProcess>> RoleProcess::prepare(const Arguments& arguments) {
   raise_descriptor_limit();
   InstallationPaths paths{arguments.path("state")};
-  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY_VOID(check_installation(paths));
   CLI_TRY(auto settings, load_settings_in_state(paths.settings()));
   CLI_TRY(auto root, in_state(read_certificate(paths.root_certificate())));
   CLI_TRY(auto older, in_state(read_certificates(paths.older_roots())));

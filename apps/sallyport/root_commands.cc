@@ -9,6 +9,7 @@
 #include "json_output.h"
 #include "keystore/file.h"
 #include "keystore/key_file.h"
+#include "option_error.h"
 #include "root/root.h"
 #include "root_folder.h"
 #include "root_rollover_command.h"
@@ -66,9 +67,9 @@ Result<std::optional<root::Revocation>> revocation_of(const Arguments& arguments
   if (!serial && reason) return fail(Errc::malformed, "--reason: want --revoke SERIAL with it");
   if (!serial) return std::nullopt;
   root::Revocation revocation;
-  TRY(revocation.serial, pki::SerialNumber::parse_hex(*serial));
+  TRY(revocation.serial, of_option("--revoke", pki::SerialNumber::parse_hex(*serial)));
   if (reason) {
-    TRY(revocation.reason, root::parse_reason(*reason));
+    TRY(revocation.reason, of_option("--reason", root::parse_reason(*reason)));
   }
   return revocation;
 }
@@ -197,10 +198,7 @@ std::vector<Command> root_commands() {
        .example = "sallyport root crl --root /media/usb/root --revoke 3f9a… --reason key-compromise --out root.crl",
        .options = {root_folder_option(),
                    {.name = "revoke", .value = "SERIAL", .help = "revoke the CA of this serial, hexadecimal"},
-                   {.name = "reason",
-                    .value = "REASON",
-                    .help = "unspecified, key-compromise, ca-compromise, affiliation-changed, "
-                            "superseded or cessation-of-operation"},
+                   {.name = "reason", .value = "REASON", .help = kReasonWords},
                    {.name = "days", .value = "DAYS", .help = "how long it is in force, 35 to 400", .fallback = "90"},
                    {.name = "out", .value = "FILE", .help = "where the CRL is written, PEM", .required = true},
                    root_passphrase_option()},

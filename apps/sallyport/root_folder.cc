@@ -16,7 +16,7 @@ Option root_passphrase_option() {
 }
 
 Result<SecretBytes> root_passphrase(const Arguments& arguments, bool is_new) {
-  return read_passphrase(arguments.find("passphrase-file"), "Root passphrase", is_new);
+  return read_passphrase(arguments.find("passphrase-file"), "--passphrase-file", "Root passphrase", is_new);
 }
 
 Try<root::Root> open_root(const Arguments& arguments, Environment& environment) {

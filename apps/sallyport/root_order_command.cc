@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "folders.h"
 #include "keystore/file.h"
+#include "option_error.h"
 #include "pki/root_order.h"
 #include "root_folder.h"
 #include "terminal.h"
@@ -15,7 +16,7 @@ Result<root::ProposedOrder> propose(const root::Root& root, const Arguments& arg
   const auto ca = arguments.find("ca");
   const auto file = arguments.find("certificate");
   if (ca.has_value() == file.has_value()) return fail(Errc::malformed, "root order: want either --ca or --certificate");
-  TRY(const auto reason, root::parse_reason(arguments.text("reason")));
+  TRY(const auto reason, of_option("--reason", root::parse_reason(arguments.text("reason"))));
   const auto installation = arguments.find("installation");
   if (ca) return root.propose_order_on_ca(*ca, reason, installation);
   TRY(const auto certificate, read_certificate(*file));
@@ -67,11 +68,7 @@ std::vector<Command> root_order_commands() {
                    {.name = "certificate",
                     .value = "FILE",
                     .help = "revoke this certificate, which one of the CAs issued: PEM"},
-                   {.name = "reason",
-                    .value = "REASON",
-                    .help = "unspecified, key-compromise, ca-compromise, affiliation-changed, superseded or "
-                            "cessation-of-operation",
-                    .fallback = "unspecified"},
+                   {.name = "reason", .value = "REASON", .help = kReasonWords, .fallback = "unspecified"},
                    {.name = "installation",
                     .value = "NAME",
                     .help = "whose status service takes it; the root's own name without it"},

@@ -40,7 +40,7 @@ Result<std::vector<pki::Certificate>> check_answer(const Json& answer, const Con
 Outcome rpc_login(const Arguments& arguments, Environment& environment) {
   const std::filesystem::path folder = arguments.path("out");
   CLI_TRY(auto settings, read_connect_settings(arguments));
-  TRY(auto password, read_passphrase(settings.password_file, "Password of " + settings.login.login));
+  TRY(auto password, read_passphrase(settings.password_file, "--password-file", "Password of " + settings.login.login));
   auto key = crypto::PrivateKey::generate();
   TRY(const auto name, pki::DistinguishedName::of(settings.login.login));
   TRY(const Bytes csr, pki::build_csr(key, name));

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "commands.h"
-#include "folders.h"
 #include "installation_folder.h"
 #include "listeners.h"
 #include "net/heap.h"
@@ -16,7 +15,7 @@ namespace {
 
 Outcome serve_signer(const Arguments& arguments, Environment& environment) {
   const InstallationPaths paths{arguments.path("state")};
-  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY_VOID(check_installation(paths));
   auto keys = load_signer(paths, environment.clock);
   if (!keys) return in_state(Result<void>(std::unexpected(std::move(keys).error())));
   TRY(const auto authority, arguments.find_number("authority-uid", 0, kLargestUid));

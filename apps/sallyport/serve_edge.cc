@@ -5,6 +5,7 @@
 #include "net/heap.h"
 #include "net/io.h"
 #include "net/listener.h"
+#include "option_error.h"
 #include "run_as.h"
 #include "status/edge.h"
 
@@ -13,8 +14,8 @@ namespace {
 
 Result<status::EdgeSettings> settings_of(const Arguments& arguments) {
   status::EdgeSettings out;
-  TRY(out.origin, net::parse_address(arguments.text("origin")));
-  TRY(const auto zone, parse_dns_name(arguments.text("zone")));
+  TRY(out.origin, of_option("--origin", net::parse_address(arguments.text("origin"))));
+  TRY(const auto zone, of_option("--zone", parse_dns_name(arguments.text("zone"))));
   out.host = under("status", zone).get();
   TRY(out.roots, read_certificates(arguments.path("root-certificate")));
   if (out.roots.empty())
@@ -24,7 +25,7 @@ Result<status::EdgeSettings> settings_of(const Arguments& arguments) {
 
 Outcome serve_edge(const Arguments& arguments, Environment& environment) {
   TRY(auto settings, settings_of(arguments));
-  TRY(const auto address, net::parse_address(arguments.text("listen")));
+  TRY(const auto address, of_option("--listen", net::parse_address(arguments.text("listen"))));
   net::Io io;
   TRY(auto listener, net::Listener::tcp(io.executor(), address));
   io.on_termination([&] {

@@ -83,12 +83,12 @@ Result<SecretBytes> read_passphrase_file(const std::filesystem::path& file) {
 
 }  // namespace
 
-Result<SecretBytes> read_passphrase(const std::optional<std::filesystem::path>& file, std::string_view prompt,
-                                    bool repeat) {
+Result<SecretBytes> read_passphrase(const std::optional<std::filesystem::path>& file, std::string_view option,
+                                    std::string_view prompt, bool repeat) {
   if (file) return read_passphrase_file(*file);
   const auto terminal = open_terminal();
   if (!terminal.is_open()) {
-    return failf(Errc::unauthorized, "{}: found no terminal to ask at, want --passphrase-file", prompt);
+    return failf(Errc::unauthorized, "{}: found no terminal to ask at, want {}", prompt, option);
   }
   TRY(auto passphrase, ask_quietly(terminal.get(), prompt));
   if (repeat) {

@@ -12,11 +12,11 @@ namespace sallyport::cli {
 
 inline constexpr std::size_t kMaxPassphrase = 1'024;
 
-// Reads a passphrase from `file` (of mode 0600; one newline at the end is not part of it) or, without one, from the
-// terminal with echo off. `repeat` asks twice and compares. Errc::unauthorized without a file and without a terminal,
-// and when the two differ.
-Result<SecretBytes> read_passphrase(const std::optional<std::filesystem::path>& file, std::string_view prompt,
-                                    bool repeat = false);
+// Reads a passphrase from `file` (of mode 0600; one newline at the end is not part of it), which `option` names, or,
+// without one, from the terminal with echo off. `repeat` asks twice and compares. Errc::unauthorized without a file and
+// without a terminal, and when the two differ.
+Result<SecretBytes> read_passphrase(const std::optional<std::filesystem::path>& file, std::string_view option,
+                                    std::string_view prompt, bool repeat = false);
 
 // Asks a question that is answered with "yes". Errc::unauthorized on any other answer and without a terminal.
 Result<void> confirm(std::string_view question);

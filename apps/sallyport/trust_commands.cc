@@ -28,7 +28,7 @@ struct Anchor {
 
 Try<std::vector<Anchor>> read_anchors(const Arguments& arguments) {
   const InstallationPaths paths{arguments.path("state")};
-  CLI_TRY_VOID(check_state(paths.state, kInstallationFormat));
+  CLI_TRY_VOID(check_installation(paths));
   std::vector<Anchor> out;
   for (const std::string_view ca : kTwins) {
     CLI_TRY(auto certificate, in_state(read_certificate(paths.twin(ca))));

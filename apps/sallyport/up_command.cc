@@ -182,6 +182,7 @@ Outcome up(const Arguments& arguments, Environment& environment) {
   CLI_TRY(const auto users, choose_users(arguments));
   CLI_TRY(auto folder, open_state(paths.state, kInstallationFormat));
   CLI_TRY(const auto settings, load_settings_in_state(paths.settings()));
+  CLI_TRY_VOID(in_state(check_init_is_complete(paths)));
   // A role that finds such a file would end and be started again, for ever.
   CLI_TRY_VOID(in_state(check_no_rollover_is_open(paths)));
   CLI_TRY_VOID(in_state(store::check_record_database(paths.database())));

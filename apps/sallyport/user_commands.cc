@@ -21,8 +21,8 @@ constexpr std::array kUserColumns = {Column{"LOGIN", "login"}, Column{"ROLE", "r
                                      Column{"ENABLED", "enabled"}, Column{"CREATED", "created"}};
 
 Result<std::string> read_password_hash(const Arguments& arguments, Random& random) {
-  TRY(const auto password,
-      read_passphrase(arguments.find("password-file"), fmt::format("Password of {}", arguments.text("LOGIN")), true));
+  TRY(const auto password, read_passphrase(arguments.find("password-file"), "--password-file",
+                                           fmt::format("Password of {}", arguments.text("LOGIN")), true));
   return console::hash_password(password.expose(), random);
 }
 

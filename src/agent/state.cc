@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr keystore::StateFormat kFormat{.kind = "agent", .version = 3, .oldest = 3};
+constexpr keystore::StateFormat kFormat{.kind = "agent", .version = 3, .oldest = 3, .made_by = "sallyport-agent init"};
 constexpr std::size_t kMaxPemFile = 256U << 10U;
 constexpr std::size_t kMaxSmallFile = 16U << 10U;
 constexpr std::size_t kClaimCodeBytes = 10;

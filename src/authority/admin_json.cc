@@ -14,13 +14,18 @@ namespace {
 
 using codec::Json;
 
-constexpr std::array<std::pair<records::RevocationReason, std::string_view>, 6> kReasons = {{
-    {records::RevocationReason::unspecified, "unspecified"},
-    {records::RevocationReason::key_compromise, "keyCompromise"},
-    {records::RevocationReason::ca_compromise, "cACompromise"},
-    {records::RevocationReason::affiliation_changed, "affiliationChanged"},
-    {records::RevocationReason::superseded, "superseded"},
-    {records::RevocationReason::cessation_of_operation, "cessationOfOperation"},
+struct ReasonWord {
+  records::RevocationReason value;
+  std::string_view text;       // RFC 5280 §5.3.1
+  std::string_view as_option;  // as the command line's `--reason` has it
+};
+constexpr std::array<ReasonWord, 6> kReasons = {{
+    {records::RevocationReason::unspecified, "unspecified", "unspecified"},
+    {records::RevocationReason::key_compromise, "keyCompromise", "key-compromise"},
+    {records::RevocationReason::ca_compromise, "cACompromise", "ca-compromise"},
+    {records::RevocationReason::affiliation_changed, "affiliationChanged", "affiliation-changed"},
+    {records::RevocationReason::superseded, "superseded", "superseded"},
+    {records::RevocationReason::cessation_of_operation, "cessationOfOperation", "cessation-of-operation"},
 }};
 
 Json alarms_json(const records::DeviceRecord& device) {
@@ -186,18 +191,20 @@ std::string_view to_string(records::CertificateKind kind) {
 }
 
 std::string_view to_string(records::RevocationReason reason) {
-  for (const auto& [value, text] : kReasons) {
-    if (value == reason) return text;
+  for (const ReasonWord& each : kReasons) {
+    if (each.value == reason) return each.text;
   }
   return "unspecified";
 }
 
 Result<records::RevocationReason> parse_revocation_reason(std::string_view text) {
-  for (const auto& [value, name] : kReasons) {
-    if (name == text) return value;
+  for (const ReasonWord& each : kReasons) {
+    if (each.text == text || each.as_option == text) return each.value;
   }
-  return fail(Errc::malformed,
-              "revocation reason: found another word, want one of RFC 5280 §5.3.1, for example keyCompromise");
+  return fail(
+      Errc::malformed,
+      "revocation reason: found another word, want unspecified, keyCompromise, cACompromise, affiliationChanged, "
+      "superseded or cessationOfOperation (RFC 5280 §5.3.1)");
 }
 
 }  // namespace sallyport::authority

@@ -29,7 +29,7 @@ codec::Json audit_entry_json(const records::AuditEntry& entry);
 codec::Json user_json(const records::UserRecord& user);
 
 std::string_view to_string(records::CertificateKind kind);
-// RFC 5280 §5.3.1 spelling ("keyCompromise").
+// RFC 5280 §5.3.1 spelling ("keyCompromise"); "key-compromise" is read as well.
 std::string_view to_string(records::RevocationReason reason);
 Result<records::RevocationReason> parse_revocation_reason(std::string_view text);
 

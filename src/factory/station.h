@@ -28,7 +28,8 @@
 
 namespace sallyport::factory {
 
-inline constexpr keystore::StateFormat kFactoryFormat{.kind = "factory", .version = 2, .oldest = 2};
+inline constexpr keystore::StateFormat kFactoryFormat{
+    .kind = "factory", .version = 2, .oldest = 2, .made_by = "sallyport factory init"};
 // Entries of one export: some 10 MB, which one order of the administration interface still carries.
 inline constexpr std::size_t kMaxEntriesPerExport = 10'000;
 // How far the clock may lie behind the newest ledger entry; beyond that nothing is issued.

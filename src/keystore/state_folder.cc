@@ -133,8 +133,8 @@ Result<void> StateFolder::check(const fs::path& folder, const StateFormat& forma
   const bool exists = fs::exists(folder / kVersionFile, error);
   if (error) return system_error(folder, "cannot be opened", error.value());
   if (!exists) {
-    return failf(Errc::not_found, "{}: holds no state of '{}'; check the path, or initialise it first", folder.native(),
-                 format.kind);
+    return failf(Errc::not_found, "{}: holds no state of '{}'; check the path, or {}", folder.native(), format.kind,
+                 format.made_by.empty() ? "initialise it first" : fmt::format("make one: {}", format.made_by));
   }
   TRY_VOID(read_version(folder, format));
   return {};

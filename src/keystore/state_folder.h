@@ -17,6 +17,8 @@ struct StateFormat {
   std::string_view kind;      // "root", "authority", "agent": letters a-z and '-'
   std::uint32_t version = 1;  // the newest that this program knows
   std::uint32_t oldest = 1;   // the oldest that it can still use
+  // The command that makes such a folder, for the error where there is none; empty: not told.
+  std::string_view made_by;
 };
 
 // An open state folder. Holds the lock until it ends. Move-only.

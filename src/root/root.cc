@@ -19,14 +19,15 @@ constexpr std::size_t kMaxCrlFile = 1U << 20U;
 struct ReasonName {
   pki::RevocationReason reason;
   std::string_view text;
+  std::string_view rfc5280;
 };
 constexpr std::array kReasons{
-    ReasonName{pki::RevocationReason::unspecified, "unspecified"},
-    ReasonName{pki::RevocationReason::key_compromise, "key-compromise"},
-    ReasonName{pki::RevocationReason::ca_compromise, "ca-compromise"},
-    ReasonName{pki::RevocationReason::affiliation_changed, "affiliation-changed"},
-    ReasonName{pki::RevocationReason::superseded, "superseded"},
-    ReasonName{pki::RevocationReason::cessation_of_operation, "cessation-of-operation"},
+    ReasonName{pki::RevocationReason::unspecified, "unspecified", "unspecified"},
+    ReasonName{pki::RevocationReason::key_compromise, "key-compromise", "keyCompromise"},
+    ReasonName{pki::RevocationReason::ca_compromise, "ca-compromise", "cACompromise"},
+    ReasonName{pki::RevocationReason::affiliation_changed, "affiliation-changed", "affiliationChanged"},
+    ReasonName{pki::RevocationReason::superseded, "superseded", "superseded"},
+    ReasonName{pki::RevocationReason::cessation_of_operation, "cessation-of-operation", "cessationOfOperation"},
 };
 
 Result<pki::Certificate> read_certificate(const std::filesystem::path& path) {
@@ -67,10 +68,11 @@ Result<std::string> read_name(const std::filesystem::path& path) {
 }  // namespace
 
 Result<pki::RevocationReason> parse_reason(std::string_view text) {
-  const auto* found = std::ranges::find(kReasons, text, &ReasonName::text);
+  const auto* found =
+      std::ranges::find_if(kReasons, [&](const ReasonName& each) { return each.text == text || each.rfc5280 == text; });
   if (found != kReasons.end()) return found->reason;
   return fail(Errc::malformed,
-              "reason: want unspecified, key-compromise, ca-compromise, affiliation-changed, superseded or "
+              "found another word, want unspecified, key-compromise, ca-compromise, affiliation-changed, superseded or "
               "cessation-of-operation");
 }
 

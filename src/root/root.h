@@ -34,7 +34,8 @@
 namespace sallyport::root {
 
 // Version 3: may hold more than one root.
-inline constexpr keystore::StateFormat kRootFormat{.kind = "root", .version = 3, .oldest = 2};
+inline constexpr keystore::StateFormat kRootFormat{
+    .kind = "root", .version = 3, .oldest = 2, .made_by = "sallyport root init"};
 inline constexpr std::size_t kMinPassphrase = 8;
 // How long a root CRL may be in force (DESIGN §10).
 inline constexpr seconds kShortestCrl = 35 * kDay;
@@ -233,7 +234,8 @@ class Root {
   std::uint32_t replayed_ = 1;  // the generation that signs where the journal has been read to
 };
 
-// Reads and writes reasons as `--reason` takes them: "key-compromise", "superseded", …
+// Reads and writes reasons as `--reason` takes them: "key-compromise", "superseded", …; read in the spelling of RFC
+// 5280 §5.3.1 ("keyCompromise") as well.
 Result<pki::RevocationReason> parse_reason(std::string_view text);
 std::string_view reason_text(pki::RevocationReason reason);
 

@@ -25,13 +25,14 @@ bool is_key_character(char c) {
   return is_lower_or_digit(c) || is_name_mark(c);
 }
 
-Result<void> check_word(std::string_view what, std::string_view text, std::size_t most, bool (*allowed)(char)) {
+Result<void> check_word(std::string_view what, std::string_view text, std::size_t most, bool (*allowed)(char),
+                        std::string_view letters) {
   if (text.empty() || text.size() > most)
     return failf(Errc::malformed, "{}: {} characters, want 1 to {}", what, text.size(), most);
   const auto wrong = std::ranges::find_if_not(text, allowed);
   if (wrong != text.end())
-    return failf(Errc::malformed, "{}: byte {:#04x} at {}, want letters, digits, '.', '_', '-'", what,
-                 static_cast<unsigned char>(*wrong), wrong - text.begin());
+    return failf(Errc::malformed, "{}: byte {:#04x} at {}, want {}, digits, '.', '_', '-'", what,
+                 static_cast<unsigned char>(*wrong), wrong - text.begin(), letters);
   return {};
 }
 
@@ -46,12 +47,12 @@ bool is_hyphen_place(std::size_t position) {
 }  // namespace
 
 Result<NodeName> parse_node_name(std::string_view text) {
-  TRY_VOID(check_word("node name", text, kMaxNodeName, is_node_character));
+  TRY_VOID(check_word("node name", text, kMaxNodeName, is_node_character, "letters"));
   return NodeName(std::string(text));
 }
 
 Result<KeyId> parse_key_id(std::string_view text) {
-  TRY_VOID(check_word("key id", text, kMaxKeyId, is_key_character));
+  TRY_VOID(check_word("key id", text, kMaxKeyId, is_key_character, "letters a-z"));
   return KeyId(std::string(text));
 }
 
@@ -60,7 +61,7 @@ Result<TopicPrefix> parse_topic_prefix(std::string_view text) {
   std::size_t levels = 0;
   for (std::string_view rest = text;;) {
     const std::size_t slash = rest.find('/');
-    TRY_VOID(check_word("topic prefix", rest.substr(0, slash), kMaxNodeName, is_node_character));
+    TRY_VOID(check_word("topic prefix", rest.substr(0, slash), kMaxNodeName, is_node_character, "letters"));
     if (++levels > kMaxPrefixLevels)
       return failf(Errc::malformed, "topic prefix: more than {} levels", kMaxPrefixLevels);
     if (slash == std::string_view::npos) break;

@@ -7,7 +7,7 @@ import subprocess
 
 from cases import want
 
-FAILED, STATE, REFUSED, UNREACHABLE = 1, 3, 4, 5
+FAILED, USAGE, STATE, REFUSED, UNREACHABLE = 1, 2, 3, 4, 5
 LIMIT_SECONDS = 60
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z (info|debug) ")
 # Locks, and what only exists while a program runs.
