@@ -64,7 +64,8 @@ Outcome check_version(const std::filesystem::path& folder) {
 }
 
 Try<std::unique_ptr<telemetry::TelemetryQueue>> open_queue(const agent::AgentState& state, Random& random) {
-  auto queue = store::open_telemetry_queue(state.file("telemetry.db"), {}, random);
+  auto queue = store::open_telemetry_queue(state.file("telemetry.db"),
+                                           {.limits = {}, .when_full = state.settings().when_full}, random);
   if (queue) return *std::move(queue);
   return std::unexpected(in_state(std::move(queue).error()));
 }

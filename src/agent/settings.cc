@@ -81,6 +81,22 @@ Result<std::vector<LocalTarget>> read_services(const config::Table& root, bool a
   return out;
 }
 
+Result<void> read_stream(const config::Table& table, Settings& out) {
+  TRY(const auto name, read_with(table, "name", telemetry::parse_stream_name));
+  TRY(const std::string word, table.text("when_full"));
+  if (word != "refuse" && word != "drop_oldest") return table.refuse("when_full", "want \"refuse\" or \"drop_oldest\"");
+  const auto rule = word == "refuse" ? telemetry::WhenFull::refuse : telemetry::WhenFull::drop_oldest;
+  if (!out.when_full.emplace(name, rule).second) return table.refuse("name", "is there twice");
+  return {};
+}
+
+Result<void> read_streams(const config::Table& root, Settings& out) {
+  TRY(const auto tables, root.tables("stream"));
+  if (tables.size() > kMaxNamedStreams) return root.refuse("stream", fmt::format("want at most {}", kMaxNamedStreams));
+  for (const config::Table& table : tables) TRY_VOID(read_stream(table, out));
+  return {};
+}
+
 // Whether a proxy of that kind can be kept from hearing what `rule` keeps from it.
 bool can_keep(tunnel::LoginRule rule, const Proxy& proxy) {
   return rule != tunnel::LoginRule::digest_alone || proxy.kind == ProxyKind::http;
@@ -177,6 +193,7 @@ Result<Settings> read(const config::Table& root) {
   TRY(out.consent_command, root.texts("consent_command"));
   if (out.consent_command.size() > kMaxConsentArguments) return root.refuse("consent_command", "too many arguments");
   TRY(out.services, read_services(root, out.allow_tls_services));
+  TRY_VOID(read_streams(root, out));
   TRY(out.node, read_node(root));
   return out;
 }
@@ -281,6 +298,10 @@ std::string encode_settings(const Settings& settings) {
                        to_text(each.service.kind), net::to_string(each.target));
     if (each.script_cookies) out += "script_cookies = true\n";
     if (each.proxy_protocol) out += "proxy_protocol = true\n";
+  }
+  for (const auto& [name, rule] : settings.when_full) {
+    out += fmt::format("\n[[stream]]\nname = \"{}\"\nwhen_full = \"{}\"\n", name.get(),
+                       rule == telemetry::WhenFull::refuse ? "refuse" : "drop_oldest");
   }
   if (settings.node != NodeChoice()) {
     out += fmt::format("\n[rpc]\nrun = {}\n", settings.node.run);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "agent/proxy.h"
 #include "base/names.h"
 #include "net/address.h"
+#include "telemetry/queue.h"
 #include "tunnel/frames.h"
 
 namespace sallyport::agent {
@@ -35,7 +37,8 @@ struct NodeChoice {
 };
 inline constexpr std::uint32_t kLargestNodeUser = 65'533;
 
-inline constexpr std::size_t kMostReady = 6;  // what a browser opens at once
+inline constexpr std::size_t kMaxNamedStreams = 64;  // as many as a device may have (telemetry/sink.h)
+inline constexpr std::size_t kMostReady = 6;         // what a browser opens at once
 
 struct Settings {
   SerialId serial_id;
@@ -62,7 +65,9 @@ struct Settings {
   bool proxy_else_direct = false;                          // where nothing leads through the proxy, connect without it
   NoProxy no_proxy;                                        // of the environment, with a proxy of the environment
   std::string connect_from;                                // own IP address to leave by; empty: the system chooses
-  std::vector<std::string> consent_command;                // asked before anything is opened; empty: nobody is asked
+  std::map<telemetry::StreamName, telemetry::WhenFull>
+      when_full;                             // of streams that do not refuse while the queue is full
+  std::vector<std::string> consent_command;  // asked before anything is opened; empty: nobody is asked
   NodeChoice node;
 
   // What is offered to the relay: the configured services and kDeviceService.

@@ -340,6 +340,9 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
       "[[service]]\nname = \"A B\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n",
       "[[service]]\nname = \"a\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\n[[service]]\nname = \"a\"\nkind = "
       "\"tcp\"\ntarget = \"127.0.0.1:2\"\n",
+      "[[stream]]\nname = \"A B\"\nwhen_full = \"refuse\"\n",
+      "[[stream]]\nname = \"a\"\nwhen_full = \"drop_newest\"\n",
+      "[[stream]]\nname = \"a\"\nwhen_full = \"refuse\"\n[[stream]]\nname = \"a\"\nwhen_full = \"drop_oldest\"\n",
   };
   for (const std::string& more : wrong) {
     SCOPED_TRACE(more);
@@ -349,6 +352,14 @@ TEST(AgentSettings, RefuseWhatCannotBeMeant) {
     EXPECT_TRUE(read.error().detail.starts_with("agent.toml:")) << read.error().detail;
     EXPECT_EQ(read.error().detail.find("hunter2"), std::string::npos) << read.error().detail;
   }
+}
+
+TEST(AgentSettings, AStreamDropsItsOldestOnlyWhereThatIsWritten) {
+  Settings settings = make_settings();
+  EXPECT_TRUE(parse_settings(encode_settings(settings), "agent.toml")->when_full.empty());
+  settings.when_full = {{telemetry::StreamName("vibration"), telemetry::WhenFull::drop_oldest},
+                        {telemetry::StreamName("alarms"), telemetry::WhenFull::refuse}};
+  EXPECT_EQ(parse_settings(encode_settings(settings), "agent.toml")->when_full, settings.when_full);
 }
 
 TEST(LocalTarget, IsNameKindHostAndPort) {
