@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "console/console.h"
 #include "gateway/gateway.h"
+#include "gateway/retention.h"
 #include "role_process.h"
 #include "status/status.h"
 #include "store/page_memory.h"
@@ -88,6 +89,10 @@ Outcome serve_gateway(const Arguments& arguments, Environment& environment) {
   gateway::Gateway gateway(process->io.executor(), environment.clock, environment.random, *sink, std::move(settings));
   net::spawn(process->io.executor(), gateway.serve_devices(*devices), "gateway.devices");
   net::spawn(process->io.executor(), gateway.serve_readers(*readers), "gateway.readers");
+  if (const auto days = process->settings.keep_telemetry_days; days > 0) {
+    net::spawn(process->io.executor(), gateway::forget_old_telemetry(*sink, environment.clock, days * kDay),
+               "gateway.retention");
+  }
   process->run("gateway");
   return {};
 }

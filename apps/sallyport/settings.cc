@@ -9,6 +9,7 @@ namespace {
 
 constexpr config::Range<std::int64_t> kPorts{0, 65'535};
 constexpr std::int64_t kMaxRenewExpiredDays = 100 * 365;
+constexpr std::int64_t kMaxKeepDays = 100 * 365;
 
 Result<std::uint16_t> read_port(const config::Table& table, std::string_view key, std::int64_t fallback) {
   TRY(const auto port, table.integer(key, kPorts, fallback));
@@ -59,6 +60,11 @@ Result<Settings> parse_settings(std::string_view toml, std::string_view display_
         enrolment->integer("renew_expired_days", {0, kMaxRenewExpiredDays}, settings.renew_expired_days));
     settings.renew_expired_days = static_cast<std::uint32_t>(days);
   }
+  TRY(const auto telemetry, document.root().find_table("telemetry"));
+  if (telemetry) {
+    TRY(const auto days, telemetry->integer("keep_days", {0, kMaxKeepDays}, settings.keep_telemetry_days));
+    settings.keep_telemetry_days = static_cast<std::uint32_t>(days);
+  }
   TRY(const auto rpc, document.root().find_table("rpc"));
   if (rpc) {
     TRY(settings.rpc, rpcnode::read_broker_way(*rpc, caller_folder));
@@ -97,9 +103,13 @@ std::string encode_settings(const Settings& settings) {
       "workers = {}  # 0: one per core\n"
       "\n"
       "[enrolment]\n"
-      "renew_expired_days = {}  # a device's certificate may still be renewed so long after its end\n",
+      "renew_expired_days = {}  # a device's certificate may still be renewed so long after its end\n"
+      "\n"
+      "[telemetry]\n"
+      "keep_days = {}  # what devices sent is kept so long; 0: for ever\n",
       settings.name, settings.zone.get(), settings.console_name.get(), settings.public_port, settings.address,
-      settings.tls_port, settings.http_port, settings.metrics_port, settings.workers, settings.renew_expired_days);
+      settings.tls_port, settings.http_port, settings.metrics_port, settings.workers, settings.renew_expired_days,
+      settings.keep_telemetry_days);
 }
 
 }  // namespace sallyport::cli

@@ -30,6 +30,8 @@ struct Settings {
   std::uint32_t workers = 0;
   // [enrolment]: for how many days after its end a device's certificate may still be renewed.
   std::uint32_t renew_expired_days = 5 * 365;
+  // [telemetry]: for how many days what devices sent is kept; 0: for ever.
+  std::uint32_t keep_telemetry_days = 0;
   // [rpc]: the brokers through which nodes are called from the console; absent: they are not. Relative paths are of the
   // role's own folder, since files of others are closed to it.
   std::optional<rpcnode::BrokerWay> rpc;

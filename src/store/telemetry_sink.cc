@@ -119,6 +119,30 @@ std::string select_items(std::string_view condition_and_order) {
                      condition_and_order);
 }
 
+Result<std::vector<std::int64_t>> streams_with_items(Database& database) {
+  std::vector<std::int64_t> out;
+  TRY(auto query, database.query("SELECT id FROM stream WHERE items > 0"));
+  while (true) {
+    TRY(auto found, query.next());
+    if (!found) return out;
+    out.push_back(query.integer(0));
+  }
+}
+
+Result<std::uint64_t> remove_in(Database& database, SampleTime time, std::size_t limit) {
+  std::uint64_t removed = 0;
+  TRY(const auto streams, streams_with_items(database));
+  for (const auto stream : streams) {
+    if (removed == limit) break;
+    TRY(auto count, database.run("DELETE FROM item WHERE id IN (SELECT id FROM item WHERE stream = ?1 AND time < ?2 "
+                                 "ORDER BY time LIMIT ?3)",
+                                 stream, milliseconds_of(time), limit - removed));
+    removed += count;
+    if (count > 0) TRY_VOID(database.run("UPDATE stream SET items = items - ?2 WHERE id = ?1", stream, count));
+  }
+  return removed;
+}
+
 class SqliteTelemetrySink final : public telemetry::TelemetrySink {
  public:
   explicit SqliteTelemetrySink(std::unique_ptr<SharedDatabase> database) : database_(std::move(database)) {}
@@ -185,30 +209,17 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
     return out;
   }
 
-  Result<std::uint64_t> remove_before(SampleTime time, std::size_t limit) override {
-    std::uint64_t removed = 0;
-    TRY_VOID(database_->write_and_wait([&](Database& database) -> Result<void> {
-      std::vector<std::int64_t> streams;
-      {
-        TRY(auto query, database.query("SELECT id FROM stream WHERE items > 0"));
-        while (true) {
-          TRY(auto found, query.next());
-          if (!found) break;
-          streams.push_back(query.integer(0));
-        }
-      }
-      for (const auto stream : streams) {
-        if (removed == limit) break;
-        TRY(auto count,
-            database.run("DELETE FROM item WHERE id IN (SELECT id FROM item WHERE stream = ?1 AND time < ?2 "
-                         "ORDER BY time LIMIT ?3)",
-                         stream, milliseconds_of(time), limit - removed));
-        removed += count;
-        if (count > 0) TRY_VOID(database.run("UPDATE stream SET items = items - ?2 WHERE id = ?1", stream, count));
-      }
-      return {};
-    }));
-    return removed;
+  void remove_before(SampleTime time, std::size_t limit, Removed done) override {
+    auto removed = std::make_shared<std::uint64_t>();
+    database_->write(removing(time, limit, removed), [removed, done = std::move(done)](Result<void> written) {
+      done(written ? Result<std::uint64_t>(*removed) : std::unexpected(std::move(written).error()));
+    });
+  }
+
+  Result<std::uint64_t> remove_before_and_wait(SampleTime time, std::size_t limit) override {
+    auto removed = std::make_shared<std::uint64_t>();
+    TRY_VOID(database_->write_and_wait(removing(time, limit, removed)));
+    return *removed;
   }
 
  private:
@@ -216,6 +227,13 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
     return [device = std::move(device), batch = std::move(batch),
             answer = std::move(answer)](Database& database) -> Result<void> {
       TRY(*answer, commit_in(database, device, batch));
+      return {};
+    };
+  }
+
+  static SharedDatabase::Work removing(SampleTime time, std::size_t limit, std::shared_ptr<std::uint64_t> removed) {
+    return [time, limit, removed = std::move(removed)](Database& database) -> Result<void> {
+      TRY(*removed, remove_in(database, time, limit));
       return {};
     };
   }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "store/detail/test_folder.h"
 #include "store/telemetry_queue.h"
 #include "telemetry/upload_session.h"
@@ -135,9 +137,12 @@ TEST_F(TelemetrySinkTest, AnswersChartsByTimeAndTailsByOrder) {
 
 TEST_F(TelemetrySinkTest, ForgetsItemsButNotThatItHadThem) {
   ASSERT_TRUE(sink_->commit_and_wait(kDevice, batch_of({1, 2, 3, 4})));
-  EXPECT_EQ(sink_->remove_before(SampleTime(seconds(1'004)), 2).value(), 2U);
-  EXPECT_EQ(sink_->remove_before(SampleTime(seconds(1'004)), 2).value(), 1U);
-  EXPECT_EQ(sink_->remove_before(SampleTime(seconds(1'004)), 2).value(), 0U);
+  EXPECT_EQ(sink_->remove_before_and_wait(SampleTime(seconds(1'004)), 2).value(), 2U);
+  EXPECT_EQ(sink_->remove_before_and_wait(SampleTime(seconds(1'004)), 2).value(), 1U);
+  EXPECT_EQ(sink_->remove_before_and_wait(SampleTime(seconds(1'004)), 2).value(), 0U);
+  std::promise<Result<std::uint64_t>> told;
+  sink_->remove_before(SampleTime(seconds(1'004)), 2, [&](Result<std::uint64_t> removed) { told.set_value(removed); });
+  EXPECT_EQ(told.get_future().get().value(), 0U);
   EXPECT_EQ(stored(), (Sequences{4}));
   EXPECT_EQ(sink_->streams(kDevice).value()[0].items, 1U);
   EXPECT_EQ(sink_->commit_and_wait(kDevice, batch_of({1, 2, 3, 4}))->committed, 4U);

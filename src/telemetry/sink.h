@@ -28,6 +28,7 @@ struct StoredItem {
 class TelemetrySink {
  public:
   using Committed = std::function<void(Result<Acknowledgement>)>;
+  using Removed = std::function<void(Result<std::uint64_t>)>;
 
   virtual ~TelemetrySink() = default;
 
@@ -45,9 +46,10 @@ class TelemetrySink {
                                                  std::size_t limit) const = 0;
   virtual Result<std::vector<StreamState>> streams(const DeviceName& device) const = 0;
 
-  // Removes at most `limit` items with a sample time before `time`; returns how many. Identities are kept, so nothing
-  // removed is ever stored again.
-  virtual Result<std::uint64_t> remove_before(SampleTime time, std::size_t limit) = 0;
+  // Removes at most `limit` items with a sample time before `time`; answers how many. Identities are kept, so nothing
+  // removed is ever stored again. `done` is called once, on a thread of the sink.
+  virtual void remove_before(SampleTime time, std::size_t limit, Removed done) = 0;
+  virtual Result<std::uint64_t> remove_before_and_wait(SampleTime time, std::size_t limit) = 0;
 };
 
 inline constexpr std::size_t kMaxQueryItems = 10'000;
