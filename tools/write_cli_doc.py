@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Writes the command reference of docs/operate/cli.md out of the program's own --help.
+"""Writes the command references of docs/operate/ out of the programs' own --help.
 
-Run as: write_cli_doc.py --program build/dev/apps/sallyport; everything before the marker line of the file is kept.
+Run as: write_cli_doc.py --program build/dev/apps/sallyport --program build/dev/apps/sallyport-agent; everything before the
+marker line of a file is kept.
 """
 import argparse
 import pathlib
@@ -9,7 +10,8 @@ import re
 import subprocess
 
 MARKER = "<!-- below: written by tools/write_cli_doc.py -->\n"
-DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs" / "operate" / "cli.md"
+OPERATE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "operate"
+DOCUMENTS = {"sallyport": OPERATE / "cli.md", "sallyport-agent": OPERATE / "agent-cli.md"}
 
 
 def help_of(program, words):
@@ -29,14 +31,14 @@ def commands(program, words=()):
             yield from commands(program, (*words, found.group(1)))
 
 
-def section(words, text):
+def section(name, words, text):
     summary = text.splitlines()[0]
     options = re.search(r"^Options:\n((?:  .*\n)+)", text, re.M).group(1)
     positionals = re.search(r"^Positionals:\n((?:  .*\n)+)", text, re.M)
     listed = (positionals.group(1) if positionals else "") + "".join(
         line + "\n" for line in options.splitlines() if "-h,--help" not in line)
     example = text.split("Example:\n", 1)[1].strip() if "Example:\n" in text else ""
-    out = "\n### sallyport %s\n\n%s.\n" % (" ".join(words), summary[0].upper() + summary[1:])
+    out = "\n### %s %s\n\n%s.\n" % (name, " ".join(words), summary[0].upper() + summary[1:])
     if listed:
         out += "\n```\n%s```\n" % listed
     if example:
@@ -44,12 +46,21 @@ def section(words, text):
     return out
 
 
+def document_of(program):
+    return DOCUMENTS[pathlib.Path(program).name]
+
+
+def written_of(program):
+    """The whole document as it should be."""
+    kept = document_of(program).read_text().split(MARKER)[0]
+    return kept + MARKER + "".join(section(pathlib.Path(program).name, *each) for each in commands(program))
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--program", required=True)
-    program = parser.parse_args().program
-    kept = DOCUMENT.read_text().split(MARKER)[0]
-    DOCUMENT.write_text(kept + MARKER + "".join(section(*each) for each in commands(program)))
+    parser.add_argument("--program", required=True, action="append")
+    for program in parser.parse_args().program:
+        document_of(program).write_text(written_of(program))
 
 
 if __name__ == "__main__":

@@ -109,14 +109,16 @@ class Ceremony:
             text = self.run(*words.split(), "--help")
             require("Example:" in text and "sallyport " + words in text, "%s --help has no example" % words)
 
-    def documentation_names_every_command(self):
+    def documentation_is_what_the_programs_say(self):
         tools = pathlib.Path(__file__).resolve().parents[2] / "tools"
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(tools))
         import write_cli_doc
-        document = write_cli_doc.DOCUMENT.read_text()
-        missing = [" ".join(words) for words, _ in write_cli_doc.commands(self.program) if "### sallyport %s\n" % " ".join(words) not in document]
-        require(not missing, "docs/operate/cli.md lacks %s: run tools/write_cli_doc.py" % ", ".join(missing))
+        for program in (pathlib.Path(self.program), pathlib.Path(self.program).with_name("sallyport-agent")):
+            document = write_cli_doc.document_of(program)
+            present, wanted = document.read_text().splitlines(), write_cli_doc.written_of(program).splitlines()
+            differs = next((line for line in wanted if line not in present), None) or next((line for line in present if line not in wanted), None)
+            require(present == wanted, "docs/operate/%s is not what --help says (%r): run tools/write_cli_doc.py" % (document.name, differs))
 
     def usage_errors_end_with_2(self):
         for words in (["root"], ["root", "init"], ["no-such-command"], ["root", "show", "--root", "root", "--no-such-option"], []):
@@ -472,7 +474,7 @@ class Ceremony:
         return found
 
 
-STEPS = ["help_has_an_example_for_every_command", "documentation_names_every_command", "usage_errors_end_with_2", "root_init", "root_double_init_is_refused",
+STEPS = ["help_has_an_example_for_every_command", "documentation_is_what_the_programs_say", "usage_errors_end_with_2", "root_init", "root_double_init_is_refused",
          "passphrase_file_open_to_others_is_refused", "missing_terminal_is_one_sentence", "missing_state_folder_ends_with_3", "init_asks_the_root",
          "wrong_passphrase_is_refused", "root_sign_asks_before_it_signs", "root_signs", "root_signs_the_same_again", "root_signs_no_other_kind",
          "foreign_certificate_is_refused", "answer_of_another_root_is_refused", "init_goes_on", "init_again_changes_nothing",
