@@ -19,7 +19,6 @@ OWNED = {
     "boost/asio": {"net", "http"},
     "boost/beast": {"http"},
     "sqlite3.h": {"store"},
-    "libpq-fe.h": {"store"},
     "toml++/": {"config"},
     "argon2.h": {"console"},
     "seccomp.h": {"signer"},

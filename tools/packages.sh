@@ -14,7 +14,7 @@ packages_for() {
     build)
       echo "clang-19 lld-19 cmake ninja-build pkg-config|pkgconf python3 git ca-certificates
             libssl-dev libfmt-dev libspdlog-dev libboost1.81-dev|libboost1.83-dev libboost-json1.81-dev|libboost-json1.83-dev
-            libsqlite3-dev libtomlplusplus-dev libcli11-dev libseccomp-dev libargon2-dev libpq-dev
+            libsqlite3-dev libtomlplusplus-dev libcli11-dev libseccomp-dev libargon2-dev
             libjemalloc-dev libqrencode-dev libp11-kit-dev zlib1g-dev" ;;
     test) # what tests are made with, and the foreign programs that they meet
       echo "libgtest-dev libclang-rt-19-dev llvm-19 openssl curl gnutls-bin libnss3-tools chromium iproute2 iptables procps gdb
