@@ -69,6 +69,16 @@ def check_threat_model_names_real_tests():
     cases.want(not wrong, f"{len(wrong)} wrong\n" + "\n".join("  " + line for line in wrong))
 
 
+def check_formats_of_state_folders_are_those_of_the_programs():
+    formats = set()
+    for path in [*(ROOT / "src").rglob("*.h"), *(ROOT / "src").rglob("*.cc"), *(ROOT / "apps").rglob("*.h"), *(ROOT / "apps").rglob("*.cc")]:
+        for kind, version, oldest in re.findall(r'StateFormat k\w+\{\s*\.kind = "(\w+)", \.version = (\d+)(?:, \.oldest = (\d+))?',
+                                                path.read_text("utf-8") if not path.name.endswith("_test.cc") else ""):
+            formats.add((kind, version, oldest or "1"))
+    rows = re.findall(r"^\| (\w+)(?: \(a node\))? \| (\d+) \| (\d+) \|$", (ROOT / "docs/operate/upgrading.md").read_text("utf-8"), re.MULTILINE)
+    cases.want(set(rows) == formats and len(rows) == len(formats), f"docs/operate/upgrading.md has {sorted(rows)}, the programs {sorted(formats)}")
+
+
 def check_decisions_are_numbered_without_gaps():
     names = sorted(path.name for path in (ROOT / "docs" / "adr").glob("*.md"))
     wrong = [f"found {name}, want number {number:04}" for number, name in enumerate(names, 1) if name[:5] != f"{number:04}-"]
