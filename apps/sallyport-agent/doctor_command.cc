@@ -12,7 +12,7 @@ namespace sallyport::agent_cli {
 namespace {
 
 constexpr milliseconds kReachLimit{5'000};
-// Two thirds of the life of the root CRL (DESIGN §10).
+// Two thirds of the life of the root CRL.
 constexpr int kWarnNumerator = 2;
 constexpr int kWarnDenominator = 3;
 

@@ -1,4 +1,4 @@
-// Whether somebody else could get a publicly trusted certificate for our names, as the DNS tells it (DESIGN §12).
+// Whether somebody else could get a publicly trusted certificate for our names, as the DNS tells it (ADR 0024).
 #pragma once
 
 #include <optional>

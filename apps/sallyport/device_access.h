@@ -1,5 +1,5 @@
-// One service of one device, opened end to end as a person (DESIGN §12): a key made for this command alone, access
-// grants that name its hash, and TLS connections to the device under them.
+// One service of one device, opened end to end as a person (docs/operate/remote-access.md): a key made for this command
+// alone, access grants that name its hash, and TLS connections to the device under them.
 #pragma once
 
 #include <memory>

@@ -114,7 +114,7 @@ Result<void> check_expiry(const Json& expiry, UnixTime now, Findings& findings) 
   return check_devices(expiry, findings);
 }
 
-// Hostile case C5: nothing is issued by a clock that is behind what was recorded.
+// Nothing is issued by a clock that is behind what was recorded.
 Result<void> check_clock(const Json& clock, Findings& findings) {
   TRY(const auto now, clock.text_at("now"));
   TRY(const bool is_behind, clock.boolean_at("behind"));
@@ -231,8 +231,8 @@ Try<CaaQuestion> read_caa_question(const Arguments& arguments, const Settings& s
   return out;
 }
 
-// DESIGN §12: nobody in between gets a second certificate for a name. A warning alone, as it is the DNS that is to be
-// changed.
+// Nobody in between gets a second certificate for a name (docs/threat-model.md). A warning alone, as it is the DNS that
+// is to be changed.
 void add_caa(const CaaQuestion& question, Findings& findings) {
   for (const CaaFinding& one : check_caa(question))
     findings.add("CAA " + one.name.get(), one.is_good ? kGood : kWarning, one.detail);

@@ -45,7 +45,7 @@ Result<void> check_ca(const pki::Certificate& certificate, const std::string& na
 // Has a certificate issued by the present control-ca for each control key that has none of it.
 Result<void> settle_control_certificates(const InstallationPaths& paths, OfflineAuthority& authority);
 
-// Writes the self-signed twins of server-ca and web-ca that foreign trust stores need (DESIGN §15), unless they are
+// Writes the self-signed twins of server-ca and web-ca that foreign trust stores need, unless they are
 // those CAs' already.
 Result<void> settle_twins(const InstallationPaths& paths, const Clock& clock, Random& random);
 

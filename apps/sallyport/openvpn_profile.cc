@@ -15,7 +15,7 @@ constexpr int kShortestPrefix = 8;
 constexpr int kLongestPrefix = 29;  // what `server` needs at least
 constexpr int kAddressBits = 32;
 // OpenVPN goes on with the old key for a while after it has begun to ask for the next. Both together are how long an
-// answer counts: about a device 15 minutes, about the server an hour (DESIGN §3, P5).
+// answer counts: about a device 15 minutes, about the server an hour (docs/threat-model.md, P5).
 constexpr int kTransition = 60;
 constexpr int kServerRenegotiation = 900 - kTransition;
 constexpr int kClientRenegotiation = 3'600 - kTransition;

@@ -131,7 +131,7 @@ struct Agent::State {
   std::unique_ptr<net::Listener> port_listener;
 };
 
-// It is not earlier than any of our own certificates (reference/pki.md §6.4).
+// It is not earlier than any of our own certificates.
 UnixTime Agent::State::first_floor(const AgentState& folder) {
   UnixTime floor = std::max(folder.ratchets().time_floor, folder.root().validity().not_before);
   if (const auto factory = folder.factory(); factory && *factory)

@@ -1,4 +1,4 @@
-// What a device knows of the time, which may be little (reference/pki.md §6.4).
+// What a device knows of the time, which may be little.
 #pragma once
 
 #include <algorithm>

@@ -227,7 +227,7 @@ net::Task<Result<std::vector<pki::Certificate>>> Enrolment::fetch_ca_certificate
   co_return certificates;
 }
 
-// Trust anchors travel with every renewal (DESIGN §8). None is forgotten on the word of a list: that takes a server
+// Trust anchors travel with every renewal. None is forgotten on the word of a list: that takes a server
 // whose status was proven by what is left (checked_stream.h).
 Result<void> Enrolment::take_roots(std::span<const pki::Certificate> shown) {
   auto roots = pki::follow_root_links(state_.anchors(), shown, time_.rule());
@@ -319,7 +319,7 @@ net::Task<Result<void>> Enrolment::obtain_web() {
 }
 
 // Who is refused though his certificate is good may be one whose CA was revoked: then a new certificate is the one
-// thing that he can have (DESIGN §9).
+// thing that he can have.
 net::Task<Result<void>> Enrolment::ask_for_facts() {
   auto asked = co_await refresh_facts();
   const Instant now = time_.monotonic();

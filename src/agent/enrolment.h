@@ -1,4 +1,5 @@
-// How a device comes by its certificates, over Enrolment over Secure Transport (RFC 7030), and keeps them (DESIGN §9).
+// How a device comes by its certificates, over Enrolment over Secure Transport (RFC 7030), and keeps them
+// (docs/protocol/enrolment.md).
 #pragma once
 
 #include <string>

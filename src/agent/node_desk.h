@@ -1,5 +1,5 @@
 // What the agent answers the process of its node, which has no key of the device: it signs that node's bundles and
-// nothing else (DESIGN §13, ADR 0032). Everything that is not a request of sealed/node_channel.h is refused.
+// nothing else (ADR 0032). Everything that is not a request of sealed/node_channel.h is refused.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// The process of the device's node: started, started again when it ends, ended with the agent (DESIGN §13, ADR 0032).
+// The process of the device's node: started, started again when it ends, ended with the agent (ADR 0032).
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,5 @@
-// Data connections dialled before their user comes (DESIGN §11): he is spared the round trips of OPEN and dialling.
-// None before the first user, few after him, none again when nobody came for a while.
+// Data connections dialled before their user comes (docs/protocol/tunnel.md §3): he is spared the round trips of OPEN
+// and dialling. None before the first user, few after him, none again when nobody came for a while.
 #pragma once
 
 #include <functional>

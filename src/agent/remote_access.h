@@ -1,5 +1,5 @@
 // What users may do on this device now: the grants in force, the device's own switch, and every connection that must
-// end with them (DESIGN §12).
+// end with them (docs/protocol/tunnel.md §6).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Without a trusted clock a device wants two independent status hosts to agree (DESIGN §10, reference/pki.md §6.4).
+// Without a trusted clock a device wants two independent status hosts to agree (docs/operate/agent.md).
 #include "agent/detail/test_installation.h"
 #include "agent/server_check.h"
 

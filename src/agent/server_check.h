@@ -1,4 +1,4 @@
-// Asks the status service about servers and signers before anything is sent to them or believed of them (DESIGN §10).
+// Asks the status service about servers and signers before anything is sent to them or believed of them.
 // Ways to it, in order: plain HTTP to the configured address, through the proxy where there is one, then TLS to
 // the relay's with the name status.<zone>, of which only chain and name are checked: OCSP proves itself. Where plain
 // HTTP led nowhere and TLS did, TLS comes first for the next hour. Without a trusted clock a second status host must

@@ -111,7 +111,7 @@ TEST_F(ServerCheckTest, HandsOutAGoodServerAndStoresWhatItLearned) {
   EXPECT_EQ(state.ratchets().time_floor, kNow);
 }
 
-// DESIGN §10, and the promise V3: not one byte of application data to a server that is not proven.
+// Not one byte of application data to a server that is not proven.
 TEST_F(ServerCheckTest, SendsNoApplicationDataWhateverTheStatusHostDoes) {
   const struct {
     Lie lie;
@@ -190,7 +190,7 @@ TEST_F(ServerCheckTest, AsksOverTlsWherePlainHttpIsBlocked) {
 }
 
 TEST_F(ServerCheckTest, DoesNotEvenAskAboutACertificateOfAnotherCa) {
-  // web-ca may issue for names of the zone; its certificates are never a server's (DESIGN §8).
+  // web-ca may issue for names of the zone; its certificates are never a server's.
   ServerTarget relay = gateway();
   relay.server_name = relay.certificate_name = under("relay", kZone);
   EXPECT_FALSE(may_send(std::move(relay)));

@@ -57,7 +57,7 @@ struct Settings {
   bool remote_access = false;  // the device's own switch, as first set
   bool trusted_clock = true;   // whether the system's clock is right; else the time comes from status answers
   std::size_t ready_connections = kMostReady;  // data connections that wait for users at most; 0: none is dialled early
-  bool allow_tls_services = false;             // kind "tls" cannot be proven by the agent (DESIGN §12)
+  bool allow_tls_services = false;             // kind "tls" cannot be proven by the agent (docs/threat-model.md)
   std::optional<net::Address> telemetry_listen;            // loopback alone; absent: the Unix socket only
   std::optional<Proxy> proxy;                              // for everything that leaves but what no_proxy meets
   std::string proxy_credentials_file;                      // holds USER:PASSWORD for it; empty: those of its URL

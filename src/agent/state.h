@@ -37,7 +37,7 @@
 
 namespace sallyport::agent {
 
-// What is remembered of the status service, so that nobody leads the device back in time (reference/pki.md §6.4).
+// What is remembered of the status service, so that nobody leads the device back in time.
 struct Ratchets {
   UnixTime time_floor;                              // it is at least this late
   std::map<Bytes, std::uint64_t> root_crl_numbers;  // the highest seen, by subject key id of the root

@@ -1,4 +1,4 @@
-// Does this certificate still deserve trust? The decision of DESIGN §10, without I/O: what must be asked, and what the
+// Does this certificate still deserve trust? The decision, without I/O: what must be asked, and what the
 // answers prove. Whatever is missing, malformed, old or foreign is a refusal.
 #pragma once
 
@@ -55,7 +55,7 @@ Result<Bytes> encode_witness_request(const StatusQuestion& question, ByteView co
 // listed; and everything was valid at that time.
 pki::Verdict<StatusFinding> judge_status(const StatusQuestion& question, const StatusEvidence& evidence);
 
-// What two findings about one subject, of two status hosts, are together (reference/pki.md §6.4). Without a clock a
+// What two findings about one subject, of two status hosts, are together (docs/operate/agent.md). Without a clock a
 // nonce proves no more than that who has a delegate's key answered now: an old key that leaked answers as well, and
 // tells the time of its own days.
 enum class Agreement : std::uint8_t {

@@ -1,4 +1,4 @@
-// The questions of a status check, put to one responder over one connection (DESIGN §10).
+// The questions of a status check, put to one responder over one connection.
 #pragma once
 
 #include <string>

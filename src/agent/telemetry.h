@@ -1,5 +1,5 @@
-// Values from local programs on their way to the gateway (DESIGN §14): durable before they are acknowledged, deleted
-// only when the gateway has committed them.
+// Values from local programs on their way to the gateway (docs/threat-model.md, P6): durable before they are
+// acknowledged, deleted only when the gateway has committed them.
 #pragma once
 
 #include <string>

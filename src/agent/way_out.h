@@ -1,5 +1,5 @@
 // How connections leave the device: directly or through a proxy, to the relay's first port or its other one
-// (DESIGN §11). What worked is tried first the next time, what failed is known with its reason.
+// (ADR 0022). What worked is tried first the next time, what failed is known with its reason.
 #pragma once
 
 #include <memory>

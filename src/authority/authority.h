@@ -1,4 +1,4 @@
-// The role `authority`: it decides who may enter, keeps the records, and tells the other roles (DESIGN §5).
+// The role `authority`: it decides who may enter, keeps the records, and tells the other roles (ARCHITECTURE.md).
 #pragma once
 
 #include <map>

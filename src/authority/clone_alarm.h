@@ -1,4 +1,4 @@
-// A factory certificate that another key enrolled with came back: two hold its key (DESIGN §9.2).
+// A factory certificate that another key enrolled with came back: two hold its key.
 #pragma once
 
 #include <string>

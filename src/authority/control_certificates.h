@@ -1,5 +1,5 @@
 // The certificates of the signer's own keys for grants, snapshots and permits: ordered anew in time, so that an
-// installation that is left alone goes on sealing (DESIGN §8: 30 days for grants and snapshots).
+// installation that is left alone goes on sealing (30 days for grants and snapshots).
 #pragma once
 
 #include "authority/core.h"

@@ -1,5 +1,5 @@
-// The CRLs of the online CAs: made anew when what they list has changed, and in time before they end (RFC 5280 §5;
-// DESIGN §10).
+// The CRLs of the online CAs: made anew when what they list has changed, and in time before they end (RFC 5280
+// §5).
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// First connection and claim codes: what devices ask through the gateway (DESIGN §9).
+// First connection and claim codes: what devices ask through the gateway (docs/protocol/enrolment.md).
 #pragma once
 
 #include "authority/core.h"

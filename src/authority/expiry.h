@@ -1,5 +1,5 @@
-// What of the installation ends when, and from when on somebody should know: every link of the chain of trust (DESIGN
-// §8, §10) in one list, which console, doctor, command line, log and metrics show alike.
+// What of the installation ends when, and from when on somebody should know: every link of the chain of trust in
+// one list (docs/operate/monitoring.md), which console, doctor, command line, log and metrics show alike.
 #pragma once
 
 #include <cstdint>

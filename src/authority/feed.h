@@ -32,7 +32,7 @@ class Feed {
   Feed(Core& core, net::Executor executor);
   // Takes a role's connection in: it gets the state it lacks, relays every live grant, then leases. Errc::unavailable
   // when the state cannot be built or signed; Errc::conflict, with an alarm, when the role was served a newer state
-  // than there is (hostile case D8).
+  // than there is (docs/threat-model.md: who rolls back the store).
   net::Task<Result<SubscriberId>> subscribe(std::shared_ptr<net::RpcPeer> peer, records::Subscribe request);
   // The connection of `subscriber` has ended. Returns what it had subscribed as.
   records::Subscribe unsubscribe(SubscriberId subscriber);

@@ -1,5 +1,5 @@
 // When an online CA is revoked, its devices need not be lost: one may ask for a new certificate under the old one, if
-// exactly that one was recorded before the time at which, as its owner states, the CA's key was still his (DESIGN §9).
+// exactly that one was recorded before the time at which, as its owner states, the CA's key was still his.
 #pragma once
 
 #include <vector>

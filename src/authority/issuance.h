@@ -1,4 +1,4 @@
-// Issuing: store intent → sign → store result → publish → hand out (DESIGN §8).
+// Issuing: store intent → sign → store result → publish → hand out (ARCHITECTURE.md, Life of a certificate).
 #pragma once
 
 #include <functional>

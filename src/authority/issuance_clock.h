@@ -1,4 +1,4 @@
-// Nothing is issued by a clock that went back (hostile case C5): what it dated would be mis-dated for its whole life.
+// Nothing is issued by a clock that went back: what it dated would be mis-dated for its whole life.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 // Who holds which snapshot, and until when: the bookkeeping behind "a revocation is acknowledged when each live role
-// has confirmed it or its lease has lapsed" (DESIGN §8).
+// has confirmed it or its lease has lapsed" (ARCHITECTURE.md, Life of a certificate).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Taking a factory's ledger into the records: the white-list of DESIGN §8.
+// Taking a factory's ledger into the records: the white-list (docs/protocol/ledger.md).
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Further certificates of a device that has one, asked for through the gateway (DESIGN §9.4).
+// Further certificates of a device that has one, asked for through the gateway (docs/protocol/enrolment.md).
 #pragma once
 
 #include "authority/core.h"
@@ -16,7 +16,7 @@ net::Task<Result<records::CertificateChain>> renew(Core& core, records::RenewReq
 net::Task<Result<records::CertificateChain>> issue_web_certificate(Core& core, records::RenewRequest request);
 
 // The device has shown `used` and proven its key over a connection: it has stored it, since it stores a certificate
-// durably before it uses one. What it had before is revoked as superseded (DESIGN §9, two-slot rotation). Until then
+// durably before it uses one. What it had before is revoked as superseded (docs/protocol/enrolment.md §8). Until then
 // both are good, so that a power cut between the two locks nobody out. Nothing happens for a certificate that is
 // unknown, not operational or revoked. Errc::not_found for another CA than online-ca.
 net::Task<Result<void>> supersede_older(Core& core, records::FindCertificate used);

@@ -1,4 +1,4 @@
-// What an operator chose for the devices of one factory (DESIGN §9).
+// What an operator chose for the devices of one factory.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How often strangers may cause a line in the log (hostile case A2). A pure class; one thread.
+// How often strangers may cause a line in the log (docs/threat-model.md, P7). A pure class; one thread.
 #pragma once
 
 #include <cstdint>

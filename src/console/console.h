@@ -1,5 +1,5 @@
-// The role `console`: people's logins, the REST API and the front end, over TLS (DESIGN §16). Decides nothing by
-// itself: every question goes to the authority with the person's role and tenant.
+// The role `console`: people's logins, the REST API and the front end, over TLS (docs/api/openapi.yaml). Decides
+// nothing by itself: every question goes to the authority with the person's role and tenant.
 #pragma once
 
 #include <cstdint>

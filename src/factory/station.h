@@ -1,5 +1,5 @@
-// A factory station: one site's CA without a network, which issues factory certificates under a signed permit (DESIGN
-// §8).
+// A factory station: one site's CA without a network, which issues factory certificates under a signed permit
+// (docs/protocol/ledger.md).
 //
 //   <folder>/factory.toml   site, zone, and where the key is
 //   <folder>/secret         what ca.key is encrypted under; neither is there when the key is in a token

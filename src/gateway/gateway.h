@@ -1,5 +1,5 @@
-// The role `gateway`: devices speak to it over mutual TLS: enrolment (RFC 7030), telemetry, claim codes (DESIGN §5, §9,
-// §14).
+// The role `gateway`: devices speak to it over mutual TLS: enrolment (RFC 7030,
+// docs/protocol/enrolment.md), telemetry, claim codes.
 #pragma once
 
 #include <memory>

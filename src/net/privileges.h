@@ -1,4 +1,4 @@
-// Giving up what a role does not need, before it reads a byte from the network (DESIGN §5).
+// Giving up what a role does not need, before it reads a byte from the network (ARCHITECTURE.md, Privilege map).
 #pragma once
 
 #include <sys/resource.h>

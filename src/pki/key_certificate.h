@@ -1,4 +1,5 @@
-// A certificate that says nothing but its key, for TLS where the peer compares the key alone (DESIGN §12).
+// A certificate that says nothing but its key, for TLS where the peer compares the key alone (docs/protocol/tunnel.md
+// §12).
 #pragma once
 
 #include "crypto/key.h"

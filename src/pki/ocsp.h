@@ -122,7 +122,7 @@ struct OcspExpectation {
   std::optional<Bytes> nonce;             // present: must come back equal. Absent: only with a trusted clock
   seconds skew{300};                      // thisUpdate and producedAt may be this much ahead of a trusted clock
   seconds oldest{900};                    // thisUpdate at most this much ago, by a trusted clock
-  UnixTime signer_not_before_at_least;    // the ratchet of reference/pki.md §6.4
+  UnixTime signer_not_before_at_least;    // what was seen already: no delegate of before is believed
   std::uint64_t crl_number_at_least = 0;  // of a number that is told; that one is told at all is the caller's to demand
   std::optional<Certificate> known_delegate;  // for responses that leave it out
   // A responder of somebody else's PKI: the CA itself may sign, and a delegate need only be its own, with OCSPSigning.

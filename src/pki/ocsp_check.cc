@@ -6,7 +6,7 @@
 
 namespace sallyport::pki {
 
-// One judgement of one response, in the order of reference/pki.md §6.3.
+// One judgement of one response; RFC 6960 §3.2 has what must hold of any.
 class OcspCheck {
  public:
   OcspCheck(const OcspResponse& response, const OcspExpectation& expected, const TimeRule& time)

@@ -1,4 +1,4 @@
-// What each kind of certificate is, as data (DESIGN §8): the table that the signer issues by and the verifier judges
+// What each kind of certificate is, as data: the table that the signer issues by and the verifier judges
 // by.
 #pragma once
 
@@ -69,7 +69,7 @@ enum class ProfileId : std::uint8_t {
   people_ca = 7,
   roles_ca = 8,
   control_ca = 9,
-  server_ca_twin = 10,  // self-signed with the CA's own key, for foreign trust stores (DESIGN §15)
+  server_ca_twin = 10,  // self-signed with the CA's own key, for foreign trust stores
   web_ca_twin = 11,
   factory_device = 20,
   operational_device = 21,

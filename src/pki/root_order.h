@@ -1,5 +1,5 @@
 // An order of the offline root: a revocation that whoever trusts the root carries out without asking the authority, and
-// that nothing takes back (DESIGN §5, ADR 0019).
+// that nothing takes back (ADR 0019).
 //
 //   sealed := signed object of one certificate, the root's own (pki/signed_object.h); signed by the root's key over
 //             codec::signing_input("root-order", payload)

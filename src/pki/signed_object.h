@@ -1,5 +1,4 @@
-// The envelope of our own signed objects: grants, snapshots, permits, licences (DESIGN §6,
-// docs/protocol/signed-objects.md).
+// The envelope of our own signed objects: grants, snapshots, permits, licences.
 //
 //   1 certificate, repeated: signer first, its CA, perhaps root links   2 payload   3 signature over
 //   codec::signing_input(kind, payload)
@@ -25,7 +24,7 @@ class OpenedObject {
  public:
   ControlKind kind() const { return kind_; }
   ByteView payload() const { return payload_; }
-  // For the status checks that the receiver owes (DESIGN §10).
+  // For the status checks that the receiver owes.
   const VerifiedChain& signer() const { return signer_; }
 
  private:

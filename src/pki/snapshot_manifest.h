@@ -1,4 +1,4 @@
-// The manifest of a snapshot: the payload of a signed object of kind "snapshot" (DESIGN §8). Its signature covers the
+// The manifest of a snapshot: the payload of a signed object of kind "snapshot". Its signature covers the
 // update, which it names portion by portion, so a role may take the portions from anywhere and check each as it comes.
 #pragma once
 

@@ -5,7 +5,8 @@
 
 namespace sallyport::pki {
 
-// reference/pki.md §6.4. With a floor, what ended before it is expired, and everything else about time is deferred.
+// By which time something is judged. With a floor, what ended before it is expired, and everything else about time is
+// deferred.
 class TimeRule {
  public:
   static TimeRule clock(UnixTime now) { return {now, true}; }

@@ -1,4 +1,4 @@
-// Signed, numbered state from which relay, gateway and status work without a database (DESIGN §8), and the update that
+// Signed, numbered state from which relay, gateway and status work without a database, and the update that
 // carries it, in portions of bounded size. The signature envelope around them is pki's.
 //
 //   update        := first portion, portion*      in this order; a manifest names the SHA-256 of each

@@ -1,5 +1,5 @@
-// A role's link to the authority: verified snapshots, the lease, calls, and certificates for keys of its own (DESIGN
-// §8).
+// A role's link to the authority: verified snapshots, the lease, calls, and certificates for keys of its own
+// (ADR 0006).
 #pragma once
 
 #include <functional>
@@ -40,7 +40,7 @@ struct Events {
   std::function<void()> on_disconnect;
 };
 
-// A role without a lease keeps live sessions at most this long (DESIGN §8).
+// A role without a lease keeps live sessions at most this long (docs/threat-model.md, P5).
 inline constexpr seconds kSessionsWithoutLease{900};
 inline constexpr milliseconds kCallLimit{15'000};
 inline constexpr milliseconds kCertificateRetry{2'000};

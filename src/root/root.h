@@ -37,7 +37,7 @@ namespace sallyport::root {
 inline constexpr keystore::StateFormat kRootFormat{
     .kind = "root", .version = 3, .oldest = 2, .made_by = "sallyport root init"};
 inline constexpr std::size_t kMinPassphrase = 8;
-// How long a root CRL may be in force (DESIGN §10).
+// How long a root CRL may be in force.
 inline constexpr seconds kShortestCrl = 35 * kDay;
 inline constexpr seconds kUsualCrl = 90 * kDay;
 inline constexpr seconds kLongestCrl = 400 * kDay;

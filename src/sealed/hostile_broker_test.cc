@@ -1,4 +1,4 @@
-// What must fail: the list of DESIGN §13 and E7 of the hostile cases, against a broker that may do anything.
+// What must fail against a broker that may do anything (docs/threat-model.md, P2; docs/protocol/sealed-rpc.md).
 #include <gtest/gtest.h>
 
 #include "sealed/detail/test_world.h"

@@ -1,4 +1,4 @@
-// What holds the online keys and decides by itself what they sign (DESIGN §5): requests in, answers out, no I/O.
+// What holds the online keys and decides by itself what they sign (ARCHITECTURE.md): requests in, answers out, no I/O.
 //
 // The to-be-signed bytes are always built here, by pki::prepare, from the request's fields; whoever commands the
 // authority can get nothing signed that detail/rules.cc does not list.

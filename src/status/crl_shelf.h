@@ -1,5 +1,4 @@
-// The CRLs that the role `status` hands out: the newest of each CA that was verified, and no other (RFC 5280 §5, DESIGN
-// §10).
+// The CRLs that the role `status` hands out: the newest of each CA that was verified, and no other (RFC 5280 §5).
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
 // The keyless edge of the role `status`: hands out what a status host has signed, and what it lists, near to those who
-// ask (DESIGN §10, docs/operate/edges.md). It has no key, no folder, no authority; whoever takes its machine learns and
+// ask (docs/operate/edges.md). It has no key, no folder, no authority; whoever takes its machine learns and
 // can sign nothing.
 #pragma once
 

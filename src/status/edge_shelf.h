@@ -1,5 +1,5 @@
 // A keyless edge without its sockets: what a status host has signed, verified piece by piece and handed out as it came
-// (DESIGN §10, docs/operate/edges.md).
+// (docs/operate/edges.md).
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
 // What the offline root has ordered and this host has taken: revocations that no snapshot takes back, and root CRLs
-// newer than the authority's (DESIGN §5, ADR 0019).
+// newer than the authority's (ADR 0019).
 //
 //   <folder>/order-<number>.order    a sealed order, as it came (pki/root_order.h)
 //   <folder>/root-<key id>.crl       the newest CRL of that root that was handed in, DER

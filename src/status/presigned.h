@@ -1,5 +1,5 @@
-// What a status host hands to its keyless edges: answers that are signed already, and what they are judged by (DESIGN
-// §10, docs/operate/edges.md). Nothing in it is secret, and nothing in it is believed: whoever takes it verifies every
+// What a status host hands to its keyless edges: answers that are signed already, and what they are judged by
+// (docs/operate/edges.md). Nothing in it is secret, and nothing in it is believed: whoever takes it verifies every
 // piece from the root.
 #pragma once
 

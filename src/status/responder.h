@@ -1,4 +1,4 @@
-// The OCSP responder without its sockets (RFC 6960, RFC 5019, RFC 9654; DESIGN §10).
+// The OCSP responder without its sockets (RFC 6960, RFC 5019, RFC 9654).
 #pragma once
 
 #include <map>
@@ -27,7 +27,7 @@ inline constexpr std::size_t kMaxCachedAnswers = 100'000;
 inline constexpr std::size_t kMaxPresigned = 4'096;
 // Live signatures per second for everybody; beyond that the answer is tryLater.
 inline constexpr double kLiveAnswersPerSecond = 5'000;
-// A delegate is replaced when this much of its life is left (DESIGN §10: seven days' overlap).
+// A delegate is replaced when this much of its life is left (seven days' overlap).
 inline constexpr seconds kSignerOverlap = 7 * kDay;
 
 struct Signer {

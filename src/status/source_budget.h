@@ -1,4 +1,4 @@
-// How many live signatures the addresses of one network may ask for (DESIGN §10: per /24 or /56).
+// How many live signatures the addresses of one network may ask for (per /24 or /56).
 #pragma once
 
 #include <map>

@@ -1,5 +1,4 @@
-// The role `status`: OCSP and CRLs over plain HTTP and TLS, from signed snapshots and the root's orders alone (DESIGN
-// §10).
+// The role `status`: OCSP and CRLs over plain HTTP and TLS, from signed snapshots and the root's orders alone.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// kill -9 at a random moment: what was acknowledged is there, and what is there is whole (hostile cases D2, E5).
+// kill -9 at a random moment: what was acknowledged is there, and what is there is whole (docs/threat-model.md, P6).
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -169,7 +169,7 @@ TEST_P(DeviceRecordsTest, KeepsSites) {
   });
 }
 
-// Hostile case D5: parallel takers of the last one of a quota.
+// Parallel takers of the last one of a quota (docs/threat-model.md, P4).
 TEST_P(DeviceRecordsTest, GivesTheLastOneOfAQuotaOnce) {
   must_write([](Records& records) { return records.sites().add({.name = SiteName("plant"), .activation_quota = 7}); });
   std::atomic<int> taken = 0;

@@ -1,5 +1,6 @@
-// The device's own judgement of every browser request (DESIGN §12): nothing that the relay, the network or another
-// device's page can do gets a request past it. Pure: the HTTP server hands in heads and performs what is decided.
+// The device's own judgement of every browser request (docs/protocol/tunnel.md §11): nothing that the relay, the
+// network or another device's page can do gets a request past it. Pure: the HTTP server hands in heads and performs
+// what is decided.
 //
 // Per request, in this order: grant live → Host is this connection's name (421) → the entry form, or: Sec-Fetch-Site →
 // cookie (401) → Origin → what is the gate's own is stripped → the application.

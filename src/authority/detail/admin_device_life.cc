@@ -1,4 +1,4 @@
-// Repair, resale, end, and what an owner may wish for a device (DESIGN §9.5).
+// Repair, resale, end, and what an owner may wish for a device (docs/operate/repair-and-resale.md).
 #include <memory>
 #include <utility>
 

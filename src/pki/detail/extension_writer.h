@@ -22,7 +22,7 @@ Bytes encode_extended_key_usage(std::span<const Oid> uses);
 Bytes encode_policy(const Oid& policy);
 // DNS names and URIs.
 Bytes encode_alternative_names(const AlternativeNames& names, bool critical);
-// Permits the DNS subtrees; excludes all IP addresses and mailboxes (reference/pki.md §6.2).
+// Permits the DNS subtrees; excludes all IP addresses and mailboxes (RFC 5280 §4.2.1.10).
 Bytes encode_name_constraints(std::span<const std::string> permitted_dns);
 Bytes encode_crl_urls(std::span<const std::string> urls);
 Bytes encode_information_access(std::span<const std::string> ocsp_urls, std::span<const std::string> ca_issuer_urls);

@@ -1,4 +1,4 @@
-// SQLite's C interface as values that own: connections, statements, transactions. Errors are classified (DESIGN §17).
+// SQLite's C interface as values that own: connections, statements, transactions. Errors are classified.
 #pragma once
 
 #include <cstdint>
