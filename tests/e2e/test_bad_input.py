@@ -298,6 +298,17 @@ def check_everything_runs_as_before(scene):
     scene.there.run("audit", "verify", "--state", scene.there.state)
 
 
+def check_doctor_of_a_device_that_is_well_finds_nothing_until_the_server_is_gone(scene):
+    def doctor():
+        return scene.there.run("doctor", "--state", scene.device.state, program=scene.there.agent_program, check=False)
+
+    well = doctor()
+    want(well.returncode == 0 and "FAIL" not in well.stdout and "ok    connection" in well.stdout, f"found {well.returncode}: {well.stdout}, want nothing wrong")
+    scene.there.server.stop()
+    wait_for(lambda: "FAIL  connection" in doctor().stdout, ENROLMENT_SECONDS, "doctor to say that the connection is gone")
+    want(doctor().returncode == FAILED, f"found exit {doctor().returncode}, want {FAILED}")
+
+
 if __name__ == "__main__":
     with Stage(cases.arguments().build) as the_stage:
         outcome = cases.run(globals(), Scene(the_stage))
