@@ -1,11 +1,11 @@
 #include "console/console.h"
 
 #include "base/log.h"
-#include "console/admissions.h"
 #include "console/api.h"
 #include "console/metrics.h"
 #include "console/static_files.h"
 #include "http/server.h"
+#include "net/admissions.h"
 #include "net/hand_over.h"
 #include "net/rpc_link.h"
 #include "net/tls_stream.h"
@@ -66,7 +66,7 @@ struct Console::State {
   http::Server metrics;
   std::size_t metrics_connections = 0;
   std::shared_ptr<crypto::TlsContext> tls;
-  Admissions admissions{kMaxConnections, kMaxConnectionsPerSource};
+  net::Admissions admissions{kMaxConnections, kMaxConnectionsPerSource};
 };
 
 rolelink::Events Console::State::link_events() {
@@ -133,7 +133,7 @@ void Console::State::use_identity(crypto::TlsIdentity identity) {
 net::Task<void> Console::State::serve_connection(net::HandedOver connection) {
   const auto context = tls;
   if (!connection.is_tls || !context) co_return;
-  const auto place = admissions.admit(connection.stream->peer().address.host);
+  const auto place = admissions.admit(net::source_of(connection.stream->peer().address.host));
   if (!place) co_return;
   auto stream = co_await net::tls_accept(std::move(connection.stream), context, kHandshakeLimit);
   if (stream) co_await server.serve(*std::move(stream));

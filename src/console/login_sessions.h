@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "codec/json.h"
-#include "console/admissions.h"
+#include "net/admissions.h"
 #include "records/role_messages.h"
 #include "records/user_record.h"
 #include "rolelink/role_link.h"
@@ -81,7 +81,7 @@ class LoginSessions {
   std::string decoy_hash_;  // what an unknown login's password is checked against
   std::map<std::string, std::vector<Instant>> tries_;
   std::map<records::Digest, Instant> stepped_up_;
-  Admissions checks_{kMaxPasswordChecks, kMaxPasswordChecksPerSource};
+  net::Admissions checks_{kMaxPasswordChecks, kMaxPasswordChecksPerSource};
 };
 
 }  // namespace sallyport::console

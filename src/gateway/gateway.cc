@@ -3,18 +3,16 @@
 #include <set>
 
 #include "base/log.h"
-#include "base/log_budget.h"
 #include "codec/json.h"
 #include "codec/text.h"
 #include "gateway/detail/answers.h"
+#include "gateway/detail/front_door.h"
 #include "gateway/peer_identity.h"
 #include "gateway/routes.h"
 #include "gateway/telemetry_reader.h"
 #include "http/server.h"
-#include "net/hand_over.h"
 #include "net/io.h"
 #include "net/rpc.h"
-#include "net/tls_stream.h"
 #include "pki/est.h"
 #include "pki/root_chain.h"
 #include "records/installation_values.h"
@@ -24,7 +22,6 @@ namespace sallyport::gateway {
 namespace {
 
 constexpr milliseconds kSayAgain{60'000};  // between two lines about a store that fails
-constexpr milliseconds kHandshakeLimit{10'000};
 // Alarms on their way to the authority; beyond that they are in the log alone.
 constexpr std::size_t kMaxAlarms = 16;
 // About 100 bytes each; beyond that all are told again.
@@ -59,7 +56,8 @@ struct Gateway::State {
         sink(store),
         settings(std::move(what)),
         link(on, civil, random, settings.link, {}),
-        server(routes()) {}
+        server(routes()),
+        door(civil, server) {}
 
   http::Router routes();
   using Handler = net::Task<http::Response> (State::*)(http::Request, Admitted);
@@ -95,17 +93,16 @@ struct Gateway::State {
   void tell_used(const records::CertificateSerial& serial);
   net::Task<void> tell_used_now(records::CertificateSerial serial);
   void use_identity(crypto::TlsIdentity identity);
-  net::Task<void> serve_connection(net::HandedOver connection);
   net::Task<Result<Bytes>> read(Bytes request);
 
   net::Executor executor;
   const Clock& clock;
   telemetry::TelemetrySink& sink;
   std::optional<Instant> said_at;  // that the store failed
-  log::Budget failed_handshakes;
   Settings settings;
   rolelink::RoleLink link;
   http::Server server;
+  FrontDoor door;
   std::set<records::CertificateSerial> told_used;  // operational certificates of whose use the authority knows
   std::shared_ptr<crypto::TlsContext> tls;
   rolelink::SiteWatch watch;
@@ -122,20 +119,16 @@ http::Router Gateway::State::routes() {
     const auto serve = [this, i](http::Request request, net::PeerInfo peer) {
       return serve_route(i, std::move(request), std::move(peer));
     };
-    router.add(kRoutes[i].verb, kRoutes[i].pattern, serve, {.body_limit = kRoutes[i].body_limit});
+    const auto judge = [&route = kRoutes[i]](const http::Request& head, const net::PeerInfo& peer) {
+      return judge_head(route, head, !peer.tls_chain.empty());
+    };
+    router.add(kRoutes[i].verb, kRoutes[i].pattern, serve, {.body_limit = kRoutes[i].body_limit, .judge_head = judge});
   }
   return router;
 }
 
 net::Task<http::Response> Gateway::State::serve_route(std::size_t index, http::Request request, net::PeerInfo peer) {
   const Route& route = kRoutes[index];
-  const auto types = request.headers.all("Content-Type");
-  if (!route.content_type.empty() && (types.size() != 1 || !is_content_type(types.front(), route.content_type))) {
-    co_return http::Response::error(415, "want Content-Type " + std::string(route.content_type));
-  }
-  if (route.admission == Admission::certified && peer.tls_chain.empty()) {
-    co_return http::Response::error(401, "want a client certificate");
-  }
   auto admitted = co_await admit(route.admission, std::move(peer));
   if (!admitted) co_return refusal(admitted.error());
   co_return co_await (this->*kHandlers[index])(std::move(request), *std::move(admitted));
@@ -399,20 +392,6 @@ void Gateway::State::use_identity(crypto::TlsIdentity identity) {
   log::info("gateway.ready");
 }
 
-net::Task<void> Gateway::State::serve_connection(net::HandedOver connection) {
-  const auto context = tls;
-  if (!connection.is_tls || !context) co_return;
-  auto stream = co_await net::tls_accept(std::move(connection.stream), context, kHandshakeLimit);
-  if (!stream) {
-    const std::string host = connection.source.substr(0, connection.source.rfind(':'));
-    const auto left_out = failed_handshakes.take(host, clock.monotonic());
-    if (left_out)
-      log::info("gateway.handshake-failed", {{"source", host}, {"error", stream.error()}, {"left_out", *left_out}});
-    co_return;
-  }
-  co_await server.serve(*std::move(stream));
-}
-
 net::Task<Result<Bytes>> Gateway::State::read(Bytes request) {
   CO_TRY(auto parsed, codec::parse_json(as_text(request)));
   CO_TRY(auto answer, read_telemetry(sink, parsed));
@@ -430,7 +409,7 @@ Gateway::~Gateway() = default;
 
 net::Task<void> Gateway::serve_devices(net::Listener& listener) {
   const auto take = [state = state_.get()](net::HandedOver connection) {
-    net::spawn(state->executor, state->serve_connection(std::move(connection)), "gateway.connection");
+    net::spawn(state->executor, state->door.serve(std::move(connection), state->tls), "gateway.connection");
   };
   co_await net::serve_hand_over(listener, state_->settings.givers, take);
 }

@@ -1,8 +1,16 @@
 #include "gateway/routes.h"
 
-#include "http/message.h"
-
 namespace sallyport::gateway {
+
+std::optional<http::Response> judge_head(const Route& route, const http::Request& head, bool has_certificate) {
+  if (route.admission != Admission::anyone && !has_certificate)
+    return http::Response::error(401, "want a client certificate");
+  const auto types = head.headers.all("Content-Type");
+  const bool is_right = types.size() == 1 && is_content_type(types.front(), route.content_type);
+  if (!route.content_type.empty() && !is_right)
+    return http::Response::error(415, "want Content-Type " + std::string(route.content_type));
+  return std::nullopt;
+}
 
 bool is_content_type(std::string_view field, std::string_view wanted) {
   const std::string_view type = field.substr(0, field.find(';'));

@@ -4,9 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "http/limits.h"
+#include "http/message.h"
 #include "telemetry/batch.h"
 
 namespace sallyport::gateway {
@@ -39,6 +41,10 @@ inline constexpr std::array kRoutes = {
     Route{"POST", "/device/v1/telemetry", Admission::device, "application/octet-stream", telemetry::kMaxBatchBytes},
     Route{"GET", "/device/v1/facts", Admission::device, {}},
 };
+
+// Why the body of a request is not read: 401 where the route wants a certificate and none was shown, 415 where it is no
+// body of the route's. Whether the certificate may act is for the admission.
+std::optional<http::Response> judge_head(const Route& route, const http::Request& head, bool has_certificate);
 
 // Whether a Content-Type field names `wanted`, parameters apart (RFC 9110 §8.3).
 bool is_content_type(std::string_view field, std::string_view wanted);

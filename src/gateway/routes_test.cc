@@ -35,6 +35,19 @@ TEST(GatewayRoutesTest, WhatChangesSomethingNamesItsContentTypeAndIsNotOpen) {
   }
 }
 
+TEST(GatewayRoutesTest, WithoutACertificateNoBodyIsReadWhateverItsType) {
+  for (const Route& route : kRoutes) {
+    http::Request head;
+    if (!route.content_type.empty()) head.headers.add("Content-Type", route.content_type);
+    const auto refused = judge_head(route, head, false);
+    EXPECT_EQ(refused ? refused->status : 0, route.admission == Admission::anyone ? 0U : 401U) << route.pattern;
+    EXPECT_FALSE(judge_head(route, head, true)) << route.pattern;
+    head.headers.set("Content-Type", "text/plain");
+    const auto other = judge_head(route, head, true);
+    EXPECT_EQ(other ? other->status : 0, route.content_type.empty() ? 0U : 415U) << route.pattern;
+  }
+}
+
 TEST(GatewayRoutesTest, AContentTypeIsComparedWithoutItsParameters) {
   EXPECT_TRUE(is_content_type("application/pkcs10", kPkcs10));
   EXPECT_TRUE(is_content_type("Application/PKCS10 ; charset=us-ascii", kPkcs10));

@@ -282,6 +282,37 @@ TEST(Server, SaysContinueOnlyToWhomItReads) {
   EXPECT_EQ(served(request + "Content-Length: 99\r\n\r\n").find("HTTP/1.1 413"), 0U);
 }
 
+std::optional<Response> refuse_strangers(const Request& head, const net::PeerInfo&) {
+  if (head.headers.has("Authorization")) return std::nullopt;
+  return Response::error(401);
+}
+
+Task<Response> tell_size(Request request, net::PeerInfo) {
+  co_return Response::text(std::to_string(request.body.size()));
+}
+
+std::string served_to_the_known(const std::string& bytes) {
+  Io io;
+  Router router;
+  router.add("POST", "/", tell_size, {.body_limit = 1'000, .judge_head = refuse_strangers});
+  const Server server(std::move(router), quick());
+  auto ends = net::make_pipe(io.executor());
+  std::string answer;
+  net::run(io, net::join(server.serve(std::move(ends.first)), send_and_read(std::move(ends.second), bytes, answer)));
+  return answer;
+}
+
+TEST(Server, WhoIsRefusedAtTheHeadIsNotWaitedForWithABody) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n";
+  const auto waited = served_to_the_known(head + "\r\n");
+  EXPECT_EQ(status_line(waited), "HTTP/1.1 401 Unauthorized");
+  EXPECT_EQ(count_of(waited, "Connection: close"), 1U) << "what follows is no request";
+  EXPECT_EQ(status_line(served_to_the_known(head + "Expect: 100-continue\r\n\r\n")), "HTTP/1.1 401 Unauthorized");
+  const auto known =
+      served_to_the_known(head + "Connection: close\r\nAuthorization: x\r\n\r\n" + std::string(500, 'b'));
+  EXPECT_TRUE(known.ends_with("500")) << known;
+}
+
 Task<Response> hostile(Request, net::PeerInfo) {
   auto response = Response::text("x");
   response.headers.add("X-Split", "a\r\nSet-Cookie: evil=1");

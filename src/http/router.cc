@@ -82,7 +82,7 @@ bool is_more_specific(const std::vector<std::string>& a, const std::vector<std::
 
 Router& Router::add(std::string_view method, std::string_view pattern, Handler handler, RouteOptions options) {
   SALLYPORT_CHECK(pattern.starts_with('/') && handler != nullptr);
-  Route route{std::string(method), split_path(pattern), std::move(handler), options};
+  Route route{std::string(method), split_path(pattern), std::move(handler), std::move(options)};
   for (std::size_t i = 0; i + 1 < route.segments.size(); ++i) SALLYPORT_CHECK(!is_rest(route.segments[i]));
   for (const auto& other : routes_) SALLYPORT_CHECK(other.method != route.method || other.segments != route.segments);
   const auto place = std::ranges::find_if(
@@ -113,7 +113,7 @@ std::variant<Router::Match, Response> Router::find(std::string_view method, std:
     if (exact) break;
   }
   if (found != nullptr) {
-    return Match{.handler = &found->handler, .body_limit = found->options.body_limit, .params = *std::move(params)};
+    return Match{.handler = &found->handler, .options = &found->options, .params = *std::move(params)};
   }
   if (is_somewhere) return method_not_allowed(*segments);
   return Response::error(hides_slash ? 400 : 404);

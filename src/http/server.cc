@@ -61,11 +61,19 @@ void add_defaults(Response& response, const Headers& defaults) {
   }
 }
 
+std::optional<Response> judge_head(const RouteOptions& route, const Request& head, const net::PeerInfo& peer) {
+  return route.judge_head ? route.judge_head(head, peer) : std::nullopt;
+}
+
 net::Task<Response> answer(Connection& connection, Request request) {
   auto routed = connection.router.find(request.method, request.path());
   if (auto* refused = std::get_if<Response>(&routed)) co_return std::move(*refused);
   auto& match = std::get<Router::Match>(routed);
-  auto body = co_await collect_body(connection.stream, connection.reader, request, match.body_limit,
+  if (auto refused = judge_head(*match.options, request, connection.stream.peer())) {
+    refused->close = refused->close || !connection.reader.body_is_done();
+    co_return *std::move(refused);
+  }
+  auto body = co_await collect_body(connection.stream, connection.reader, request, match.options->body_limit,
                                     connection.options.body_limit);
   if (!body) {
     auto refused = refusal_of(body.error(), true);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "codec/text.h"
 #include "http/server.h"
+#include "net/admissions.h"
 #include "net/hand_over.h"
 #include "net/tls_stream.h"
 #include "records/crl_messages.h"
@@ -101,6 +102,7 @@ struct Status::State {
   std::shared_ptr<http::RepeatedAnswers> repeated;
   http::Server server;
   std::shared_ptr<crypto::TlsContext> tls;
+  net::Admissions admissions{kMaxConnections, kMaxConnectionsPerSource};
 };
 
 // Whom the root has revoked by an order is believed no snapshot.
@@ -379,6 +381,8 @@ void Status::State::use_identity(crypto::TlsIdentity identity) {
 }
 
 net::Task<void> Status::State::serve_connection(net::HandedOver connection) {
+  const auto place = admissions.admit(net::source_of(connection.stream->peer().address.host));
+  if (!place) co_return;
   if (!connection.is_tls) {
     co_await server.serve(std::move(connection.stream));
     co_return;

@@ -1,10 +1,10 @@
-#include "console/admissions.h"
+#include "net/admissions.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-namespace sallyport::console {
+namespace sallyport::net {
 namespace {
 
 TEST(Admissions, AreLimitedPerSourceAndInAll) {
@@ -22,6 +22,16 @@ TEST(Admissions, AreLimitedPerSourceAndInAll) {
   EXPECT_FALSE(admissions.admit("a"));
 }
 
+TEST(Admissions, ManyAddressesOfOneIpv6NetworkAreOneSource) {
+  EXPECT_EQ(source_of("2001:db8::1"), source_of("2001:db8:0:0:ffff::2"));
+  EXPECT_NE(source_of("2001:db8::1"), source_of("2001:db8:0:1::1"));
+  EXPECT_EQ(source_of("192.0.2.1"), "192.0.2.1");
+  EXPECT_NE(source_of("192.0.2.1"), source_of("192.0.2.2"));
+  EXPECT_EQ(source_of("::ffff:192.0.2.1"), "192.0.2.1");
+  EXPECT_EQ(source_of("a.name"), "a.name");
+  EXPECT_EQ(source_of(""), "");
+}
+
 TEST(Admissions, APlaceMayOutliveThem) {
   std::optional<Admissions::Place> place;
   {
@@ -33,4 +43,4 @@ TEST(Admissions, APlaceMayOutliveThem) {
 }
 
 }  // namespace
-}  // namespace sallyport::console
+}  // namespace sallyport::net

@@ -6,8 +6,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
-namespace sallyport::console {
+namespace sallyport::net {
+
+// Whom limits count an address for: an IPv4 address by itself, the /64 of an IPv6 one, since that is what one customer
+// gets; an IPv4-mapped address (::ffff:a.b.c.d) is the IPv4 one. Text as find_ip_octets and to_string have it; what is
+// no IP address, also an empty one, is returned as it is.
+std::string source_of(std::string_view host);
 
 // One thread. Places may outlive it.
 class Admissions {
@@ -29,7 +35,7 @@ class Admissions {
     std::shared_ptr<State> state_;
     Counter counter_;
   };
-  // Absent when there are too many.
+  // Absent when there are too many. `source` is taken as it is: source_of() makes one of an address.
   std::optional<Place> admit(const std::string& source);
 
  private:
@@ -38,4 +44,4 @@ class Admissions {
   std::shared_ptr<Place::State> state_;
 };
 
-}  // namespace sallyport::console
+}  // namespace sallyport::net
