@@ -85,23 +85,23 @@ Result<ImportedLedger> import_ledger(records::Records& records, const SiteName& 
       .permit = permit,
       .accepted = {site->ledger_sequence, site->ledger_head},
       .accepted_at = accepted_at,
-      .is_known =
-          [&](const SerialId& serial_id) {
-            const auto known = records.devices().find(site_name, serial_id);
-            return known && known->has_value();
-          },
-      .is_known_serial =
-          [&](const pki::SerialNumber& serial) {
-            const auto known = records.certificates().find(ca, to_record_serial(serial));
-            return known && known->has_value();
-          },
-      .is_known_key =
-          [&](const crypto::Sha256Digest& key) {
-            const auto known = records.certificates().list_by_spki(records::CertificateKind::factory, key);
-            return known && !known->empty();
-          },
+      .is_known = [&](const SerialId& serial_id) -> Result<bool> {
+        TRY(const auto known, records.devices().find(site_name, serial_id));
+        return known.has_value();
+      },
+      .is_known_serial = [&](const pki::SerialNumber& serial) -> Result<bool> {
+        TRY(const auto known, records.certificates().find(ca, to_record_serial(serial)));
+        return known.has_value();
+      },
+      .is_known_key = [&](const crypto::Sha256Digest& key) -> Result<bool> {
+        TRY(const auto known, records.certificates().list_by_spki(records::CertificateKind::factory, key));
+        return !known.empty();
+      },
   };
   auto accepted = pki::verify_ledger(ledger, context);
+  if (!accepted && accepted.error().fault == pki::LedgerFault::unread) {
+    return std::unexpected(std::move(accepted.error().error).at(fmt::format("ledger of {}", site_name.get())));
+  }
   if (!accepted) {
     alarm = alarm_of(site_name, accepted.error());
     alarm->facts["export_sha256"] = codec::encode_hex(crypto::sha256(exported));

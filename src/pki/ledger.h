@@ -74,6 +74,7 @@ enum class LedgerFault : std::uint8_t {
   reused_key,         // a device's key for the second time
   altered,            // by examination alone: an entry that is not what the site wrote
   misplaced,          // by examination alone: an entry or certificate at another's place
+  unread,             // no fault of the site's: what earlier entries have could not be read
 };
 std::string_view to_string(LedgerFault fault);
 
@@ -108,10 +109,11 @@ struct LedgerContext {
   LedgerHead accepted;
   // When the last accepted entry was issued, where that is known: no later one is older.
   std::optional<UnixTime> accepted_at = std::nullopt;
-  // Whether an earlier entry has this serial id, certificate serial or key; empty means that none has.
-  std::function<bool(const SerialId&)> is_known;
-  std::function<bool(const SerialNumber&)> is_known_serial;
-  std::function<bool(const Sha256Digest&)> is_known_key;
+  // Whether an earlier entry has this serial id, certificate serial or key; empty means that none has. An error refuses
+  // the export as LedgerFault::unread.
+  std::function<Result<bool>(const SerialId&)> is_known;
+  std::function<Result<bool>(const SerialNumber&)> is_known_serial;
+  std::function<Result<bool>(const Sha256Digest&)> is_known_key;
 };
 
 // Accepts only a gapless continuation of what was accepted, inside the permit, signed by the site's CA.

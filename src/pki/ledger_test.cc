@@ -102,6 +102,22 @@ TEST_F(Ledger, WhatAnEarlierExportHadIsNotTakenAgain) {
   EXPECT_EQ(fault(context), "reused_key 1 unit-1");
 }
 
+TEST_F(Ledger, WhatCannotBeLookedUpIsNotNew) {
+  LedgerExport ledger = make(2);
+  const auto failing = [](const auto&) -> Result<bool> { return fail(Errc::unavailable, "disk: does not answer"); };
+  const LedgerContext sound{.site_ca = ca.certificate, .permit = permit, .accepted = {}, .is_known = {}};
+  for (int which = 0; which < 3; ++which) {
+    LedgerContext context = sound;
+    if (which == 0) context.is_known = failing;
+    if (which == 1) context.is_known_serial = failing;
+    if (which == 2) context.is_known_key = failing;
+    const auto refused = verify_ledger(ledger, context);
+    ASSERT_FALSE(refused) << which;
+    EXPECT_EQ(refused.error().fault, LedgerFault::unread) << which;
+    EXPECT_EQ(refused.error().error.code, Errc::unavailable) << "no fault of the site's";
+  }
+}
+
 TEST_F(Ledger, TimeDoesNotGoBackBehindWhatWasAccepted) {
   LedgerExport ledger = make(2);
   LedgerContext context{.site_ca = ca.certificate, .permit = permit, .accepted = {}};

@@ -77,13 +77,23 @@ class ImportCheck {
 
   // Whether an earlier export had serial id, certificate serial or key.
   Check check_known(const LedgerEntry& entry) const {
-    if (context_.is_known && context_.is_known(entry.serial_id))
-      return refuse_entry(LedgerFault::reused_serial, entry, "a serial id that an earlier entry has");
-    if (context_.is_known_serial && context_.is_known_serial(entry.certificate_serial))
+    const auto serial_id = ask(context_.is_known, entry.serial_id);
+    const auto serial = ask(context_.is_known_serial, entry.certificate_serial);
+    const auto key = ask(context_.is_known_key, entry.spki);
+    for (const Result<bool>* answer : {&serial_id, &serial, &key}) {
+      if (*answer) continue;
+      return Refused(LedgerRefusal{LedgerFault::unread, entry.sequence, entry.serial_id.get(), answer->error()});
+    }
+    if (*serial_id) return refuse_entry(LedgerFault::reused_serial, entry, "a serial id that an earlier entry has");
+    if (*serial)
       return refuse_entry(LedgerFault::reused_serial, entry, "a certificate serial that an earlier entry has");
-    if (context_.is_known_key && context_.is_known_key(entry.spki))
-      return refuse_entry(LedgerFault::reused_key, entry, "a key that an earlier entry has");
+    if (*key) return refuse_entry(LedgerFault::reused_key, entry, "a key that an earlier entry has");
     return {};
+  }
+
+  template <class What>
+  static Result<bool> ask(const std::function<Result<bool>(const What&)>& is_known, const What& what) {
+    return is_known ? is_known(what) : Result<bool>(false);
   }
 
   const LedgerExport& ledger_;
@@ -94,10 +104,10 @@ class ImportCheck {
 }  // namespace
 
 std::string_view to_string(LedgerFault fault) {
-  static constexpr std::array<std::string_view, 14> kNames = {
+  static constexpr std::array<std::string_view, 15> kNames = {
       "malformed",      "bad_signature",   "foreign_site",      "gap",           "fork",
       "stale",          "over_production", "foreign_namespace", "reused_serial", "wrong_certificate",
-      "outside_permit", "reused_key",      "altered",           "misplaced",
+      "outside_permit", "reused_key",      "altered",           "misplaced",     "unread",
   };
   return kNames[static_cast<std::size_t>(fault)];
 }

@@ -52,7 +52,7 @@ class TestLedger : public testing::Test {
   }
   void sign(LedgerExport& ledger) { ASSERT_TRUE(sign_ledger_export(ledger, *ca.key)); }
   std::string outcome(const LedgerExport& ledger, LedgerHead accepted = {},
-                      std::function<bool(const SerialId&)> known = {}) {
+                      std::function<Result<bool>(const SerialId&)> known = {}) {
     const auto result = verify_ledger(
         ledger, {.site_ca = ca.certificate, .permit = permit, .accepted = accepted, .is_known = std::move(known)});
     return result ? "ok " + std::to_string(result->entries.size()) : std::string(to_string(result.error().fault));
