@@ -11,6 +11,7 @@
 #include "folders.h"
 #include "installation_folder.h"
 #include "keystore/file.h"
+#include "keystore/owned_folder.h"
 #include "net/io.h"
 #include "net/listener.h"
 #include "relay/resumption.h"
@@ -40,19 +41,13 @@ Result<void> set_mode(const std::filesystem::path& path, mode_t mode) {
   return failf(Errc::unauthorized, "{}: its mode cannot be set", path.string());
 }
 
-// A folder that belongs to one role alone, with everything in it.
+// A folder that belongs to one role alone, with the files in it: the role itself may have put other things there.
 Result<void> give_folder(const std::filesystem::path& folder, uid_t owner) {
   TRY_VOID(make_folder(folder));
   TRY_VOID(set_mode(folder, kPrivate));
   if (::geteuid() != 0) return {};
-  std::error_code error;
-  if (::chown(folder.c_str(), owner, owner) != 0)
-    return failf(Errc::unauthorized, "{}: cannot be given away", folder.string());
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (::lchown(entry.path().c_str(), owner, owner) != 0) {
-      return failf(Errc::unauthorized, "{}: cannot be given away", entry.path().string());
-    }
-  }
+  TRY(const auto left, keystore::give_folder(folder, owner));
+  if (left > 0) log::warn("up.not-given", {{"folder", folder.string()}, {"entries", left}});
   return {};
 }
 
