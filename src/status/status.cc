@@ -5,12 +5,10 @@
 #include "base/log.h"
 #include "codec/text.h"
 #include "http/server.h"
-#include "net/admissions.h"
-#include "net/hand_over.h"
-#include "net/tls_stream.h"
 #include "records/crl_messages.h"
 #include "records/installation_values.h"
 #include "status/crl_shelf.h"
+#include "status/detail/front_door.h"
 #include "status/host_report.h"
 #include "status/ocsp_http.h"
 #include "status/order_desk.h"
@@ -20,7 +18,6 @@
 namespace sallyport::status {
 namespace {
 
-constexpr milliseconds kHandshakeLimit{10'000};
 constexpr milliseconds kSignerRetry{2'000};
 constexpr std::string_view kRootFile = "root";
 constexpr std::string_view kRootPrefix = "root-";
@@ -57,7 +54,8 @@ struct Status::State {
               .root_crls_at_hand = [this] { return link.snapshot().root_crls(); },
               .on_taken = [this] { use_orders(); }}),
         repeated(std::make_shared<http::RepeatedAnswers>(civil)),
-        server(routes(), {.repeated = repeated}) {}
+        server(routes(), {.repeated = repeated}),
+        door(server) {}
 
   rolelink::Settings link_settings();
   rolelink::Events events();
@@ -81,7 +79,6 @@ struct Status::State {
   net::Task<void> keep_crls();
   net::Task<Result<void>> fetch_crl(records::CaName ca);
   net::Task<void> keep_telling();
-  net::Task<void> serve_connection(net::HandedOver connection);
   void use_identity(crypto::TlsIdentity identity);
 
   net::Executor executor;
@@ -101,8 +98,8 @@ struct Status::State {
   OrderDesk desk;
   std::shared_ptr<http::RepeatedAnswers> repeated;
   http::Server server;
+  FrontDoor door;
   std::shared_ptr<crypto::TlsContext> tls;
-  net::Admissions admissions{kMaxConnections, kMaxConnectionsPerSource};
 };
 
 // Whom the root has revoked by an order is believed no snapshot.
@@ -380,19 +377,6 @@ void Status::State::use_identity(crypto::TlsIdentity identity) {
   tls = *std::move(context);
 }
 
-net::Task<void> Status::State::serve_connection(net::HandedOver connection) {
-  const auto place = admissions.admit(net::source_of(connection.stream->peer().address.host));
-  if (!place) co_return;
-  if (!connection.is_tls) {
-    co_await server.serve(std::move(connection.stream));
-    co_return;
-  }
-  const auto context = tls;
-  if (!context) co_return;
-  auto stream = co_await net::tls_accept(std::move(connection.stream), context, kHandshakeLimit);
-  if (stream) co_await server.serve(*std::move(stream));
-}
-
 Status::Status(net::Executor executor, const Clock& clock, Random& random, Settings settings, OrderBook orders)
     : state_(std::make_unique<State>(executor, clock, random, std::move(settings), std::move(orders))) {
   const auto use = [state = state_.get()](crypto::TlsIdentity identity) { state->use_identity(std::move(identity)); };
@@ -405,7 +389,7 @@ Status::~Status() = default;
 
 net::Task<void> Status::serve(net::Listener& listener) {
   const auto take = [state = state_.get()](net::HandedOver connection) {
-    net::spawn(state->executor, state->serve_connection(std::move(connection)), "status.connection");
+    net::spawn(state->executor, state->door.serve(std::move(connection), state->tls), "status.connection");
   };
   co_await net::serve_hand_over(listener, state_->settings.givers, take);
 }

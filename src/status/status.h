@@ -18,18 +18,13 @@ struct Settings {
   std::set<uid_t> operators;  // who may hand in orders of the root and ask for those that were taken
 };
 
-// Handed over by the relay and served at once, in all and per source (net::source_of): a fleet may stand behind one
-// address, and none of its devices keeps a connection for longer than a few answers take.
-inline constexpr std::size_t kMaxConnections = 8'192;
-inline constexpr std::size_t kMaxConnectionsPerSource = 1'024;
-
 // One thread. Borrows clock and random for its lifetime.
 class Status {
  public:
   Status(net::Executor executor, const Clock& clock, Random& random, Settings settings, OrderBook orders);
   ~Status();
 
-  // Serves the connections that the relay hands over, until the listener is closed; those beyond the limits above are
+  // Serves the connections that the relay hands over, until the listener is closed; those beyond its limits are
   // closed at once.
   net::Task<void> serve(net::Listener& listener);
   // Takes orders and root CRLs from this machine's operators (status/order_desk.h), until the listener is closed.

@@ -17,7 +17,7 @@ inline constexpr milliseconds kHandshakeLimit{10'000};
 // Connections at once, in all and per source (net::source_of). A flood of one kind takes no place of another: whoever
 // shakes hands is gone after kHandshakeLimit, and a device counts with the certified ones from then on.
 struct DoorLimits {
-  std::size_t handshakes = 1'024, handshakes_per_source = 256;
+  std::size_t handshakes = 1'024, handshakes_per_source = 512;
   std::size_t strangers = 256, strangers_per_source = 32;       // who showed no certificate
   std::size_t certified = 4'096, certified_per_source = 2'048;  // a fleet may stand behind one address
 };
