@@ -15,6 +15,7 @@
 #include "option_error.h"
 #include "pki/verify.h"
 #include "settings.h"
+#include "store/telemetry_sink.h"
 #include "table.h"
 
 namespace sallyport::cli {
@@ -64,6 +65,16 @@ void check_space(const std::filesystem::path& folder, Findings& findings) {
   if (error || space.available >= kLittleSpace) return;
   findings.add("disk", space.available < kNoSpace ? kBad : kWarning,
                fmt::format("{} has {} kB left; make room", folder.string(), space.available / 1'024));
+}
+
+// Whether the gateway still takes telemetry.
+void check_telemetry_room(const std::filesystem::path& folder, Findings& findings) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  if (error || space.available >= store::telemetry_reserve(space.capacity)) return;
+  findings.add("telemetry", kBad,
+               fmt::format("{} has {} MB left, so that devices keep what they measure; make room", folder.string(),
+                           space.available / 1'048'576));
 }
 
 // Those that the root has revoked, or that are over.
@@ -272,6 +283,7 @@ Outcome doctor(const Arguments& arguments, Environment& environment) {
   findings.add("state folder", kGood, paths.state.string());
   for (const auto& folder : {paths.state, paths.database().parent_path(), paths.telemetry().parent_path()})
     check_space(folder, findings);
+  check_telemetry_room(paths.telemetry().parent_path(), findings);
   check_authority(paths.state, arguments, environment, findings);
   check_ports(settings, roots, environment.clock.now(), findings);
   add_caa(caa, findings);

@@ -7,6 +7,7 @@
 #include "codec/text.h"
 #include "gateway/detail/answers.h"
 #include "gateway/detail/front_door.h"
+#include "gateway/detail/telemetry_budget.h"
 #include "gateway/peer_identity.h"
 #include "gateway/routes.h"
 #include "gateway/telemetry_reader.h"
@@ -72,6 +73,7 @@ struct Gateway::State {
   net::Task<http::Response> web_certificate(http::Request request, Admitted caller);
   net::Task<http::Response> claim_hash(http::Request request, Admitted caller);
   net::Task<http::Response> take_telemetry(http::Request request, Admitted caller);
+  Result<void> take_budget(const DeviceName& device, std::size_t bytes);
   void note_failed_commit(const Error& error);
   net::Task<http::Response> facts(http::Request request, Admitted caller);
   net::Task<Result<records::RenewalWindows>> renewal_windows(Bytes leaf);
@@ -98,6 +100,7 @@ struct Gateway::State {
   net::Executor executor;
   const Clock& clock;
   telemetry::TelemetrySink& sink;
+  TelemetryBudget budget;
   std::optional<Instant> said_at;  // that the store failed
   Settings settings;
   rolelink::RoleLink link;
@@ -315,9 +318,19 @@ void Gateway::State::note_failed_commit(const Error& error) {
   log::error("gateway.telemetry-refused", {{"error", error}});
 }
 
+Result<void> Gateway::State::take_budget(const DeviceName& device, std::size_t bytes) {
+  const auto known = link.snapshot().find_device(device);
+  const bool is_claimed = known && known->state == records::DeviceState::claimed;
+  if (budget.take(device, is_claimed, bytes, clock.monotonic())) return {};
+  log::debug("gateway.telemetry-over-budget", {{"device", device.get()}, {"is_claimed", is_claimed}});
+  return fail(Errc::overloaded, "telemetry: more than a device may have stored at a time");
+}
+
+// Refused for want of budget or disk, it stays with the agent, which comes again after Retry-After.
 net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, Admitted caller) {
   auto batch = telemetry::parse_batch(request.body);
   if (!batch) co_return refusal(batch.error());
+  if (auto taken = take_budget(*caller.device, request.body.size()); !taken) co_return refusal(taken.error());
   const auto acknowledgement = std::make_shared<telemetry::Acknowledgement>();
   const auto start = [this, name = *caller.device, batch = *std::move(batch),
                       acknowledgement](std::function<void(Result<void>)> done) {

@@ -17,6 +17,8 @@ using telemetry::StoredItem;
 using telemetry::StreamName;
 using telemetry::StreamState;
 
+constexpr std::uint64_t kReserveDivisor = 20;
+
 std::int64_t milliseconds_of(SampleTime time) {
   return time.time_since_epoch().count();
 }
@@ -145,9 +147,12 @@ Result<std::uint64_t> remove_in(Database& database, SampleTime time, std::size_t
 
 class SqliteTelemetrySink final : public telemetry::TelemetrySink {
  public:
-  explicit SqliteTelemetrySink(std::unique_ptr<SharedDatabase> database) : database_(std::move(database)) {}
+  SqliteTelemetrySink(std::unique_ptr<SharedDatabase> database, std::filesystem::path path,
+                      std::optional<std::uint64_t> reserve)
+      : database_(std::move(database)), path_(std::move(path)), reserve_(reserve) {}
 
   void commit(DeviceName device, Batch batch, Committed done) override {
+    if (auto room = check_room(); !room) return done(std::unexpected(std::move(room).error()));
     // Shared by the work, which fills it, and the completion, which runs after it on the same thread.
     auto answer = std::make_shared<Acknowledgement>();
     database_->write(committing(std::move(device), std::move(batch), answer), [answer, done = std::move(done)](
@@ -157,6 +162,7 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
   }
 
   Result<Acknowledgement> commit_and_wait(DeviceName device, Batch batch) override {
+    TRY_VOID(check_room());
     auto answer = std::make_shared<Acknowledgement>();
     TRY_VOID(database_->write_and_wait(committing(std::move(device), std::move(batch), answer)));
     return *answer;
@@ -223,6 +229,15 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
   }
 
  private:
+  // A database in memory has no file system.
+  Result<void> check_room() const {
+    std::error_code error;
+    const auto space = std::filesystem::space(path_, error);
+    if (error || space.available >= reserve_.value_or(telemetry_reserve(space.capacity))) return {};
+    return failf(Errc::overloaded, "{}/{}: the disk is full; make room: {} MB are left, which telemetry does not take",
+                 path_.parent_path().filename().string(), path_.filename().string(), space.available >> 20U);
+  }
+
   static SharedDatabase::Work committing(DeviceName device, Batch batch, std::shared_ptr<Acknowledgement> answer) {
     return [device = std::move(device), batch = std::move(batch),
             answer = std::move(answer)](Database& database) -> Result<void> {
@@ -239,14 +254,21 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
   }
 
   std::unique_ptr<SharedDatabase> database_;
+  std::filesystem::path path_;
+  std::optional<std::uint64_t> reserve_;
 };
 
 }  // namespace
 
+std::uint64_t telemetry_reserve(std::uint64_t capacity) {
+  return std::min(capacity / kReserveDivisor, kTelemetryReserve);
+}
+
 Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path,
-                                                                      std::function<void()> on_failure) {
+                                                                      std::function<void()> on_failure,
+                                                                      std::optional<std::uint64_t> reserve) {
   TRY(auto database, SharedDatabase::open(path, kTelemetrySinkSchema, std::move(on_failure)));
-  return std::make_unique<SqliteTelemetrySink>(std::move(database));
+  return std::make_unique<SqliteTelemetrySink>(std::move(database), path, reserve);
 }
 
 Result<void> check_telemetry_sink(const std::filesystem::path& path) {

@@ -57,6 +57,21 @@ TEST_F(TelemetrySinkTest, StoresAndAcknowledges) {
   EXPECT_EQ(found[1].item, batch_of({2}).items[0]);
 }
 
+TEST_F(TelemetrySinkTest, LeavesRoomForWhatElseIsWritten) {
+  sink_.reset();
+  sink_ = open_telemetry_sink(folder_.file("telemetry.db"), {}, std::numeric_limits<std::uint64_t>::max()).value();
+  const auto refused = sink_->commit_and_wait(kDevice, batch_of({1}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::overloaded);
+  EXPECT_TRUE(refused.error().detail.contains("the disk is full; make room")) << refused.error().detail;
+  Result<Acknowledgement> later = fail(Errc::internal, "not run");
+  sink_->commit(kDevice, batch_of({1}), [&](Result<Acknowledgement> answer) { later = std::move(answer); });
+  EXPECT_EQ(later.error().code, Errc::overloaded);
+  EXPECT_TRUE(stored().empty());
+  EXPECT_EQ(telemetry_reserve(100), 5U);
+  EXPECT_EQ(telemetry_reserve(std::uint64_t{1} << 50U), kTelemetryReserve);
+}
+
 TEST_F(TelemetrySinkTest, StoresNothingTwice) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(sink_->commit_and_wait(kDevice, batch_of({1, 2, 3}))->committed, 3U);
   EXPECT_EQ(sink_->commit_and_wait(kDevice, batch_of({2, 3, 4}))->committed, 4U);
