@@ -358,11 +358,26 @@ Result<Bytes> Authority::find_certificate(const records::FindCertificate& reques
   return records::encode_snapshot_update(answer);
 }
 
-// A role that is not ours any more can raise a bounded number of alarms about one thing.
+bool Authority::is_device(std::string_view name) const {
+  const auto parsed = parse_device_name(name);
+  if (!parsed) return false;
+  bool found = false;
+  const auto read = core_.read([&](records::Records& records) -> Result<void> {
+    TRY(const auto device, records.devices().find_by_name(*parsed));
+    found = device.has_value();
+    return {};
+  });
+  return read && found;
+}
+
+// A role that is not ours any more can raise a bounded number of alarms about one device, and none about what does not
+// exist: it keeps no other role's alarms away, nor the authority's.
 net::Task<void> Authority::take_alarm(std::set<std::string> roles, records::Alarm alarm) {
   if (!alarm.kind.starts_with(kSiteAlarmPrefix)) {
-    const std::string key = "alarm " + alarm.subject;
-    if (!core_.alarm_limiter().take(key, key, core_.clock().monotonic())) co_return;
+    if (!is_device(alarm.subject)) co_return;
+    const std::string who = roles.contains("gateway") ? "gateway" : "relay";
+    const std::string key = who + " about " + alarm.subject;
+    if (!core_.told_alarm_limiter().take(key, key, core_.clock().monotonic())) co_return;
     core_.announce_alarm(alarm.kind, core_.tenant_of(alarm.subject), alarm.subject, alarm.detail);
     co_return;
   }

@@ -50,6 +50,7 @@ class Authority {
   net::Task<Result<Bytes>> admin(std::shared_ptr<Connection> connection, records::AdminRequest request);
   Result<Bytes> renewal_windows(const records::FindCertificate& shown) const;
   Result<Bytes> find_certificate(const records::FindCertificate& request) const;
+  bool is_device(std::string_view name) const;
   net::Task<void> take_alarm(std::set<std::string> roles, records::Alarm alarm);
   Result<void> take_presence(const Connection& connection, const records::Presence& presence);
   Bytes acknowledged(const Connection& connection, std::uint64_t number);

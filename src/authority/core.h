@@ -62,7 +62,8 @@ class Core {
   CrlKeeper& crls() { return crls_; }
   StatusHosts& status_hosts() { return status_hosts_; }
   TryLimiter& claim_limiter() { return claim_limiter_; }
-  TryLimiter& alarm_limiter() { return alarm_limiter_; }
+  TryLimiter& alarm_limiter() { return alarm_limiter_; }            // of the authority's own alarms
+  TryLimiter& told_alarm_limiter() { return told_alarm_limiter_; }  // of those that roles tell
   TryLimiter& person_limiter() { return person_limiter_; }
   SiteAlarmLimiter& site_alarm_limiter() { return site_alarm_limiter_; }
   FailurePause& pauses() { return pauses_; }
@@ -150,6 +151,7 @@ class Core {
   GrantBook grants_;
   TryLimiter claim_limiter_;
   TryLimiter alarm_limiter_;
+  TryLimiter told_alarm_limiter_;
   TryLimiter person_limiter_;
   SiteAlarmLimiter site_alarm_limiter_;
   FailurePause pauses_;
