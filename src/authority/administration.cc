@@ -20,6 +20,7 @@ constexpr std::array kMethods = {
     Method{"device.get", UserRole::viewer, device_get},
     Method{"device.certificates", UserRole::viewer, device_certificates},
     Method{"device.sessions", UserRole::viewer, device_sessions},
+    Method{"device.history", UserRole::viewer, device_history},
     Method{"device.alias", UserRole::operator_, device_alias},
     Method{"device.remote_access", UserRole::operator_, device_remote_access},
     Method{"device.suspend", UserRole::operator_, device_suspend},

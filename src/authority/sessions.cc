@@ -31,13 +31,13 @@ Bytes id_bytes(const tunnel::GrantId& id) {
   return {id.get().begin(), id.get().end()};
 }
 
-void announce(Core& core, const AccessSessionRecord& session) {
+// To those whose session it is, also when the device has become somebody else's since.
+void announce(Core& core, const AccessSessionRecord& session, const std::string& tenant) {
   codec::Json shown;
-  std::string tenant;
   const auto read = core.read([&](Records& records) -> Result<void> {
     TRY(auto device, records.devices().find_by_name(session.device));
-    if (device) tenant = device->tenant;
-    shown = access_session_json(session, device ? &*device : nullptr);
+    const bool is_theirs = device && device->tenant == tenant;
+    shown = access_session_json(session, is_theirs ? &*device : nullptr);
     return {};
   });
   if (read) core.feed().announce("session", tenant, shown);
@@ -146,7 +146,7 @@ net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order) {
     co_await end_session(core, granted.grant.session(), "not every relay worker took the grant");
     co_return std::unexpected(std::move(spread).error());
   }
-  announce(core, record);
+  announce(core, record, order.tenant);
   co_return granted;
 }
 
@@ -191,7 +191,7 @@ net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string rea
   };
   if (auto done = co_await core.commit_repeatable(work); !done)
     log::error("session.end-not-recorded", {{"error", done.error()}});
-  announce(core, record);
+  announce(core, record, live->tenant);
 }
 
 net::Task<Result<void>> take_session_report(Core& core, std::uint32_t worker, records::AccessSessionReport report) {
@@ -211,7 +211,7 @@ net::Task<Result<void>> take_session_report(Core& core, std::uint32_t worker, re
   }
   const bool last_words = running == nullptr && report.ended && is_news && known->last_words.insert(worker).second;
   const AccessSessionRecord told = known->record;
-  announce(core, told);
+  announce(core, told, known->tenant);
   const UnixTime now = core.clock().now();
   const auto work = [told, now, last_words](Records& records) { return put_told(records, told, now, last_words); };
   co_return co_await core.commit_repeatable(work);

@@ -19,6 +19,8 @@ class TryLimiter {
   // Counts a try of `actor` at `subject`. Errc::overloaded ("too-many-requests: …") when either has had kTriesPerHour
   // within the last hour, or when too many keys are remembered.
   Result<void> take(const std::string& actor, const std::string& subject, Instant now);
+  // Takes the newest back: for what is counted before it is known whether it counts.
+  void give_back(const std::string& actor, const std::string& subject);
 
  private:
   std::deque<Instant>& recent(const std::string& key, Instant now);

@@ -16,9 +16,20 @@ std::string to_text(telemetry::SampleTime time) {
   return text;
 }
 
-Json streams_json(const std::vector<telemetry::StreamState>& streams) {
+// The instant of the parameter `key`; the beginning of time without one.
+Result<telemetry::SampleTime> time_at(const Json& request, std::string_view key) {
+  const Json* given = request.find(key);
+  if (given == nullptr || given->is_null()) return telemetry::SampleTime{};
+  TRY(auto text, given->text());
+  TRY(auto time, parse_iso8601(text));
+  return telemetry::SampleTime(seconds(time.since_epoch()));
+}
+
+// Of those that have an item not before `since`.
+Json streams_json(const std::vector<telemetry::StreamState>& streams, telemetry::SampleTime since) {
   Json::Array out;
   for (const telemetry::StreamState& stream : streams) {
+    if (stream.newest < since) continue;
     out.emplace_back(Json::Object{{"name", stream.stream.get()},
                                   {"items", stream.items},
                                   {"newest", stream.items > 0 ? Json(to_text(stream.newest)) : Json()},
@@ -36,11 +47,12 @@ Json item_json(const telemetry::Item& item) {
 }  // namespace
 
 Result<codec::Json> read_telemetry(const telemetry::TelemetrySink& sink, const codec::Json& request) {
-  TRY_VOID(request.only_keys({"device", "stream", "from", "limit"}));
+  TRY_VOID(request.only_keys({"device", "stream", "from", "since", "limit"}));
   TRY(auto device_text, request.text_at("device"));
   TRY(auto device, parse_device_name(device_text));
+  TRY(const auto since, time_at(request, "since"));
   TRY(auto streams, sink.streams(device));
-  Json::Object out{{"streams", streams_json(streams)}, {"stream", nullptr}, {"items", Json::Array{}}};
+  Json::Object out{{"streams", streams_json(streams, since)}, {"stream", nullptr}, {"items", Json::Array{}}};
   const Json* wanted = request.find("stream");
   if (wanted == nullptr || wanted->is_null()) return Json(std::move(out));
   TRY(auto stream_text, wanted->text());
@@ -51,14 +63,10 @@ Result<codec::Json> read_telemetry(const telemetry::TelemetrySink& sink, const c
   }
   const auto count = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, telemetry::kMaxQueryItems));
   TRY(auto items, sink.newest(device, stream, count));
-  UnixTime from(0);
-  if (const Json* given = request.find("from"); given != nullptr && !given->is_null()) {
-    TRY(auto text, given->text());
-    TRY(from, parse_iso8601(text));
-  }
+  TRY(const auto from, time_at(request, "from"));
   Json::Array shown;
   for (const telemetry::StoredItem& item : items) {
-    if (item.item.time.time_since_epoch() >= seconds(from.since_epoch())) shown.push_back(item_json(item.item));
+    if (item.item.time >= std::max(from, since)) shown.push_back(item_json(item.item));
   }
   out.insert_or_assign("stream", stream.get());
   out.insert_or_assign("items", std::move(shown));

@@ -111,6 +111,22 @@ TEST(DeviceLife, NothingIsReopenedThatNeverConnectedOrIsAtItsEndOrForAKeyThatIsK
   run(s.installation, reopening_refused(s));
 }
 
+net::Task<void> retired_for_good(DeviceLifeScene& s) {
+  co_await connect(s);
+  const Device device = s.installation.make_device("d-1");
+  auto key = crypto::PrivateKey::generate();
+  auto other = crypto::PrivateKey::generate();
+  CO_ASSERT((co_await s.installation.enrol(s.gateway, device, key)).has_value());
+  CO_ASSERT((co_await order(s, "device.retire", device, {{"confirm", "d-1"}})).has_value());
+  EXPECT_EQ(code_of(co_await order(s, "device.revoke", device, {{"confirm", "d-1"}})), Errc::conflict);
+  EXPECT_EQ(s.installation.device_record(device.serial_id).state, DeviceState::retired);
+  EXPECT_EQ(code_of(co_await reopen(s, device, other)), Errc::conflict);
+}
+TEST(DeviceLife, ARevocationIsNoWayBackFromTheEnd) {
+  DeviceLifeScene s;
+  run(s.installation, retired_for_good(s));
+}
+
 net::Task<void> site_revoked(DeviceLifeScene& s) {
   co_await connect(s);
   Installation& t = s.installation;

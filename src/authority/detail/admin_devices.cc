@@ -93,6 +93,13 @@ records::Digest claim_hash(const DeviceName& name, std::string_view code) {
   return std::move(hash).digest();
 }
 
+// From when on the caller may know what became of the device: what was before a tenant claimed it was somebody else's.
+// Absent: from the beginning, for people of the whole installation.
+std::optional<UnixTime> history_start(const AdminCall& call, const DeviceRecord& device) {
+  if (call.request.tenant.empty()) return std::nullopt;
+  return device.claimed_at.value_or(call.now());
+}
+
 std::uint64_t valid_certificates(const std::vector<records::CertificateRecord>& certificates, UnixTime now) {
   return static_cast<std::uint64_t>(
       std::ranges::count_if(certificates, [&](const records::CertificateRecord& certificate) {
@@ -204,10 +211,23 @@ AdminAnswer device_sessions(AdminCall call) {
   CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
     TRY(auto device, find_device(call, records));
     TRY(auto sessions, records.access_sessions().list(device.name, false, limit));
-    for (const auto& session : sessions) out.push_back(access_session_json(session, &device));
+    const std::optional<UnixTime> since = history_start(call, device);
+    for (const auto& session : sessions) {
+      if (!since || session.opened >= *since) out.push_back(access_session_json(session, &device));
+    }
     return {};
   }));
   co_return Json(Json::Object{{"sessions", std::move(out)}});
+}
+
+AdminAnswer device_history(AdminCall call) {
+  Json since;
+  CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
+    TRY(auto device, find_device(call, records));
+    if (const auto start = history_start(call, device)) since = Json(to_iso8601(*start));
+    return {};
+  }));
+  co_return Json(Json::Object{{"since", std::move(since)}});
 }
 
 AdminAnswer device_alias(AdminCall call) {
@@ -275,7 +295,9 @@ AdminAnswer device_claim(AdminCall call) {
     CO_TRY(auto text, given->text());
     CO_TRY(site, parse_site_name(text));
   }
-  CO_TRY_VOID(call.core.claim_limiter().take(call.request.actor, serial_id.get(), call.core.clock().monotonic()));
+  // Counted before it is made, so that tries side by side do not pass the limit together.
+  const std::string subject = serial_id.get() + " for " + call.request.tenant;
+  CO_TRY_VOID(call.core.claim_limiter().take(call.request.actor, subject, call.core.clock().monotonic()));
   const auto claimed = std::make_shared<std::optional<DeviceName>>();
   const auto work = [=](Records& records) -> Result<void> {
     const Error refused{Errc::unauthorized,
@@ -297,7 +319,9 @@ AdminAnswer device_claim(AdminCall call) {
     }
     return std::unexpected(refused);
   };
-  CO_TRY_VOID(co_await call.core.commit(work));
+  const auto done = co_await call.core.commit(work);
+  if (done || done.error().code != Errc::unauthorized) call.core.claim_limiter().give_back(call.request.actor, subject);
+  CO_TRY_VOID(done);
   call.core.announce_device(**claimed);
   co_return read_device(call, **claimed);
 }
@@ -325,6 +349,9 @@ AdminAnswer device_revoke(AdminCall call) {
     if (device.serial_id.get() != confirm) {
       return fail(Errc::malformed, "confirmation-mismatch: the confirmation is not the device's serial id");
     }
+    // Revoked it could be opened anew, which is what retiring it has ruled out.
+    if (device.state == DeviceState::retired)
+      return fail(Errc::conflict, "state-conflict: the device is retired, want one that is not");
     TRY(auto certificates, certificates_of(records, device));
     std::uint64_t count = 0;
     // An intent too: the certificate that is being signed can then no more be recorded, and is never handed out.

@@ -25,6 +25,7 @@ AdminAnswer device_list(AdminCall call);
 AdminAnswer device_get(AdminCall call);
 AdminAnswer device_certificates(AdminCall call);
 AdminAnswer device_sessions(AdminCall call);
+AdminAnswer device_history(AdminCall call);  // {since}: from when on the caller may see it; null: all of it
 AdminAnswer device_alias(AdminCall call);
 AdminAnswer device_remote_access(AdminCall call);
 AdminAnswer device_suspend(AdminCall call);

@@ -84,6 +84,9 @@ AdminAnswer session_list(AdminCall call) {
     for (const records::AccessSessionRecord& session : sessions) {
       TRY(auto device, records.devices().find_by_name(session.device));
       if (!device || !call.may_see(device->tenant)) continue;
+      // One that is being cut since its device changed hands was never the new owner's.
+      const bool is_older = device->claimed_at && session.opened < *device->claimed_at;
+      if (is_older && !call.request.tenant.empty()) continue;
       out.push_back(access_session_json(session, &*device));
     }
     return {};
