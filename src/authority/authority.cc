@@ -9,6 +9,7 @@
 #include "authority/enrolment.h"
 #include "authority/expiry_round.h"
 #include "authority/issuance.h"
+#include "authority/logins.h"
 #include "authority/renewal.h"
 #include "authority/renewal_windows.h"
 #include "authority/sessions.h"
@@ -108,6 +109,10 @@ net::Task<void> Authority::keep_control_certificates() {
 
 net::Task<void> Authority::keep_sessions_for_ever() {
   for (;;) {
+    if (const Instant now = core_.clock().monotonic(); now - logins_swept_ >= kLoginSweep) {
+      logins_swept_ = now;
+      co_await sweep_logins(core_);
+    }
     co_await keep_sessions(core_);
     co_await net::sleep_for(kSessionRound);
   }

@@ -61,6 +61,7 @@ class Authority {
   Core core_;
   net::Executor executor_;
   Settings settings_;
+  Instant logins_swept_{};
 };
 
 }  // namespace sallyport::authority

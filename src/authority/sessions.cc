@@ -2,6 +2,7 @@
 
 #include "authority/admin_json.h"
 #include "authority/audit.h"
+#include "authority/logins.h"
 #include "base/log.h"
 #include "codec/text.h"
 #include "pki/signing_request.h"
@@ -62,7 +63,7 @@ tunnel::AccessGrant draft_grant(Core& core, const GrantOrder& order) {
 // Whether the console login with this token lives, and its user may log in.
 Result<bool> is_logged_in(Records& records, const records::Digest& token, UnixTime now) {
   TRY(auto session, records.users().find_login_session(token));
-  if (!session || session->expires <= now) return false;
+  if (!session || is_over(*session, now)) return false;
   TRY(auto user, records.users().find(session->login));
   return user && user->enabled;
 }

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "codec/text.h"
 #include "console/problem.h"
+#include "net/admissions.h"
 
 namespace sallyport::console {
 namespace {
@@ -37,6 +38,11 @@ Result<void> check_role(records::UserRole role, records::UserRole least) {
 
 net::Task<http::Response> refuse(std::string_view type, Random& random) {
   co_return problem(type, {}, codec::encode_hex(random.bytes(kRequestIdSize)));
+}
+
+// What strangers can cause as often as they like.
+bool is_refusal(unsigned status) {
+  return status >= 400 && status < 500;
 }
 
 // A preview changes nothing, so it is open to whoever may do the act.
@@ -93,24 +99,35 @@ net::Task<http::Response> Api::serve(const Route* route, http::Request request, 
   const std::string request_id = codec::encode_hex(random_.bytes(kRequestIdSize));
   const std::string path(request.path());
   const std::string source = peer.address.host;
-  auto answered = co_await run(*route, std::move(request), source, request_id);
+  bool has_session = false;
+  auto answered = co_await run(*route, std::move(request), source, request_id, &has_session);
   http::Response response = answered ? *std::move(answered) : problem_of(answered.error(), request_id);
   response.headers.set("X-Request-Id", request_id);
-  log::info(
-      "console.request",
-      {{"id", request_id}, {"verb", route->verb}, {"path", path}, {"status", response.status}, {"source", source}});
+  std::optional<std::uint64_t> left_out = 0;
+  if (!has_session && is_refusal(response.status))
+    left_out = strangers_.take(net::source_of(source), clock_.monotonic());
+  if (left_out) {
+    log::info("console.request", {{"id", request_id},
+                                  {"verb", route->verb},
+                                  {"path", path},
+                                  {"status", response.status},
+                                  {"source", source},
+                                  {"left_out", *left_out}});
+  }
   if (!answered && response.status >= 500) {
     log::warn("console.request-failed", {{"id", request_id}, {"error", answered.error()}});
   }
   co_return response;
 }
 
-Api::Answer Api::run(const Route& route, http::Request request, std::string source, std::string request_id) {
+Api::Answer Api::run(const Route& route, http::Request request, std::string source, std::string request_id,
+                     bool* has_session) {
   const bool changes = route.verb != "GET";
   if (changes) CO_TRY_VOID(check_origin(request));
   Call call;
   if (!route.is_open) {
     CO_TRY(call.session, co_await sessions_.find(std::string(request.cookie(kCookie).value_or(""))));
+    *has_session = true;
     if (changes) CO_TRY_VOID(check_csrf(request, call.session));
     CO_TRY_VOID(check_role(call.session.role, route.least));
   }

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "base/log_budget.h"
 #include "base/names.h"
 #include "console/event_hub.h"
 #include "console/login_sessions.h"
@@ -61,7 +62,8 @@ class Api {
   static std::span<const Route> routes();
 
   net::Task<http::Response> serve(const Route* route, http::Request request, net::PeerInfo peer);
-  Answer run(const Route& route, http::Request request, std::string source, std::string request_id);
+  // Sets `has_session` once the request's session was found.
+  Answer run(const Route& route, http::Request request, std::string source, std::string request_id, bool* has_session);
   // Content type, origin and token: a request that another site made a browser send has none of them right.
   Result<void> check_origin(const http::Request& request) const;
   // Asks the authority as the person.
@@ -103,6 +105,7 @@ class Api {
   EventHub& events_;
   ApiFacts facts_;
   std::size_t crl_reads_ = 0;  // under way
+  log::Budget strangers_;      // for lines about refused requests without a session
 };
 
 }  // namespace sallyport::console

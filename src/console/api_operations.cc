@@ -104,7 +104,7 @@ std::span<const Api::Route> Api::routes() {
             .fields = kSessionPage},
       Route{.verb = "GET",
             .pattern = "/api/v1/devices/{name}/telemetry",
-            .method = "device.get",
+            .method = "device.history",
             .fields = kTelemetry,
             .special = &Api::read_telemetry},
       Route{.verb = "POST",
@@ -378,10 +378,14 @@ Api::Answer Api::step_up(const Route&, Call call) {
 
 Api::Answer Api::read_telemetry(const Route& route, Call call) {
   const Json name = call.parameters.at("name");
-  CO_TRY_VOID(co_await ask(std::string(route.method), call, {{"name", name}}));  // whether this person may see it
+  // Whether this person may see it, and from when on.
+  CO_TRY(const auto answer, co_await ask(std::string(route.method), call, {{"name", name}}));
+  CO_TRY(const auto history, codec::parse_json(as_text(answer)));
+  CO_TRY(const auto since, history.at("since"));
   Json::Object question = std::move(call.parameters);
   question.erase("name");
   question.emplace("device", name);
+  if (!since.is_null()) question.emplace("since", since);
   question.try_emplace("from", to_iso8601(clock_.now() - kTelemetryWindow));
   CO_TRY(auto json, co_await telemetry_.call(to_bytes(Json(std::move(question)).write()), kTelemetryLimit));
   co_return json_response(std::move(json), route.success);

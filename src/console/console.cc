@@ -109,7 +109,7 @@ http::Router Console::State::routes() {
 
 // A session ends when the authority says so, not when it does not answer.
 net::Task<bool> Console::State::is_alive(records::Digest token) {
-  const auto session = co_await sessions.find(token);
+  const auto session = co_await sessions.find(token, LoginSessions::Purpose::look);
   co_return session.has_value() || session.error().code != Errc::unauthorized;
 }
 

@@ -39,6 +39,36 @@ TEST_F(ConsoleTest, RefusesLoginsWithOneText) {
   for (const std::string& detail : details) EXPECT_EQ(detail, details.front());
 }
 
+TEST_F(ConsoleTest, APasswordThatWasChangedMeanwhileOpensNothing) {
+  const std::string other = *hash_password(as_bytes("another long password"), random);
+  authority.on_found = [&] { authority.users.at("olga").password_hash = other; };
+  const auto late = send(post("/api/v1/login", kLogin));
+  EXPECT_EQ(late.status, 401U);
+  EXPECT_EQ(problem_of(late), "login-refused");
+  EXPECT_FALSE(late.headers.has("Set-Cookie"));
+  EXPECT_TRUE(authority.sessions.empty());
+
+  const std::string cookie = authority.add_session("vera");
+  authority.on_found = [&] { authority.users.at("vera").password_hash = other; };
+  const auto body = R"({"current":"correct horse battery","new":"a third long password"})";
+  EXPECT_EQ(problem_of(send(post("/api/v1/session/password", body, cookie))), "login-refused");
+  EXPECT_EQ(authority.users.at("vera").password_hash, other) << "who was quicker counts";
+}
+
+TEST_F(ConsoleTest, StrangersCauseOneLineOfTheLogASecond) {
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 20; ++i) send(get("/api/v1/session"));
+  clock.advance(seconds(1));
+  send(post("/api/v1/login", R"({"login":"olga","password":"wrong"})"));
+  send(get("/api/v1/session", authority.add_session("olga")));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  std::size_t lines = 0;
+  for (auto at = log.find("console.request "); at != std::string::npos; at = log.find("console.request ", at + 1))
+    ++lines;
+  EXPECT_EQ(lines, 3U) << log;
+  EXPECT_TRUE(log.contains("left_out=19")) << log;
+}
+
 TEST_F(ConsoleTest, SlowsGuessingDown) {
   for (std::size_t i = 0; i < kLoginTries; ++i) {
     EXPECT_EQ(send(post("/api/v1/login", R"({"login":"olga","password":"wrong"})")).status, 401U);
@@ -231,6 +261,11 @@ TEST_F(ConsoleTest, ReadsTelemetryOfWhatThePersonMaySee) {
   ASSERT_EQ(telemetry_questions.size(), 1U);
   EXPECT_EQ(telemetry_questions.front(),
             R"({"device":"abcdefgh22","from":"2027-01-15T07:00:00Z","limit":5,"stream":"temperature"})");
+  authority.since = codec::Json("2027-01-01T00:00:00Z");
+  EXPECT_EQ(send(get(kDevicePath + "/telemetry?from=2026-01-01T00:00:00Z", cookie)).status, 200U);
+  EXPECT_EQ(telemetry_questions.back(),
+            R"({"device":"abcdefgh22","from":"2026-01-01T00:00:00Z","since":"2027-01-01T00:00:00Z"})")
+      << "what was before the present owner is for the gateway to leave out";
 }
 
 TEST_F(ConsoleTest, TellsErrorsWithoutTheirInside) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/log.h"
+#include "codec/text.h"
 
 namespace sallyport::console {
 namespace {
@@ -12,20 +13,25 @@ constexpr std::string_view kReady = "event: ready\ndata: {}\n\n";
 constexpr std::string_view kComment = ": still here\n\n";
 constexpr std::array<std::string_view, 6> kEvents = {"device", "session", "audit", "alarm", "status", "rpc"};
 
+constexpr std::string_view kLoginEnded = "login-ended";
+
 struct Announcement {
   std::string tenant;
-  std::string text;  // as it goes over the wire
+  std::string text;  // as it goes over the wire; empty: to nobody
+  codec::Json data;
 };
 
 Result<Announcement> parse_announcement(std::string_view json) {
   TRY(auto parsed, codec::parse_json(json));
   TRY(auto event, parsed.text_at("event"));
+  TRY(auto tenant, parsed.text_at("tenant"));
+  TRY(auto data, parsed.at("data"));
+  if (event == kLoginEnded) return Announcement{.tenant = {}, .text = {}, .data = std::move(data)};
   if (std::ranges::find(kEvents, event) == kEvents.end()) {
     return fail(Errc::malformed, "announcement: an event that the API does not have");
   }
-  TRY(auto tenant, parsed.text_at("tenant"));
-  TRY(auto data, parsed.at("data"));
-  return Announcement{std::move(tenant), fmt::format("event: {}\ndata: {}\n\n", event, data.write())};
+  auto text = fmt::format("event: {}\ndata: {}\n\n", event, data.write());
+  return Announcement{.tenant = std::move(tenant), .text = std::move(text), .data = {}};
 }
 
 }  // namespace
@@ -33,7 +39,7 @@ Result<Announcement> parse_announcement(std::string_view json) {
 class EventHub::Watcher {
  public:
   Watcher(net::Executor executor, const Session& session)
-      : token(session.token_sha256), tenant(session.tenant), changed(std::move(executor)) {}
+      : token(session.token_sha256), login(session.login), tenant(session.tenant), changed(std::move(executor)) {}
 
   void push(std::string_view text) {
     if (queue.size() + text.size() > kMaxQueuedEvents) {
@@ -50,6 +56,7 @@ class EventHub::Watcher {
   }
 
   const records::Digest token;
+  const std::string login;
   const std::string tenant;
   std::string queue;
   bool closed = false;
@@ -109,6 +116,7 @@ void EventHub::publish(std::string_view json) {
     log::error("console.event-refused", {{"error", announcement.error()}});
     return;
   }
+  if (announcement->text.empty()) return end_told(announcement->data);
   for (const auto& watcher : living()) {
     if (watcher->tenant.empty() || watcher->tenant == announcement->tenant) watcher->push(announcement->text);
   }
@@ -116,6 +124,15 @@ void EventHub::publish(std::string_view json) {
 
 void EventHub::tell_to_read_anew() {
   for (const auto& watcher : living()) watcher->push(kReady);
+}
+
+void EventHub::end_told(const codec::Json& data) {
+  const auto login = data.text_at("login");
+  const auto token = data.text_at("token_sha256");
+  for (const auto& watcher : living()) {
+    const bool is_named = token ? codec::encode_hex(watcher->token) == *token : login && watcher->login == *login;
+    if (is_named) watcher->close();
+  }
 }
 
 void EventHub::end(const records::Digest& token) {

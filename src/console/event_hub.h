@@ -33,7 +33,8 @@ class EventHub {
   net::Task<void> write_events(std::shared_ptr<Watcher> watcher, http::BodyWriter& writer);
 
   // Takes the authority's JSON {event, tenant, data}. An event of a tenant goes to this tenant and to those of the
-  // whole installation; one without goes to the latter alone.
+  // whole installation; one without goes to the latter alone. "login-ended" goes to nobody, and ends the streams of
+  // the session that it names, or of all of a login's.
   void publish(std::string_view json);
   // Tells everybody to read anew, since announcements were missed.
   void tell_to_read_anew();
@@ -43,6 +44,7 @@ class EventHub {
 
  private:
   std::vector<std::shared_ptr<Watcher>> living();
+  void end_told(const codec::Json& data);
 
   net::Executor executor_;
   SessionCheck is_alive_;

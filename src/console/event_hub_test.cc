@@ -94,6 +94,22 @@ TEST(EventHub, EndsTheOldestOfTooManyStreams) {
   EXPECT_EQ(collector.text, "event: ready\ndata: {}\n\n") << "it ended after its first event";
 }
 
+TEST_F(EventsTest, EndAtOnceWithASessionThatEndedElsewhere) {
+  auto vera = watch(authority.add_session("vera"));
+  auto olga = watch(authority.add_session("olga"));
+  read_until(*vera, "event: ready");
+  read_until(*olga, "event: ready");
+  authority.announce("login-ended", "", codec::Json::Object{{"login", "vera"}});
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(read_until(*vera, "0\r\n\r\n").ends_with("0\r\n\r\n"));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kBeat / 2) << "not at the next look at the session";
+  authority.announce("session", "acme", codec::Json::Object{{"id", "last"}});
+  EXPECT_FALSE(read_until(*olga, "last").contains("vera")) << "told to nobody";
+  for (const auto& [each, session] : authority.sessions)
+    authority.announce("login-ended", "", codec::Json::Object{{"login", "olga"}, {"token_sha256", each}});
+  EXPECT_TRUE(read_until(*olga, "0\r\n\r\n").ends_with("0\r\n\r\n"));
+}
+
 TEST(EventHub, EndsAWatcherThatReadsTooSlowly) {
   net::Io io;
   EventHub hub(io.executor(), always);

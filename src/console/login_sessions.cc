@@ -39,7 +39,7 @@ Json token_parameter(const records::Digest& token) {
 }  // namespace
 
 LoginSessions::LoginSessions(const Clock& clock, Random& random, rolelink::RoleLink& link)
-    : clock_(clock), random_(random), link_(link) {}
+    : clock_(clock), random_(random), link_(link), limits_(clock) {}
 
 net::Task<Result<Json>> LoginSessions::call(std::string method, Json parameters, std::string source) {
   records::AdminRequest request;
@@ -50,24 +50,6 @@ net::Task<Result<Json>> LoginSessions::call(std::string method, Json parameters,
   request.parameters = parameters.write();
   CO_TRY(auto bytes, co_await link_.call(records::RoleMethod::admin, records::encode(request)));
   co_return codec::parse_json(as_text(bytes), {.size = records::kMaxRoleMessage, .values = records::kMaxAnswerValues});
-}
-
-Result<void> LoginSessions::take_try(const std::string& key, std::size_t most) {
-  const auto is_old = [&](Instant at) { return clock_.monotonic() - at >= kLoginWindow; };
-  if (tries_.size() >= kMaxRemembered && !tries_.contains(key)) {
-    std::erase_if(tries_, [&](const auto& entry) { return entry.second.empty() || is_old(entry.second.back()); });
-    if (tries_.size() >= kMaxRemembered) tries_.erase(tries_.begin());
-  }
-  std::vector<Instant>& tries = tries_[key];
-  std::erase_if(tries, is_old);
-  if (tries.size() >= most) return fail(Errc::overloaded, "too-many-requests: too many failed logins, wait a while");
-  tries.push_back(clock_.monotonic());
-  return {};
-}
-
-void LoginSessions::give_back(const std::string& key) {
-  const auto found = tries_.find(key);
-  if (found != tries_.end() && !found->second.empty()) found->second.pop_back();
 }
 
 net::Task<Result<std::string>> LoginSessions::hash(std::string password) {
@@ -83,28 +65,19 @@ net::Task<Result<std::string>> LoginSessions::hash(std::string password) {
   co_return *out;
 }
 
-net::Task<Result<void>> LoginSessions::check_password(std::string login, std::string password, std::string source) {
-  // The account's counter is per source too, so that nobody can lock a person out from elsewhere.
-  const std::string account = "account " + login + " from " + source;
-  const std::string place = "source " + source;
-  CO_TRY_VOID(take_try(place, kSourceTries));
-  if (auto taken = take_try(account, kLoginTries); !taken) {
-    give_back(place);
-    co_return taken;
-  }
-  auto checked = co_await compare_password(std::move(login), std::move(password), std::move(source));
-  if (checked) {
-    tries_.erase(account);
-    give_back(place);
-  } else if (checked.error().code != Errc::unauthorized) {
-    give_back(account);
-    give_back(place);
-  }
+net::Task<Result<std::string>> LoginSessions::check_password(std::string login, std::string password,
+                                                             std::string source) {
+  using Outcome = LoginLimits::Outcome;
+  CO_TRY_VOID(limits_.begin(login, source));
+  auto checked = co_await compare_password(login, std::move(password), source);
+  const bool is_wrong = !checked && checked.error().code == Errc::unauthorized;
+  limits_.ended(login, source, checked ? Outcome::right : is_wrong ? Outcome::wrong : Outcome::unknown);
   co_return checked;
 }
 
-net::Task<Result<void>> LoginSessions::compare_password(std::string login, std::string password, std::string source) {
-  const auto place = checks_.admit(source);
+net::Task<Result<std::string>> LoginSessions::compare_password(std::string login, std::string password,
+                                                               std::string source) {
+  const auto place = limits_.admit_check(source);
   if (!place) co_return fail(Errc::overloaded, "unavailable: too many logins at once");
   if (decoy_hash_.empty()) {
     CO_TRY(decoy_hash_, co_await hash(codec::encode_hex(random_.bytes(16))));
@@ -124,7 +97,7 @@ net::Task<Result<void>> LoginSessions::compare_password(std::string login, std::
   const auto work = [secret, hash_text] { return verify_password(secret->expose(), hash_text); };
   const auto checked = co_await net::run_blocking(work);
   if (!checked || !known) co_return std::unexpected(refused());
-  co_return Result<void>{};
+  co_return hash_text;
 }
 
 net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::log_in(std::string login, std::string password,
@@ -132,25 +105,28 @@ net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::log_in(std::string log
   if (!records::check_login_grammar(login) || password.empty() || password.size() > kMaxPassword) {
     co_return std::unexpected(refused());
   }
-  CO_TRY_VOID(co_await check_password(login, std::move(password), source));
+  CO_TRY(auto verified, co_await check_password(login, std::move(password), source));
   Session session;
   session.login = login;
   session.csrf = codec::encode_hex(random_.bytes(32));
   session.created = to_iso8601(clock_.now());
   session.expires = to_iso8601(clock_.now() + kSessionLife);
-  co_return co_await draw_session(std::move(session), std::move(source));
+  co_return co_await draw_session(std::move(session), Drawn::new_login, std::move(verified), std::move(source));
 }
 
-net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::draw_session(Session session, std::string source) {
+net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::draw_session(Session session, Drawn drawn,
+                                                                       std::string password_hash, std::string source) {
   const Bytes token = random_.bytes(32);
   const records::Digest digest = crypto::sha256(token);
   Json stored = Json::Object{{"token_sha256", codec::encode_hex(digest)},
                              {"login", session.login},
+                             {"password_hash", std::move(password_hash)},
+                             {"is_new", drawn == Drawn::new_login},
                              {"csrf", session.csrf},
                              {"created", session.created},
                              {"expires", session.expires}};
   CO_TRY_VOID(co_await call("login_session.put", std::move(stored), source));
-  CO_TRY(auto found, co_await find(digest));
+  CO_TRY(auto found, co_await find(digest, Purpose::look));
   remember_step_up(digest);
   co_return LoggedIn{std::move(found), codec::encode_hex(token)};
 }
@@ -158,11 +134,12 @@ net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::draw_session(Session s
 net::Task<Result<Session>> LoginSessions::find(std::string cookie) {
   const auto token = codec::decode_hex(cookie);
   if (!token || token->size() != 32) co_return std::unexpected(unauthenticated());
-  co_return co_await find(crypto::sha256(*token));
+  co_return co_await find(crypto::sha256(*token), Purpose::use);
 }
 
-net::Task<Result<Session>> LoginSessions::find(records::Digest token_sha256) {
-  Json parameters = token_parameter(token_sha256);
+net::Task<Result<Session>> LoginSessions::find(records::Digest token_sha256, Purpose purpose) {
+  Json parameters =
+      Json::Object{{"token_sha256", codec::encode_hex(token_sha256)}, {"is_use", purpose == Purpose::use}};
   auto answer = co_await call("login_session.find", std::move(parameters), {});
   if (!answer) {
     if (answer.error().code == Errc::not_found) co_return std::unexpected(unauthenticated());
@@ -197,7 +174,7 @@ bool LoginSessions::is_stepped_up(const Session& session) const {
 net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::change_password(Session session, std::string current,
                                                                           std::string next, std::string source) {
   if (current == next) co_return fail(Errc::malformed, "password-refused: the new password is the old one");
-  CO_TRY_VOID(co_await check_password(session.login, std::move(current), source));
+  CO_TRY(auto verified, co_await check_password(session.login, std::move(current), source));
   CO_TRY(auto hashed, co_await hash(std::move(next)));
   records::AdminRequest request;
   request.method = "user.set_password";
@@ -205,10 +182,11 @@ net::Task<Result<LoginSessions::LoggedIn>> LoginSessions::change_password(Sessio
   request.role = session.role;
   request.tenant = session.tenant;
   request.source = source;
-  request.parameters = Json(Json::Object{{"login", session.login}, {"password_hash", hashed}}).write();
+  Json::Object order{{"login", session.login}, {"password_hash", hashed}, {"current_hash", std::move(verified)}};
+  request.parameters = Json(std::move(order)).write();
   CO_TRY_VOID(co_await link_.call(records::RoleMethod::admin, records::encode(request)));
   stepped_up_.erase(session.token_sha256);
-  co_return co_await draw_session(std::move(session), std::move(source));
+  co_return co_await draw_session(std::move(session), Drawn::same_login, std::move(hashed), std::move(source));
 }
 
 }  // namespace sallyport::console

@@ -2,13 +2,14 @@
 // records; a cookie's value exists in the browser alone.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "codec/json.h"
-#include "net/admissions.h"
+#include "console/login_limits.h"
 #include "records/role_messages.h"
 #include "records/user_record.h"
 #include "rolelink/role_link.h"
@@ -17,14 +18,6 @@ namespace sallyport::console {
 
 inline constexpr seconds kSessionLife{12 * 3'600};
 inline constexpr seconds kStepUpLife{300};
-// Failed ones within kLoginWindow, those under way counted too.
-inline constexpr std::size_t kLoginTries = 10;   // per account and source
-inline constexpr std::size_t kSourceTries = 50;  // per source, whatever the account: several people share an address
-inline constexpr seconds kLoginWindow{900};
-inline constexpr std::size_t kMaxRemembered = 100'000;
-// Waiting for a core, or having one; each takes kPasswordMemoryKiB then.
-inline constexpr std::size_t kMaxPasswordChecks = 64;
-inline constexpr std::size_t kMaxPasswordChecksPerSource = 16;
 inline constexpr std::string_view kCookie = "__Host-session";
 
 struct Session {
@@ -51,7 +44,9 @@ class LoginSessions {
   net::Task<Result<LoggedIn>> log_in(std::string login, std::string password, std::string source);
   // The session of a cookie's value; "unauthenticated" otherwise.
   net::Task<Result<Session>> find(std::string cookie);
-  net::Task<Result<Session>> find(records::Digest token_sha256);
+  // A look at whether the session lives is no use of it (kLoginIdleLimit of the authority).
+  enum class Purpose : std::uint8_t { use, look };
+  net::Task<Result<Session>> find(records::Digest token_sha256, Purpose purpose);
   net::Task<Result<void>> log_out(Session session);
   // Checks the password again and lets dangerous acts pass for kStepUpLife.
   net::Task<Result<void>> step_up(Session session, std::string password, std::string source);
@@ -65,23 +60,22 @@ class LoginSessions {
   net::Task<Result<codec::Json>> call(std::string method, codec::Json parameters, std::string source);
 
  private:
-  net::Task<Result<void>> check_password(std::string login, std::string password, std::string source);
+  // The hash that the password was found to be right by, for the authority to compare with the one it has when it acts
+  // on this: a password may be changed meanwhile.
+  net::Task<Result<std::string>> check_password(std::string login, std::string password, std::string source);
   // The same without counting.
-  net::Task<Result<void>> compare_password(std::string login, std::string password, std::string source);
-  // Keeps a session under a new id.
-  net::Task<Result<LoggedIn>> draw_session(Session session, std::string source);
-  // Counts a try before it is made, so that tries side by side do not pass a limit together.
-  Result<void> take_try(const std::string& key, std::size_t most);
-  void give_back(const std::string& key);
+  net::Task<Result<std::string>> compare_password(std::string login, std::string password, std::string source);
+  enum class Drawn : std::uint8_t { new_login, same_login };
+  // Keeps a session under a new id. Refused when the user's password is not that of `password_hash` any more.
+  net::Task<Result<LoggedIn>> draw_session(Session session, Drawn drawn, std::string password_hash, std::string source);
   void remember_step_up(const records::Digest& token);
 
   const Clock& clock_;
   Random& random_;
   rolelink::RoleLink& link_;
   std::string decoy_hash_;  // what an unknown login's password is checked against
-  std::map<std::string, std::vector<Instant>> tries_;
+  LoginLimits limits_;
   std::map<records::Digest, Instant> stepped_up_;
-  net::Admissions checks_{kMaxPasswordChecks, kMaxPasswordChecksPerSource};
 };
 
 }  // namespace sallyport::console

@@ -45,6 +45,9 @@ class UserDirectory {
 
   virtual Result<void> put_login_session(const LoginSessionRecord& session) = 0;
   virtual Result<std::optional<LoginSessionRecord>> find_login_session(const Digest& token_sha256) const = 0;
+  // At most `limit` of those that expire until `expired_by` or were last used until `unused_since`.
+  virtual Result<std::vector<LoginSessionRecord>> list_login_sessions(UnixTime expired_by, UnixTime unused_since,
+                                                                      std::size_t limit) const = 0;
   virtual Result<void> end_login_session(const Digest& token_sha256) = 0;
   // Ends every session of `login`.
   virtual Result<void> end_login_sessions(std::string_view login) = 0;

@@ -53,6 +53,15 @@ TEST_P(PeopleRecordsTest, KeepsUsersAndTheirSessions) {
     EXPECT_EQ(held->expires, UnixTime(7));
     return {};
   });
+  read([&](Records& records) -> Result<void> {
+    TRY(const auto expired, records.users().list_login_sessions(UnixTime(7), UnixTime(8), 10));
+    EXPECT_EQ(expired.size(), 2U);
+    TRY(const auto one, records.users().list_login_sessions(UnixTime(6), UnixTime(9), 1));
+    EXPECT_EQ(one.size(), 1U);
+    TRY(const auto none, records.users().list_login_sessions(UnixTime(6), UnixTime(8), 10));
+    EXPECT_TRUE(none.empty());
+    return {};
+  });
   must_write([&](Records& records) { return records.users().end_login_session(digest(1)); });
   must_write([&](Records& records) { return records.users().end_login_session(digest(1)); });
   read([&](Records& records) -> Result<void> {

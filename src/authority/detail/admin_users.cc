@@ -3,7 +3,9 @@
 #include "authority/admin_json.h"
 #include "authority/audit.h"
 #include "authority/detail/admin_methods.h"
+#include "authority/logins.h"
 #include "authority/sessions.h"
+#include "base/secret.h"
 #include "codec/text.h"
 
 namespace sallyport::authority {
@@ -32,6 +34,12 @@ bool is_console_itself(const AdminCall& call) {
 Result<void> want_console(const AdminCall& call) {
   if (is_console_itself(call)) return {};
   return fail(Errc::unauthorized, "forbidden: for the console itself");
+}
+
+// The console looks a user up, and takes its time to check the password: what was changed meanwhile counts.
+Result<void> want_password(const UserRecord& user, std::string_view verified_hash) {
+  if (equal_constant_time(as_bytes(user.password_hash), as_bytes(verified_hash))) return {};
+  return fail(Errc::unauthorized, "login-refused: the login or the password is wrong");
 }
 
 net::Task<void> end_sessions_of(Core& core, std::string login, std::string reason) {
@@ -109,15 +117,21 @@ AdminAnswer user_set_password(AdminCall call) {
     co_return fail(Errc::unauthorized, "forbidden: another user's password");
   if (!hash.starts_with("$argon2id$"))
     co_return fail(Errc::malformed, "password hash: want argon2id in PHC string format");
-  const auto work = [call, login, hash](Records& records) -> Result<void> {
+  std::string current;  // of one's own, that was found to be right
+  if (own) {
+    CO_TRY(current, call.parameters.text_at("current_hash"));
+  }
+  const auto work = [call, login, hash, own, current](Records& records) -> Result<void> {
     TRY(auto user, records.users().find(login));
     if (!user || !call.may_see(user->tenant)) return fail(Errc::not_found, "not-found: no such user");
+    if (own) TRY_VOID(want_password(*user, current));
     user->password_hash = hash;
     TRY_VOID(records.users().update(*user));
     TRY_VOID(records.users().end_login_sessions(login));
     return append_audit(records, call.now(), call.request.actor, "user.password-changed", login, {});
   };
   CO_TRY_VOID(co_await call.core.commit(work));
+  announce_logins_ended(call.core, login);
   co_await end_sessions_of(call.core, login, "the user's password was changed");
   co_return Json(Json::Object{});
 }
@@ -141,7 +155,10 @@ AdminAnswer set_enabled(AdminCall call, bool enabled) {
     return append_audit(records, call.now(), call.request.actor, enabled ? "user.enabled" : "user.disabled", login, {});
   };
   CO_TRY_VOID(co_await call.core.commit(work));
-  if (!enabled) co_await end_sessions_of(call.core, login, "the user was disabled");
+  if (!enabled) {
+    announce_logins_ended(call.core, login);
+    co_await end_sessions_of(call.core, login, "the user was disabled");
+  }
   co_return user_json(*changed);
 }
 
@@ -160,6 +177,8 @@ AdminAnswer login_session_put(AdminCall call) {
   LoginSessionRecord session;
   CO_TRY(session.token_sha256, digest_at(call.parameters, "token_sha256"));
   CO_TRY(session.login, call.parameters.text_at("login"));
+  CO_TRY(auto verified, call.parameters.text_at("password_hash"));
+  CO_TRY(const bool is_new, call.parameters.boolean_at("is_new"));
   CO_TRY(auto csrf, call.parameters.text_at("csrf"));
   CO_TRY(session.csrf_token, codec::decode_hex(csrf));
   CO_TRY(auto created, call.parameters.text_at("created"));
@@ -167,11 +186,12 @@ AdminAnswer login_session_put(AdminCall call) {
   CO_TRY(auto expires, call.parameters.text_at("expires"));
   CO_TRY(session.expires, parse_iso8601(expires));
   session.last_used = call.now();
-  const bool is_new = session.created == session.last_used;
-  const auto work = [call, session, is_new](Records& records) -> Result<void> {
-    // The password was checked before this: whoever was disabled meanwhile gets no session.
+  if (is_new) session.created = session.last_used;
+  const auto work = [call, session, is_new, verified](Records& records) -> Result<void> {
+    // The password was checked before this: whoever was disabled meanwhile, or has another password, gets no session.
     TRY(auto user, records.users().find(session.login));
     if (!user || !user->enabled) return fail(Errc::not_found, "unauthenticated: no such user");
+    TRY_VOID(want_password(*user, verified));
     TRY_VOID(records.users().put_login_session(session));
     if (!is_new) return {};
     return append_audit(records, call.now(), session.login, "user.logged-in", session.login,
@@ -184,15 +204,19 @@ AdminAnswer login_session_put(AdminCall call) {
 AdminAnswer login_session_find(AdminCall call) {
   CO_TRY_VOID(want_console(call));
   CO_TRY(auto token, digest_at(call.parameters, "token_sha256"));
+  CO_TRY(const bool is_use, call.parameters.boolean_at("is_use"));
+  bool is_noted = false;
   Json out;
   CO_TRY_VOID(call.core.read([&](Records& records) -> Result<void> {
     TRY(auto session, records.users().find_login_session(token));
-    if (!session || session->expires <= call.now()) return fail(Errc::not_found, "unauthenticated: no such session");
+    if (!session || is_over(*session, call.now())) return fail(Errc::not_found, "unauthenticated: no such session");
+    is_noted = call.now() - session->last_used < kLoginUseStep;
     TRY(auto user, records.users().find(session->login));
     if (!user || !user->enabled) return fail(Errc::not_found, "unauthenticated: no such session");
     out = session_json(*session, *user);
     return {};
   }));
+  if (is_use && !is_noted) co_await note_login_use(call.core, token);
   co_return out;
 }
 
@@ -204,6 +228,7 @@ AdminAnswer login_session_end(AdminCall call) {
   }
   CO_TRY_VOID(
       co_await call.core.commit([token](Records& records) { return records.users().end_login_session(token); }));
+  announce_login_ended(call.core, token);
   co_return Json(Json::Object{});
 }
 

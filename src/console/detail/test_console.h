@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -57,6 +58,8 @@ class TestAuthority {
   std::map<std::string, codec::Json::Object> sessions;  // by token_sha256
   std::vector<records::AdminRequest> asked;             // by people
   std::optional<Error> refusal;                         // of the next question of a person
+  codec::Json since;                                    // from when on a device's history may be seen; null: all of it
+  std::function<void()> on_found;                       // once, when a user was looked up for a password check
   const std::string csrf = std::string(64, 'c');
   Bytes crl;                                           // of online-ca, told in two portions; empty: none
   bool crl_changes = false;                            // between the two

@@ -97,6 +97,8 @@ Result<Json> TestAuthority::administer(const records::AdminRequest& request) {
   asked.push_back(request);
   if (refusal) return std::unexpected(*std::exchange(refusal, std::nullopt));
   if (request.method == "user.set_password") {
+    if (users.at(text_at(parameters, "login")).password_hash != text_at(parameters, "current_hash"))
+      return fail(Errc::unauthorized, "login-refused: the password is another one by now");
     users.at(text_at(parameters, "login")).password_hash = text_at(parameters, "password_hash");
     std::erase_if(sessions, [&](const auto& session) {
       return text_at(session.second, "login") == text_at(parameters, "login");
@@ -109,6 +111,7 @@ Result<Json> TestAuthority::administer(const records::AdminRequest& request) {
       (text_at(parameters, "name") != kTestDevice || !is_visible)) {
     return fail(Errc::not_found, "not-found: no such device");
   }
+  if (request.method == "device.history") return Json(Json::Object{{"since", since}});
   return Json(Json::Object{{"method", request.method}});
 }
 
@@ -130,9 +133,13 @@ Result<Json> TestAuthority::for_console(const records::AdminRequest& request, co
   if (request.method == "user.find") {
     const auto user = users.find(text_at(parameters, "login"));
     if (user == users.end()) return fail(Errc::not_found, "not-found: no such user");
-    return Json(Json::Object{{"password_hash", user->second.password_hash}, {"enabled", user->second.enabled}});
+    Json found(Json::Object{{"password_hash", user->second.password_hash}, {"enabled", user->second.enabled}});
+    if (on_found) std::exchange(on_found, nullptr)();
+    return found;
   }
   if (request.method == "login_session.put") {
+    if (users.at(text_at(parameters, "login")).password_hash != text_at(parameters, "password_hash"))
+      return fail(Errc::unauthorized, "login-refused: the password is another one by now");
     sessions.insert_or_assign(token, parameters);
     return Json(Json::Object{});
   }

@@ -116,6 +116,8 @@ class UserTable final : public records::UserDirectory {
   Result<void> put_login_session(const records::LoginSessionRecord& session) override;
   Result<std::optional<records::LoginSessionRecord>> find_login_session(
       const records::Digest& token_sha256) const override;
+  Result<std::vector<records::LoginSessionRecord>> list_login_sessions(UnixTime expired_by, UnixTime unused_since,
+                                                                       std::size_t limit) const override;
   Result<void> end_login_session(const records::Digest& token_sha256) override;
   Result<void> end_login_sessions(std::string_view login) override;
 

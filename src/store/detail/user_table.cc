@@ -76,6 +76,15 @@ Result<std::optional<LoginSessionRecord>> UserTable::find_login_session(const re
   return read_first(std::move(query), read_login_session);
 }
 
+Result<std::vector<LoginSessionRecord>> UserTable::list_login_sessions(UnixTime expired_by, UnixTime unused_since,
+                                                                       std::size_t limit) const {
+  TRY(auto query,
+      database_.query("SELECT token_sha256, login, csrf_token, created, expires, last_used FROM login_session "
+                      "WHERE expires <= ?1 OR last_used <= ?2 LIMIT ?3",
+                      expired_by, unused_since, limit));
+  return read_all(std::move(query), read_login_session);
+}
+
 Result<void> UserTable::end_login_session(const records::Digest& token_sha256) {
   TRY_VOID(database_.run("DELETE FROM login_session WHERE token_sha256 = ?1", token_sha256));
   return {};
