@@ -18,6 +18,8 @@ constexpr std::string_view kEnteredPage =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Opening</title>"
     "<meta http-equiv=\"refresh\" content=\"0;url=/\"></head><body><p><a href=\"/\">Continue</a></p></body></html>\n";
 
+constexpr std::string_view kOriginScheme = "https://";
+
 GateRefusal refuse(unsigned status, GateFault fault) {
   return {.status = status, .fault = fault};
 }
@@ -193,18 +195,15 @@ bool EntryGate::is_entry(const RequestHead& head) {
   return head.method == "POST" && head.target == kEntryPath;
 }
 
-std::string EntryGate::host_text(const DnsName& server_name) const {
-  return settings_.public_port == kHttpsPort ? server_name.get()
-                                             : fmt::format("{}:{}", server_name.get(), settings_.public_port);
-}
-
-GateDecision EntryGate::decide(const DnsName& server_name, const RequestHead& head, ByteView body, UnixTime now,
+GateDecision EntryGate::decide(const Door& door, const RequestHead& head, ByteView body, UnixTime now,
                                CookiePolicy policy) {
   if (head.headers.size() > kMaxRequestHeaders || !is_served_method(head.method) || !is_origin_form(head.target))
     return refuse(400, GateFault::bad_request);
-  const auto grant = grants_.find(server_name, now);
+  const auto grant = grants_.find(door.server_name, now);
   if (!grant || grant->proof_kind != ProofKind::entry_secret) return refuse(403, GateFault::no_grant);
-  if (!is_exactly(head.headers, "Host", host_text(server_name))) return refuse(421, GateFault::wrong_host);
+  const std::string origin = encode_origin(door.server_name, door.port.value_or(settings_.public_port));
+  const std::string_view host = std::string_view(origin).substr(kOriginScheme.size());
+  if (!is_exactly(head.headers, "Host", host)) return refuse(421, GateFault::wrong_host);
 
   const std::string_view path = std::string_view(head.target).substr(0, head.target.find('?'));
   if (path == kEntryPath) return enter(*grant, head, body, now);
@@ -215,7 +214,6 @@ GateDecision EntryGate::decide(const DnsName& server_name, const RequestHead& he
     return refuse(403, GateFault::foreign_site);
   if (!shows_cookie(*grant, head)) return refuse(401, GateFault::no_session);
   const bool changes = head.method != "GET" && head.method != "HEAD";
-  const std::string origin = encode_origin(server_name, settings_.public_port);
   if ((changes || asks_upgrade(head.headers)) && !is_exactly(head.headers, "Origin", origin))
     return refuse(403, GateFault::wrong_origin);
 

@@ -93,6 +93,15 @@ struct GateSettings {
   std::uint16_t public_port = 443;  // the port that browsers see; part of Host and Origin where it is not 443
 };
 
+// Where a connection has come in.
+struct Door {
+  // NOLINTNEXTLINE(google-explicit-constructor): the name alone is the door of all who come through the relay
+  Door(DnsName name, std::optional<std::uint16_t> own_port = std::nullopt)
+      : server_name(std::move(name)), port(own_port) {}
+  DnsName server_name;                // the inner SNI
+  std::optional<std::uint16_t> port;  // that its browser sees; absent: the public one
+};
+
 // One per device, for all its connections. One thread.
 class EntryGate {
  public:
@@ -101,8 +110,8 @@ class EntryGate {
 
   // Whether the body must be read (kMaxEntryBody at most) and handed to decide() with the head.
   static bool is_entry(const RequestHead& head);
-  // `server_name` is the connection's inner SNI; `body` is empty but for entry.
-  GateDecision decide(const DnsName& server_name, const RequestHead& head, ByteView body, UnixTime now,
+  // `body` is empty but for entry.
+  GateDecision decide(const Door& door, const RequestHead& head, ByteView body, UnixTime now,
                       CookiePolicy cookies = CookiePolicy::held);
 
   // The application's response headers as the browser may have them: Set-Cookie loses Domain, a cookie gets the held
@@ -125,7 +134,6 @@ class EntryGate {
   GateDecision enter(const AccessGrant& grant, const RequestHead& head, ByteView body, UnixTime now);
   bool shows_cookie(const AccessGrant& grant, const RequestHead& head) const;
   void forget_ended(UnixTime now);
-  std::string host_text(const DnsName& server_name) const;
 
   const LiveGrants& grants_;
   Random& random_;

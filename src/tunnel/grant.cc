@@ -148,6 +148,14 @@ DnsName grant_host(const AccessGrant& grant, const DnsName& zone) {
   return under(grant.label.get(), under(grant.device.get(), zone));
 }
 
+std::optional<GrantLabel> find_label(const DnsName& host, const DeviceName& device, const DnsName& zone) {
+  const std::string_view text = host.get();
+  const std::size_t dot = text.find('.');
+  if (dot == std::string_view::npos || text.substr(dot + 1) != under(device.get(), zone).get()) return std::nullopt;
+  auto label = parse_grant_label(text.substr(0, dot));
+  return label ? std::optional(*std::move(label)) : std::nullopt;
+}
+
 std::string encode_origin(const DnsName& host, std::uint16_t port) {
   return port == kHttpsPort ? fmt::format("{}{}", kHttps, host.get())
                             : fmt::format("{}{}:{}", kHttps, host.get(), port);

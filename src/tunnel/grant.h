@@ -63,6 +63,8 @@ Result<void> check_renewal(const AccessGrant& current, const AccessGrant& next);
 
 // "<label>.<name>.<zone>": the inner SNI under which this grant's session runs.
 DnsName grant_host(const AccessGrant& grant, const DnsName& zone);
+// The label of a name that grant_host makes for `device` and `zone`; absent for any other name.
+std::optional<GrantLabel> find_label(const DnsName& host, const DeviceName& device, const DnsName& zone);
 // "https://" name [":" port]; the port is left out where it is 443 (RFC 6454 §6.2).
 std::string encode_origin(const DnsName& host, std::uint16_t port);
 // Whether `text` is a serialised https origin in the form that encode_origin writes.

@@ -78,6 +78,10 @@ std::vector<LiveGrants::Ended> LiveGrants::expire(UnixTime now) {
   return ended;
 }
 
+bool LiveGrants::is_live(const GrantId& session) const {
+  return std::ranges::any_of(by_label_, [&](const auto& entry) { return entry.second.session() == session; });
+}
+
 std::vector<GrantId> LiveGrants::sessions_of(const ServiceName& service) const {
   std::vector<GrantId> out;
   for (const auto& [label, grant] : by_label_) {
@@ -87,14 +91,11 @@ std::vector<GrantId> LiveGrants::sessions_of(const ServiceName& service) const {
 }
 
 Result<AccessGrant> LiveGrants::find(const DnsName& server_name, UnixTime now) const {
-  const std::string& text = server_name.get();
   const auto none = [] { return fail(Errc::not_found, "live grants: none for this name"); };
-  if (text.size() <= kGrantLabelLength || text[kGrantLabelLength] != '.') return none();
-  auto label = parse_grant_label(std::string_view(text).substr(0, kGrantLabelLength));
+  const auto label = find_label(server_name, device_, zone_);
   if (!label) return none();
   const auto found = by_label_.find(*label);
-  if (found == by_label_.end() || grant_host(found->second, zone_) != server_name || is_over(found->second, now))
-    return none();
+  if (found == by_label_.end() || is_over(found->second, now)) return none();
   return found->second;
 }
 

@@ -35,6 +35,8 @@ class LiveGrants {
 
   // The live grant of "<label>.<name>.<zone>"; Errc::not_found when there is none, or the name has another form.
   Result<AccessGrant> find(const DnsName& server_name, UnixTime now) const;
+  // Whether a grant of the session is in force, or was lately and is not yet removed.
+  bool is_live(const GrantId& session) const;
   // The sessions of a service.
   std::vector<GrantId> sessions_of(const ServiceName& service) const;
   std::size_t size() const { return by_label_.size(); }
