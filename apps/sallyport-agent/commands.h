@@ -59,7 +59,7 @@ struct InitOptions {
   std::string serial_id, site, zone;
   std::filesystem::path root_certificate, csr_out;
   std::optional<std::string> relay_address, http_address, second_status, proxy, proxy_credentials_file, relay_fallback,
-      relay_websocket, telemetry_listen;
+      relay_websocket, telemetry_listen, direct_listen;
   std::vector<std::string> services;  // NAME=KIND:HOST:PORT
   bool remote_access = false;
   bool trusted_clock = true;

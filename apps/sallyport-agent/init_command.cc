@@ -58,6 +58,10 @@ Result<agent::Settings> settings_of(const InitOptions& options) {
   out.proxy_login = options.proxy_login;
   out.proxy_credentials_file = options.proxy_credentials_file.value_or("");
   TRY_VOID(take_address("--telemetry-listen", options.telemetry_listen, out.telemetry_listen));
+  if (options.direct_listen) {
+    out.direct.emplace();
+    TRY_VOID(take_address("--direct-listen", options.direct_listen, out.direct->listen));
+  }
   out.remote_access = options.remote_access;
   out.trusted_clock = options.trusted_clock;
   for (const std::string& text : options.services) {

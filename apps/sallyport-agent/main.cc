@@ -25,7 +25,7 @@ using agent_cli::Chosen;
 struct Values {
   std::string state{agent_cli::kDefaultState};
   std::string certificate, root_certificate, csr_out, relay_address, http_address, second_status, proxy,
-      proxy_credentials_file, relay_fallback, relay_websocket, telemetry_listen;
+      proxy_credentials_file, relay_fallback, relay_websocket, telemetry_listen, direct_listen;
   std::string name, depth, subject;
   std::string remote_access = "off", clock = "trusted", proxy_login = "any", topic, value, position;
   bool json = false, yes = false, no_rpc = false;
@@ -66,6 +66,7 @@ void take_init_options(Values& values) {
   init.relay_fallback = given(values.relay_fallback);
   init.relay_websocket = given(values.relay_websocket);
   init.telemetry_listen = given(values.telemetry_listen);
+  init.direct_listen = given(values.direct_listen);
   init.remote_access = values.remote_access == "on";
   init.trusted_clock = values.clock == "trusted";
 }
@@ -97,6 +98,8 @@ void add_init(CLI::App& top, Values& values, Chosen& chosen, agent_cli::Environm
                    "digest: never the password itself; basic: before the proxy asks")
       ->check(CLI::IsMember({"any", "digest", "basic"}));
   first("--telemetry-listen", values.telemetry_listen, "127.0.0.1:PORT for local programs");
+  first("--direct-listen", values.direct_listen,
+        "ADDRESS:PORT at which users with a grant come in without the relay; nobody does without it");
   command->add_option("--service", values.init.services, "NAME=KIND:HOST:PORT, once for each local service");
   command->add_option("--remote-access", values.remote_access, "the device's own switch")
       ->check(CLI::IsMember({"on", "off"}));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/control.h"
+#include "agent/direct_entrance.h"
 #include "agent/enrolment.h"
 #include "agent/local_service.h"
 #include "agent/report.h"
@@ -58,14 +59,15 @@ net::Task<void> accept_for_ever(net::TaskGroup& tasks, net::Listener& listener, 
 // What exists once the device has its name.
 struct Presence {
   Presence(net::TaskGroup& tasks, AgentState& state, DeviceTime& time, ServerDialer& dialer, ServerCheck& check,
-           Random& random, Enrolment& enrolment, std::function<std::vector<PageRow>()> rows)
+           Random& random, Enrolment& enrolment, std::function<std::vector<PageRow>()> rows, std::uint16_t direct_port)
       : access(state, time, check, random, *enrolment.name()),
         device_service(tasks, state, time, access, random, std::move(rows)),
         data(
             state.settings(), access, [&enrolment] { return identity_of(enrolment.web()); },
             [this] { return device_service.connect(); }),
         control(tasks, state.settings(), time, dialer, check, access, data, random, *enrolment.name(),
-                [&enrolment] { return identity_of(enrolment.operational()); }) {
+                [&enrolment] { return identity_of(enrolment.operational()); }),
+        direct(tasks, time, access, data, [&enrolment] { return identity_of(enrolment.web()); }, direct_port) {
     access.on_switch([this] { control.send_status(); });
   }
 
@@ -78,6 +80,7 @@ struct Presence {
   LocalService device_service;
   DataConnections data;
   ControlConnection control;
+  DirectEntrance direct;
 };
 
 struct Agent::State {
@@ -110,6 +113,7 @@ struct Agent::State {
   codec::Json values() const;
   Result<void> switch_service(const ServiceName& service, bool open);
   void tell_identity() const;
+  std::uint16_t direct_port() const;
   Result<void> load();
 
   net::TaskGroup tasks;
@@ -129,6 +133,7 @@ struct Agent::State {
   std::function<void()> told_identity;
   std::unique_ptr<net::Listener> socket_listener;
   std::unique_ptr<net::Listener> port_listener;
+  std::unique_ptr<net::Listener> direct_listener;
 };
 
 // It is not earlier than any of our own certificates.
@@ -216,6 +221,12 @@ codec::Json Agent::State::values() const {
   return out;
 }
 
+// That browsers see; 0 without a port of our own.
+std::uint16_t Agent::State::direct_port() const {
+  if (!direct_listener) return 0;
+  return agent_state.settings().direct->public_port.value_or(direct_listener->address().port);
+}
+
 void Agent::State::tell_identity() const {
   if (told_identity) told_identity();
 }
@@ -262,6 +273,10 @@ Result<void> Agent::listen() {
   if (const auto& address = state_->agent_state.settings().telemetry_listen) {
     TRY(state_->port_listener, net::Listener::tcp(state_->tasks.executor(), *address));
   }
+  if (const auto& direct = state_->agent_state.settings().direct) {
+    TRY(state_->direct_listener,
+        net::Listener::tcp(state_->tasks.executor(), direct->listen, {.backlog = kDirectBacklog}));
+  }
   return {};
 }
 
@@ -287,7 +302,7 @@ net::Task<void> Agent::run() {
   co_await state.enrolment.until_enrolled();
   const auto rows = [this] { return make_rows(state_->report()); };
   state.presence = std::make_unique<Presence>(state.tasks, state.agent_state, state.time, state.dialer, state.check,
-                                              state.random, state.enrolment, rows);
+                                              state.random, state.enrolment, rows, state.direct_port());
   refresh_links(state.agent_state);
   state.tell_identity();
   state.agent_state.operational().on_switch([&folder = state.agent_state] { refresh_links(folder); });
@@ -308,6 +323,8 @@ net::Task<void> Agent::run() {
   });
   log::info("agent.enrolled", {{"name", state.enrolment.name()->get()}});
   state.tasks.spawn(state.presence->access.run(), "agent.grants");
+  if (state.direct_listener)
+    state.tasks.spawn(state.presence->direct.accept_from(*state.direct_listener), "agent.direct-port");
   state.tasks.spawn(state.telemetry.run(), "agent.telemetry");
   co_await state.presence->control.run();
 }

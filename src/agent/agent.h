@@ -24,7 +24,7 @@ class Agent {
         telemetry::TelemetryQueue& queue);
   ~Agent();
 
-  // Opens run/agent.sock, and the telemetry port where there is one. Errors as net::Listener's.
+  // Opens run/agent.sock, and the ports for telemetry and for users where there are any. Errors as net::Listener's.
   Result<void> listen();
   // Begins, and goes on until stop().
   void start();

@@ -1,6 +1,7 @@
 #include "agent/data_connection.h"
 
 #include "agent/consent.h"
+#include "agent/gate_pages.h"
 #include "agent/user_announcement.h"
 #include "base/log.h"
 #include "codec/text.h"
@@ -17,64 +18,6 @@ using tunnel::ServiceKind;
 
 constexpr milliseconds kServiceDialLimit{5'000};
 
-tunnel::RequestHead to_gate(const http::Request& request) {
-  tunnel::RequestHead head{.method = request.method, .target = request.target, .headers = {}};
-  for (const auto& field : request.headers.fields()) head.headers.push_back({field.name, field.value});
-  return head;
-}
-
-http::Headers to_http(const tunnel::Headers& headers) {
-  http::Headers out;
-  for (const auto& header : headers) out.add(header.name, header.value);
-  return out;
-}
-
-std::string_view sentence_of(tunnel::GateFault fault) {
-  switch (fault) {
-    case tunnel::GateFault::no_grant:
-    case tunnel::GateFault::no_session:
-      return "This address is not open for you. Open the device from the console.";
-    case tunnel::GateFault::entry_used:
-      return "This link was used already. Open the device from the console again.";
-    default:
-      return {};
-  }
-}
-
-// A page in the device's origin. It names an empty icon: without one a browser would ask the application for it, and so
-// whoever can bring a person here would make a request there.
-http::Response to_response(const tunnel::GateRefusal& refusal) {
-  const std::string_view sentence = sentence_of(refusal.fault);
-  http::Response response = http::Response::text(
-      fmt::format("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\">"
-                  "<title>{0}</title></head><body><p>{0}</p></body></html>\n",
-                  sentence.empty() ? http::reason_phrase(refusal.status) : sentence),
-      "text/html; charset=utf-8", refusal.status);
-  response.headers.set("Content-Security-Policy", "default-src 'none'; img-src data:; frame-ancestors 'none'");
-  response.headers.set("X-Content-Type-Options", "nosniff");
-  response.headers.set("Cache-Control", "no-store");
-  response.close = true;
-  log::info("agent.request-refused", {{"fault", tunnel::to_string(refusal.fault)}});
-  return response;
-}
-
-http::Response to_response(const tunnel::GateAnswer& answer) {
-  http::Response response;
-  response.status = answer.status;
-  response.headers = to_http(answer.headers);
-  response.body = to_bytes(std::string_view(answer.body));
-  return response;
-}
-
-// The certificate of a tcp user is whatever he made: its key is his proof (DESIGN §12).
-Result<void> check_client_key(std::span<const Bytes> chain, const tunnel::ProofHash& wanted) {
-  if (chain.empty()) return fail(Errc::unauthorized, "user: showed no client key");
-  TRY(const auto certificate, pki::parse_certificate(chain.front()));
-  if (!equal_constant_time(certificate.spki_sha256(), wanted))
-    return fail(Errc::unauthorized, "user: another client key than the grant's");
-  return {};
-}
-
 void edit_response(http::Response& head, tunnel::CookiePolicy cookies) {
   tunnel::Headers headers;
   for (const auto& field : head.headers.fields()) headers.push_back({field.name, field.value});
@@ -82,6 +25,14 @@ void edit_response(http::Response& head, tunnel::CookiePolicy cookies) {
 }
 
 }  // namespace
+
+Result<void> check_client_key(std::span<const Bytes> chain, const tunnel::ProofHash& wanted) {
+  if (chain.empty()) return fail(Errc::unauthorized, "user: showed no client key");
+  TRY(const auto certificate, pki::parse_certificate(chain.front()));
+  if (!equal_constant_time(certificate.spki_sha256(), wanted))
+    return fail(Errc::unauthorized, "user: another client key than the grant's");
+  return {};
+}
 
 DataConnections::DataConnections(const Settings& settings, RemoteAccess& access, WebIdentity web_identity,
                                  DeviceService device_service)
@@ -96,24 +47,45 @@ ServiceKind DataConnections::kind_of(const ServiceName& service) const {
 }
 
 net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections::admit(tunnel::OpenFrame open) {
+  auto grant = co_await take(std::move(open.sealed_grant));
+  if (!grant) co_return std::unexpected(grant.error());
+  if (grant->service != open.service) co_return std::unexpected(RefuseCode::no_such_service);
+  co_return co_await permit(*std::move(grant), std::move(open.client_address));
+}
+
+net::Task<std::expected<tunnel::AccessGrant, RefuseCode>> DataConnections::take(Bytes sealed_grant) {
   if (!access_.is_on()) co_return std::unexpected(RefuseCode::remote_access_off);
   if (access_.open_connections() >= kMaxDataConnections) co_return std::unexpected(RefuseCode::busy);
-  auto grant = co_await access_.admit(std::move(open.sealed_grant));
-  if (!grant) {
-    log::warn("agent.grant-refused", {{"error", grant.error()}});
-    co_return std::unexpected(refuse_code_of(grant.error()));
-  }
-  const ServiceName& service = grant->service;
+  auto grant = co_await access_.admit(std::move(sealed_grant));
+  if (grant) co_return *std::move(grant);
+  log::warn("agent.grant-refused", {{"error", grant.error()}});
+  co_return std::unexpected(refuse_code_of(grant.error()));
+}
+
+std::expected<void, RefuseCode> DataConnections::check_service(const tunnel::AccessGrant& grant) const {
+  const ServiceName& service = grant.service;
   const bool is_known = service.get() == kDeviceService || settings_.find(service) != nullptr;
-  if (!is_known || !access_.is_open(service) || service != open.service)
-    co_return std::unexpected(RefuseCode::no_such_service);
+  if (!is_known || !access_.is_open(service)) return std::unexpected(RefuseCode::no_such_service);
   const auto wanted =
       kind_of(service) == ServiceKind::http ? tunnel::ProofKind::entry_secret : tunnel::ProofKind::client_key;
-  if (kind_of(service) != ServiceKind::tls && grant->proof_kind != wanted)
-    co_return std::unexpected(RefuseCode::grant_invalid);
-  if (!web_identity_()) co_return std::unexpected(RefuseCode::service_down);
-  if (!co_await has_consent(*grant)) co_return std::unexpected(RefuseCode::consent_denied);
-  co_return Admitted{.grant = *std::move(grant), .client_address = std::move(open.client_address)};
+  if (kind_of(service) != ServiceKind::tls && grant.proof_kind != wanted)
+    return std::unexpected(RefuseCode::grant_invalid);
+  if (!web_identity_()) return std::unexpected(RefuseCode::service_down);
+  return {};
+}
+
+net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections::permit(tunnel::AccessGrant grant,
+                                                                                        std::string client_address) {
+  if (const auto checked = check_service(grant); !checked) co_return std::unexpected(checked.error());
+  if (!co_await has_consent(grant)) co_return std::unexpected(RefuseCode::consent_denied);
+  co_return Admitted{.grant = std::move(grant), .client_address = std::move(client_address), .port = std::nullopt};
+}
+
+std::optional<tunnel::AccessGrant> DataConnections::find_permitted(const DnsName& host) const {
+  if (!access_.is_on() || access_.open_connections() >= kMaxDataConnections) return std::nullopt;
+  auto grant = access_.grants().find(host, access_.now());
+  if (!grant || !check_service(*grant) || !consented_.contains(grant->session())) return std::nullopt;
+  return *std::move(grant);
 }
 
 // A browser opens many connections; its user is asked about once.
@@ -124,7 +96,8 @@ net::Task<bool> DataConnections::has_consent(tunnel::AccessGrant grant) {
     log::info("agent.consent", {{"error", consent.error()}});
     co_return false;
   }
-  if (consented_.size() >= tunnel::kMaxLiveGrants) consented_.clear();
+  if (consented_.size() >= tunnel::kMaxLiveGrants)
+    std::erase_if(consented_, [&](const auto& session) { return !access_.grants().is_live(session); });
   consented_.insert(grant.session());
   co_return true;
 }
@@ -178,28 +151,30 @@ net::Task<void> DataConnections::serve(net::StreamPtr lower, Admitted admitted) 
     log::info("agent.user-refused", {{"error", user.error()}});
     co_return;
   }
+  co_await serve_inside(*std::move(user), std::move(admitted));
+}
+
+net::Task<void> DataConnections::serve_inside(net::StreamPtr user, Admitted admitted) {
   // The session may have ended during the handshake.
-  const DnsName host = tunnel::grant_host(grant, settings_.zone);
+  const DnsName host = tunnel::grant_host(admitted.grant, settings_.zone);
   if (!access_.is_on() || !access_.grants().find(host, access_.now())) {
-    (*user)->close();
-    co_return;
-  }
-  if (kind == ServiceKind::http) {
-    co_await serve_http(*std::move(user), std::move(admitted));
+    user->close();
+  } else if (kind_of(admitted.grant.service) == ServiceKind::http) {
+    co_await serve_http(std::move(user), std::move(admitted));
   } else {
-    co_await serve_tcp(*std::move(user), std::move(admitted));
+    co_await serve_tcp(std::move(user), std::move(admitted));
   }
 }
 
 net::Task<void> DataConnections::serve_http(net::StreamPtr user, Admitted admitted) {
   const tunnel::AccessGrant& grant = admitted.grant;
-  const DnsName host = tunnel::grant_host(grant, settings_.zone);
+  const tunnel::Door door(tunnel::grant_host(grant, settings_.zone), admitted.port);
   http::ProxyHooks hooks;
   const LocalTarget* target = settings_.find(grant.service);
   const bool scripted = target != nullptr && target->script_cookies;
   const auto cookies = scripted ? tunnel::CookiePolicy::scripted : tunnel::CookiePolicy::held;
-  hooks.decide = [this, host, cookies](http::Request head, net::PeerInfo) {
-    return decide(host, std::move(head), cookies);
+  hooks.decide = [this, door, cookies](http::Request head, net::PeerInfo) {
+    return decide(door, std::move(head), cookies);
   };
   hooks.connect_upstream = [this, service = grant.service] { return connect_service(service); };
   hooks.edit_response = [cookies](const http::Request&, http::Response& head) { edit_response(head, cookies); };
@@ -212,15 +187,15 @@ net::Task<void> DataConnections::serve_http(net::StreamPtr user, Admitted admitt
                                 {"from_user", totals.bytes_from_user}});
 }
 
-net::Task<http::Decision> DataConnections::decide(DnsName host, http::Request head, tunnel::CookiePolicy cookies) {
+net::Task<http::Decision> DataConnections::decide(tunnel::Door door, http::Request head, tunnel::CookiePolicy cookies) {
   const tunnel::RequestHead gate_head = to_gate(head);
   if (tunnel::EntryGate::is_entry(gate_head)) {
     http::AnswerHere here;
-    here.handler = [this, host](http::Request request, net::PeerInfo) { return enter(host, std::move(request)); };
+    here.handler = [this, door](http::Request request, net::PeerInfo) { return enter(door, std::move(request)); };
     here.body_limit = tunnel::kMaxEntryBody;
     co_return here;
   }
-  const auto decision = access_.gate().decide(host, gate_head, {}, access_.now(), cookies);
+  const auto decision = access_.gate().decide(door, gate_head, {}, access_.now(), cookies);
   if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
   if (const auto* answer = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*answer);
   head.headers = to_http(std::get<tunnel::GateForward>(decision).headers);
@@ -229,8 +204,8 @@ net::Task<http::Decision> DataConnections::decide(DnsName host, http::Request he
   co_return forward;
 }
 
-net::Task<http::Response> DataConnections::enter(DnsName host, http::Request request) {
-  const auto decision = access_.gate().decide(host, to_gate(request), request.body, access_.now());
+net::Task<http::Response> DataConnections::enter(tunnel::Door door, http::Request request) {
+  const auto decision = access_.gate().decide(door, to_gate(request), request.body, access_.now());
   if (const auto* answer = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*answer);
   if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
   co_return http::Response::error(404);

@@ -1,5 +1,5 @@
 // One user's connection, from the relay's OPEN to its end: the agent is the TLS server, and lets through what the grant
-// allows (DESIGN §11, §12). How it comes about is data_dialer.h.
+// allows (DESIGN §11, §12). How it comes about is data_dialer.h, and direct_entrance.h for those without the relay.
 #pragma once
 
 #include <expected>
@@ -32,24 +32,35 @@ class DataConnections {
   struct Admitted {
     tunnel::AccessGrant grant;
     std::string client_address;
+    std::optional<std::uint16_t> port;  // that the user's browser sees; absent: the public one
   };
   // Verifies the grant and, once per session, asks for consent. The code is what to answer the relay.
   net::Task<std::expected<Admitted, tunnel::RefuseCode>> admit(tunnel::OpenFrame open);
+  // The two halves of admit(), for who has to be proven between them: the grant, verified and in force; and whether its
+  // service may be opened now, with the consent of whoever is asked on the spot.
+  net::Task<std::expected<tunnel::AccessGrant, tunnel::RefuseCode>> take(Bytes sealed_grant);
+  net::Task<std::expected<Admitted, tunnel::RefuseCode>> permit(tunnel::AccessGrant grant, std::string client_address);
+  // The grant in force of `host`, where there is room, and permit() would say yes without asking anybody.
+  std::optional<tunnel::AccessGrant> find_permitted(const DnsName& host) const;
   // Serves the user whose bytes come through `lower`, until either side or the grant ends it. `lower` is a TCP or Unix
   // stream on which nothing of the user's has been read.
   net::Task<void> serve(net::StreamPtr lower, Admitted admitted);
+  // The same from within TLS that has ended here, under the name of the grant; for a service of kind tcp the user has
+  // shown the grant's client key.
+  net::Task<void> serve_inside(net::StreamPtr user, Admitted admitted);
+  tunnel::ServiceKind kind_of(const ServiceName& service) const;
 
  private:
   Result<std::shared_ptr<crypto::TlsContext>> make_context(const tunnel::AccessGrant& grant,
                                                            tunnel::ServiceKind kind) const;
   net::Task<bool> has_consent(tunnel::AccessGrant grant);
-  tunnel::ServiceKind kind_of(const ServiceName& service) const;
+  std::expected<void, tunnel::RefuseCode> check_service(const tunnel::AccessGrant& grant) const;
   net::Task<Result<net::StreamPtr>> connect_service(ServiceName service);
   net::Task<void> serve_http(net::StreamPtr user, Admitted admitted);
   net::Task<void> serve_tcp(net::StreamPtr user, Admitted admitted);
   net::Task<Result<net::StreamPtr>> connect_tcp_service(Admitted admitted);
-  net::Task<http::Decision> decide(DnsName host, http::Request head, tunnel::CookiePolicy cookies);
-  net::Task<http::Response> enter(DnsName host, http::Request request);
+  net::Task<http::Decision> decide(tunnel::Door door, http::Request head, tunnel::CookiePolicy cookies);
+  net::Task<http::Response> enter(tunnel::Door door, http::Request request);
 
   const Settings& settings_;
   RemoteAccess& access_;
@@ -57,5 +68,9 @@ class DataConnections {
   DeviceService device_service_;
   std::set<tunnel::GrantId> consented_;  // sessions
 };
+
+// Whether the first certificate of `chain` has the key that a grant asks for; all else in it is whatever its user made.
+// Errc::unauthorized, or as pki::parse_certificate.
+Result<void> check_client_key(std::span<const Bytes> chain, const tunnel::ProofHash& wanted);
 
 }  // namespace sallyport::agent

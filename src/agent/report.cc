@@ -75,6 +75,13 @@ Json describe_ways(const ReportSources& sources) {
   return out;
 }
 
+Json describe_direct(const Settings& settings) {
+  if (!settings.direct) return nullptr;
+  const DirectChoice& direct = *settings.direct;
+  return Json::Object{{"listen", net::to_string(direct.listen)},
+                      {"public_port", std::uint64_t{direct.public_port.value_or(direct.listen.port)}}};
+}
+
 Json describe_queue(const telemetry::QueueState& queue, const std::string& error) {
   return Json::Object{{"items", queue.items},
                       {"bytes", queue.bytes},
@@ -170,6 +177,7 @@ Json make_report(const ReportSources& sources) {
                    {"claim", nullptr},
                    {"remote_access", sources.state->remote_access()},
                    {"services", services_report(*sources.state)},
+                   {"direct", describe_direct(settings)},
                    {"roots", describe_roots(*sources.state)},
                    {"root_crl", describe_crl(*sources.state)},
                    {"control", nullptr},
@@ -211,6 +219,9 @@ std::vector<PageRow> make_rows(const Json& report) {
       {"Remote access", text_of(report.find("remote_access"))},
       {"Connection", text_at(report, "control", "state")},
   };
+  if (const std::string listen = text_at(report, "direct", "listen"); listen != "-")
+    rows.push_back(
+        {"Direct access", fmt::format("{}, to users port {}", listen, text_at(report, "direct", "public_port"))});
   for (PageRow& row : rows_of_ways(report)) rows.push_back(std::move(row));
   if (const Json* certificates = report.find("certificates")) {
     rows.push_back({"Operational until", text_at(*certificates, "operational", "not_after")});

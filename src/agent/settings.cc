@@ -129,6 +129,23 @@ Result<void> read_way_out(const config::Table& root, Settings& out) {
   return {};
 }
 
+Result<std::uint16_t> read_port(const config::Table& table, std::string_view key) {
+  TRY(const auto port, table.integer(key, {.least = 1, .most = 65'535}));
+  return static_cast<std::uint16_t>(port);
+}
+
+Result<std::optional<DirectChoice>> read_direct(const config::Table& root) {
+  TRY(const auto table, root.find_table("direct"));
+  if (!table) return std::nullopt;
+  DirectChoice out;
+  TRY(out.listen, read_with(*table, "listen", net::parse_address));
+  if (!net::is_ip(out.listen.host)) return table->refuse("listen", "want an IP address of this device and a port");
+  if (table->has("public_port")) {
+    TRY(out.public_port, read_port(*table, "public_port"));
+  }
+  return out;
+}
+
 Result<NodeChoice> read_node(const config::Table& root) {
   NodeChoice out;
   TRY(const auto table, root.find_table("rpc"));
@@ -176,8 +193,7 @@ Result<Settings> read(const config::Table& root) {
   if (out.second_status == out.http_address)
     return root.refuse("second_status", "is the first one's address; want another host's");
   if (root.has("public_port")) {
-    TRY(const auto port, root.integer("public_port", {.least = 1, .most = 65'535}));
-    out.public_port = static_cast<std::uint16_t>(port);
+    TRY(out.public_port, read_port(root, "public_port"));
   }
   TRY(out.remote_access, root.boolean("remote_access", false));
   TRY(out.trusted_clock, root.boolean("trusted_clock", true));
@@ -189,6 +205,7 @@ Result<Settings> read(const config::Table& root) {
   TRY(out.telemetry_listen, find_address(root, "telemetry_listen"));
   if (out.telemetry_listen && !net::is_loopback(*out.telemetry_listen))
     return root.refuse("telemetry_listen", "want an address of this machine alone, 127.0.0.1 or [::1]");
+  TRY(out.direct, read_direct(root));
   TRY_VOID(read_way_out(root, out));
   TRY(out.consent_command, root.texts("consent_command"));
   if (out.consent_command.size() > kMaxConsentArguments) return root.refuse("consent_command", "too many arguments");
@@ -230,10 +247,10 @@ Result<void> Settings::use_environment(const ProxyVariables& variables) {
   }
   if (!can_keep(proxy_login, *found))
     return failf(Errc::malformed, "{}: proxy_login: {}", has_own ? "HTTPS_PROXY" : "ALL_PROXY", kNoDigest);
-  auto direct = NoProxy::parse(variables.no_proxy);
-  if (!direct) return std::unexpected(std::move(direct).error().at("NO_PROXY"));
+  auto exceptions = NoProxy::parse(variables.no_proxy);
+  if (!exceptions) return std::unexpected(std::move(exceptions).error().at("NO_PROXY"));
   proxy = *std::move(found);
-  no_proxy = *std::move(direct);
+  no_proxy = *std::move(exceptions);
   return take_credentials(*this);
 }
 
@@ -302,6 +319,10 @@ std::string encode_settings(const Settings& settings) {
   for (const auto& [name, rule] : settings.when_full) {
     out += fmt::format("\n[[stream]]\nname = \"{}\"\nwhen_full = \"{}\"\n", name.get(),
                        rule == telemetry::WhenFull::refuse ? "refuse" : "drop_oldest");
+  }
+  if (settings.direct) {
+    out += fmt::format("\n[direct]\nlisten = \"{}\"\n", net::to_string(settings.direct->listen));
+    if (settings.direct->public_port) out += fmt::format("public_port = {}\n", *settings.direct->public_port);
   }
   if (settings.node != NodeChoice()) {
     out += fmt::format("\n[rpc]\nrun = {}\n", settings.node.run);

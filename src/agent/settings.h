@@ -38,7 +38,15 @@ struct NodeChoice {
 inline constexpr std::uint32_t kLargestNodeUser = 65'533;
 
 inline constexpr std::size_t kMaxNamedStreams = 64;  // as many as a device may have (telemetry/sink.h)
-inline constexpr std::size_t kMostReady = 6;         // what a browser opens at once
+
+// A port of the device at which users come in without the relay (docs/operate/agent.md).
+struct DirectChoice {
+  net::Address listen;                       // an IP address
+  std::optional<std::uint16_t> public_port;  // that users see, where something forwards another; absent: that of listen
+  friend bool operator==(const DirectChoice&, const DirectChoice&) = default;
+};
+
+inline constexpr std::size_t kMostReady = 6;  // what a browser opens at once
 
 struct Settings {
   SerialId serial_id;
@@ -65,9 +73,10 @@ struct Settings {
   bool proxy_else_direct = false;                          // where nothing leads through the proxy, connect without it
   NoProxy no_proxy;                                        // of the environment, with a proxy of the environment
   std::string connect_from;                                // own IP address to leave by; empty: the system chooses
-  std::map<telemetry::StreamName, telemetry::WhenFull>
-      when_full;                             // of streams that do not refuse while the queue is full
-  std::vector<std::string> consent_command;  // asked before anything is opened; empty: nobody is asked
+  std::optional<DirectChoice> direct;                      // absent: there is none
+  // Of streams that do not refuse while the queue is full.
+  std::map<telemetry::StreamName, telemetry::WhenFull> when_full;
+  std::vector<std::string> consent_command;                // asked before anything is opened; empty: nobody is asked
   NodeChoice node;
 
   // What is offered to the relay: the configured services and kDeviceService.

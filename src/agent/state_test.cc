@@ -259,6 +259,23 @@ TEST(AgentSettings, ReadWhatTheyWrite) {
   EXPECT_TRUE(read->services.back().proxy_protocol);
 }
 
+TEST(AgentSettings, ReadWhatTheyWriteOfTheirOwnPort) {
+  Settings settings = make_settings();
+  EXPECT_EQ(parse_settings(encode_settings(settings), "agent.toml")->direct, std::nullopt);
+  settings.direct = {.listen = {.host = "::", .port = 8443}, .public_port = std::nullopt};
+  settings.services.push_back(*parse_local_target("panel=http:127.0.0.1:8080"));
+  settings.node.run = false;
+  EXPECT_EQ(parse_settings(encode_settings(settings), "agent.toml")->direct, settings.direct);
+  settings.direct->public_port = 443;
+  EXPECT_EQ(parse_settings(encode_settings(settings), "agent.toml")->direct, settings.direct);
+  const std::string good = encode_settings(make_settings());
+  for (const std::string_view wrong :
+       {"", "listen = \"pump.example:8443\"", "listen = \"192.0.2.7\"", "listen = 8443",
+        "listen = \"192.0.2.7:1\"\npublic_port = 0", "listen = \"192.0.2.7:1\"\nport = 1"}) {
+    EXPECT_FALSE(parse_settings(good + "[direct]\n" + std::string(wrong) + "\n", "agent.toml")) << wrong;
+  }
+}
+
 TEST(AgentSettings, ReadWhatTheyWriteOfTheNode) {
   Settings settings = make_settings();
   EXPECT_EQ(parse_settings(encode_settings(settings), "agent.toml")->node, NodeChoice());

@@ -1,25 +1,18 @@
 // Services of kind tcp: who gets to them, and that bytes, ends and faults pass through as they are.
 #include "agent/detail/test_device.h"
-#include "pki/key_certificate.h"
 #include "tunnel/proxy_header.h"
 
 namespace sallyport::agent {
 namespace {
 
-using testing::kNow;
+using testing::hear;
+using testing::hear_to_end;
+using testing::KeyHolder;
 using testing::kSoon;
 using testing::kZone;
+using testing::say;
 using testing::Tree;
 using tunnel::RefuseCode;
-
-// Somebody with a key of his own.
-struct KeyHolder {
-  explicit KeyHolder(Random& random)
-      : key(testing::new_key()), certificate(*pki::make_key_certificate(*key, random, kNow)) {}
-  crypto::TlsIdentity identity() const { return {.chain = {to_bytes(certificate.der())}, .key = key}; }
-  std::shared_ptr<crypto::PrivateKey> key;
-  pki::Certificate certificate;
-};
 
 struct Joined {
   net::StreamPtr user;
@@ -76,22 +69,6 @@ class TcpServiceTest : public testing::DeviceTest {
 
   KeyHolder user{random};
 };
-
-net::Task<void> say(net::Stream& stream, std::string text) {
-  EXPECT_TRUE(co_await stream.write_all(as_bytes(text), kSoon));
-}
-
-net::Task<std::string> hear(net::Stream& stream, std::size_t count) {
-  Bytes heard(count);
-  EXPECT_TRUE(co_await net::read_exactly(stream, heard, kSoon));
-  co_return std::string(as_text(heard));
-}
-
-// Reads until the other side's direction ends; absent when it broke instead.
-net::Task<std::optional<std::string>> hear_to_end(net::Stream& stream) {
-  const auto heard = co_await net::read_to_end(stream, 1U << 20U, kSoon);
-  co_return heard ? std::optional(std::string(as_text(*heard))) : std::nullopt;
-}
 
 net::Task<void> TcpServiceTest::user_ends_first() {
   auto both = co_await join_both(grant_for(user));

@@ -7,10 +7,35 @@
 #include "agent/local_service.h"
 #include "crypto/hash.h"
 #include "net/connect.h"
+#include "pki/key_certificate.h"
 
 namespace sallyport::agent::testing {
 
 inline constexpr std::string_view kConsole = "https://console.example";
+
+// Somebody with a key of his own.
+struct KeyHolder {
+  explicit KeyHolder(Random& random) : key(new_key()), certificate(*pki::make_key_certificate(*key, random, kNow)) {}
+  crypto::TlsIdentity identity() const { return {.chain = {to_bytes(certificate.der())}, .key = key}; }
+  std::shared_ptr<crypto::PrivateKey> key;
+  pki::Certificate certificate;
+};
+
+inline net::Task<void> say(net::Stream& stream, std::string text) {
+  EXPECT_TRUE(co_await stream.write_all(as_bytes(text), kSoon));
+}
+
+inline net::Task<std::string> hear(net::Stream& stream, std::size_t count) {
+  Bytes heard(count);
+  EXPECT_TRUE(co_await net::read_exactly(stream, heard, kSoon));
+  co_return std::string(as_text(heard));
+}
+
+// Reads until the other side's direction ends; absent when it broke instead.
+inline net::Task<std::optional<std::string>> hear_to_end(net::Stream& stream) {
+  const auto heard = co_await net::read_to_end(stream, 1U << 20U, kSoon);
+  co_return heard ? std::optional(std::string(as_text(*heard))) : std::nullopt;
+}
 
 // Services "panel" (http) at web_port; "echo" and "other" (tcp) at tcp_port, "told" too, which wants to be told of
 // users.

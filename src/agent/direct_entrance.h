@@ -1,0 +1,98 @@
+// Direct access (docs/protocol/tunnel.md §13): a port of the device's own, at which a user brings his grant himself
+// instead of having it brought by the relay. What a grant must be and what it opens is judged by the same code
+// (remote_access.h, data_connection.h).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/data_connection.h"
+#include "agent/device_time.h"
+#include "base/log_budget.h"
+#include "net/listener.h"
+#include "net/raw_socket.h"
+#include "net/task_group.h"
+#include "tunnel/admission.h"
+#include "tunnel/client_hello.h"
+#include "tunnel/direct.h"
+
+namespace sallyport::agent {
+
+// Connections that have proven nothing yet: a hello of at most tunnel::kMaxHelloHybrid, a handshake, and a message or
+// form of at most tunnel::kMaxEntryBody each.
+inline constexpr std::size_t kDirectStrangers = 64;
+inline constexpr std::size_t kDirectStrangersPerSource = 16;
+inline constexpr std::size_t kDirectHandshakes = 16;  // under way
+// Signatures made for strangers: handshakes under labels of which no session is in force.
+inline constexpr std::size_t kDirectBurst = 64;
+inline constexpr double kDirectPerSecond = 16.0;
+inline constexpr std::size_t kDirectPerSession = 32;     // connections of one source in one session of a browser
+inline constexpr milliseconds kDirectFirstWord{10'000};  // from the handshake to the grant, or to a request
+inline constexpr int kDirectBacklog = 64;
+
+struct DirectLimits {
+  tunnel::ConnectionCapLimits caps = {
+      .total = kDirectStrangers, .per_source = kDirectStrangersPerSource, .per_name_and_source = kDirectPerSession};
+  std::size_t handshakes = kDirectHandshakes;
+  std::size_t burst = kDirectBurst;
+  double per_second = kDirectPerSecond;
+  milliseconds first_flight = tunnel::kFirstFlightDeadline;
+  milliseconds handshake = kUserHandshakeLimit;
+  milliseconds first_word = kDirectFirstWord;
+};
+
+// One per agent. One thread. Borrows everything for its lifetime; it ends after `tasks` have stopped.
+class DirectEntrance {
+ public:
+  // `port` is what browsers see of it.
+  DirectEntrance(net::TaskGroup& tasks, const DeviceTime& time, RemoteAccess& access, DataConnections& data,
+                 DataConnections::WebIdentity web_identity, std::uint16_t port, DirectLimits limits = {});
+  ~DirectEntrance();
+
+  // Accepts until the listener is closed. Whoever asks for another name than one of this device's sessions is sent the
+  // alert unrecognized_name, and whoever is one too many is reset, before anything is signed.
+  net::Task<void> accept_from(net::Listener& listener);
+  // Connections that have proven nothing yet.
+  std::size_t strangers() const { return caps_->total(); }
+
+ private:
+  struct Guest;  // counts a connection for as long as it has proven nothing
+  using GuestPtr = std::unique_ptr<Guest>;
+
+  void begin(net::StreamPtr stream);
+  net::Task<void> receive(std::unique_ptr<net::RawSocket> socket, GuestPtr guest);
+  // The hello, or the last words for who has none; they may be empty.
+  net::Task<std::expected<tunnel::ClientHello, Bytes>> look(net::RawSocket& socket) const;
+  bool may_shake_hands(const DnsName& host);
+  Result<void> make_contexts();
+  net::Task<void> serve_browser(net::StreamPtr user, DnsName host, GuestPtr guest);
+  net::Task<void> serve_session(net::StreamPtr user, tunnel::AccessGrant grant, GuestPtr guest);
+  net::Task<void> take_entry(net::StreamPtr user, tunnel::Door door);
+  net::Task<http::Decision> decide(tunnel::Door door, http::Request head, net::PeerInfo peer);
+  net::Task<http::Response> enter(tunnel::Door door, http::Request request, net::PeerInfo peer);
+  net::Task<http::Response> judge_entry(tunnel::Door door, http::Request request, net::PeerInfo peer);
+  net::Task<void> serve_caller(net::StreamPtr user, DnsName host, GuestPtr guest);
+  net::Task<std::expected<DataConnections::Admitted, tunnel::RefuseCode>> judge_caller(tunnel::DirectAsk ask,
+                                                                                       net::PeerInfo peer,
+                                                                                       DnsName host);
+  net::Task<std::expected<tunnel::AccessGrant, tunnel::RefuseCode>> take(tunnel::DirectAsk ask);
+  void note_refused(const net::Address& from, const Error& error);
+
+  net::TaskGroup& tasks_;
+  const DeviceTime& time_;
+  RemoteAccess& access_;
+  DataConnections& data_;
+  DataConnections::WebIdentity web_identity_;
+  std::uint16_t port_;
+  DirectLimits limits_;
+  // Shared, because connections may outlive this object by a turn.
+  std::shared_ptr<tunnel::ConnectionCaps> caps_;
+  std::shared_ptr<std::size_t> handshakes_ = std::make_shared<std::size_t>(0);
+  tunnel::TokenBucket signatures_;
+  log::Budget refusals_;
+  Bytes shown_;  // the leaf of the contexts
+  std::shared_ptr<crypto::TlsContext> for_browsers_;
+  std::shared_ptr<crypto::TlsContext> for_callers_;
+};
+
+}  // namespace sallyport::agent
