@@ -37,6 +37,7 @@ constexpr std::array kMethods = {
     Method{"renewal.ask", UserRole::owner, renewal_ask},
     Method{"grant.create", UserRole::operator_, grant_create},
     Method{"session.list", UserRole::viewer, session_list},
+    Method{"session.renew", UserRole::operator_, session_renew},
     Method{"session.end", UserRole::operator_, session_end},
     Method{"site.list", UserRole::viewer, site_list},
     Method{"site.add", UserRole::owner, site_add},

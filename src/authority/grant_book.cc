@@ -25,6 +25,11 @@ bool LiveSession::count(std::uint32_t worker, const WorkerCounts& counts) {
   return std::exchange(before, counts) != counts;
 }
 
+bool is_due_for_renewal(const LiveSession& session, UnixTime now) {
+  return session.grant.expires - now <= kGrantRenewalMargin && session.grant.expires < session.grant.session_end &&
+         now < session.grant.expires;
+}
+
 GrantBook::Place::~Place() {
   if (!taken_) return;
   const auto own = taken_->find(login_);
@@ -53,7 +58,7 @@ std::optional<tunnel::GrantId> GrantBook::oldest_unused(const std::string& login
   std::optional<tunnel::GrantId> oldest;
   UnixTime opened = kNoExpiry;
   for (const auto& [id, session] : sessions_) {
-    const bool unused = session.record.login == login && session.record.connections == 0;
+    const bool unused = session.record.login == login && session.record.connections == 0 && !session.is_used_directly;
     if (!unused || session.record.opened >= opened) continue;
     oldest = id;
     opened = session.record.opened;
@@ -108,8 +113,7 @@ void GrantBook::acknowledged(const tunnel::GrantId& grant, std::uint64_t subscri
 
 std::vector<tunnel::GrantId> GrantBook::due_for_renewal(UnixTime now) const {
   return select([&](const LiveSession& session) {
-    return session.grant.expires - now <= kGrantRenewalMargin && session.grant.expires < session.grant.session_end &&
-           now - session.last_used < kGrantIdleLimit && now < session.grant.expires;
+    return is_due_for_renewal(session, now) && now - session.last_used < kGrantIdleLimit;
   });
 }
 

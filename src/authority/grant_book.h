@@ -37,15 +37,19 @@ struct LiveSession {
   Bytes sealed;               // it, signed, as sent to relay and device
   std::string tenant;
   std::optional<records::Digest> login_session;  // the console login it lives by; absent for the CLI
-  UnixTime last_used;                            // the last time a data connection existed
-  std::set<std::uint64_t> acknowledged_by;       // subscriber ids that know the newest grant
-  records::AccessSessionRecord record;           // its counts are the sum over all workers
-  std::map<std::uint32_t, WorkerCounts> told;    // newest, by worker
-  std::set<std::uint32_t> last_words;            // workers whose counts after the end are in the audit log
+  UnixTime last_used;                       // the last time a data connection existed, or its user said that one does
+  bool is_used_directly = false;            // he has said so
+  std::set<std::uint64_t> acknowledged_by;  // subscriber ids that know the newest grant
+  records::AccessSessionRecord record;      // its counts are the sum over all workers
+  std::map<std::uint32_t, WorkerCounts> told;  // newest, by worker
+  std::set<std::uint32_t> last_words;          // workers whose counts after the end are in the audit log
 
   // Takes a worker's newest counts into the record's. Whether they differ from those before.
   bool count(std::uint32_t worker, const WorkerCounts& counts);
 };
+
+// Whether little of the life of its newest grant is left at `now`, and a further one may follow.
+bool is_due_for_renewal(const LiveSession& session, UnixTime now);
 
 // How long the last words of relay workers about a session that was ended are still taken.
 inline constexpr seconds kLastWords{30};
@@ -72,7 +76,8 @@ class GrantBook {
   Result<Place> admit(const std::string& login);
   // Whether `login` has all the sessions that a user may have.
   bool is_full(const std::string& login) const;
-  // The user's oldest session over which no data connection ever went: a page that was opened and never used.
+  // The user's oldest session over which no data connection ever went, as far as is known: a page that was opened and
+  // never used.
   std::optional<tunnel::GrantId> oldest_unused(const std::string& login) const;
   void add(LiveSession session);
   // Puts a renewed grant in the place of the newest; nobody has acknowledged it yet. False when the session has ended.

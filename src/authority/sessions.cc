@@ -122,11 +122,11 @@ net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order) {
     granted.grant.proof_kind = tunnel::ProofKind::entry_secret;
     granted.grant.proof_hash = crypto::sha256(granted.entry_secret->expose());
   }
-  CO_TRY(auto sealed, co_await seal_grant(core, granted.grant));
+  CO_TRY(granted.sealed, co_await seal_grant(core, granted.grant));
 
   LiveSession live;
   live.grant = granted.grant;
-  live.sealed = sealed;
+  live.sealed = granted.sealed;
   live.tenant = order.tenant;
   live.login_session = order.login_session;
   live.last_used = granted.grant.issued;
@@ -142,13 +142,34 @@ net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order) {
   const AccessSessionRecord record = live.record;
   CO_TRY_VOID(co_await record_opening(core, live, order.device.serial_id.get()));
   core.grants().add(std::move(live));
-  core.send_grant(sealed);
-  if (auto spread = co_await core.until_grant_is_known(granted.grant.session(), kGrantSpreadLimit); !spread) {
+  core.send_grant(granted.sealed);
+  auto spread =
+      order.is_direct ? Result<void>() : co_await core.until_grant_is_known(granted.grant.session(), kGrantSpreadLimit);
+  if (!spread) {
     co_await end_session(core, granted.grant.session(), "not every relay worker took the grant");
     co_return std::unexpected(std::move(spread).error());
   }
   announce(core, record, order.tenant);
   co_return granted;
+}
+
+net::Task<Result<Renewed>> renew_for_user(Core& core, tunnel::GrantId session, std::string login,
+                                          std::optional<records::Digest> login_session) {
+  const auto find = [&]() -> LiveSession* {
+    LiveSession* const live = core.grants().find(session);
+    const bool is_his = live != nullptr && live->record.login == login && live->login_session == login_session;
+    return is_his ? live : nullptr;
+  };
+  LiveSession* live = find();
+  if (live == nullptr) co_return fail(Errc::not_found, "not-found: no such session of yours lives");
+  live->last_used = core.clock().now();
+  live->is_used_directly = true;
+  if (is_due_for_renewal(*live, live->last_used)) {
+    co_await renew_session(core, session);
+    live = find();
+  }
+  if (live == nullptr) co_return fail(Errc::not_found, "not-found: the session has ended");
+  co_return Renewed{.sealed = live->sealed, .expires = live->grant.expires};
 }
 
 namespace {

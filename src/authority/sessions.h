@@ -18,9 +18,11 @@ struct GrantOrder {
   std::string tenant;                            // the device's
   std::optional<records::Digest> login_session;  // the session ends with this console login
   std::optional<records::Digest> client_key;     // SHA-256 of the SPKI that proves it; absent: an entry secret is drawn
+  bool is_direct = false;                        // the user brings it to the device himself
 };
 struct Granted {
   tunnel::AccessGrant grant;
+  Bytes sealed;  // it, signed, with its signer's chain
   std::optional<Secret<32>> entry_secret;
 };
 
@@ -29,8 +31,18 @@ inline constexpr milliseconds kGrantSpreadLimit{3'000};
 
 // Signs a grant, tells every relay worker, records the session, and returns when all of them know it. At the limit of
 // sessions of one user the oldest that was never used ends for it; Errc::overloaded when all are in use. Errc::conflict
-// when the device was closed or the login has ended meanwhile.
+// when the device was closed or the login has ended meanwhile. For direct access no worker is waited for.
 net::Task<Result<Granted>> create_grant(Core& core, GrantOrder order);
+
+// The newest grant of a session, for its user, who says by asking that he uses it where the relay does not see him: it
+// counts as used now, and is renewed first where that is due. Errc::not_found unless it lives and was opened by
+// `login` in the console login `login_session`.
+struct Renewed {
+  Bytes sealed;
+  UnixTime expires;
+};
+net::Task<Result<Renewed>> renew_for_user(Core& core, tunnel::GrantId session, std::string login,
+                                          std::optional<records::Digest> login_session);
 
 // Cuts a session at every worker and on the device, and records why. Nothing happens when it has ended before.
 net::Task<void> end_session(Core& core, tunnel::GrantId session, std::string reason);

@@ -77,6 +77,7 @@ class Api {
   Answer step_up(const Route& route, Call call);
   Answer read_telemetry(const Route& route, Call call);
   Answer create_grant(const Route& route, Call call);
+  Answer renew_session(const Route& route, Call call);
   Answer create_user(const Route& route, Call call);
   Answer stream_events(const Route& route, Call call);
   Answer read_log_checkpoint(const Route& route, Call call);  // api_log.cc

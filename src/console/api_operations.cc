@@ -30,7 +30,8 @@ constexpr std::array kRevocation = {Field{.name = "confirm", .required = true, .
 constexpr std::array kReopening = {Field{.name = "key", .required = true, .least = 64, .most = 128}};
 constexpr std::array kFreezing = {Field{.name = "enabled", .kind = FieldKind::boolean, .required = true}};
 constexpr std::array kGrant = {Field{.name = "service", .required = true, .most = 32},
-                               Field{.name = "client_key_sha256", .least = 64, .most = 64}};
+                               Field{.name = "client_key_sha256", .least = 64, .most = 64},
+                               Field{.name = "direct", .kind = FieldKind::boolean}};
 constexpr std::array kClaim = {Field{.name = "serial_id", .required = true, .most = 63},
                                Field{.name = "code", .required = true, .least = 1, .most = 64},
                                Field{.name = "alias", .most = 120}, Field{.name = "site", .most = 63}};
@@ -180,6 +181,11 @@ std::span<const Api::Route> Api::routes() {
             .fields = kClaim,
             .success = 201},
       Route{.verb = "GET", .pattern = "/api/v1/sessions", .method = "session.list"},
+      Route{.verb = "POST",
+            .pattern = "/api/v1/sessions/{id}/renew",
+            .least = UserRole::operator_,
+            .method = "session.renew",
+            .special = &Api::renew_session},
       Route{.verb = "POST",
             .pattern = "/api/v1/sessions/{id}/end",
             .least = UserRole::operator_,
@@ -395,6 +401,11 @@ Api::Answer Api::create_grant(const Route& route, Call call) {
   call.parameters.emplace("login_session", codec::encode_hex(call.session.token_sha256));
   // A key is no proof for a browser's service, and a secret none for the others.
   if (call.parameters.contains("client_key_sha256")) call.parameters.emplace("kind", "tcp");
+  co_return co_await ask_and_answer(route, std::move(call));
+}
+
+Api::Answer Api::renew_session(const Route& route, Call call) {
+  call.parameters.emplace("login_session", codec::encode_hex(call.session.token_sha256));
   co_return co_await ask_and_answer(route, std::move(call));
 }
 

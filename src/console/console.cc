@@ -39,7 +39,7 @@ struct Console::State {
         telemetry(on, random, telemetry_options(settings.telemetry_socket)),
         caller(settings.caller_socket.empty() ? nullptr : make_caller(random)),
         api(clock, random, link, telemetry, caller.get(), sessions, events, facts()),
-        server(routes(), {.default_headers = strict_headers(settings.zone, settings.public_port)}),
+        server(routes(), {.default_headers = strict_headers(settings.zone)}),
         metrics(metrics_routes(link)) {}
 
   rolelink::Events link_events();

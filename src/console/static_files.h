@@ -15,8 +15,9 @@ namespace sallyport::console {
 void add_static_files(http::Router& router, std::span<const WebAsset> assets);
 
 // What every answer of the console carries unless it says otherwise: nothing but what this origin serves may run, load
-// or frame it, and forms may go to device services of `zone` alone.
-http::Headers strict_headers(const DnsName& zone, std::uint16_t public_port);
+// or frame it, and forms may go to device services of `zone` alone, at
+// whatever port: that of a device which listens itself is its own matter.
+http::Headers strict_headers(const DnsName& zone);
 
 // "https://host", with the port unless it is 443.
 std::string https_origin(std::string_view host, std::uint16_t port);

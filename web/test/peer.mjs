@@ -87,7 +87,7 @@ export class Peer {
   // What the console has to send with its pages.
   #pageHeaders() {
     const csp = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
-      `form-action 'self' https://*.${zone}:${this.port}`, "base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+      `form-action 'self' https://*.${zone}:*`, "base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
       "trusted-types 'none'"].join("; ");
     return { "Content-Security-Policy": csp, "Referrer-Policy": "strict-origin", "Cross-Origin-Opener-Policy": "same-origin", "X-Content-Type-Options": "nosniff" };
   }
@@ -296,7 +296,7 @@ const operations = {
     const label = base32Name(randomBytes(8).toString("hex"), 16);
     return [201, {
       grant_id: randomBytes(16).toString("hex"), label, host: `${label}.${device.name}.${zone}`, url: `https://${label}.${device.name}.${zone}:${this.port}/.sallyport/enter`,
-      secret: randomBytes(32).toString("base64url"), expires: iso(Date.now() + 300_000),
+      secret: randomBytes(32).toString("base64url"), expires: iso(Date.now() + 300_000), ...(body.direct ? { grant: randomBytes(900).toString("base64url") } : {}),
     }];
   },
   claimDevice({ body }) {
@@ -309,6 +309,9 @@ const operations = {
   },
   listSessions() {
     return [200, { sessions: this.sessions.filter((one) => one.ended === null) }];
+  },
+  renewSession() {
+    return [200, { grant: randomBytes(900).toString("base64url"), expires: iso(Date.now() + 300_000) }];
   },
   endSession({ parameters }) {
     const session = this.sessions.find((one) => one.id === parameters.id);

@@ -43,6 +43,7 @@ AdminAnswer renewal_ask(AdminCall call);
 
 AdminAnswer grant_create(AdminCall call);
 AdminAnswer session_list(AdminCall call);
+AdminAnswer session_renew(AdminCall call);
 AdminAnswer session_end(AdminCall call);
 
 AdminAnswer site_list(AdminCall call);

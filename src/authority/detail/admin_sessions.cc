@@ -12,8 +12,9 @@ using records::Records;
 
 constexpr std::size_t kMaxListed = 1'000;
 
-// What the device must be for a grant to make sense, told in the words of the API's problem types.
-Result<void> check_reachable(const Core& core, const DeviceRecord& device, const ServiceName& service,
+// What the device must be for a grant to make sense, told in the words of the API's problem types. Who goes there
+// directly is told by the device itself what its agent has not told us.
+Result<void> check_reachable(const Core& core, const DeviceRecord& device, const GrantOrder& order,
                              std::string_view kind) {
   if (device.state != records::DeviceState::claimed) {
     return failf(Errc::conflict, "state-conflict: the device is {}, want claimed", records::to_string(device.state));
@@ -21,16 +22,35 @@ Result<void> check_reachable(const Core& core, const DeviceRecord& device, const
   if (!device.remote_access)
     return fail(Errc::conflict, "remote-access-off: remote access is switched off in the console");
   const OnlineDevice* online = core.presence().find(*device.name);
+  if (online == nullptr && order.is_direct) return {};
   if (online == nullptr) return fail(Errc::conflict, "device-offline: the device has no control connection");
   if (!online->presence.device_switch)
     return fail(Errc::conflict, "device-switch-off: remote access is switched off on the device");
   for (const records::OfferedService& offered : online->presence.services) {
-    if (offered.name != service) continue;
+    if (offered.name != order.service) continue;
     if (offered.kind == kind) return {};
     return failf(Errc::conflict, "{}: the service is of kind {}, want {}",
                  kind == "http" ? "service-not-http" : "service-not-tcp", offered.kind, kind);
   }
   return fail(Errc::not_found, "service-unknown: the device does not offer this service now");
+}
+
+Result<std::optional<records::Digest>> find_login_session(const AdminCall& call) {
+  const Json* session = call.parameters.find("login_session");
+  if (session == nullptr) return std::nullopt;
+  TRY(const auto hex, session->text());
+  TRY(const auto bytes, codec::decode_hex(hex));
+  TRY(auto digest, Reader(bytes).array<32>());
+  return digest;
+}
+
+Result<tunnel::GrantId> session_of(const AdminCall& call) {
+  TRY(const auto hex, call.parameters.text_at("id"));
+  TRY(const auto bytes, codec::decode_hex(hex));
+  Reader reader(bytes);
+  TRY(auto id, reader.array<tunnel::kGrantIdSize>());
+  TRY_VOID(reader.finish("session id"));
+  return tunnel::GrantId(id);
 }
 
 }  // namespace
@@ -43,11 +63,9 @@ AdminAnswer grant_create(AdminCall call) {
   GrantOrder order;
   order.service = service;
   order.login = call.request.actor;
-  if (const Json* session = call.parameters.find("login_session")) {
-    CO_TRY(auto hex, session->text());
-    CO_TRY(auto bytes, codec::decode_hex(hex));
-    CO_TRY(auto digest, Reader(bytes).array<32>());
-    order.login_session = digest;
+  CO_TRY(order.login_session, find_login_session(call));
+  if (const Json* direct = call.parameters.find("direct")) {
+    CO_TRY(order.is_direct, direct->boolean());
   }
   std::string kind = "http";
   if (const Json* key = call.parameters.find("client_key_sha256")) {
@@ -62,8 +80,9 @@ AdminAnswer grant_create(AdminCall call) {
     if (!device || !call.may_see(device->tenant)) return fail(Errc::not_found, "not-found: no such device");
     order.device = *device;
     order.tenant = device->tenant;
-    return check_reachable(call.core, *device, service, kind);
+    return check_reachable(call.core, *device, order, kind);
   }));
+  const bool is_direct = order.is_direct;
   CO_TRY(auto granted, co_await create_grant(call.core, std::move(order)));
   const records::InstallationFacts& facts = call.core.installation().facts();
   const DnsName host = tunnel::grant_host(granted.grant, facts.zone);
@@ -74,6 +93,7 @@ AdminAnswer grant_create(AdminCall call) {
                    {"expires", to_iso8601(granted.grant.expires)}};
   // As the entry form carries it (docs/protocol/tunnel.md).
   if (granted.entry_secret) out.emplace("secret", codec::encode_base64url(granted.entry_secret->expose()));
+  if (is_direct) out.emplace("grant", codec::encode_base64url(granted.sealed));
   co_return Json(std::move(out));
 }
 
@@ -94,13 +114,16 @@ AdminAnswer session_list(AdminCall call) {
   co_return Json(Json::Object{{"sessions", std::move(out)}});
 }
 
+AdminAnswer session_renew(AdminCall call) {
+  CO_TRY(const auto session, session_of(call));
+  CO_TRY(const auto login_session, find_login_session(call));
+  CO_TRY(const auto renewed, co_await renew_for_user(call.core, session, call.request.actor, login_session));
+  co_return Json(
+      Json::Object{{"grant", codec::encode_base64url(renewed.sealed)}, {"expires", to_iso8601(renewed.expires)}});
+}
+
 AdminAnswer session_end(AdminCall call) {
-  CO_TRY(auto hex, call.parameters.text_at("id"));
-  CO_TRY(auto bytes, codec::decode_hex(hex));
-  Reader reader(bytes);
-  CO_TRY(auto id, reader.array<tunnel::kGrantIdSize>());
-  CO_TRY_VOID(reader.finish("session id"));
-  const tunnel::GrantId session(id);
+  CO_TRY(const auto session, session_of(call));
   LiveSession* live = call.core.grants().find(session);
   if (live != nullptr && call.may_see(live->tenant)) {
     co_await end_session(call.core, session, "ended by " + call.request.actor);

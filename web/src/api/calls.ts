@@ -28,11 +28,13 @@ export const suspendDevice = (name: string) => post<Device>(`${device(name)}/sus
 export const resumeDevice = (name: string) => post<Device>(`${device(name)}/resume`);
 export const previewRevocation = (name: string) => get<RevocationPreview>(`${device(name)}/revocation-preview`);
 export const revokeDevice = (name: string, confirm: string) => post<Device>(`${device(name)}/revoke`, { confirm });
-export const createGrant = (name: string, service: string) => post<Grant>(`${device(name)}/grants`, { service });
+export const createGrant = (name: string, service: string, direct: boolean) =>
+  post<Grant>(`${device(name)}/grants`, direct ? { service, direct } : { service });
 export const claimDevice = (claim: { serial_id: string; code: string; alias?: string; site?: string }) =>
   post<Device>("/claims", claim);
 
 export const listSessions = () => get<{ sessions: AccessSession[] }>("/sessions");
+export const renewSession = (id: string) => post<{ grant: string; expires: string }>(`/sessions/${encodeURIComponent(id)}/renew`);
 export const endSession = (id: string) => post<void>(`/sessions/${encodeURIComponent(id)}/end`);
 export const listAudit = (query: { after?: number; limit?: number; action?: string; subject?: string }) =>
   get<AuditPage>("/audit", query);

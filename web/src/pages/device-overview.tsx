@@ -8,7 +8,7 @@ import { announce } from "../ui/announce";
 import { count } from "../ui/format";
 import { Mark } from "../ui/mark";
 import { Command, Expiry, Fact, Facts, Fingerprint, Loading, ProblemNote, Section, Time } from "../ui/parts";
-import { connectCommand, ServiceButton, whyClosed } from "../ui/services";
+import { connectCommand, OpenDirectly, ServiceButton, whyClosed } from "../ui/services";
 import { LiveSessions } from "./device-sessions";
 
 export function OverviewTab({ device, name }: { device: Device; name: string }) {
@@ -56,6 +56,7 @@ function Services({ device }: { device: Device }) {
           ))}
         </ul>
       )}
+      {!closed && <OpenDirectly device={device} />}
     </Section>
   );
 }

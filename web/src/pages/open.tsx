@@ -8,6 +8,9 @@ import type { Grant, Session } from "../api/types";
 import { Link, usePlace } from "../router";
 import { Loading, ProblemNote } from "../ui/parts";
 
+// A grant lives for five minutes and is renewed in the second half of them.
+const renewEvery = 60_000;
+
 type Stage = { at: "ask" } | { at: "granting" } | { at: "submitting"; grant: Grant } | { at: "failed"; problem: Problem };
 
 const remedies: Record<string, string> = {
@@ -22,6 +25,8 @@ export function OpenPage({ session }: { session: Session }) {
   const { query } = usePlace();
   const device = query.get("device") ?? "";
   const service = query.get("service") ?? "";
+  const direct = query.get("direct");
+  const port = portOf(direct);
   const [stage, setStage] = useState<Stage>(cameFromConsole() ? { at: "granting" } : { at: "ask" });
   const started = useRef(false);
   useEffect(() => {
@@ -30,7 +35,8 @@ export function OpenPage({ session }: { session: Session }) {
   useEffect(() => {
     if (stage.at !== "granting" || started.current) return;
     started.current = true;
-    api.createGrant(device, service).then(
+    if (direct !== null && port === null) return setStage({ at: "failed", problem: noPort(direct) });
+    api.createGrant(device, service, direct !== null).then(
       (grant) => setStage(checked(grant, device, session)),
       (error: unknown) => setStage({ at: "failed", problem: asProblem(error) }),
     );
@@ -43,7 +49,7 @@ export function OpenPage({ session }: { session: Session }) {
     <main class="lone">
       <div class="opening">
         <h1>Opening {service || "a service"}</h1>
-        <p class="muted">{device ? `of device ${device}` : ""}</p>
+        <p class="muted">{device ? `of device ${device}` : ""}{direct !== null && `, directly at its port ${direct}`}</p>
         {stage.at === "ask" && (
           <>
             <p>This address opens a connection to the device under your name.</p>
@@ -51,7 +57,7 @@ export function OpenPage({ session }: { session: Session }) {
           </>
         )}
         {stage.at === "granting" && <Loading what="the access grant" />}
-        {stage.at === "submitting" && <Entry grant={stage.grant} />}
+        {stage.at === "submitting" && (port === null ? <Entry grant={stage.grant} /> : <DirectEntry grant={stage.grant} port={port} />)}
         {stage.at === "failed" && (
           <>
             <ProblemNote problem={stage.problem} retry={again} />
@@ -78,11 +84,20 @@ function checked(grant: Grant, device: string, session: Session): Stage {
   const { zone, public_port: port } = session.console;
   const host = `${grant.label}.${device}.${zone}`;
   const wanted = new URL(`https://${host}:${port}/.sallyport/enter`).href;
-  if (/^[a-z2-7]{16}$/.test(grant.label) && URL.canParse(grant.url) && new URL(grant.url).href === wanted) {
+  if (/^[a-z2-7]{16}$/.test(grant.label) && grant.host === host && URL.canParse(grant.url) && new URL(grant.url).href === wanted) {
     return { at: "submitting", grant };
   }
   const detail = `The console answered with an address that is not this device’s: found ${grant.url}, want ${wanted}. Nothing was sent.`;
   return { at: "failed", problem: new Problem("foreign-address", "Wrong address in the grant", 0, detail, "", null) };
+}
+
+function portOf(text: string | null): number | null {
+  const port = Number(text);
+  return text !== null && /^[1-9][0-9]{0,4}$/.test(text) && port <= 65_535 ? port : null;
+}
+
+function noPort(text: string): Problem {
+  return new Problem("invalid-request", "Not a port", 0, `Found direct=${text}, want a port of the device: 1 to 65535. Nothing was asked for.`, "", null);
 }
 
 function Entry({ grant }: { grant: Grant }) {
@@ -93,6 +108,34 @@ function Entry({ grant }: { grant: Grant }) {
       <input type="hidden" name="secret" value={grant.secret} />
       <Loading what="the device" />
       <button type="submit">Go on by hand</button>
+    </form>
+  );
+}
+
+// To a port of the device itself: the form brings it the grant, which the relay would have brought. The relay sees
+// nothing of the session either, so this page says for as long as it is there that it is used.
+function DirectEntry({ grant, port }: { grant: Grant; port: number }) {
+  const [entered, setEntered] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  useEffect(() => {
+    if (!entered) return;
+    const renew = (): void => {
+      api.renewSession(grant.grant_id).then(() => setProblem(null), (error: unknown) => setProblem(asProblem(error)));
+    };
+    const timer = window.setInterval(renew, renewEvery);
+    return () => window.clearInterval(timer);
+  }, [entered]);
+  return (
+    <form method="post" action={`https://${grant.host}:${port}/.sallyport/enter`} encType="application/x-www-form-urlencoded" target="_blank" rel="noopener"
+      onSubmit={() => setEntered(true)}>
+      <input type="hidden" name="secret" value={grant.secret} />
+      <input type="hidden" name="grant" value={grant.grant} />
+      {entered ? (
+        <p>Opened in another tab. Leave this one open: the session goes on while it is there, and five minutes longer.</p>
+      ) : (
+        <button type="submit" class="primary">Go to the device at port {port}</button>
+      )}
+      {problem && <ProblemNote problem={problem} />}
     </form>
   );
 }

@@ -1,4 +1,5 @@
 // The ways into a device, or why there is none now.
+import { useState } from "preact/hooks";
 import type { Device, Service } from "../api/types";
 import { may } from "../state/session";
 import { CopyButton } from "./parts";
@@ -19,6 +20,27 @@ export const connectCommand = (device: Device, service: Service): string =>
 
 export const openAddress = (device: Device, service: Service): string =>
   `/open?device=${encodeURIComponent(device.name ?? "")}&service=${encodeURIComponent(service.name)}`;
+
+// At the port where the device's own agent listens, for whom its network lets reach it there.
+export function OpenDirectly({ device }: { device: Device }) {
+  const [port, setPort] = useState("");
+  const services = device.services.filter((service) => service.kind === "http");
+  if (services.length === 0) return null;
+  return (
+    <details>
+      <summary>Open directly, without the relay</summary>
+      <p class="muted">Where the agent listens on a port of its own (agent.toml, [direct]) and this computer finds the device by its name.</p>
+      <label>
+        Port of the device <input inputMode="numeric" pattern="[1-9][0-9]{0,4}" value={port} onInput={(event) => setPort(event.currentTarget.value.trim())} />
+      </label>
+      {/^[1-9][0-9]{0,4}$/.test(port) && services.map((service) => (
+        <a class="button open" key={service.name} href={`${openAddress(device, service)}&direct=${port}`} target="_blank" rel="noopener">
+          Open {service.name} at port {port}
+        </a>
+      ))}
+    </details>
+  );
+}
 
 export function ServiceButton({ device, service, label = service.name }: { device: Device; service: Service; label?: string }) {
   if (service.kind !== "http") {
