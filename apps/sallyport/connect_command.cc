@@ -42,7 +42,9 @@ void log_out(net::Io& io, DeviceAccess& access) {
 }
 
 Try<AccessOrder> read_order(const Arguments& arguments, ConsoleLogin login) {
-  AccessOrder order{.login = std::move(login), .device = arguments.text("DEVICE"), .service = {}};
+  AccessOrder order{
+      .login = std::move(login), .device = arguments.text("DEVICE"), .service = {}, .direct = std::nullopt};
+  CLI_TRY(order.direct, find_direct(arguments));
   auto service = parse_service_name(arguments.text("SERVICE"));
   if (!service) return std::unexpected(Failure(std::move(service).error(), ExitStatus::usage));
   order.service = *std::move(service);
@@ -63,7 +65,8 @@ std::unexpected<Failure> interrupted() {
   return std::unexpected(Failure({Errc::unavailable, "connect: interrupted"}, ExitStatus::failed));
 }
 
-net::Task<Result<void>> carry(DeviceAccess& access, net::Stream& here) {
+net::Task<Result<void>> carry(DeviceAccess& access, net::TaskGroup& group, net::Stream& here) {
+  const DeviceAccess::InUse in_use(access, group);
   CO_TRY(auto there, co_await access.connect());
   const auto totals = co_await net::copy_both_ways(here, *there, kForwardLimit);
   if (!totals.error) co_return Result<void>{};
@@ -77,7 +80,7 @@ Outcome connect_streams(net::Io& io, net::TaskGroup& group, DeviceAccess& access
   auto opened = StandardStreams::open(io.executor());
   if (!opened) log_out(io, access);
   TRY(const auto streams, std::move(opened));
-  const auto carried = run_in(io, group, carry(access, streams->stream()));
+  const auto carried = run_in(io, group, carry(access, group, streams->stream()));
   log_out(io, access);
   if (!carried) return interrupted();
   end_by_signals();
@@ -96,6 +99,7 @@ struct Forwarder {
 
 net::Task<void> forward(Forwarder& forwarder, net::StreamPtr here) {
   const Counted counted(forwarder.live);
+  const DeviceAccess::InUse in_use(forwarder.access, forwarder.group);
   auto there = co_await forwarder.access.connect();
   if (there) {
     static_cast<void>(co_await net::copy_both_ways(*here, **there, kForwardLimit));
@@ -170,6 +174,7 @@ std::vector<Command> connect_commands() {
        .value = "PORT",
        .help = "at 127.0.0.1 instead of standard input and output; 0: any free port"},
       {.name = "json", .value = "", .help = "with --listen: print JSON for programs"}};
+  options.push_back(direct_option());
   std::ranges::copy(connect_options(), std::back_inserter(options));
   return {{.words = "connect",
            .summary = "reach a tcp service of a device, encrypted up to the device",

@@ -18,6 +18,8 @@ constexpr std::array kSettings = {Setting{"console", "console"}, Setting{"login"
                                   Setting{"root-certificate", "root_certificate"},
                                   Setting{"password-file", "password_file"}, Setting{"connect-to", "connect_to"}};
 
+constexpr std::uint16_t kDirectPort = 443;
+
 using Values = std::map<std::string_view, std::string>;  // by option
 
 std::filesystem::path default_settings() {
@@ -78,6 +80,21 @@ std::vector<Option> connect_options() {
       {.name = "settings",
        .value = "FILE",
        .help = "what these options say, as a file; ~/.config/sallyport/connect.toml without it"}};
+}
+
+Option direct_option() {
+  return {.name = "direct",
+          .value = "HOST[:PORT]",
+          .help = "where the device itself listens (agent.toml, direct), instead of through the relay"};
+}
+
+Try<std::optional<net::Address>> find_direct(const Arguments& arguments) {
+  const auto text = arguments.find("direct");
+  if (!text) return std::nullopt;
+  auto address = net::parse_address(*text);
+  if (!address) address = net::parse_address(fmt::format("{}:{}", *text, kDirectPort));
+  if (address && address->port != 0) return *std::move(address);
+  return std::unexpected(Failure({Errc::malformed, "--direct: want HOST or HOST:PORT"}, ExitStatus::usage));
 }
 
 Try<ConnectSettings> read_connect_settings(const Arguments& arguments) {

@@ -1,10 +1,13 @@
 #include "device_access.h"
 
+#include <cstdio>
+
 #include "codec/text.h"
 #include "net/connect.h"
 #include "net/tls_stream.h"
 #include "pki/key_certificate.h"
 #include "pki/verify.h"
+#include "tunnel/limits.h"
 
 namespace sallyport::cli {
 namespace {
@@ -45,6 +48,27 @@ Error explain(Error error) {
   return error;
 }
 
+// What a refusal of the device's own port means.
+Error explain(tunnel::RefuseCode code) {
+  using enum tunnel::RefuseCode;
+  switch (code) {
+    case no_such_service:
+      return {.code = Errc::not_found, .detail = "does not offer this service"};
+    case remote_access_off:
+      return {.code = Errc::unauthorized, .detail = "refused there: remote access is switched off on the device"};
+    case consent_denied:
+      return {.code = Errc::unauthorized, .detail = "refused there: nobody on the spot consented"};
+    case grant_expired:
+      return {.code = Errc::unauthorized, .detail = "refused there: the grant has expired, by the device's clock"};
+    case service_down:
+    case busy:
+      return {.code = Errc::unavailable,
+              .detail = "did not take the connection: it is busy, or has no web certificate yet"};
+    default:
+      return {.code = Errc::unauthorized, .detail = "refused there: it finds the grant invalid, or cut"};
+  }
+}
+
 }  // namespace
 
 DeviceAccess::DeviceAccess(AccessOrder order, ConsoleClient console, Environment& environment, net::Executor executor)
@@ -52,7 +76,9 @@ DeviceAccess::DeviceAccess(AccessOrder order, ConsoleClient console, Environment
       console_(std::move(console)),
       environment_(environment),
       key_(std::make_shared<crypto::PrivateKey>(crypto::PrivateKey::generate())),
-      renewed_(std::move(executor)) {
+      renewed_(executor),
+      answered_(executor),
+      released_(std::move(executor)) {
   if (order_.device.ends_with(kHostSuffix)) order_.device.resize(order_.device.size() - kHostSuffix.size());
 }
 
@@ -112,6 +138,7 @@ net::Task<Result<std::string>> DeviceAccess::look_up() {
 Result<void> DeviceAccess::make_context(const DnsName& zone) {
   TRY(const auto certificate, pki::make_key_certificate(*key_, environment_.random, environment_.clock.now()));
   crypto::TlsClientSettings settings;
+  if (order_.direct) settings.alpn = {std::string(tunnel::kDirectAlpn)};
   settings.identity = crypto::TlsIdentity{.chain = {to_bytes(certificate.der())}, .key = key_};
   settings.verify_server = [roots = order_.login.roots, zone, name = name_,
                             &clock = environment_.clock](std::span<const Bytes> chain) {
@@ -123,17 +150,42 @@ Result<void> DeviceAccess::make_context(const DnsName& zone) {
 
 net::Task<Result<void>> DeviceAccess::ask_grant() {
   const auto key_hash = crypto::sha256(key_->public_key().spki());
-  Json body(Json::Object{{"service", order_.service.get()}, {"client_key_sha256", codec::encode_hex(key_hash)}});
-  auto granted = co_await console_.post(fmt::format("/devices/{}/grants", name_.get()), std::move(body));
+  Json::Object body{{"service", order_.service.get()}, {"client_key_sha256", codec::encode_hex(key_hash)}};
+  if (order_.direct) body.emplace("direct", true);
+  auto granted = co_await ask(fmt::format("/devices/{}/grants", name_.get()), std::move(body));
   if (!granted) {
     const std::string where = fmt::format("device {}, service {}", order_.device, order_.service.get());
     co_return std::unexpected(std::move(granted).error().at(where));
   }
   CO_TRY(const auto host, granted->text_at("host"));
   CO_TRY(host_, parse_dns_name(host));
+  CO_TRY(session_, granted->text_at("grant_id"));
+  if (order_.direct) CO_TRY_VOID(take_grant(*granted));
   granted_at_ = environment_.clock.monotonic();
+  is_shown_ = true;  // with the connection for which it was asked
   ++grants_;
   co_return Result<void>{};
+}
+
+net::Task<Result<Json>> DeviceAccess::ask(std::string path, Json body) {
+  while (is_asking_) static_cast<void>(co_await answered_.wait(net::Deadline::never()));
+  is_asking_ = true;
+  answered_.clear();
+  auto answer = co_await console_.post(std::move(path), std::move(body));
+  is_asking_ = false;
+  answered_.set();
+  co_return answer;
+}
+
+Result<void> DeviceAccess::take_grant(const Json& answer) {
+  TRY(const auto text, answer.text_at("grant"));
+  TRY(auto sealed, codec::decode_base64url(text));
+  if (sealed.empty() || sealed.size() > tunnel::kMaxSealedGrant)
+    return failf(Errc::malformed, "console: a grant of {} bytes", sealed.size());
+  if (sealed != sealed_) granted_at_ = environment_.clock.monotonic();
+  is_shown_ = sealed == sealed_ && is_shown_;
+  sealed_ = std::move(sealed);
+  return {};
 }
 
 // One at a time; whoever waited for another's takes that one, or its failure.
@@ -152,15 +204,71 @@ net::Task<Result<void>> DeviceAccess::renew(std::uint64_t known) {
   co_return granted;
 }
 
-net::Task<Result<net::StreamPtr>> DeviceAccess::dial(DnsName host) {
+net::Task<Result<net::StreamPtr>> DeviceAccess::dial(DnsName host, tunnel::DirectPurpose purpose) {
   net::Address address{.host = host.get(), .port = port_};
   if (order_.login.connect_to) address = *order_.login.connect_to;
+  if (order_.direct) address = *order_.direct;
   const net::Deadline deadline(kDeviceLimit);
-  auto lower = co_await net::connect_tcp(std::move(address), deadline);
-  if (!lower) co_return std::unexpected(std::move(lower).error().at("relay"));
+  auto lower = co_await net::connect_tcp(address, deadline);
+  if (!lower) co_return std::unexpected(std::move(lower).error().at(order_.direct ? "device" : "relay"));
   auto stream = co_await net::tls_connect(*std::move(lower), context_, host.get(), deadline);
-  if (stream) co_return stream;
-  co_return std::unexpected(explain(std::move(stream).error()).at("device " + order_.device));
+  const std::string where = "device " + order_.device;
+  if (!stream && order_.direct)
+    co_return std::unexpected(std::move(stream).error().at(fmt::format("{} at {}", where, net::to_string(address))));
+  if (!stream) co_return std::unexpected(explain(std::move(stream).error()).at(where));
+  if (order_.direct) {
+    auto shown = co_await show_grant(**stream, purpose, deadline);
+    if (!shown) co_return std::unexpected(std::move(shown).error().at(where));
+  }
+  co_return stream;
+}
+
+net::Task<Result<void>> DeviceAccess::show_grant(net::Stream& device, tunnel::DirectPurpose purpose,
+                                                 net::Deadline deadline) {
+  const Bytes ask = tunnel::encode_direct_ask({.purpose = purpose, .sealed_grant = sealed_});
+  CO_TRY_VOID(co_await device.write_all(ask, deadline));
+  std::array<std::uint8_t, 1> answer{};
+  CO_TRY_VOID(co_await net::read_exactly(device, answer, deadline));
+  CO_TRY(const auto refused, tunnel::parse_direct_answer(answer.front()));
+  if (refused) co_return std::unexpected(explain(*refused));
+  co_return Result<void>{};
+}
+
+DeviceAccess::InUse::InUse(DeviceAccess& access, net::TaskGroup& group) : access_(access) {
+  ++access_.in_use_;
+  access_.released_.clear();
+  if (access_.order_.direct && !std::exchange(access_.is_kept_up_, true))
+    group.spawn(access_.keep_up(), "connect.upkeep");
+}
+
+DeviceAccess::InUse::~InUse() {
+  if (--access_.in_use_ == 0) access_.released_.set();
+}
+
+net::Task<void> DeviceAccess::keep_up() {
+  bool is_told = false;
+  while (in_use_ > 0) {
+    static_cast<void>(co_await released_.wait(kUpkeepStep));
+    const bool is_old = environment_.clock.monotonic() - granted_at_ >= kAskForNewerGrant;
+    if (in_use_ == 0 || (is_shown_ && !is_old)) continue;
+    const auto renewed = co_await renew_directly();
+    if (!renewed && !std::exchange(is_told, true))
+      fmt::print(stderr, "sallyport: the session was not renewed: {}\n", renewed.error().detail);
+    if (renewed) is_told = false;
+  }
+  is_kept_up_ = false;
+}
+
+net::Task<Result<void>> DeviceAccess::renew_directly() {
+  if (is_shown_) {
+    CO_TRY(const auto answer, co_await ask(fmt::format("/sessions/{}/renew", session_), Json::Object{}));
+    CO_TRY_VOID(take_grant(answer));
+  }
+  if (is_shown_) co_return Result<void>{};
+  CO_TRY(const auto stream, co_await dial(host_, tunnel::DirectPurpose::renew));
+  is_shown_ = true;
+  stream->close();
+  co_return Result<void>{};
 }
 
 net::Task<Result<net::StreamPtr>> DeviceAccess::connect() {

@@ -48,6 +48,7 @@ std::string proxy_command(const Arguments& arguments, const std::string& program
   for (const Option& option : connect_options()) {
     if (const auto given = arguments.find(option.name)) out += fmt::format(" --{} {}", option.name, quote(*given));
   }
+  if (const auto direct = arguments.find("direct")) out += " --direct " + quote(*direct);
   return out + " " + quote(device) + " " + quote(arguments.text("service"));
 }
 
@@ -68,6 +69,7 @@ Outcome ssh(const Arguments& arguments, Environment&) {
   CLI_TRY_VOID(check_device_text(device));
   if (auto service = parse_service_name(arguments.text("service")); !service)
     return std::unexpected(Failure(std::move(service).error(), ExitStatus::usage));
+  CLI_TRY_VOID(find_direct(arguments));
   CLI_TRY(const auto program, own_program());
   std::vector<std::string> words = {"ssh", "-o", "ProxyCommand=" + proxy_command(arguments, program, device), "-o",
                                     "HostKeyAlias=" + device + ".sallyport"};
@@ -87,6 +89,7 @@ std::vector<Command> ssh_commands() {
        .required = true},
       {.name = "ARGUMENT", .value = "ARGUMENT", .help = "", .rest = true},
       {.name = "service", .value = "SERVICE", .help = "the device's SSH server", .fallback = "ssh"}};
+  options.push_back(direct_option());
   std::ranges::copy(connect_options(), std::back_inserter(options));
   return {{.words = "ssh",
            .summary = "log in to a device by OpenSSH, encrypted up to the device",
