@@ -93,6 +93,29 @@ export const security = {
     same(peer.entries.length, 0, "secrets received");
   },
 
+  async going_directly_takes_the_grant_to_the_chosen_port_and_renews_it({ visit, peer }) {
+    const page = await visit();
+    const name = peer.devices[0].name;
+    const address = (port) => `${peer.origin}/open?device=${name}&service=web&direct=${port}`;
+    await page.goto(address("70000"));
+    await page.getByRole("button", { name: "Open web" }).click();
+    await seen(page.getByRole("alert").getByText("Not a port"));
+    same(peer.requests.filter((one) => one.path.endsWith("/grants")).length, 0, "grants asked for without a port");
+    await page.clock.install();
+    await page.goto(address(peer.port));
+    await page.getByRole("button", { name: "Open web" }).click();
+    const other = page.context().waitForEvent("page");
+    await page.getByRole("button", { name: `Go to the device at port ${peer.port}` }).click();
+    await seen((await other).getByRole("heading", { name: "The device’s own page" }));
+    const [entry] = peer.entries;
+    const form = new URLSearchParams(entry.body);
+    holds(form.get("secret")?.length === 43 && form.get("grant")?.length > 100, `the form has secret and grant: found ${entry.body.slice(0, 80)}`);
+    holds(entry.host.endsWith(`.${name}.devices.localhost`), `found ${entry.host}`);
+    await seen(page.getByText("Opened in another tab"));
+    await page.clock.runFor(61_000);
+    await until(() => peer.requests.some((one) => /\/sessions\/[0-9a-f]{32}\/renew$/.test(one.path)), "the session to be renewed");
+  },
+
   async page_policy_forbids_inline({ visit, complaints }) {
     const page = await visit();
     const html = await page.evaluate(async () => (await fetch("/")).text());
