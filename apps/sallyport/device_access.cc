@@ -216,6 +216,10 @@ net::Task<Result<net::StreamPtr>> DeviceAccess::dial(DnsName host, tunnel::Direc
   if (!stream && order_.direct)
     co_return std::unexpected(std::move(stream).error().at(fmt::format("{} at {}", where, net::to_string(address))));
   if (!stream) co_return std::unexpected(explain(std::move(stream).error()).at(where));
+  // The relay passes on what it knows the label of, and the service would hear the grant.
+  if (order_.direct && (*stream)->peer().alpn != tunnel::kDirectAlpn)
+    co_return failf(Errc::conflict, "{}: what listens at {} is not its own port (the relay?)", where,
+                    net::to_string(address));
   if (order_.direct) {
     auto shown = co_await show_grant(**stream, purpose, deadline);
     if (!shown) co_return std::unexpected(std::move(shown).error().at(where));

@@ -111,6 +111,7 @@ DirectEntrance::DirectEntrance(net::TaskGroup& tasks, const DeviceTime& time, Re
       port_(port),
       limits_(limits),
       caps_(std::make_shared<tunnel::ConnectionCaps>(limits.caps)),
+      one_over_(tasks.executor()),
       signatures_(limits.burst, limits.per_second) {}
 
 DirectEntrance::~DirectEntrance() = default;
@@ -153,9 +154,14 @@ net::Task<std::expected<tunnel::ClientHello, Bytes>> DirectEntrance::look(net::R
 }
 
 // Those of a session that is in force do not wait behind strangers.
-bool DirectEntrance::may_shake_hands(const DnsName& host) {
-  if (*handshakes_ >= limits_.handshakes) return false;
-  return access_.grants().find(host, access_.now()) || signatures_.take(time_.monotonic());
+net::Task<bool> DirectEntrance::wait_for_turn(DnsName host) {
+  const net::Deadline deadline(limits_.handshake);
+  while (!access_.grants().find(host, access_.now())) {
+    if (*handshakes_ < limits_.handshakes) co_return signatures_.take(time_.monotonic());
+    one_over_.clear();
+    if (!co_await one_over_.wait(deadline)) co_return false;
+  }
+  co_return true;
 }
 
 Result<void> DirectEntrance::make_contexts() {
@@ -183,7 +189,7 @@ net::Task<void> DirectEntrance::receive(std::unique_ptr<net::RawSocket> socket, 
   const DnsName host = hello->server_name;
   if (!tunnel::find_label(host, access_.grants().device(), access_.grants().zone()))
     co_return socket->end_with(tunnel::encode_alert(tunnel::Alert::unrecognized_name));
-  if (!may_shake_hands(host)) co_return socket->reset();
+  if (!co_await wait_for_turn(host)) co_return socket->reset();
   if (const auto made = make_contexts(); !made) {
     note_refused(socket->peer(), made.error());
     co_return socket->end_with(tunnel::encode_alert(tunnel::Alert::internal_error));
@@ -191,9 +197,11 @@ net::Task<void> DirectEntrance::receive(std::unique_ptr<net::RawSocket> socket, 
   const bool is_caller = hello->offers(tunnel::kDirectAlpn);
   const net::Address from = socket->peer();
   const auto handshakes = handshakes_;
-  std::optional<Counted> counted(std::in_place, *handshakes);
+  std::optional<Counted> counted;
+  if (!access_.grants().find(host, access_.now())) counted.emplace(*handshakes);
   auto user = co_await net::tls_accept(std::move(socket), is_caller ? for_callers_ : for_browsers_, limits_.handshake);
   counted.reset();
+  one_over_.set();
   if (!user) co_return note_refused(from, user.error());
   if ((*user)->peer().server_name != host.get()) co_return (*user)->close();
   if (is_caller) {

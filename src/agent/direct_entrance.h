@@ -12,6 +12,7 @@
 #include "net/listener.h"
 #include "net/raw_socket.h"
 #include "net/task_group.h"
+#include "net/timer.h"
 #include "tunnel/admission.h"
 #include "tunnel/client_hello.h"
 #include "tunnel/direct.h"
@@ -21,9 +22,10 @@ namespace sallyport::agent {
 // Connections that have proven nothing yet: a hello of at most tunnel::kMaxHelloHybrid, a handshake, and a message or
 // form of at most tunnel::kMaxEntryBody each.
 inline constexpr std::size_t kDirectStrangers = 64;
-inline constexpr std::size_t kDirectStrangersPerSource = 16;
-inline constexpr std::size_t kDirectHandshakes = 16;  // under way
-// Signatures made for strangers: handshakes under labels of which no session is in force.
+inline constexpr std::size_t kDirectStrangersPerSource = 32;
+// Signatures made for strangers: handshakes under labels of which no session is in force. So many are under way, the
+// others wait for their turn.
+inline constexpr std::size_t kDirectHandshakes = 16;
 inline constexpr std::size_t kDirectBurst = 64;
 inline constexpr double kDirectPerSecond = 16.0;
 inline constexpr std::size_t kDirectPerSession = 32;     // connections of one source in one session of a browser
@@ -63,7 +65,8 @@ class DirectEntrance {
   net::Task<void> receive(std::unique_ptr<net::RawSocket> socket, GuestPtr guest);
   // The hello, or the last words for who has none; they may be empty.
   net::Task<std::expected<tunnel::ClientHello, Bytes>> look(net::RawSocket& socket) const;
-  bool may_shake_hands(const DnsName& host);
+  // Whether there is a signature for him, in the end.
+  net::Task<bool> wait_for_turn(DnsName host);
   Result<void> make_contexts();
   net::Task<void> serve_browser(net::StreamPtr user, DnsName host, GuestPtr guest);
   net::Task<void> serve_session(net::StreamPtr user, tunnel::AccessGrant grant, GuestPtr guest);
@@ -87,7 +90,8 @@ class DirectEntrance {
   DirectLimits limits_;
   // Shared, because connections may outlive this object by a turn.
   std::shared_ptr<tunnel::ConnectionCaps> caps_;
-  std::shared_ptr<std::size_t> handshakes_ = std::make_shared<std::size_t>(0);
+  std::shared_ptr<std::size_t> handshakes_ = std::make_shared<std::size_t>(0);  // of strangers
+  net::Event one_over_;
   tunnel::TokenBucket signatures_;
   log::Budget refusals_;
   Bytes shown_;  // the leaf of the contexts

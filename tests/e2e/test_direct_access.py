@@ -197,23 +197,38 @@ def check_nobody_comes_in_without_grant_and_key(scene):
 
 
 def check_silent_and_babbling_strangers_do_not_keep_users_out(scene):
-    silent = [socket.create_connection(("127.0.0.1", scene.port), timeout=20) for _ in range(12)]
+    silent = [socket.create_connection(("127.0.0.1", scene.port), timeout=20) for _ in range(24)]
     try:
         silent[0].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         silent[1].sendall(hello_for(f"{'a' * 16}.{scene.name}.{ZONE}")[:40])
+        for number, line in enumerate(silent[4:]):  # more than may shake hands at a time: the user waits for his turn
+            line.sendall(hello_for(f"{chr(ord('a') + number) * 16}.{scene.name}.{ZONE}"))
         done = ends_with(scene.connect("echo", b"beside them"), DONE)
         want(done.stdout == b"beside them", f"found {done.stdout!r}, want what was sent")
         begun = time.monotonic()
-        for line in silent[2:]:
+        for line in silent:
             line.settimeout(20)
             try:
-                want(line.recv(1) == b"", "found a word, want the end")
+                everything(line)  # of a handshake, to the end
             except ConnectionError:
                 pass
         want(time.monotonic() - begun < 15, f"found them after {time.monotonic() - begun:.0f} s, want them gone after 10")
     finally:
         for line in silent:
             line.close()
+
+
+def check_port_of_the_relay_is_no_port_of_the_device(scene):
+    words = [scene.there.sallyport, "connect", "--settings", str(scene.settings), "--direct", f"127.0.0.1:{scene.there.tls_port}", "press-1", "plain"]
+
+    def is_told():  # once the relay knows the grant, for which nobody waits
+        done = run_to_end(words)
+        want(done.returncode in (FAILED, REFUSED), f"found exit {done.returncode}, want {FAILED}")
+        return b"is not its own port" in done.stderr
+
+    wait_for(is_told, 20, "the command to say where it has come to")
+    with scene.plain.take() as service:
+        want(not everything(service), "found a word at the service, want none of the grant")
 
 
 def check_switches_of_the_device_count(scene):
