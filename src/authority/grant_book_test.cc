@@ -37,6 +37,9 @@ TEST(GrantBook, TheOldestSessionThatWasNeverUsedMakesRoom) {
   book.add(session_of("mara", 4));
   book.add(session_of("mara", 2));
   book.add(session_of("otto", 0));
+  LiveSession direct = session_of("mara", 0);
+  direct.is_used_directly = true;
+  book.add(std::move(direct));
   ASSERT_TRUE(book.oldest_unused("mara"));
   EXPECT_EQ(*book.oldest_unused("mara"), session_of("mara", 2).grant.id);
   book.end(*book.oldest_unused("mara"), Instant{});
