@@ -163,6 +163,7 @@ net::Task<Result<void>> DeviceAccess::ask_grant() {
   if (order_.direct) CO_TRY_VOID(take_grant(*granted));
   granted_at_ = environment_.clock.monotonic();
   is_shown_ = true;  // with the connection for which it was asked
+  is_told_used_ = false;
   ++grants_;
   co_return Result<void>{};
 }
@@ -254,7 +255,7 @@ net::Task<void> DeviceAccess::keep_up() {
   while (in_use_ > 0) {
     static_cast<void>(co_await released_.wait(kUpkeepStep));
     const bool is_old = environment_.clock.monotonic() - granted_at_ >= kAskForNewerGrant;
-    if (in_use_ == 0 || (is_shown_ && !is_old)) continue;
+    if (in_use_ == 0 || (is_shown_ && is_told_used_ && !is_old)) continue;
     const auto renewed = co_await renew_directly();
     if (!renewed && !std::exchange(is_told, true))
       fmt::print(stderr, "sallyport: the session was not renewed: {}\n", renewed.error().detail);
@@ -267,6 +268,7 @@ net::Task<Result<void>> DeviceAccess::renew_directly() {
   if (is_shown_) {
     CO_TRY(const auto answer, co_await ask(fmt::format("/sessions/{}/renew", session_), Json::Object{}));
     CO_TRY_VOID(take_grant(answer));
+    is_told_used_ = true;
   }
   if (is_shown_) co_return Result<void>{};
   CO_TRY(const auto stream, co_await dial(host_, tunnel::DirectPurpose::renew));

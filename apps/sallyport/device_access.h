@@ -92,7 +92,8 @@ class DeviceAccess {
   bool is_asking_ = false;  // the console, which answers one question at a time
   net::Event answered_;
   std::size_t in_use_ = 0;
-  bool is_kept_up_ = false;  // keep_up() runs
+  bool is_kept_up_ = false;   // keep_up() runs
+  bool is_told_used_ = true;  // the console knows that the session is in use
   net::Event released_;
 };
 
