@@ -266,8 +266,10 @@ net::Task<void> DeviceAccess::keep_up() {
 
 net::Task<Result<void>> DeviceAccess::renew_directly() {
   if (is_shown_) {
-    CO_TRY(const auto answer, co_await ask(fmt::format("/sessions/{}/renew", session_), Json::Object{}));
-    CO_TRY_VOID(take_grant(answer));
+    const std::string session = session_;
+    CO_TRY(const auto answer, co_await ask(fmt::format("/sessions/{}/renew", session), Json::Object{}));
+    // Another session may have taken its place meanwhile: the grant is not that one's.
+    if (session == session_) CO_TRY_VOID(take_grant(answer));
     is_told_used_ = true;
   }
   if (is_shown_) co_return Result<void>{};

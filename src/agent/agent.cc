@@ -114,6 +114,7 @@ struct Agent::State {
   Result<void> switch_service(const ServiceName& service, bool open);
   void tell_identity() const;
   std::uint16_t direct_port() const;
+  net::Task<void> listen_directly();
   Result<void> load();
 
   net::TaskGroup tasks;
@@ -134,6 +135,7 @@ struct Agent::State {
   std::unique_ptr<net::Listener> socket_listener;
   std::unique_ptr<net::Listener> port_listener;
   std::unique_ptr<net::Listener> direct_listener;
+  std::string direct_error;  // why there is none
 };
 
 // It is not earlier than any of our own certificates.
@@ -221,10 +223,27 @@ codec::Json Agent::State::values() const {
   return out;
 }
 
-// That browsers see; 0 without a port of our own.
+// That browsers see; 0: that of the listener, or there is none.
 std::uint16_t Agent::State::direct_port() const {
-  if (!direct_listener) return 0;
-  return agent_state.settings().direct->public_port.value_or(direct_listener->address().port);
+  const auto& direct = agent_state.settings().direct;
+  return direct ? direct->public_port.value_or(direct->listen.port) : 0;
+}
+
+// Its address may come later than the agent, or be somebody else's for a while: all else goes on meanwhile.
+net::Task<void> Agent::State::listen_directly() {
+  const net::Address address = agent_state.settings().direct->listen;
+  for (;;) {
+    auto listener = net::Listener::tcp(tasks.executor(), address, {.backlog = kDirectBacklog});
+    if (listener) {
+      direct_error.clear();
+      direct_listener = *std::move(listener);
+      log::info("agent.direct-listens", {{"address", net::to_string(direct_listener->address())}});
+      co_return co_await presence->direct.accept_from(*direct_listener);
+    }
+    if (direct_error != listener.error().detail) log::warn("agent.direct-port", {{"error", listener.error()}});
+    direct_error = listener.error().detail;
+    co_await net::sleep_for(kDirectRetry);
+  }
 }
 
 void Agent::State::tell_identity() const {
@@ -253,6 +272,7 @@ codec::Json Agent::State::report() const {
   }
   if (auto queue = telemetry.queue_state()) sources.queue = *queue;
   sources.telemetry_error = telemetry.last_error();
+  sources.direct_error = direct_error;
   if (node) sources.node = node();
   return make_report(sources);
 }
@@ -272,10 +292,6 @@ Result<void> Agent::listen() {
   TRY(state_->socket_listener, net::Listener::unix_socket(state_->tasks.executor(), socket.native()));
   if (const auto& address = state_->agent_state.settings().telemetry_listen) {
     TRY(state_->port_listener, net::Listener::tcp(state_->tasks.executor(), *address));
-  }
-  if (const auto& direct = state_->agent_state.settings().direct) {
-    TRY(state_->direct_listener,
-        net::Listener::tcp(state_->tasks.executor(), direct->listen, {.backlog = kDirectBacklog}));
   }
   return {};
 }
@@ -323,8 +339,7 @@ net::Task<void> Agent::run() {
   });
   log::info("agent.enrolled", {{"name", state.enrolment.name()->get()}});
   state.tasks.spawn(state.presence->access.run(), "agent.grants");
-  if (state.direct_listener)
-    state.tasks.spawn(state.presence->direct.accept_from(*state.direct_listener), "agent.direct-port");
+  if (state.agent_state.settings().direct) state.tasks.spawn(state.listen_directly(), "agent.direct-port");
   state.tasks.spawn(state.telemetry.run(), "agent.telemetry");
   co_await state.presence->control.run();
 }

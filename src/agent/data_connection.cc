@@ -24,6 +24,11 @@ void edit_response(http::Response& head, tunnel::CookiePolicy cookies) {
   head.headers = to_http(tunnel::EntryGate::rewrite_response(headers, cookies));
 }
 
+http::Response noted_refusal(const tunnel::GateRefusal& refusal) {
+  log::info("agent.request-refused", {{"fault", tunnel::to_string(refusal.fault)}});
+  return to_response(refusal);
+}
+
 }  // namespace
 
 Result<void> check_client_key(std::span<const Bytes> chain, const tunnel::ProofHash& wanted) {
@@ -48,18 +53,21 @@ ServiceKind DataConnections::kind_of(const ServiceName& service) const {
 
 net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections::admit(tunnel::OpenFrame open) {
   auto grant = co_await take(std::move(open.sealed_grant));
-  if (!grant) co_return std::unexpected(grant.error());
+  if (!grant) {
+    if (grant.error().why) log::warn("agent.grant-refused", {{"error", *grant.error().why}});
+    co_return std::unexpected(grant.error().code);
+  }
   if (grant->service != open.service) co_return std::unexpected(RefuseCode::no_such_service);
   co_return co_await permit(*std::move(grant), std::move(open.client_address));
 }
 
-net::Task<std::expected<tunnel::AccessGrant, RefuseCode>> DataConnections::take(Bytes sealed_grant) {
-  if (!access_.is_on()) co_return std::unexpected(RefuseCode::remote_access_off);
-  if (access_.open_connections() >= kMaxDataConnections) co_return std::unexpected(RefuseCode::busy);
+net::Task<std::expected<tunnel::AccessGrant, DataConnections::Refusal>> DataConnections::take(Bytes sealed_grant) {
+  if (!access_.is_on()) co_return std::unexpected(Refusal{RefuseCode::remote_access_off, {}});
+  if (!has_room()) co_return std::unexpected(Refusal{RefuseCode::busy, {}});
   auto grant = co_await access_.admit(std::move(sealed_grant));
   if (grant) co_return *std::move(grant);
-  log::warn("agent.grant-refused", {{"error", grant.error()}});
-  co_return std::unexpected(refuse_code_of(grant.error()));
+  const RefuseCode code = refuse_code_of(grant.error());
+  co_return std::unexpected(Refusal{code, std::move(grant).error()});
 }
 
 std::expected<void, RefuseCode> DataConnections::check_service(const tunnel::AccessGrant& grant) const {
@@ -78,11 +86,12 @@ net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections:
                                                                                         std::string client_address) {
   if (const auto checked = check_service(grant); !checked) co_return std::unexpected(checked.error());
   if (!co_await has_consent(grant)) co_return std::unexpected(RefuseCode::consent_denied);
-  co_return Admitted{.grant = std::move(grant), .client_address = std::move(client_address), .port = std::nullopt};
+  co_return Admitted{
+      .grant = std::move(grant), .client_address = std::move(client_address), .port = {}, .on_proven = {}};
 }
 
 std::optional<tunnel::AccessGrant> DataConnections::find_permitted(const DnsName& host) const {
-  if (!access_.is_on() || access_.open_connections() >= kMaxDataConnections) return std::nullopt;
+  if (!access_.is_on() || !has_room()) return std::nullopt;
   auto grant = access_.grants().find(host, access_.now());
   if (!grant || !check_service(*grant) || !consented_.contains(grant->session())) return std::nullopt;
   return *std::move(grant);
@@ -173,21 +182,27 @@ net::Task<void> DataConnections::serve_http(net::StreamPtr user, Admitted admitt
   const LocalTarget* target = settings_.find(grant.service);
   const bool scripted = target != nullptr && target->script_cookies;
   const auto cookies = scripted ? tunnel::CookiePolicy::scripted : tunnel::CookiePolicy::held;
-  hooks.decide = [this, door, cookies](http::Request head, net::PeerInfo) {
-    return decide(door, std::move(head), cookies);
+  bool is_proven = !admitted.on_proven;
+  const auto on_let_through = [&admitted, &is_proven] {
+    if (!std::exchange(is_proven, true)) admitted.on_proven();
+  };
+  hooks.decide = [this, door, cookies, on_let_through](http::Request head, net::PeerInfo) {
+    return decide(door, std::move(head), cookies, on_let_through);
   };
   hooks.connect_upstream = [this, service = grant.service] { return connect_service(service); };
   hooks.edit_response = [cookies](const http::Request&, http::Response& head) { edit_response(head, cookies); };
   http::ProxyConnection proxy(std::move(user), std::move(hooks));
   const RemoteAccess::Registration registration(access_, grant.session(), [&proxy] { proxy.cut(); });
   const http::ProxyTotals totals = co_await proxy.run();
+  if (!is_proven) co_return;
   log::info("agent.user-gone", {{"session", codec::encode_hex(grant.session().get())},
                                 {"requests", totals.requests},
                                 {"to_user", totals.bytes_to_user},
                                 {"from_user", totals.bytes_from_user}});
 }
 
-net::Task<http::Decision> DataConnections::decide(tunnel::Door door, http::Request head, tunnel::CookiePolicy cookies) {
+net::Task<http::Decision> DataConnections::decide(tunnel::Door door, http::Request head, tunnel::CookiePolicy cookies,
+                                                  std::function<void()> on_let_through) {
   const tunnel::RequestHead gate_head = to_gate(head);
   if (tunnel::EntryGate::is_entry(gate_head)) {
     http::AnswerHere here;
@@ -196,8 +211,9 @@ net::Task<http::Decision> DataConnections::decide(tunnel::Door door, http::Reque
     co_return here;
   }
   const auto decision = access_.gate().decide(door, gate_head, {}, access_.now(), cookies);
-  if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
+  if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return noted_refusal(*refusal);
   if (const auto* answer = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*answer);
+  on_let_through();
   head.headers = to_http(std::get<tunnel::GateForward>(decision).headers);
   http::Forward forward;
   forward.head = std::move(head);
@@ -207,7 +223,7 @@ net::Task<http::Decision> DataConnections::decide(tunnel::Door door, http::Reque
 net::Task<http::Response> DataConnections::enter(tunnel::Door door, http::Request request) {
   const auto decision = access_.gate().decide(door, to_gate(request), request.body, access_.now());
   if (const auto* answer = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*answer);
-  if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
+  if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return noted_refusal(*refusal);
   co_return http::Response::error(404);
 }
 
@@ -227,18 +243,19 @@ net::Task<Result<net::StreamPtr>> DataConnections::connect_tcp_service(Admitted 
 
 net::Task<void> DataConnections::serve_tcp(net::StreamPtr user, Admitted admitted) {
   const tunnel::AccessGrant& grant = admitted.grant;
+  net::StreamPtr local;
+  const auto cut = [&user, &local] {
+    net::reset(*user);
+    if (local) net::reset(*local);
+  };
+  // It counts from here on, however long its service takes to answer.
+  const RemoteAccess::Registration registration(access_, grant.session(), cut);
   auto service = co_await connect_tcp_service(admitted);
   if (!service) {
     log::warn("agent.service-down", {{"service", grant.service.get()}, {"error", service.error()}});
-    net::reset(*user);
-    co_return;
+    co_return cut();
   }
-  net::StreamPtr local = *std::move(service);
-  const auto cut = [&user, &local] {
-    net::reset(*user);
-    net::reset(*local);
-  };
-  const RemoteAccess::Registration registration(access_, grant.session(), cut);
+  local = *std::move(service);
   // The session may have ended while the service was being dialled.
   const DnsName host = tunnel::grant_host(grant, settings_.zone);
   if (!access_.grants().find(host, access_.now())) co_return cut();

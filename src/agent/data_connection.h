@@ -33,15 +33,25 @@ class DataConnections {
     tunnel::AccessGrant grant;
     std::string client_address;
     std::optional<std::uint16_t> port;  // that the user's browser sees; absent: the public one
+    // For a service of kind http, told once, when the first request has shown that it is the user who came. Empty:
+    // whoever brought the connection knows.
+    std::function<void()> on_proven;
+  };
+  // What to answer, and why, where a grant was looked at.
+  struct Refusal {
+    tunnel::RefuseCode code;
+    std::optional<Error> why;
   };
   // Verifies the grant and, once per session, asks for consent. The code is what to answer the relay.
   net::Task<std::expected<Admitted, tunnel::RefuseCode>> admit(tunnel::OpenFrame open);
   // The two halves of admit(), for who has to be proven between them: the grant, verified and in force; and whether its
   // service may be opened now, with the consent of whoever is asked on the spot.
-  net::Task<std::expected<tunnel::AccessGrant, tunnel::RefuseCode>> take(Bytes sealed_grant);
+  net::Task<std::expected<tunnel::AccessGrant, Refusal>> take(Bytes sealed_grant);
   net::Task<std::expected<Admitted, tunnel::RefuseCode>> permit(tunnel::AccessGrant grant, std::string client_address);
   // The grant in force of `host`, where there is room, and permit() would say yes without asking anybody.
   std::optional<tunnel::AccessGrant> find_permitted(const DnsName& host) const;
+  // Whether one more connection may be opened.
+  bool has_room() const { return access_.open_connections() < kMaxDataConnections; }
   // Serves the user whose bytes come through `lower`, until either side or the grant ends it. `lower` is a TCP or Unix
   // stream on which nothing of the user's has been read.
   net::Task<void> serve(net::StreamPtr lower, Admitted admitted);
@@ -59,7 +69,8 @@ class DataConnections {
   net::Task<void> serve_http(net::StreamPtr user, Admitted admitted);
   net::Task<void> serve_tcp(net::StreamPtr user, Admitted admitted);
   net::Task<Result<net::StreamPtr>> connect_tcp_service(Admitted admitted);
-  net::Task<http::Decision> decide(tunnel::Door door, http::Request head, tunnel::CookiePolicy cookies);
+  net::Task<http::Decision> decide(tunnel::Door door, http::Request head, tunnel::CookiePolicy cookies,
+                                   std::function<void()> on_let_through);
   net::Task<http::Response> enter(tunnel::Door door, http::Request request);
 
   const Settings& settings_;

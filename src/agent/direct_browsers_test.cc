@@ -83,6 +83,8 @@ class DirectBrowsersTest : public DirectTest {
   net::Task<void> come_early();
   net::Task<void> be_refused_on_the_spot();
   net::Task<void> be_cut();
+  net::Task<void> know_the_label();
+  net::Task<void> bring_what_is_older();
 
   http::Server application;
 };
@@ -256,6 +258,47 @@ net::Task<void> DirectBrowsersTest::be_cut() {
 
 TEST_F(DirectBrowsersTest, EndWithTheirSession) {
   run(be_cut());
+}
+
+// Whoever has seen the label in a hello or a query for a name.
+net::Task<void> DirectBrowsersTest::know_the_label() {
+  const auto grant = make_grant();
+  const auto entered = co_await send(grant, entry(grant));
+  CO_ASSERT(entered);
+  auto stream = co_await visit(tunnel::grant_host(grant, kZone));
+  CO_ASSERT(stream);
+  http::Client browser(*std::move(stream), host_of(grant));
+  std::vector<net::StreamPtr> strangers;
+  for (std::size_t i = 1; i < kDirectStrangersPerSource; ++i) {
+    auto stranger = co_await visit(tunnel::grant_host(grant, kZone));
+    CO_ASSERT(stranger);
+    co_await testing::say(**stranger, "G");
+    strangers.push_back(*std::move(stranger));
+  }
+  while (access.open_connections() < kDirectStrangersPerSource - 1) co_await net::sleep_for(milliseconds(1));
+  EXPECT_FALSE(co_await visit(tunnel::grant_host(grant, kZone))) << "one more than a source may have";
+  const auto shown = co_await browser.send(page(grant, cookie_of(*entered)), kSoon);
+  EXPECT_TRUE(shown && shown->status == 200);
+  EXPECT_TRUE(co_await visit(tunnel::grant_host(grant, kZone))) << "who has shown his cookie is no stranger";
+}
+
+TEST_F(DirectBrowsersTest, AreStrangersUntilTheirCookieIsSeen) {
+  run(know_the_label());
+}
+
+// What the agent had cut before it began anew is not remembered.
+net::Task<void> DirectBrowsersTest::bring_what_is_older() {
+  auto grant = make_grant();
+  grant.issued = grant.issued - seconds(1);
+  grant.expires = grant.expires - seconds(1);
+  EXPECT_EQ(co_await status_of(grant, entry(grant)), 403U);
+  EXPECT_EQ(co_await status_of(grant, page(grant, "")), 403U);
+  grant.issued = grant.issued + seconds(1);
+  EXPECT_EQ(co_await status_of(grant, entry(grant)), 200U);
+}
+
+TEST_F(DirectBrowsersTest, AreNotLetInWithGrantsOlderThanTheAgent) {
+  run(bring_what_is_older());
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ class DirectCallersTest : public DirectTest {
   net::Task<void> renew_what_was_cut();
   net::Task<void> babble();
   net::Task<void> no_certificate();
+  net::Task<void> older_than_the_agent();
 
   KeyHolder user{random};
 };
@@ -68,6 +69,19 @@ net::Task<void> DirectCallersTest::enter() {
 
 TEST_F(DirectCallersTest, OpenTheServiceOfTheGrantThatTheyBring) {
   run(enter());
+}
+
+net::Task<void> DirectCallersTest::older_than_the_agent() {
+  auto grant = grant_for(user);
+  grant.issued = grant.issued - seconds(1);
+  grant.expires = grant.expires - seconds(1);
+  co_await expect_answer(grant, RefuseCode::grant_expired);
+  pass(seconds(100));
+  co_await expect_answer(grant, RefuseCode::grant_expired);
+}
+
+TEST_F(DirectCallersTest, AreNotLetInWithGrantsOlderThanTheAgent) {
+  run(older_than_the_agent());
 }
 
 net::Task<void> DirectCallersTest::other_names() {

@@ -1,10 +1,11 @@
 #include "agent/direct_entrance.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "agent/gate_pages.h"
-#include "base/counted.h"
 #include "base/log.h"
 #include "codec/text.h"
 #include "http/proxy.h"
@@ -17,6 +18,11 @@ using tunnel::RefuseCode;
 using tunnel::ServiceKind;
 
 namespace {
+
+bool has_gone(const net::RawSocket& socket) {
+  pollfd look{.fd = socket.native(), .events = POLLRDHUP, .revents = 0};
+  return ::poll(&look, 1, 0) != 0;
+}
 
 constexpr std::size_t kDirectFirstPeek = 1'024;
 constexpr milliseconds kAnswerLimit{5'000};
@@ -73,6 +79,19 @@ http::Response not_open() {
 
 }  // namespace
 
+class DirectEntrance::Shaking {
+ public:
+  Shaking(std::shared_ptr<tunnel::ConnectionCaps> handshakes, const tunnel::Source& source)
+      : handshakes_(std::move(handshakes)), source_(source) {}
+  Shaking(const Shaking&) = delete;
+  Shaking& operator=(const Shaking&) = delete;
+  ~Shaking() { handshakes_->leave(source_); }
+
+ private:
+  std::shared_ptr<tunnel::ConnectionCaps> handshakes_;
+  tunnel::Source source_;
+};
+
 struct DirectEntrance::Guest {
   Guest(std::shared_ptr<tunnel::ConnectionCaps> counted_in, const tunnel::Source& from)
       : caps(std::move(counted_in)), source(from) {}
@@ -83,11 +102,10 @@ struct DirectEntrance::Guest {
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
 
-  // Counts as one of the session from now on. False where those are too many.
+  // Counts as one of the session too from now on. False where those are too many.
   bool enter(const DnsName& host) {
     if (!caps->enter_name(source, host)) return false;
     session = host;
-    become_known();
     return true;
   }
   void become_known() {
@@ -111,12 +129,17 @@ DirectEntrance::DirectEntrance(net::TaskGroup& tasks, const DeviceTime& time, Re
       port_(port),
       limits_(limits),
       caps_(std::make_shared<tunnel::ConnectionCaps>(limits.caps)),
+      proven_caps_(std::make_shared<tunnel::ConnectionCaps>(limits.caps)),
+      handshakes_(std::make_shared<tunnel::ConnectionCaps>(
+          tunnel::ConnectionCapLimits{.total = limits.handshakes, .per_source = limits.handshakes_per_source})),
+      begun_(time.monotonic()),
       one_over_(tasks.executor()),
       signatures_(limits.burst, limits.per_second) {}
 
 DirectEntrance::~DirectEntrance() = default;
 
 net::Task<void> DirectEntrance::accept_from(net::Listener& listener) {
+  if (port_ == 0) port_ = listener.address().port;
   for (;;) {
     auto stream = co_await listener.accept(net::Deadline::never());
     if (!stream) co_return;
@@ -127,8 +150,9 @@ net::Task<void> DirectEntrance::accept_from(net::Listener& listener) {
 void DirectEntrance::begin(net::StreamPtr stream) {
   const net::Address from = stream->peer().address;
   const tunnel::Source source = source_of(from);
-  if (!caps_->enter(source)) return net::reset(*stream);
-  auto guest = std::make_unique<Guest>(caps_, source);
+  const auto& caps = is_proven(source) ? proven_caps_ : caps_;
+  if (!caps->enter(source)) return net::reset(*stream);
+  auto guest = std::make_unique<Guest>(caps, source);
   auto socket = stream->release();
   if (!socket) return;
   tasks_.spawn(receive(std::make_unique<net::RawSocket>(tasks_.executor(), *std::move(socket), from), std::move(guest)),
@@ -153,15 +177,46 @@ net::Task<std::expected<tunnel::ClientHello, Bytes>> DirectEntrance::look(net::R
   co_return std::unexpected(Bytes());
 }
 
-// Those of a session that is in force do not wait behind strangers.
-net::Task<bool> DirectEntrance::wait_for_turn(DnsName host) {
-  const net::Deadline deadline(limits_.handshake);
-  while (!access_.grants().find(host, access_.now())) {
-    if (*handshakes_ < limits_.handshakes) co_return signatures_.take(time_.monotonic());
+// That a session lives is no reason to let somebody pass who has seen its label.
+net::Task<std::optional<DirectEntrance::ShakingPtr>> DirectEntrance::wait_for_turn(const net::RawSocket& socket,
+                                                                                   DnsName host,
+                                                                                   tunnel::Source source) {
+  const net::Deadline deadline(limits_.turn);
+  while (!is_proven(source, host)) {
+    if (handshakes_->enter(source)) {
+      auto shaking = std::make_unique<Shaking>(handshakes_, source);
+      if (!has_gone(socket) && signatures_.take(time_.monotonic())) co_return shaking;
+      shaking.reset();
+      one_over_.set();
+      co_return std::nullopt;
+    }
     one_over_.clear();
-    if (!co_await one_over_.wait(deadline)) co_return false;
+    if (!co_await one_over_.wait(deadline)) co_return std::nullopt;
   }
-  co_return true;
+  co_return ShakingPtr();
+}
+
+bool DirectEntrance::is_proven(const tunnel::Source& source, const DnsName& host) const {
+  const auto found = proven_.find(source);
+  return found != proven_.end() && found->second.contains(host) && access_.grants().find(host, access_.now());
+}
+
+bool DirectEntrance::is_proven(const tunnel::Source& source) const {
+  const auto found = proven_.find(source);
+  return found != proven_.end() &&
+         std::ranges::any_of(found->second, [&](const DnsName& host) { return is_proven(source, host); });
+}
+
+void DirectEntrance::note_proven(const tunnel::Source& source, const DnsName& host) {
+  if (is_proven(source, host)) return;
+  for (auto& [from, hosts] : proven_)
+    std::erase_if(hosts, [&](const DnsName& each) { return !access_.grants().find(each, access_.now()); });
+  std::erase_if(proven_, [](const auto& each) { return each.second.empty(); });
+  if (proven_.size() < kMaxDirectProven) proven_[source].insert(host);
+}
+
+bool DirectEntrance::is_from_before(const tunnel::AccessGrant& grant) const {
+  return grant.issued < access_.now() - std::chrono::duration_cast<seconds>(time_.monotonic() - begun_);
 }
 
 Result<void> DirectEntrance::make_contexts() {
@@ -189,18 +244,16 @@ net::Task<void> DirectEntrance::receive(std::unique_ptr<net::RawSocket> socket, 
   const DnsName host = hello->server_name;
   if (!tunnel::find_label(host, access_.grants().device(), access_.grants().zone()))
     co_return socket->end_with(tunnel::encode_alert(tunnel::Alert::unrecognized_name));
-  if (!co_await wait_for_turn(host)) co_return socket->reset();
+  auto shaking = co_await wait_for_turn(*socket, host, guest->source);
+  if (!shaking) co_return socket->reset();
   if (const auto made = make_contexts(); !made) {
     note_refused(socket->peer(), made.error());
     co_return socket->end_with(tunnel::encode_alert(tunnel::Alert::internal_error));
   }
   const bool is_caller = hello->offers(tunnel::kDirectAlpn);
   const net::Address from = socket->peer();
-  const auto handshakes = handshakes_;
-  std::optional<Counted> counted;
-  if (!access_.grants().find(host, access_.now())) counted.emplace(*handshakes);
   auto user = co_await net::tls_accept(std::move(socket), is_caller ? for_callers_ : for_browsers_, limits_.handshake);
-  counted.reset();
+  shaking->reset();
   one_over_.set();
   if (!user) co_return note_refused(from, user.error());
   if ((*user)->peer().server_name != host.get()) co_return (*user)->close();
@@ -229,10 +282,16 @@ net::Task<void> DirectEntrance::serve_browser(net::StreamPtr user, DnsName host,
 }
 
 net::Task<void> DirectEntrance::serve_session(net::StreamPtr user, tunnel::AccessGrant grant, GuestPtr guest) {
-  if (!guest->enter(tunnel::grant_host(grant, access_.grants().zone()))) co_return net::reset(*user);
+  const DnsName host = tunnel::grant_host(grant, access_.grants().zone());
+  if (!guest->enter(host)) co_return net::reset(*user);
   DataConnections::Admitted admitted{
       .grant = std::move(grant), .client_address = net::to_string(user->peer().address), .port = port_};
-  log_connected(admitted);
+  // Whoever knows the label comes as far as this: it is the first cookie that tells whose connection it is.
+  admitted.on_proven = [this, &guest, &host, shown = admitted] {
+    guest->become_known();
+    note_proven(guest->source, host);
+    log_connected(shown);
+  };
   co_await data_.serve_inside(std::move(user), std::move(admitted));
 }
 
@@ -249,6 +308,7 @@ net::Task<void> DirectEntrance::take_entry(net::StreamPtr user, tunnel::Door doo
 }
 
 net::Task<http::Decision> DirectEntrance::decide(tunnel::Door door, http::Request head, net::PeerInfo) {
+  if (!data_.has_room()) co_return to_response(RefuseCode::busy);
   if (!tunnel::EntryGate::is_entry(to_gate(head))) co_return not_open();
   http::AnswerHere here;
   here.handler = [this, door](http::Request request, net::PeerInfo peer) {
@@ -268,8 +328,9 @@ net::Task<http::Response> DirectEntrance::enter(tunnel::Door door, http::Request
 net::Task<http::Response> DirectEntrance::judge_entry(tunnel::Door door, http::Request request, net::PeerInfo peer) {
   auto form = tunnel::parse_entry_form(request.body);
   if (!form || form->sealed_grant.empty()) co_return not_open();
-  auto grant = co_await data_.take(std::move(form->sealed_grant));
-  if (!grant) co_return to_response(grant.error());
+  auto grant = co_await take(std::move(form->sealed_grant), tunnel::DirectPurpose::open);
+  if (!grant && grant.error().why) note_refused(peer.address, *grant.error().why);
+  if (!grant) co_return to_response(grant.error().code);
   // Nobody is asked to consent to who would be refused anyway. A service of kind tls takes no proof of ours.
   const bool is_his = tunnel::grant_host(*grant, access_.grants().zone()) == door.server_name &&
                       data_.kind_of(grant->service) != ServiceKind::tls &&
@@ -278,25 +339,35 @@ net::Task<http::Response> DirectEntrance::judge_entry(tunnel::Door door, http::R
   const auto permitted = co_await data_.permit(*std::move(grant), net::to_string(peer.address));
   if (!permitted) co_return to_response(permitted.error());
   const auto decision = access_.gate().decide(door, to_gate(request), request.body, access_.now());
-  if (const auto* page = std::get_if<tunnel::GateAnswer>(&decision)) co_return to_response(*page);
   if (const auto* refusal = std::get_if<tunnel::GateRefusal>(&decision)) co_return to_response(*refusal);
-  co_return not_open();
+  const auto* page = std::get_if<tunnel::GateAnswer>(&decision);
+  if (page == nullptr) co_return not_open();
+  note_proven(source_of(peer.address), door.server_name);
+  co_return to_response(*page);
 }
 
-net::Task<std::expected<tunnel::AccessGrant, RefuseCode>> DirectEntrance::take(tunnel::DirectAsk ask) {
-  if (ask.purpose == tunnel::DirectPurpose::open) co_return co_await data_.take(std::move(ask.sealed_grant));
+net::Task<std::expected<tunnel::AccessGrant, DataConnections::Refusal>> DirectEntrance::take(
+    Bytes sealed_grant, tunnel::DirectPurpose purpose) {
   // A renewal needs no room for a connection.
-  auto grant = co_await access_.admit(std::move(ask.sealed_grant));
-  if (grant) co_return *std::move(grant);
-  log::warn("agent.renewal-refused", {{"error", grant.error()}});
-  co_return std::unexpected(access_.is_on() ? refuse_code_of(grant.error()) : RefuseCode::remote_access_off);
+  if (purpose == tunnel::DirectPurpose::open && access_.is_on() && !data_.has_room())
+    co_return std::unexpected(DataConnections::Refusal{RefuseCode::busy, {}});
+  auto grant = co_await access_.admit(std::move(sealed_grant));
+  if (!grant && !access_.is_on())
+    co_return std::unexpected(DataConnections::Refusal{RefuseCode::remote_access_off, {}});
+  if (!grant) {
+    const RefuseCode code = refuse_code_of(grant.error());
+    co_return std::unexpected(DataConnections::Refusal{code, std::move(grant).error()});
+  }
+  if (!is_from_before(*grant)) co_return *std::move(grant);
+  Error why{Errc::expired, "direct access: a grant from before the agent began"};
+  co_return std::unexpected(DataConnections::Refusal{RefuseCode::grant_expired, std::move(why)});
 }
 
 net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DirectEntrance::judge_caller(tunnel::DirectAsk ask,
                                                                                              net::PeerInfo peer,
                                                                                              DnsName host) {
-  auto grant = co_await take(std::move(ask));
-  if (!grant) co_return std::unexpected(grant.error());
+  auto grant = co_await take(std::move(ask.sealed_grant), ask.purpose);
+  if (!grant) co_return std::unexpected(grant.error().code);
   const bool is_his = tunnel::grant_host(*grant, access_.grants().zone()) == host &&
                       data_.kind_of(grant->service) != ServiceKind::tls &&
                       check_client_key(peer.tls_chain, grant->proof_hash);
@@ -312,6 +383,9 @@ net::Task<void> DirectEntrance::serve_caller(net::StreamPtr user, DnsName host, 
   }
   const auto purpose = ask->purpose;
   auto admitted = co_await judge_caller(*std::move(ask), user->peer(), host);
+  if (admitted) note_proven(guest->source, host);
+  if (admitted && purpose == tunnel::DirectPurpose::open && !guest->enter(host))
+    admitted = std::unexpected(RefuseCode::busy);
   const auto refused = admitted ? std::nullopt : std::optional(admitted.error());
   if (refused)
     note_refused(user->peer().address,

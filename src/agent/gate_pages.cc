@@ -1,7 +1,5 @@
 #include "agent/gate_pages.h"
 
-#include "base/log.h"
-
 namespace sallyport::agent {
 namespace {
 
@@ -66,7 +64,6 @@ http::Headers to_http(const tunnel::Headers& headers) {
 }
 
 http::Response to_response(const tunnel::GateRefusal& refusal) {
-  log::info("agent.request-refused", {{"fault", tunnel::to_string(refusal.fault)}});
   return refusal_page(refusal.status, sentence_of(refusal.fault));
 }
 

@@ -75,11 +75,12 @@ Json describe_ways(const ReportSources& sources) {
   return out;
 }
 
-Json describe_direct(const Settings& settings) {
+Json describe_direct(const Settings& settings, const std::string& error) {
   if (!settings.direct) return nullptr;
   const DirectChoice& direct = *settings.direct;
   return Json::Object{{"listen", net::to_string(direct.listen)},
-                      {"public_port", std::uint64_t{direct.public_port.value_or(direct.listen.port)}}};
+                      {"public_port", std::uint64_t{direct.public_port.value_or(direct.listen.port)}},
+                      {"error", error.empty() ? Json(nullptr) : Json(error)}};
 }
 
 Json describe_queue(const telemetry::QueueState& queue, const std::string& error) {
@@ -177,7 +178,7 @@ Json make_report(const ReportSources& sources) {
                    {"claim", nullptr},
                    {"remote_access", sources.state->remote_access()},
                    {"services", services_report(*sources.state)},
-                   {"direct", describe_direct(settings)},
+                   {"direct", describe_direct(settings, sources.direct_error)},
                    {"roots", describe_roots(*sources.state)},
                    {"root_crl", describe_crl(*sources.state)},
                    {"control", nullptr},
@@ -219,9 +220,12 @@ std::vector<PageRow> make_rows(const Json& report) {
       {"Remote access", text_of(report.find("remote_access"))},
       {"Connection", text_at(report, "control", "state")},
   };
-  if (const std::string listen = text_at(report, "direct", "listen"); listen != "-")
-    rows.push_back(
-        {"Direct access", fmt::format("{}, to users port {}", listen, text_at(report, "direct", "public_port"))});
+  if (const std::string listen = text_at(report, "direct", "listen"); listen != "-") {
+    const std::string error = text_at(report, "direct", "error");
+    const std::string port = text_at(report, "direct", "public_port");
+    rows.push_back({"Direct access", error == "-" ? fmt::format("{}, to users port {}", listen, port)
+                                                  : fmt::format("not at {}: {}", listen, error)});
+  }
   for (PageRow& row : rows_of_ways(report)) rows.push_back(std::move(row));
   if (const Json* certificates = report.find("certificates")) {
     rows.push_back({"Operational until", text_at(*certificates, "operational", "not_after")});

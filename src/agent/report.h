@@ -24,7 +24,8 @@ struct ReportSources {
   const WayOut* way_out = nullptr;
   std::optional<telemetry::QueueState> queue;
   std::string telemetry_error;
-  codec::Json node;  // NodeProcess::report(), or null
+  std::string direct_error;  // why the port of its own is not listened at
+  codec::Json node;          // NodeProcess::report(), or null
 };
 
 // The services of the device: [{"name", "target", "open"}].

@@ -162,6 +162,8 @@ std::vector<ReportFinding> judge_report(const Json& report, UnixTime now) {
   out.push_back(judge_control(report));
   const std::string error = word_at(&report, "error");
   if (!error.empty() && word_at(&report, "phase") == "enrolled") out.push_back({wrong, "gateway", error});
+  const std::string not_listening = word_at(report.find("direct"), "error");
+  if (!not_listening.empty()) out.push_back({wrong, "direct access", not_listening});
   judge_servers(report, out);
   judge_log(report, out);
   judge_node(report, out);

@@ -76,7 +76,7 @@ struct Settings {
   std::optional<DirectChoice> direct;                      // absent: there is none
   // Of streams that do not refuse while the queue is full.
   std::map<telemetry::StreamName, telemetry::WhenFull> when_full;
-  std::vector<std::string> consent_command;                // asked before anything is opened; empty: nobody is asked
+  std::vector<std::string> consent_command;  // asked before anything is opened; empty: nobody is asked
   NodeChoice node;
 
   // What is offered to the relay: the configured services and kDeviceService.

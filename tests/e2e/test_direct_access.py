@@ -21,7 +21,7 @@ from cases import want  # noqa: E402
 from connected import Port, write_settings  # noqa: E402
 from crossing import Crossing  # noqa: E402
 from raw_hello import everything, hello_for  # noqa: E402
-from stage import ZONE, Stage, free_port, wait_for  # noqa: E402
+from stage import ZONE, Stage, wait_for  # noqa: E402
 from ssh_server import SshServer  # noqa: E402
 from tcp_servers import Echo, Server, make_certificate, run_to_end  # noqa: E402
 from visitor import ConsoleUser, Line, trust  # noqa: E402
@@ -60,7 +60,8 @@ class Scene:
         self.sshd = SshServer(self.stage.folder / "sshd")
         self.echo, self.plain = Echo(), Server()
         self.stage.closing += [road.close for road in self.roads] + [self.sshd.stop, self.echo.stop, self.plain.stop]
-        self.port = free_port()
+        self.holder = socket.create_server(("127.0.0.1", 0))
+        self.port = self.holder.getsockname()[1]
         with open(self.device.state / "agent.toml", "a") as file:
             for name, port in {"ssh": self.sshd.port, "echo": self.echo.port, "plain": self.plain.port}.items():
                 file.write(f'\n[[service]]\nname = "{name}"\nkind = "tcp"\ntarget = "127.0.0.1:{port}"\n')
@@ -80,8 +81,8 @@ class Scene:
     def listening(self, service):
         return Port(self.words(service, "--listen", "0", "--json"))
 
-    def agent(self, *words):
-        return self.there.run(*words, "--state", self.device.state, program=self.there.agent_program)
+    def agent(self, *words, check=True):
+        return self.there.run(*words, "--state", self.device.state, program=self.there.agent_program, check=check)
 
     def cut_the_road(self):
         self.is_cut = True
@@ -135,9 +136,24 @@ def check_installation_comes_up(scene):
     scene.set_up()
 
 
+def direct_status(scene):
+    return scene.there.agent_status(scene.device)["direct"]
+
+
+@cases.carries_the_rest
+def check_port_that_is_taken_keeps_nothing_else_from_working(scene):
+    """The device is online by then."""
+    told = direct_status(scene)
+    want("in use" in (told["error"] or ""), f"found {told}, want the port told to be in use")
+    found = scene.agent("doctor", check=False)
+    want(found.returncode != DONE and "direct access" in found.stdout, f"found {found.stdout[-400:]}, want doctor to name it")
+    scene.holder.close()
+    wait_for(lambda: direct_status(scene)["error"] is None, 20, lambda: f"the port to be listened at; {direct_status(scene)}")
+
+
 def check_status_tells_of_the_port(scene):
-    told = scene.there.agent_status(scene.device)["direct"]
-    want(told == {"listen": f"127.0.0.1:{scene.port}", "public_port": scene.port}, f"found {told}, want the port")
+    told = direct_status(scene)
+    want(told == {"listen": f"127.0.0.1:{scene.port}", "public_port": scene.port, "error": None}, f"found {told}, want the port")
     text = scene.agent("status").stdout
     want(f"127.0.0.1:{scene.port}" in text, f"found {text[:400]}, want the port in it")
 
