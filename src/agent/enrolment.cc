@@ -279,16 +279,28 @@ bool Enrolment::is_due(const std::optional<Credential>& credential, const std::o
 
 net::Task<Result<void>> Enrolment::keep_up() {
   // The first without a window: a certificate that has ended gets no facts.
-  if (is_due(operational_, {})) CO_TRY_VOID(co_await renew_operational());
-  if (is_due(web_, {})) CO_TRY_VOID(co_await obtain_web());
+  CO_TRY_VOID(co_await renew_what_is_due({}, {}));
   CO_TRY_VOID(co_await ask_for_facts());
-  if (is_due(operational_, facts_->renew_operational)) CO_TRY_VOID(co_await renew_operational());
-  if (is_due(web_, facts_->renew_web)) CO_TRY_VOID(co_await obtain_web());
+  CO_TRY_VOID(co_await renew_what_is_due(facts_->renew_operational, facts_->renew_web));
   if (facts_->state == kClaimed) {
     claim_sent_ = false;
     co_return state_.forget_claim_code();
   }
   if (!claim_sent_) CO_TRY_VOID(co_await send_claim_hash());
+  co_return Result<void>{};
+}
+
+// By a clock that has jumped everything is due, but no server of ours is good either: a new connection finds that out.
+net::Task<Result<void>> Enrolment::renew_what_is_due(std::optional<RenewalWindow> operational,
+                                                     std::optional<RenewalWindow> web) {
+  if (is_due(operational_, operational)) {
+    link_.close();
+    CO_TRY_VOID(co_await renew_operational());
+  }
+  if (is_due(web_, web)) {
+    if (web_) link_.close();
+    CO_TRY_VOID(co_await obtain_web());
+  }
   co_return Result<void>{};
 }
 

@@ -87,6 +87,7 @@ class Enrolment {
   net::Task<Result<std::vector<pki::Certificate>>> fetch_ca_certificates(GatewayLink& link);
   Result<void> take_roots(std::span<const pki::Certificate> shown);
   net::Task<Result<void>> keep_up();
+  net::Task<Result<void>> renew_what_is_due(std::optional<RenewalWindow> operational, std::optional<RenewalWindow> web);
   net::Task<Result<void>> renew_operational();
   net::Task<Result<void>> obtain_web();
   net::Task<Result<void>> ask_for_facts();

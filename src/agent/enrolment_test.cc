@@ -25,7 +25,8 @@ class FakeGateway {
   unsigned answer = 200;
   bool answers_for_another_key = false;
   bool certificate_of_web_ca = false;
-  std::vector<Bytes> keys;  // of the requests, as SPKI
+  std::vector<Bytes> keys;
+  std::vector<std::size_t> keys_by_connection;  // how many there were when it began  // of the requests, as SPKI
   std::vector<std::string> claim_hashes;
   unsigned claim_answer = 200;
   std::string state = "connected";
@@ -114,8 +115,10 @@ class EnrolmentTest : public ::testing::Test {
         check(state, time, random, way_out),
         dialer(state, time, check, way_out),
         enrolment(io.executor(), state, time, dialer, random) {
-    tls.add(under("gateway", kZone), Tree::identity(tree.gateway, tree.server_ca),
-            [this](net::StreamPtr stream) { return gateway.server().serve(std::move(stream)); });
+    tls.add(under("gateway", kZone), Tree::identity(tree.gateway, tree.server_ca), [this](net::StreamPtr stream) {
+      gateway.keys_by_connection.push_back(gateway.keys.size());
+      return gateway.server().serve(std::move(stream));
+    });
     tls.start();
     const auto key = pki::parse_csr(*state.factory_request())->public_key;
     const std::vector<std::string> names = {"pump-0001.site-7.factory." + kZone.get()};
@@ -285,6 +288,9 @@ TEST_F(EnrolmentTest, RenewsBothCertificatesInTheWindowThatTheGatewaySuggests) {
   ASSERT_EQ(gateway.keys.size(), 4U);
   EXPECT_EQ(to_bytes(enrolment.operational()->leaf().public_key().spki()), gateway.keys[2]);
   EXPECT_EQ(to_bytes(enrolment.web()->leaf().public_key().spki()), gateway.keys[3]);
+  // Each on a connection that was made for it: it may be the clock that is wrong, and the server's check tells.
+  EXPECT_EQ(std::ranges::count(gateway.keys_by_connection, 2U), 1);
+  EXPECT_GE(std::ranges::count(gateway.keys_by_connection, 3U), 1);
 }
 
 TEST_F(EnrolmentTest, LeavesAWindowThatIsNotYetThere) {
