@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "http/detail/message_reader.h"
 #include "http/detail/message_writer.h"
@@ -50,8 +51,8 @@ SecretBytes with_line(Bytes head, ByteView line) {
 constexpr unsigned kProxyLogin = 407;
 constexpr std::size_t kMaxLoginPage = 256 * 1024;
 
-// Sends a request, with a login where the proxy has asked for one.
-net::Task<Result<void>> send_request(net::Stream& stream, const ProxyForm& proxy, const Request& request,
+// Sends a request's head and `body`, with a login where the proxy has asked for one.
+net::Task<Result<void>> send_request(net::Stream& stream, const ProxyForm& proxy, const Request& request, ByteView body,
                                      net::Deadline deadline) {
   auto whole = encode_request_head(request);
   SecretBytes login;
@@ -59,26 +60,30 @@ net::Task<Result<void>> send_request(net::Stream& stream, const ProxyForm& proxy
     CO_TRY(login, proxy.visitor->show(request.method, request.target));
   }
   if (login.empty()) {
-    append(whole, request.body);
+    append(whole, body);
     co_return co_await stream.write_all(whole, deadline);
   }
   const SecretBytes head = with_line(std::move(whole), login.expose());
   CO_TRY_VOID(co_await stream.write_all(head.expose(), deadline));
-  co_return co_await stream.write_all(request.body, deadline);
+  co_return co_await stream.write_all(body, deadline);
 }
 
 net::Task<Result<Response>> exchange(net::Stream& stream, MessageReader& reader, const ProxyForm& proxy,
                                      const Request& request, net::Deadline deadline, std::size_t body_limit) {
-  CO_TRY_VOID(co_await send_request(stream, proxy, request, deadline));
+  bool keeps_body = request.headers.lists("Expect", "100-continue");
+  CO_TRY_VOID(co_await send_request(stream, proxy, request, keeps_body ? ByteView() : request.body, deadline));
   while (true) {
     CO_TRY(auto head, co_await reader.read_response(request.method == "HEAD", deadline));
+    if (head.response.status == 100 && std::exchange(keeps_body, false)) {
+      CO_TRY_VOID(co_await stream.write_all(request.body, deadline));
+    }
     if (head.response.status == 101) co_return fail(Errc::malformed, "http response: 101 that nobody asked for");
     if (head.response.status < 200) continue;
     auto response = std::move(head.response);
     // The page of a proxy that asks for a login is not what the limit is for.
     const bool is_page = response.status == kProxyLogin && proxy.visitor;
     CO_TRY(response.body, co_await reader.read_whole(std::max(body_limit, is_page ? kMaxLoginPage : 0), deadline));
-    response.close = head.minor_version == 0 || reader.framing() == Framing::until_close ||
+    response.close = keeps_body || head.minor_version == 0 || reader.framing() == Framing::until_close ||
                      response.headers.lists("Connection", "close") ||
                      (proxy.visitor && response.headers.lists("Proxy-Connection", "close")) ||
                      request.headers.lists("Connection", "close");

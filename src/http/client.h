@@ -40,9 +40,10 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  // Sends a request and reads the whole answer, whatever its status; interim answers (1xx) are skipped. A body beyond
-  // `body_limit` is Errc::overloaded, a malformed answer Errc::malformed, a broken connection Errc::unavailable; after
-  // an error the connection is closed.
+  // Sends a request and reads the whole answer, whatever its status; interim answers (1xx) are skipped. With
+  // "Expect: 100-continue" the body is sent once the server wants it; an answer before that closes the connection. A
+  // body beyond `body_limit` is Errc::overloaded, a malformed answer Errc::malformed, a broken connection
+  // Errc::unavailable; after an error the connection is closed.
   net::Task<Result<Response>> send(Request request, net::Deadline deadline,
                                    std::size_t body_limit = kDefaultResponseBody);
   // Whether another request may be sent.

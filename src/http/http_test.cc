@@ -291,11 +291,15 @@ Task<Response> tell_size(Request request, net::PeerInfo) {
   co_return Response::text(std::to_string(request.body.size()));
 }
 
-std::string served_to_the_known(const std::string& bytes) {
-  Io io;
+Router known_only() {
   Router router;
   router.add("POST", "/", tell_size, {.body_limit = 1'000, .judge_head = refuse_strangers});
-  const Server server(std::move(router), quick());
+  return router;
+}
+
+std::string served_to_the_known(const std::string& bytes) {
+  Io io;
+  const Server server(known_only(), quick());
   auto ends = net::make_pipe(io.executor());
   std::string answer;
   net::run(io, net::join(server.serve(std::move(ends.first)), send_and_read(std::move(ends.second), bytes, answer)));
@@ -355,6 +359,28 @@ TEST(Client, SendsAndReadsWithinItsLimits) {
   const Server server(routes(), quick());
   auto ends = net::make_pipe(io.executor());
   net::run(io, net::join(server.serve(std::move(ends.first)), use_client(std::move(ends.second))));
+}
+
+Task<void> ask_first(StreamPtr stream, bool is_known, Result<Response>& out) {
+  Client client(std::move(stream), "server.test");
+  Request request = post("/", "text/plain", Bytes(500, 'b'));
+  request.headers.set("Expect", "100-continue");
+  if (is_known) request.headers.set("Authorization", "x");
+  out = co_await client.send(std::move(request), kSoon);
+  EXPECT_EQ(client.is_open(), is_known);
+}
+
+TEST(Client, KeepsABodyThatIsNotWanted) {
+  for (const bool is_known : {false, true}) {
+    Io io;
+    const Server server(known_only(), quick());
+    auto ends = net::make_pipe(io.executor());
+    Result<Response> answer = fail(Errc::internal, "not run");
+    net::run(io, net::join(server.serve(std::move(ends.first)), ask_first(std::move(ends.second), is_known, answer)));
+    ASSERT_TRUE(answer) << answer.error().detail;
+    EXPECT_EQ(answer->status, is_known ? 200U : 401U);
+    if (is_known) EXPECT_EQ(answer->body, to_bytes("500"));
+  }
 }
 
 Task<void> answer_raw(StreamPtr stream, std::string answer) {
