@@ -57,7 +57,7 @@ struct Gateway::State {
         sink(store),
         settings(std::move(what)),
         link(on, civil, random, settings.link, {}),
-        server(routes()),
+        server(routes(), {.idle_limit = kDeviceIdleLimit}),
         door(civil, server) {}
 
   http::Router routes();

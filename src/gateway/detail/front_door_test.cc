@@ -10,6 +10,7 @@
 #include "net/io.h"
 #include "net/run.h"
 #include "net/tls_stream.h"
+#include "telemetry/batch.h"
 
 namespace sallyport::gateway {
 namespace {
@@ -71,18 +72,19 @@ class FrontDoorTest : public ::testing::Test {
     if (stream) out->emplace(*std::move(stream), "server.test");
   }
 
-  net::Task<void> ask(http::Client* client, unsigned* status) {
-    const auto answer = co_await client->send({}, kSoon);
-    *status = answer ? answer->status : 0;
+  net::Task<void> ask(http::Client* client, http::Request request, http::Response* out) {
+    auto answer = co_await client->send(std::move(request), kSoon);
+    if (answer) *out = *std::move(answer);
   }
 
   // Someone who is connected and was answered; empty when the door closed before that.
   std::optional<http::Client> visitor(FrontDoor& door, bool has_certificate) {
     std::optional<http::Client> client;
     net::run(io, enter(hand_over(door), has_certificate, &client));
-    unsigned status = 0;
-    if (client) net::run(io, ask(&*client, &status));
-    if (status != 200) client.reset();
+    http::Response answer;
+    answer.status = 0;
+    if (client) net::run(io, ask(&*client, {}, &answer));
+    if (answer.status != 200) client.reset();
     return client;
   }
 
@@ -100,6 +102,22 @@ TEST_F(FrontDoorTest, StrangersTakeNoPlaceOfDevices) {
   const auto device = visitor(door, true);
   EXPECT_TRUE(device);
   EXPECT_FALSE(visitor(door, true)) << "more devices than there are places";
+}
+
+TEST_F(FrontDoorTest, ADeviceIsToldToComeBackWhenAllPlacesAreTaken) {
+  FrontDoor door(clock, server, {.certified_per_certificate = 1});
+  const auto device = visitor(door, true);
+  ASSERT_TRUE(device);
+  std::optional<http::Client> second;
+  net::run(io, enter(hand_over(door), true, &second));
+  ASSERT_TRUE(second);
+  http::Response answer;
+  auto request = http::post("/device/v1/telemetry", "application/octet-stream", Bytes(telemetry::kMaxBatchBytes));
+  request.headers.set("Expect", "100-continue");
+  net::run(io, ask(&*second, std::move(request), &answer));
+  EXPECT_EQ(answer.status, 503U);
+  EXPECT_EQ(answer.headers.get("Retry-After"), std::to_string(kFullRetryAfter.count()));
+  EXPECT_FALSE(second->is_open());
 }
 
 TEST_F(FrontDoorTest, HandshakesThatDoNotEndAreLimited) {
