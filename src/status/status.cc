@@ -54,7 +54,7 @@ struct Status::State {
               .root_crls_at_hand = [this] { return link.snapshot().root_crls(); },
               .on_taken = [this] { use_orders(); }}),
         repeated(std::make_shared<http::RepeatedAnswers>(civil)),
-        server(routes(), {.repeated = repeated}),
+        server(routes(), {.idle_limit = kStatusIdleLimit, .repeated = repeated}),
         door(server) {}
 
   rolelink::Settings link_settings();

@@ -10,11 +10,13 @@
 
 namespace sallyport::status {
 
-inline constexpr milliseconds kHandshakeLimit{10'000};
+inline constexpr milliseconds kHandshakeLimit{5'000};
+// Between two questions of a connection, and until the first: a place is worth more than the next handshake.
+inline constexpr seconds kStatusIdleLimit{10};
 // Served at once, in all and per source (net::source_of): a fleet may stand behind one address, and none of its devices
 // keeps a connection for longer than a few answers take.
-inline constexpr std::size_t kMaxConnections = 8'192;
-inline constexpr std::size_t kMaxConnectionsPerSource = 2'048;
+inline constexpr std::size_t kMaxConnections = 32'768;
+inline constexpr std::size_t kMaxConnectionsPerSource = 4'096;
 
 // One thread. Borrows the server for its lifetime.
 class FrontDoor {
