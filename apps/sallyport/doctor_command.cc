@@ -73,7 +73,7 @@ void check_telemetry_room(const std::filesystem::path& folder, Findings& finding
   const auto space = std::filesystem::space(folder, error);
   if (error || space.available >= store::telemetry_reserve(space.capacity)) return;
   findings.add("telemetry", kBad,
-               fmt::format("{} has {} MB left, so that devices keep what they measure; make room", folder.string(),
+               fmt::format("{} has {} MB left, of which telemetry takes none; make room", folder.string(),
                            space.available / 1'048'576));
 }
 

@@ -18,6 +18,7 @@ using telemetry::StreamName;
 using telemetry::StreamState;
 
 constexpr std::uint64_t kReserveDivisor = 20;
+constexpr std::uint64_t kJournalDivisor = 4;  // of the reserve: what writing within the file takes meanwhile
 
 std::int64_t milliseconds_of(SampleTime time) {
   return time.time_since_epoch().count();
@@ -145,14 +146,36 @@ Result<std::uint64_t> remove_in(Database& database, SampleTime time, std::size_t
   return removed;
 }
 
+SpaceProbe probe_of(std::filesystem::path path) {
+  return [path = std::move(path)]() -> std::optional<std::filesystem::space_info> {
+    std::error_code error;
+    const auto space = std::filesystem::space(path, error);
+    return error ? std::nullopt : std::optional(space);  // a database in memory has no file system
+  };
+}
+
+// Removing gives nothing back to the file system, so the file's own free pages are room too.
+Result<void> check_room(Database& database, const SpaceProbe& probe, const std::string& file) {
+  const auto space = probe();
+  if (!space) return {};
+  const std::uint64_t reserve = telemetry_reserve(space->capacity);
+  if (space->available >= reserve) return {};
+  TRY(const auto pages, database.integer("PRAGMA freelist_count"));
+  TRY(const auto page_size, database.integer("PRAGMA page_size"));
+  const std::uint64_t within = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_size);
+  if (space->available >= reserve / kJournalDivisor && space->available + within >= reserve) return {};
+  return failf(Errc::overloaded, "{}: the disk is full; make room: {} MB are left, which telemetry does not take", file,
+               space->available >> 20U);
+}
+
 class SqliteTelemetrySink final : public telemetry::TelemetrySink {
  public:
-  SqliteTelemetrySink(std::unique_ptr<SharedDatabase> database, std::filesystem::path path,
-                      std::optional<std::uint64_t> reserve)
-      : database_(std::move(database)), path_(std::move(path)), reserve_(reserve) {}
+  SqliteTelemetrySink(std::unique_ptr<SharedDatabase> database, const std::filesystem::path& path, SpaceProbe space)
+      : file_(path.parent_path().filename().string() + "/" + path.filename().string()),
+        space_(std::move(space)),
+        database_(std::move(database)) {}
 
   void commit(DeviceName device, Batch batch, Committed done) override {
-    if (auto room = check_room(); !room) return done(std::unexpected(std::move(room).error()));
     // Shared by the work, which fills it, and the completion, which runs after it on the same thread.
     auto answer = std::make_shared<Acknowledgement>();
     database_->write(committing(std::move(device), std::move(batch), answer), [answer, done = std::move(done)](
@@ -162,7 +185,6 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
   }
 
   Result<Acknowledgement> commit_and_wait(DeviceName device, Batch batch) override {
-    TRY_VOID(check_room());
     auto answer = std::make_shared<Acknowledgement>();
     TRY_VOID(database_->write_and_wait(committing(std::move(device), std::move(batch), answer)));
     return *answer;
@@ -229,18 +251,10 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
   }
 
  private:
-  // A database in memory has no file system.
-  Result<void> check_room() const {
-    std::error_code error;
-    const auto space = std::filesystem::space(path_, error);
-    if (error || space.available >= reserve_.value_or(telemetry_reserve(space.capacity))) return {};
-    return failf(Errc::overloaded, "{}/{}: the disk is full; make room: {} MB are left, which telemetry does not take",
-                 path_.parent_path().filename().string(), path_.filename().string(), space.available >> 20U);
-  }
-
-  static SharedDatabase::Work committing(DeviceName device, Batch batch, std::shared_ptr<Acknowledgement> answer) {
-    return [device = std::move(device), batch = std::move(batch),
+  SharedDatabase::Work committing(DeviceName device, Batch batch, std::shared_ptr<Acknowledgement> answer) const {
+    return [this, device = std::move(device), batch = std::move(batch),
             answer = std::move(answer)](Database& database) -> Result<void> {
+      TRY_VOID(check_room(database, space_, file_));
       TRY(*answer, commit_in(database, device, batch));
       return {};
     };
@@ -253,9 +267,9 @@ class SqliteTelemetrySink final : public telemetry::TelemetrySink {
     };
   }
 
-  std::unique_ptr<SharedDatabase> database_;
-  std::filesystem::path path_;
-  std::optional<std::uint64_t> reserve_;
+  std::string file_;  // for people
+  SpaceProbe space_;
+  std::unique_ptr<SharedDatabase> database_;  // ends first: its works use the others
 };
 
 }  // namespace
@@ -266,9 +280,9 @@ std::uint64_t telemetry_reserve(std::uint64_t capacity) {
 
 Result<std::unique_ptr<telemetry::TelemetrySink>> open_telemetry_sink(const std::filesystem::path& path,
                                                                       std::function<void()> on_failure,
-                                                                      std::optional<std::uint64_t> reserve) {
+                                                                      SpaceProbe space) {
   TRY(auto database, SharedDatabase::open(path, kTelemetrySinkSchema, std::move(on_failure)));
-  return std::make_unique<SqliteTelemetrySink>(std::move(database), path, reserve);
+  return std::make_unique<SqliteTelemetrySink>(std::move(database), path, space ? std::move(space) : probe_of(path));
 }
 
 Result<void> check_telemetry_sink(const std::filesystem::path& path) {

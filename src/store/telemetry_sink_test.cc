@@ -59,17 +59,37 @@ TEST_F(TelemetrySinkTest, StoresAndAcknowledges) {
 
 TEST_F(TelemetrySinkTest, LeavesRoomForWhatElseIsWritten) {
   sink_.reset();
-  sink_ = open_telemetry_sink(folder_.file("telemetry.db"), {}, std::numeric_limits<std::uint64_t>::max()).value();
+  std::filesystem::space_info disk{.capacity = 2'000, .free = 99, .available = 99};
+  sink_ = open_telemetry_sink(folder_.file("telemetry.db"), {}, [&] { return disk; }).value();
   const auto refused = sink_->commit_and_wait(kDevice, batch_of({1}));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::overloaded);
   EXPECT_TRUE(refused.error().detail.contains("the disk is full; make room")) << refused.error().detail;
-  Result<Acknowledgement> later = fail(Errc::internal, "not run");
-  sink_->commit(kDevice, batch_of({1}), [&](Result<Acknowledgement> answer) { later = std::move(answer); });
-  EXPECT_EQ(later.error().code, Errc::overloaded);
+  std::promise<Result<telemetry::Acknowledgement>> later;
+  sink_->commit(kDevice, batch_of({1}), [&](const auto& answer) { later.set_value(answer); });
+  EXPECT_EQ(later.get_future().get().error().code, Errc::overloaded);
   EXPECT_TRUE(stored().empty());
+  disk.available = 100;
+  EXPECT_TRUE(sink_->commit_and_wait(kDevice, batch_of({1})));
   EXPECT_EQ(telemetry_reserve(100), 5U);
   EXPECT_EQ(telemetry_reserve(std::uint64_t{1} << 50U), kTelemetryReserve);
+}
+
+TEST_F(TelemetrySinkTest, WhatItForgotIsRoomForWhatComes) {
+  sink_.reset();
+  constexpr std::uintmax_t kReserve = 1U << 20U;
+  std::filesystem::space_info disk{.capacity = kReserve * 20, .free = kReserve, .available = kReserve};
+  sink_ = open_telemetry_sink(folder_.file("telemetry.db"), {}, [&] { return disk; }).value();
+  auto large = batch_of({1, 2, 3, 4, 5, 6, 7, 8});
+  for (auto& item : large.items) item.payload = to_bytes("\"" + std::string(30'000, 'x') + "\"");
+  ASSERT_TRUE(sink_->commit_and_wait(kDevice, large));
+  disk.available = kReserve - 100'000;
+  EXPECT_EQ(sink_->commit_and_wait(kDevice, batch_of({9})).error().code, Errc::overloaded);
+  ASSERT_EQ(sink_->remove_before_and_wait(SampleTime(seconds(2'000)), 100).value(), 8U);
+  EXPECT_TRUE(sink_->commit_and_wait(kDevice, batch_of({9})));
+  disk.available = kReserve / 8;
+  EXPECT_EQ(sink_->commit_and_wait(kDevice, batch_of({10})).error().code, Errc::overloaded)
+      << "nothing is left to write with";
 }
 
 TEST_F(TelemetrySinkTest, StoresNothingTwice) {
