@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "agent/telemetry.h"
+
 namespace sallyport::agent {
 namespace {
 
@@ -143,7 +145,7 @@ void judge_node(const Json& report, std::vector<ReportFinding>& out) {
 void judge_telemetry(const Json& report, std::vector<ReportFinding>& out) {
   const Json* telemetry = report.find("telemetry");
   const std::string error = word_at(telemetry, "error");
-  if (!error.empty()) out.push_back({wrong, "telemetry", error});
+  if (!error.empty()) out.push_back({error == kTelemetryPaused ? warning : wrong, "telemetry", error});
   const std::int64_t dropped = number_at(telemetry, "dropped");
   const std::int64_t refused = number_at(telemetry, "refused");
   if (dropped + refused > 0) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "agent/telemetry.h"
+
 namespace sallyport::agent {
 namespace {
 
@@ -145,6 +147,7 @@ TEST(ReportFindings, WhatMendsItselfOrIsOnlyLateIsAWarning) {
              {"ways",
               Json::Array{Json::Object{{"way", "direct to relay:443"}, {"state", "failed"}, {"error", "refused"}}}}};
        }},
+      {"telemetry", [](auto& r) { r["telemetry"] = Json::Object{{"error", kTelemetryPaused}}; }},
       {"telemetry", [](auto& r) { r["telemetry"] = Json::Object{{"dropped", 3}, {"refused", 0}, {"error", ""}}; }},
   };
   for (const auto& [what, change] : cases) {

@@ -15,6 +15,8 @@ constexpr std::string_view kRoute = "/telemetry/{stream}";
 constexpr milliseconds kSendLimit{30'000};
 constexpr milliseconds kIdleStep{60'000};
 constexpr milliseconds kMostRetryAfter{3'600'000};
+// From this size on, a batch is sent once the gateway wants it: to ask costs a round trip.
+constexpr std::size_t kAskFirst = 64U << 10U;
 
 Result<telemetry::Sample> parse_line(std::string_view line, telemetry::SampleTime now) {
   TRY(const auto json, codec::parse_json(line, {.size = telemetry::kMaxPayload + 1'024}));
@@ -98,9 +100,13 @@ net::Task<http::Response> Telemetry::take(http::Request request) {
   co_return response;
 }
 
-telemetry::UploadActions Telemetry::failed(const Error& error, milliseconds not_before) {
+void Telemetry::note(const Error& error) {
   if (last_error_ != error.detail) log::warn("agent.telemetry", {{"error", error}});
   last_error_ = error.detail;
+}
+
+telemetry::UploadActions Telemetry::failed(const Error& error, milliseconds not_before) {
+  note(error);
   return session_.on_failure(time_.monotonic(), not_before);
 }
 
@@ -115,9 +121,15 @@ net::Task<telemetry::UploadActions> Telemetry::read_queue(telemetry::BatchLimits
 }
 
 net::Task<telemetry::UploadActions> Telemetry::send_batch(Bytes batch) {
+  const bool asks_first = batch.size() >= kAskFirst;
   http::Request request = http::post("/device/v1/telemetry", "application/octet-stream", std::move(batch));
+  if (asks_first) request.headers.set("Expect", "100-continue");
   const auto response = co_await link_.send(std::move(request), kSendLimit);
   if (!response) co_return failed(response.error());
+  if (response->status == 429) {
+    note({.code = Errc::overloaded, .detail = std::string(kTelemetryPaused)});
+    co_return session_.on_refusal(time_.monotonic(), retry_after(*response, milliseconds(0), kMostRetryAfter));
+  }
   if (response->status != 200) {
     const Error refused{.code = Errc::unavailable,
                         .detail = fmt::format("telemetry: the gateway answered {}, want 200", response->status)};

@@ -17,6 +17,9 @@ namespace sallyport::agent {
 
 inline constexpr std::size_t kMaxTelemetryBody = 1U << 20U;
 inline constexpr std::size_t kMaxLines = 4'096;
+// Telemetry::last_error() while the gateway answers 429: nothing is lost, and nothing is to be done.
+inline constexpr std::string_view kTelemetryPaused =
+    "telemetry: the gateway takes no more at present (429); what waits is sent later";
 
 // Reads JSON lines, each {"value": any, "topic"?: text, "time"?: milliseconds since the epoch}; what has no time was
 // true at `now`. Empty lines are skipped; at least one must be there. Errc::malformed names the line.
@@ -50,6 +53,7 @@ class Telemetry {
   net::Task<telemetry::UploadActions> read_queue(telemetry::BatchLimits limits);
   net::Task<telemetry::UploadActions> send_batch(Bytes batch);
   net::Task<telemetry::UploadActions> remove(telemetry::Acknowledgement through);
+  void note(const Error& error);
   telemetry::UploadActions failed(const Error& error, milliseconds not_before = milliseconds(0));
 
   telemetry::TelemetryQueue& queue_;

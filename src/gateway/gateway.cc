@@ -23,6 +23,7 @@ namespace sallyport::gateway {
 namespace {
 
 constexpr milliseconds kSayAgain{60'000};  // between two lines about a store that fails
+constexpr seconds kLeastBudgetWait{60};    // also while others have spent of every budget
 // Alarms on their way to the authority; beyond that they are in the log alone.
 constexpr std::size_t kMaxAlarms = 16;
 // About 100 bytes each; beyond that all are told again.
@@ -34,19 +35,6 @@ struct Admitted {
   net::PeerInfo peer;
   std::optional<DeviceName> device;  // for Admission::device
 };
-
-bool wants_log_proof(const http::Request& request) {
-  return request.headers.get("Sallyport-Log-Proof") == "wanted";
-}
-
-// The proof that the leaf is in the log stands beside the body, which stays as RFC 7030 wants it; and only where it was
-// asked for, since stock clients of EST read heads of a kilobyte at most.
-http::Response with_log_proof(http::Response response, const records::CertificateChain& chain, bool wanted) {
-  if (!wanted || chain.log_proof.empty()) return response;
-  response.headers.set("Sallyport-Log-Proof", codec::encode_base64(as_bytes(chain.log_proof)));
-  response.headers.set("Sallyport-Log-Key", codec::encode_base64(chain.log_key));
-  return response;
-}
 
 }  // namespace
 
@@ -66,6 +54,8 @@ struct Gateway::State {
   // Admits, then handles. `index` is the route's.
   net::Task<http::Response> serve_route(std::size_t index, http::Request request, net::PeerInfo peer);
   net::Task<Result<Admitted>> admit(Admission admission, net::PeerInfo peer);
+  // Why a body is not read.
+  std::optional<http::Response> judge(const Route& route, const http::Request& head, const net::PeerInfo& peer) const;
 
   net::Task<http::Response> ca_certificates(http::Request request, Admitted caller);
   net::Task<http::Response> csr_attributes(http::Request request, Admitted caller);
@@ -73,7 +63,12 @@ struct Gateway::State {
   net::Task<http::Response> web_certificate(http::Request request, Admitted caller);
   net::Task<http::Response> claim_hash(http::Request request, Admitted caller);
   net::Task<http::Response> take_telemetry(http::Request request, Admitted caller);
-  Result<void> take_budget(const DeviceName& device, std::size_t bytes);
+  bool is_claimed(const DeviceName& device) const {
+    const auto known = link.snapshot().find_device(device);
+    return known && known->state == records::DeviceState::claimed;
+  }
+  // Absent when the device may have `bytes` stored now, which takes them; else how long it is to wait.
+  std::optional<seconds> take_budget(const DeviceName& device, std::size_t bytes);
   void note_failed_commit(const Error& error);
   net::Task<http::Response> facts(http::Request request, Admitted caller);
   net::Task<Result<records::RenewalWindows>> renewal_windows(Bytes leaf);
@@ -122,12 +117,24 @@ http::Router Gateway::State::routes() {
     const auto serve = [this, i](http::Request request, net::PeerInfo peer) {
       return serve_route(i, std::move(request), std::move(peer));
     };
-    const auto judge = [&route = kRoutes[i]](const http::Request& head, const net::PeerInfo& peer) {
-      return judge_head(route, head, !peer.tls_chain.empty());
+    const auto refuse = [this, &route = kRoutes[i]](const http::Request& head, const net::PeerInfo& peer) {
+      return judge(route, head, peer);
     };
-    router.add(kRoutes[i].verb, kRoutes[i].pattern, serve, {.body_limit = kRoutes[i].body_limit, .judge_head = judge});
+    router.add(kRoutes[i].verb, kRoutes[i].pattern, serve, {.body_limit = kRoutes[i].body_limit, .judge_head = refuse});
   }
   return router;
+}
+
+// Whether the certificate of whom a budget is asked for may act is for the admission.
+std::optional<http::Response> Gateway::State::judge(const Route& route, const http::Request& head,
+                                                    const net::PeerInfo& peer) const {
+  if (auto refused = judge_head(route, head, !peer.tls_chain.empty())) return refused;
+  if (!route.is_metered) return std::nullopt;
+  const auto chain = identify(peer.tls_chain);
+  if (!chain || !is_operational(*chain)) return std::nullopt;
+  const auto device = chain->identity_as<DeviceName>();
+  const seconds wait = budget.wait_for(device, is_claimed(device), body_length(head), clock.monotonic());
+  return wait > seconds(0) ? std::optional(over_budget(wait)) : std::nullopt;
 }
 
 net::Task<http::Response> Gateway::State::serve_route(std::size_t index, http::Request request, net::PeerInfo peer) {
@@ -318,19 +325,19 @@ void Gateway::State::note_failed_commit(const Error& error) {
   log::error("gateway.telemetry-refused", {{"error", error}});
 }
 
-Result<void> Gateway::State::take_budget(const DeviceName& device, std::size_t bytes) {
-  const auto known = link.snapshot().find_device(device);
-  const bool is_claimed = known && known->state == records::DeviceState::claimed;
-  if (budget.take(device, is_claimed, bytes, clock.monotonic())) return {};
-  log::debug("gateway.telemetry-over-budget", {{"device", device.get()}, {"is_claimed", is_claimed}});
-  return fail(Errc::overloaded, "telemetry: more than a device may have stored at a time");
+std::optional<seconds> Gateway::State::take_budget(const DeviceName& device, std::size_t bytes) {
+  const Instant now = clock.monotonic();
+  const bool claimed = is_claimed(device);
+  if (budget.take(device, claimed, bytes, now)) return std::nullopt;
+  log::debug("gateway.telemetry-over-budget", {{"device", device.get()}, {"is_claimed", claimed}});
+  return std::max(budget.wait_for(device, claimed, bytes, now), kLeastBudgetWait);
 }
 
 // Refused for want of budget or disk, it stays with the agent, which comes again after Retry-After.
 net::Task<http::Response> Gateway::State::take_telemetry(http::Request request, Admitted caller) {
   auto batch = telemetry::parse_batch(request.body);
   if (!batch) co_return refusal(batch.error());
-  if (auto taken = take_budget(*caller.device, request.body.size()); !taken) co_return refusal(taken.error());
+  if (const auto wait = take_budget(*caller.device, request.body.size())) co_return over_budget(*wait);
   const auto acknowledgement = std::make_shared<telemetry::Acknowledgement>();
   const auto start = [this, name = *caller.device, batch = *std::move(batch),
                       acknowledgement](std::function<void(Result<void>)> done) {

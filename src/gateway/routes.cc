@@ -1,5 +1,7 @@
 #include "gateway/routes.h"
 
+#include <charconv>
+
 namespace sallyport::gateway {
 
 std::optional<http::Response> judge_head(const Route& route, const http::Request& head, bool has_certificate) {
@@ -10,6 +12,13 @@ std::optional<http::Response> judge_head(const Route& route, const http::Request
   if (!route.content_type.empty() && !is_right)
     return http::Response::error(415, "want Content-Type " + std::string(route.content_type));
   return std::nullopt;
+}
+
+std::size_t body_length(const http::Request& head) {
+  const std::string_view text = head.headers.get("Content-Length");
+  std::size_t length = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), length);
+  return fault == std::errc() && end == text.data() + text.size() ? length : 0;
 }
 
 bool is_content_type(std::string_view field, std::string_view wanted) {

@@ -28,6 +28,7 @@ struct Route {
   Admission admission{};
   std::string_view content_type;  // that a body must have; empty: no body is read
   std::size_t body_limit = http::kDefaultRequestBody;
+  bool is_metered = false;  // its bodies are taken from the device's budget (TelemetryBudget)
 };
 
 inline constexpr std::string_view kPkcs10 = "application/pkcs10";
@@ -38,13 +39,17 @@ inline constexpr std::array kRoutes = {
     Route{"POST", "/.well-known/est/simplereenroll", Admission::certified, kPkcs10, kMaxCsrBody},
     Route{"POST", "/device/v1/web-certificate", Admission::device, kPkcs10, kMaxCsrBody},
     Route{"POST", "/device/v1/claim-hash", Admission::device, "application/json"},
-    Route{"POST", "/device/v1/telemetry", Admission::device, "application/octet-stream", telemetry::kMaxBatchBytes},
+    Route{"POST", "/device/v1/telemetry", Admission::device, "application/octet-stream", telemetry::kMaxBatchBytes,
+          true},
     Route{"GET", "/device/v1/facts", Admission::device, {}},
 };
 
 // Why the body of a request is not read: 401 where the route wants a certificate and none was shown, 415 where it is no
 // body of the route's. Whether the certificate may act is for the admission.
 std::optional<http::Response> judge_head(const Route& route, const http::Request& head, bool has_certificate);
+
+// How long the body of a request is by its head; 0 where that is not told.
+std::size_t body_length(const http::Request& head);
 
 // Whether a Content-Type field names `wanted`, parameters apart (RFC 9110 §8.3).
 bool is_content_type(std::string_view field, std::string_view wanted);

@@ -56,5 +56,15 @@ TEST(GatewayRoutesTest, AContentTypeIsComparedWithoutItsParameters) {
   }
 }
 
+TEST(GatewayRoutesTest, WhatIsStoredForADeviceIsMeteredByItsHead) {
+  for (const Route& route : kRoutes) EXPECT_EQ(route.is_metered, route.body_limit == telemetry::kMaxBatchBytes);
+  http::Request head;
+  EXPECT_EQ(body_length(head), 0U);
+  head.headers.set("Content-Length", "1048576");
+  EXPECT_EQ(body_length(head), telemetry::kMaxBatchBytes);
+  head.headers.set("Content-Length", "99999999999999999999999");
+  EXPECT_EQ(body_length(head), 0U);
+}
+
 }  // namespace
 }  // namespace sallyport::gateway

@@ -5,14 +5,14 @@
 namespace sallyport::telemetry {
 
 UploadSession::UploadSession(UploadPolicy policy, Random& random)
-    : policy_(policy), random_(random), back_off_(policy.back_off_least) {
+    : policy_(policy), random_(random), batch_bytes_(policy.batch.bytes), back_off_(policy.back_off_least) {
   SALLYPORT_CHECK(policy.back_off_least > milliseconds(0) && policy.back_off_most >= policy.back_off_least);
 }
 
 UploadActions UploadSession::read() {
   state_ = State::reading;
   appended_while_busy_ = false;
-  return {ReadQueue{policy_.batch}};
+  return {ReadQueue{{.items = policy_.batch.items, .bytes = batch_bytes_}}};
 }
 
 UploadActions UploadSession::on_appended(Instant) {
@@ -31,9 +31,10 @@ UploadActions UploadSession::on_read(std::optional<Batch> batch, Instant now) {
   }
   SALLYPORT_CHECK(!batch->items.empty());
   state_ = State::sending;
-  in_flight_ = {batch->incarnation, batch->items.front().sequence, batch->items.back().sequence};
+  Bytes encoded = encode_batch(*batch);
+  in_flight_ = {batch->incarnation, batch->items.front().sequence, batch->items.back().sequence, encoded.size()};
   deadline_ = now + policy_.answer_limit;
-  return {SendBatch{encode_batch(*batch)}, WakeAt{deadline_}};
+  return {SendBatch{std::move(encoded)}, WakeAt{deadline_}};
 }
 
 UploadActions UploadSession::on_acknowledgement(const Acknowledgement& acknowledgement, Instant now) {
@@ -42,6 +43,7 @@ UploadActions UploadSession::on_acknowledgement(const Acknowledgement& acknowled
   if (acknowledgement.committed < in_flight_.first) return {};
   state_ = State::removing;
   back_off_ = policy_.back_off_least;
+  batch_bytes_ = policy_.batch.bytes;
   return {RemoveItems{acknowledgement}};
 }
 
@@ -59,6 +61,12 @@ UploadActions UploadSession::on_failure(Instant now, milliseconds not_before) {
   back_off_ = least + milliseconds(static_cast<std::int64_t>(drawn));
   deadline_ = now + std::max(back_off_, not_before);
   return {WakeAt{deadline_}};
+}
+
+UploadActions UploadSession::on_refusal(Instant now, milliseconds not_before) {
+  const std::size_t least = std::min(policy_.least_batch_bytes, policy_.batch.bytes);
+  if (state_ == State::sending) batch_bytes_ = std::max(std::min(batch_bytes_, in_flight_.bytes) / 2, least);
+  return on_failure(now, not_before);
 }
 
 UploadActions UploadSession::on_tick(Instant now) {

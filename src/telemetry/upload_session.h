@@ -20,6 +20,7 @@ struct UploadPolicy {
   milliseconds answer_limit = seconds(30);  // a batch that is not answered by then has failed
   milliseconds back_off_least = seconds(1);
   milliseconds back_off_most = minutes(5);
+  std::size_t least_batch_bytes = 16U << 10U;  // no batch becomes smaller because the gateway takes no more
 };
 
 // Ask the queue for a batch within `limits`; answer with on_read.
@@ -58,6 +59,9 @@ class UploadSession {
   // The queue or the gateway failed. Waits with decorrelated jitter, then reads again; the same batch is sent again,
   // which the gateway takes as duplicates where it had committed. `not_before` is the gateway's own wish (Retry-After).
   UploadActions on_failure(Instant now, milliseconds not_before = milliseconds(0));
+  // The gateway takes no more at present (429): as on_failure, and each time the next batch is half as large until one
+  // was acknowledged.
+  UploadActions on_refusal(Instant now, milliseconds not_before);
   UploadActions on_tick(Instant now);
 
   // Nothing is queued and nothing in flight: what `send --once` waits for.
@@ -69,6 +73,7 @@ class UploadSession {
     StreamIncarnation incarnation;
     std::uint64_t first = 0;
     std::uint64_t last = 0;
+    std::size_t bytes = 0;  // as sent
   };
 
   UploadActions read();
@@ -79,6 +84,7 @@ class UploadSession {
   bool appended_while_busy_ = false;
   InFlight in_flight_;
   Instant deadline_{};
+  std::size_t batch_bytes_;
   milliseconds back_off_;
 };
 

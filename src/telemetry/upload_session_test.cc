@@ -120,6 +120,26 @@ TEST_F(UploadSessionTest, WaitsAsLongAsTheGatewayAsks) {
   EXPECT_EQ(find<WakeAt>(failed)->at, now_ + hours(1));
 }
 
+TEST_F(UploadSessionTest, SendsHalfAsMuchUntilTheGatewayTakesIt) {
+  Batch large = batch_of(1, 4);
+  for (Item& item : large.items) item.payload = to_bytes("\"" + std::string(25'000, 'x') + "\"");
+  session_.on_appended(now_);
+  std::vector<std::size_t> wanted;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_NE(find<SendBatch>(session_.on_read(large, now_)), nullptr);
+    const auto refused = session_.on_refusal(now_, hours(1));
+    now_ = find<WakeAt>(refused)->at;
+    const auto again = session_.on_tick(now_);
+    wanted.push_back(find<ReadQueue>(again)->limits.bytes);
+  }
+  const std::size_t half = encode_batch(large).size() / 2;
+  EXPECT_EQ(wanted, (std::vector<std::size_t>{half, half / 2, kPolicy.least_batch_bytes, kPolicy.least_batch_bytes,
+                                              kPolicy.least_batch_bytes}));
+  session_.on_read(batch_of(1, 1), now_);
+  session_.on_acknowledgement(up_to(1), now_);
+  EXPECT_EQ(find<ReadQueue>(session_.on_removed(now_))->limits.bytes, kPolicy.batch.bytes);
+}
+
 TEST_F(UploadSessionTest, ReadsAgainWhenAnAppendRacedTheReading) {
   session_.on_appended(now_);
   EXPECT_TRUE(session_.on_appended(now_).empty());

@@ -1,5 +1,6 @@
 #include "gateway/detail/answers.h"
 
+#include "codec/text.h"
 #include "pki/est.h"
 
 namespace sallyport::gateway {
@@ -40,6 +41,23 @@ http::Response refusal(const Error& error) {
 http::Response paused(std::uint32_t retry_after_s) {
   http::Response response = http::Response::error(429, "too many requests that failed");
   response.headers.set("Retry-After", std::to_string(retry_after_s));
+  return response;
+}
+
+http::Response over_budget(seconds wait) {
+  http::Response response = http::Response::error(429, "more than a device may have stored at a time");
+  response.headers.set("Retry-After", std::to_string(wait.count()));
+  return response;
+}
+
+bool wants_log_proof(const http::Request& request) {
+  return request.headers.get("Sallyport-Log-Proof") == "wanted";
+}
+
+http::Response with_log_proof(http::Response response, const records::CertificateChain& chain, bool wanted) {
+  if (!wanted || chain.log_proof.empty()) return response;
+  response.headers.set("Sallyport-Log-Proof", codec::encode_base64(as_bytes(chain.log_proof)));
+  response.headers.set("Sallyport-Log-Key", codec::encode_base64(chain.log_key));
   return response;
 }
 

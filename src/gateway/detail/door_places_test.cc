@@ -48,7 +48,9 @@ TEST(DoorPlaces, ADeviceHasAFewWhereverItComesFrom) {
 TEST(DoorPlaces, StrangersWhoStallLeaveRoomToWhereDevicesAre) {
   constexpr DoorLimits kLimits{};
   DoorPlaces places{kLimits};
-  { const auto been_here = places.admit(device_at("192.0.2.1", 1), kAtTheDoor); }
+  {
+    const auto been_here = places.admit(device_at("192.0.2.1", 1), kAtTheDoor);
+  }
   std::vector<DoorPlaces::Place> held;
   for (int source = 0; source < 100; ++source) {
     const auto admit = [&] { return places.admit_handshake(fmt::format("198.51.100.{}", source), kAtTheDoor); };

@@ -1,6 +1,7 @@
 #include "gateway/detail/telemetry_budget.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sallyport::gateway {
 namespace {
@@ -35,6 +36,17 @@ bool TelemetryBudget::take(const DeviceName& device, bool is_claimed, std::size_
   if (bucket.left < static_cast<double>(bytes)) return false;
   bucket.left -= static_cast<double>(bytes);
   return true;
+}
+
+seconds TelemetryBudget::wait_for(const DeviceName& device, bool is_claimed, std::size_t bytes, Instant now) const {
+  const TelemetryRate& rate = rate_of(is_claimed);
+  const auto found = buckets_.find(device);
+  const bool is_whole = found == buckets_.end() || found->second.is_claimed != is_claimed;
+  const double missing = static_cast<double>(bytes) - (is_whole ? rate.burst : refill(found->second, now));
+  if (missing <= 0) return seconds(0);
+  const double wait = std::ceil(missing / rate.per_second);
+  return wait < static_cast<double>(kMostTelemetryWait.count()) ? seconds(static_cast<std::int64_t>(wait))
+                                                                : kMostTelemetryWait;
 }
 
 }  // namespace sallyport::gateway

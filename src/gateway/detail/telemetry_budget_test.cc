@@ -37,5 +37,19 @@ TEST(TelemetryBudget, WhatIsNobodysStoresNextToNothing) {
   EXPECT_TRUE(budget.take(kDevice, true, kBatch, kBegin + seconds(61))) << "as soon as somebody claims it";
 }
 
+TEST(TelemetryBudget, TellsWhenThereIsEnough) {
+  TelemetryBudget budget;
+  EXPECT_EQ(budget.wait_for(kDevice, false, kBatch, kBegin), seconds(0));
+  ASSERT_TRUE(budget.take(kDevice, false, kBatch, kBegin));
+  constexpr std::size_t kSmall = 16'384;
+  const seconds wait = budget.wait_for(kDevice, false, kSmall, kBegin);
+  EXPECT_EQ(wait, seconds(256));
+  EXPECT_FALSE(budget.take(kDevice, false, kSmall, kBegin + wait - seconds(1)));
+  EXPECT_EQ(budget.wait_for(kDevice, false, kSmall, kBegin + wait - seconds(1)), seconds(1));
+  EXPECT_TRUE(budget.take(kDevice, false, kSmall, kBegin + wait));
+  EXPECT_EQ(budget.wait_for(kDevice, false, kBatch, kBegin), kMostTelemetryWait);
+  EXPECT_EQ(budget.wait_for(kDevice, true, kBatch, kBegin), seconds(0)) << "as soon as somebody claims it";
+}
+
 }  // namespace
 }  // namespace sallyport::gateway
