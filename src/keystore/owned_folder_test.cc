@@ -58,13 +58,49 @@ TEST_F(OwnedFolder, NothingElseIsGivenByANameInIt) {
   EXPECT_EQ(owner_of(folder_ / "pipe"), 0U);
 }
 
-TEST_F(OwnedFolder, IsOneAndNotALinkToOne) {
-  fs::create_directory_symlink(outside_, outside_ / "link");
-  const auto refused = give_folder(outside_ / "link", kRole);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Errc::not_found);
-  EXPECT_FALSE(give_folder(folder_ / "plain", kRole));
-  EXPECT_EQ(owner_of(outside_), 0U);
+TEST_F(OwnedFolder, MayBeALinkThatOnlyRootCouldMake) {
+  fs::create_directory(outside_ / "state");
+  fs::create_directory_symlink(folder_, outside_ / "state" / "absolute");
+  fs::create_directory_symlink("../role", outside_ / "state" / "relative");
+  for (const char* const link : {"absolute", "relative"}) {
+    ASSERT_EQ(::lchown((folder_ / "plain").c_str(), 0, 0), 0);
+    const auto left = give_folder(outside_ / "state" / link, kRole);
+    ASSERT_TRUE(left) << left.error().detail;
+    EXPECT_EQ(owner_of(folder_), kRole);
+    EXPECT_EQ(owner_of(folder_ / "plain"), kRole);
+    EXPECT_EQ(owner_of(outside_ / "state" / link), 0U) << "a role could lead it elsewhere";
+  }
+}
+
+TEST_F(OwnedFolder, MayLieBehindALink) {
+  fs::create_directory_symlink(outside_, outside_ / "elsewhere");
+  ASSERT_TRUE(give_folder(outside_ / "elsewhere" / "role", kRole));
+  EXPECT_EQ(owner_of(folder_), kRole);
+}
+
+TEST_F(OwnedFolder, IsNoLinkThatAnotherCouldMake) {
+  const auto refused = [](const fs::path& path) {
+    const auto given = give_folder(path, kRole);
+    return !given && given.error().code == Errc::not_found;
+  };
+  fs::create_directory(outside_ / "state");
+  const fs::path link = outside_ / "state" / "link";
+  fs::create_directory_symlink(folder_, link);
+  ASSERT_EQ(::lchown(link.c_str(), kRole, kRole), 0);
+  EXPECT_TRUE(refused(link)) << "another's link";
+  ASSERT_EQ(::lchown(link.c_str(), 0, 0), 0);
+  for (const mode_t mode : {mode_t{0775}, mode_t{01777}}) {
+    ASSERT_EQ(::chmod(link.parent_path().c_str(), mode), 0);
+    EXPECT_TRUE(refused(link)) << "where others write";
+  }
+  ASSERT_EQ(::chmod(link.parent_path().c_str(), 0755), 0);
+  ASSERT_EQ(::chown(link.parent_path().c_str(), kRole, kRole), 0);
+  EXPECT_TRUE(refused(link)) << "in another's folder";
+  ASSERT_EQ(::chown(link.parent_path().c_str(), 0, 0), 0);
+  fs::create_directory_symlink(link, outside_ / "again");
+  EXPECT_TRUE(refused(outside_ / "again")) << "a link to a link";
+  EXPECT_TRUE(refused(folder_ / "plain"));
+  EXPECT_EQ(owner_of(folder_), 0U);
 }
 
 }  // namespace
