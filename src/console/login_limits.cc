@@ -1,7 +1,5 @@
 #include "console/login_limits.h"
 
-#include <algorithm>
-
 namespace sallyport::console {
 namespace {
 
@@ -48,26 +46,13 @@ void LoginLimits::ended(const std::string& login, const std::string& address, Ou
   give_back(key_of_source(source));
   if (outcome == Outcome::unknown) return give_back(key_of_account(login, source));
   tries_.erase(key_of_account(login, source));
-  remember(source);
-}
-
-bool LoginLimits::is_known(const std::string& source) const {
-  const auto found = known_.find(source);
-  return found != known_.end() && clock_.monotonic() - found->second < kKnownSourceLife;
-}
-
-void LoginLimits::remember(const std::string& source) {
-  if (known_.size() >= kMaxKnownSources && !known_.contains(source)) {
-    const auto when = [](const auto& entry) { return entry.second; };
-    known_.erase(std::ranges::min_element(known_, {}, when));
-  }
-  known_.insert_or_assign(source, clock_.monotonic());
+  known_.remember(source, clock_.monotonic());
 }
 
 std::optional<net::Admissions::Place> LoginLimits::admit_check(const std::string& address) {
   const std::string source = net::source_of(address);
   auto place = checks_.admit(source);
-  if (place || !is_known(source)) return place;
+  if (place || !known_.contains(source, clock_.monotonic())) return place;
   return known_checks_.admit(source);
 }
 

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "net/admissions.h"
+#include "net/known_sources.h"
 
 namespace sallyport::console {
 
@@ -46,12 +47,10 @@ class LoginLimits {
  private:
   Result<void> take(const std::string& key, std::size_t most);
   void give_back(const std::string& key);
-  bool is_known(const std::string& source) const;
-  void remember(const std::string& source);
 
   const Clock& clock_;
   std::map<std::string, std::vector<Instant>> tries_;
-  std::map<std::string, Instant> known_;  // when somebody logged in from there last
+  net::KnownSources known_{kMaxKnownSources, kKnownSourceLife};  // from where somebody logged in
   net::Admissions checks_{kMaxPasswordChecks, kMaxPasswordChecksPerSource};
   net::Admissions known_checks_{kMaxKnownChecks, kMaxKnownChecksPerSource};
 };
