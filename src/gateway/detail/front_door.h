@@ -13,8 +13,9 @@
 namespace sallyport::gateway {
 
 inline constexpr milliseconds kHandshakeLimit{5'000};
-// Between two requests of a connection: a device that has nothing to say makes room, and comes back when it has.
-inline constexpr seconds kDeviceIdleLimit{15};
+// Between two requests of a connection: a device that has nothing to say makes room, and comes back when it has. One
+// that nobody has claimed yet asks every 30 s, and is not to shake hands for each.
+inline constexpr seconds kDeviceIdleLimit{45};
 // What a device with a good certificate is told to wait when there is no place for it.
 inline constexpr seconds kFullRetryAfter{30};
 
