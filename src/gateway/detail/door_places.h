@@ -20,7 +20,7 @@ struct DoorLimits {
   std::size_t known_handshakes = 8'192, known_handshakes_per_source = 2'048;
   std::size_t strangers = 256, strangers_per_source = 32;  // who showed no certificate
   // Whoever has a certificate answers for what it does, wherever it comes from. The total is for the memory.
-  std::size_t certified = 65'536, certified_per_certificate = 8;
+  std::size_t certified = 65'536, certified_per_certificate = 32;
 };
 inline constexpr seconds kKnownDeviceSourceLife = 30 * kDay;
 inline constexpr std::size_t kMaxKnownDeviceSources = 100'000;
