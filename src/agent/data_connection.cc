@@ -61,9 +61,10 @@ net::Task<std::expected<DataConnections::Admitted, RefuseCode>> DataConnections:
   co_return co_await permit(*std::move(grant), std::move(open.client_address));
 }
 
-net::Task<std::expected<tunnel::AccessGrant, DataConnections::Refusal>> DataConnections::take(Bytes sealed_grant) {
+net::Task<std::expected<tunnel::AccessGrant, DataConnections::Refusal>> DataConnections::take(
+    Bytes sealed_grant, tunnel::DirectPurpose purpose) {
   if (!access_.is_on()) co_return std::unexpected(Refusal{RefuseCode::remote_access_off, {}});
-  if (!has_room()) co_return std::unexpected(Refusal{RefuseCode::busy, {}});
+  if (purpose == tunnel::DirectPurpose::open && !has_room()) co_return std::unexpected(Refusal{RefuseCode::busy, {}});
   auto grant = co_await access_.admit(std::move(sealed_grant));
   if (grant) co_return *std::move(grant);
   const RefuseCode code = refuse_code_of(grant.error());

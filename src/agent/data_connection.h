@@ -10,6 +10,7 @@
 #include "agent/remote_access.h"
 #include "http/proxy.h"
 #include "tunnel/control_session.h"
+#include "tunnel/direct.h"
 
 namespace sallyport::agent {
 
@@ -46,7 +47,9 @@ class DataConnections {
   net::Task<std::expected<Admitted, tunnel::RefuseCode>> admit(tunnel::OpenFrame open);
   // The two halves of admit(), for who has to be proven between them: the grant, verified and in force; and whether its
   // service may be opened now, with the consent of whoever is asked on the spot.
-  net::Task<std::expected<tunnel::AccessGrant, Refusal>> take(Bytes sealed_grant);
+  // A renewal needs no room for a connection.
+  net::Task<std::expected<tunnel::AccessGrant, Refusal>> take(
+      Bytes sealed_grant, tunnel::DirectPurpose purpose = tunnel::DirectPurpose::open);
   net::Task<std::expected<Admitted, tunnel::RefuseCode>> permit(tunnel::AccessGrant grant, std::string client_address);
   // The grant in force of `host`, where there is room, and permit() would say yes without asking anybody.
   std::optional<tunnel::AccessGrant> find_permitted(const DnsName& host) const;

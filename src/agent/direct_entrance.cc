@@ -29,10 +29,7 @@ constexpr milliseconds kAnswerLimit{5'000};
 
 tunnel::Source source_of(const net::Address& address) {
   const auto ip = net::find_ip_octets(address.host);
-  if (!ip || ip->size != 4) return tunnel::source_of_v6(ip ? ip->octets : net::IpOctets().octets);
-  std::array<std::uint8_t, 4> v4{};
-  std::copy_n(ip->octets.begin(), v4.size(), v4.begin());
-  return tunnel::source_of_v4(v4);
+  return tunnel::source_of(ip ? ByteView(ip->octets).first(ip->size) : ByteView());
 }
 
 // That it has the key of what it shows is proven by TLS, and whose key that is by the grant, which comes next.
@@ -348,17 +345,8 @@ net::Task<http::Response> DirectEntrance::judge_entry(tunnel::Door door, http::R
 
 net::Task<std::expected<tunnel::AccessGrant, DataConnections::Refusal>> DirectEntrance::take(
     Bytes sealed_grant, tunnel::DirectPurpose purpose) {
-  // A renewal needs no room for a connection.
-  if (purpose == tunnel::DirectPurpose::open && access_.is_on() && !data_.has_room())
-    co_return std::unexpected(DataConnections::Refusal{RefuseCode::busy, {}});
-  auto grant = co_await access_.admit(std::move(sealed_grant));
-  if (!grant && !access_.is_on())
-    co_return std::unexpected(DataConnections::Refusal{RefuseCode::remote_access_off, {}});
-  if (!grant) {
-    const RefuseCode code = refuse_code_of(grant.error());
-    co_return std::unexpected(DataConnections::Refusal{code, std::move(grant).error()});
-  }
-  if (!is_from_before(*grant)) co_return *std::move(grant);
+  auto grant = co_await data_.take(std::move(sealed_grant), purpose);
+  if (!grant || !is_from_before(*grant)) co_return grant;
   Error why{Errc::expired, "direct access: a grant from before the agent began"};
   co_return std::unexpected(DataConnections::Refusal{RefuseCode::grant_expired, std::move(why)});
 }

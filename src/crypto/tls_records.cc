@@ -66,7 +66,7 @@ std::expected<TlsOpened, TlsFault> read_handshake(ByteView content) {
   if (content[1] != 0 || content[2] != 0 || content[3] != 1)
     return fault(SSL_AD_DECODE_ERROR, "a key update that is none");
   if (content[4] > kRequested) return fault(SSL_AD_ILLEGAL_PARAMETER, "a key update that asks for something else");
-  return TlsOpened{.content = content[4] == kRequested ? TlsContent::key_exchange : TlsContent::key_update};
+  return TlsOpened{.content = content[4] == kRequested ? TlsContent::key_update_requested : TlsContent::key_update};
 }
 
 }  // namespace
@@ -211,15 +211,15 @@ std::expected<TlsOpened, TlsFault> TlsRecords::open(std::span<const std::uint8_t
   auto read = read_inner_plaintext(inner);
   if (!read) return read;
   if (auto counted = count(*read); !counted) return std::unexpected(std::move(counted).error());
-  if (read->content != TlsContent::key_update && read->content != TlsContent::key_exchange) return read;
+  if (read->content != TlsContent::key_update && read->content != TlsContent::key_update_requested) return read;
   receive_ = next(receive_);
-  if (read->content == TlsContent::key_exchange) owes_key_update_ = true;
+  if (read->content == TlsContent::key_update_requested) owes_key_update_ = true;
   return read;
 }
 
 std::expected<void, TlsFault> TlsRecords::count(const TlsOpened& opened) {
   idle_records_ = opened.bytes > 0 ? 0 : idle_records_ + 1;
-  if (opened.content == TlsContent::key_update || opened.content == TlsContent::key_exchange) {
+  if (opened.content == TlsContent::key_update || opened.content == TlsContent::key_update_requested) {
     if (++key_updates_ <= kMaxKeyUpdates) return {};
     std::string text = fmt::format("tls: the peer updates its keys more than {} times", kMaxKeyUpdates);
     return std::unexpected(TlsFault{Error{Errc::overloaded, std::move(text)}, SSL_AD_INTERNAL_ERROR});

@@ -46,11 +46,11 @@ struct TlsFault {
 };
 
 enum class TlsContent : std::uint8_t {
-  data,          // for the application
-  end,           // close_notify
-  key_update,    // of the peer, who wants none of ours
-  key_exchange,  // of the peer, who wants one of ours before our next data
-  nothing,       // user_canceled, which a close_notify follows
+  data,                  // for the application
+  end,                   // close_notify
+  key_update,            // of the peer, who wants none of ours
+  key_update_requested,  // of the peer, who wants one of ours before our next data
+  nothing,               // user_canceled, which a close_notify follows
 };
 
 // What was in a record.

@@ -209,7 +209,7 @@ TEST(TlsRecordsTest, InnerPlaintextsAreDataAlertsAndKeyUpdatesAlone) {
       {{1, 0, 1, 0, SSL3_RT_ALERT}, {}, SSL_AD_DECODE_ERROR},
       {{SSL3_RT_HANDSHAKE}, {}, SSL_AD_UNEXPECTED_MESSAGE},
       {{24, 0, 0, 1, 0, SSL3_RT_HANDSHAKE}, TlsContent::key_update, {}},
-      {{24, 0, 0, 1, 1, SSL3_RT_HANDSHAKE, 0, 0}, TlsContent::key_exchange, {}},
+      {{24, 0, 0, 1, 1, SSL3_RT_HANDSHAKE, 0, 0}, TlsContent::key_update_requested, {}},
       {{24, 0, 0, 1, 2, SSL3_RT_HANDSHAKE}, {}, SSL_AD_ILLEGAL_PARAMETER},
       {{24, 0, 0, 2, 0, SSL3_RT_HANDSHAKE}, {}, SSL_AD_DECODE_ERROR},
       {{24, 0, 0, 1, SSL3_RT_HANDSHAKE}, {}, SSL_AD_UNEXPECTED_MESSAGE},

@@ -1,7 +1,5 @@
 #include "relay/entrance.h"
 
-#include <arpa/inet.h>
-
 #include <map>
 
 #include "base/log.h"
@@ -24,11 +22,8 @@ using SocketPtr = std::unique_ptr<net::RawSocket>;
 namespace {
 
 Source source_of(const net::Address& address) {
-  std::array<std::uint8_t, 4> v4{};
-  if (::inet_pton(AF_INET, address.host.c_str(), v4.data()) == 1) return tunnel::source_of_v4(v4);
-  std::array<std::uint8_t, 16> v6{};
-  static_cast<void>(::inet_pton(AF_INET6, address.host.c_str(), v6.data()));
-  return tunnel::source_of_v6(v6);
+  const auto ip = net::find_ip_octets(address.host);
+  return tunnel::source_of(ip ? ByteView(ip->octets).first(ip->size) : ByteView());
 }
 
 void refuse(net::RawSocket& socket, Alert alert) {

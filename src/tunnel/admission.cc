@@ -107,6 +107,17 @@ Source source_of_v6(const std::array<std::uint8_t, 16>& address) {
   return Source(out);
 }
 
+Source source_of(ByteView octets) {
+  std::array<std::uint8_t, 4> v4{};
+  std::array<std::uint8_t, 16> v6{};
+  if (octets.size() == v4.size()) {
+    std::ranges::copy(octets, v4.begin());
+    return source_of_v4(v4);
+  }
+  if (octets.size() == v6.size()) std::ranges::copy(octets, v6.begin());
+  return source_of_v6(v6);
+}
+
 bool ConnectionCaps::enter(const Source& source) {
   if (total_ >= limits_.total || !increment(sources_, source, limits_.per_source)) return false;
   ++total_;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/names.h"
 #include "base/time.h"
 
@@ -70,6 +71,9 @@ using Source = Strong<std::array<std::uint8_t, 16>, struct SourceTag>;
 Source source_of_v4(const std::array<std::uint8_t, 4>& address);
 // An IPv4-mapped address (::ffff:a.b.c.d) is the IPv4 one.
 Source source_of_v6(const std::array<std::uint8_t, 16>& address);
+
+// Of the 4 or 16 octets of an address; all others, as of who has none, are one source.
+Source source_of(ByteView octets);
 
 struct ConnectionCapLimits {
   std::size_t total = 16'384;

@@ -23,7 +23,7 @@ from crossing import Crossing  # noqa: E402
 from raw_hello import everything, hello_for  # noqa: E402
 from stage import ZONE, Stage, wait_for  # noqa: E402
 from ssh_server import SshServer  # noqa: E402
-from tcp_servers import Echo, Server, make_certificate, run_to_end  # noqa: E402
+from tcp_servers import Echo, Server, ends_with, make_certificate, run_to_end  # noqa: E402
 from visitor import ConsoleUser, Line, trust  # noqa: E402
 
 DONE, FAILED, USAGE, REFUSED, UNREACHABLE = 0, 1, 2, 4, 5  # docs/operate/cli.md
@@ -122,13 +122,6 @@ class Caller:
         answer = line.recv(1)
         want(len(answer) == 1, "found no answer, want one")
         return line, answer[0]
-
-
-def ends_with(done, status, text=""):
-    said = done.stderr.decode(errors="replace").strip()
-    want(done.returncode == status, f"found exit {done.returncode}: {said[-300:]}, want {status}")
-    want(text in said, f"found {said[-300:]!r}, want {text!r} in it")
-    return done
 
 
 @cases.carries_the_rest

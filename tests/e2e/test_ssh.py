@@ -25,7 +25,7 @@ from cases import want  # noqa: E402
 from connected import Port, write_settings  # noqa: E402
 from stage import Stage, wait_for  # noqa: E402
 from ssh_server import SshServer  # noqa: E402
-from tcp_servers import Echo, Server, Socat, everything, make_certificate, reset, run_to_end  # noqa: E402
+from tcp_servers import Echo, Server, Socat, ends_with, everything, make_certificate, reset, run_to_end  # noqa: E402
 from visitor import ConsoleUser, trust  # noqa: E402
 
 BIG = 20_000_000
@@ -117,13 +117,6 @@ class Scene:
 
 def port_of(scene, service):
     return Port(scene.connect_words(service, "--listen", "0", "--json"))
-
-
-def ends_with(done, status, text=""):
-    said = done.stderr.decode(errors="replace").strip()
-    want(done.returncode == status, f"found exit {done.returncode}: {said[-300:]}, want {status}")
-    want(text in said, f"found {said[-300:]!r}, want {text!r} in it")
-    return done
 
 
 @cases.carries_the_rest

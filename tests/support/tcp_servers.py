@@ -5,6 +5,7 @@ import socket
 import struct
 import subprocess
 
+from cases import want
 from stage import Process, free_port, listens, tool, wait_for
 from tcp import serve_each  # by the path that stage has set
 
@@ -96,3 +97,11 @@ def make_certificate(folder, name):
 
 def run_to_end(words, given=b"", seconds=60):
     return subprocess.run([str(word) for word in words], input=given, capture_output=True, timeout=seconds, check=False)
+
+
+def ends_with(done, status, text=""):
+    """`done`, which has exited with `status` and said `text` on standard error."""
+    said = done.stderr.decode(errors="replace").strip()
+    want(done.returncode == status, f"found exit {done.returncode}: {said[-300:]}, want {status}")
+    want(text in said, f"found {said[-300:]!r}, want {text!r} in it")
+    return done
